@@ -1,0 +1,1 @@
+# bsmtp: see the folder's main header

@@ -1,0 +1,196 @@
+#include "lib/base/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+
+extern char **environ;
+
+static bool
+kept(const char *word)
+{
+	static const char *const names[] = { "PATH=", "HOME=", "LANG=", "TZ=", "MOCHILA_" };
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (strncmp(word, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+static char **
+clean_environment(void)
+{
+	char **list = NULL;
+	size_t count = 0;
+
+	for (char **word = environ; word != NULL && *word != NULL; word++) {
+		if (!kept(*word))
+			continue;
+		list = mem_resize(list, count + 2, sizeof *list);
+		list[count++] = *word;
+	}
+	list = mem_resize(list, count + 1, sizeof *list);
+	list[count] = NULL;
+	return list;
+}
+
+/* Between fork and exec: only what is safe there. */
+static _Noreturn void
+become(const struct child *child, char **environment, int report)
+{
+	int from[3] = { child->in, child->out, child->errors };
+	sigset_t none;
+
+	for (int i = 0; i < 3; i++) {
+		/* Away from 0-2 first, so that none is trodden on by another. */
+		int fd = from[i] >= 0 ? fcntl(from[i], F_DUPFD_CLOEXEC, 3) :
+		    open("/dev/null", i == 0 ? O_RDONLY | O_CLOEXEC : O_WRONLY | O_CLOEXEC);
+		if (fd >= 0 && fd < 3)
+			fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		if (fd < 0)
+			goto failed;
+		from[i] = fd;
+	}
+	for (int i = 0; i < 3; i++)
+		if (dup2(from[i], i) < 0)
+			goto failed;
+	if (child->folder != NULL && chdir(child->folder) < 0)
+		goto failed;
+	for (int number = 1; number < NSIG; number++)
+		signal(number, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execve(child->path != NULL ? child->path : child->argv[0],
+	    (char *const *)(uintptr_t)child->argv, environment);
+failed:;
+	int number = errno;
+	ssize_t told = write(report, &number, sizeof number);
+	_exit(told < 0 ? 126 : 127);
+}
+
+pid_t
+child_start(const struct child *child, struct err *err)
+{
+	const char *path = child->path != NULL ? child->path : child->argv[0];
+	int pipe_fd[2], number = 0;
+
+	if (strchr(path, '/') == NULL)
+		return err_set(err, ERR_CONFIG, "%s: a program is named by its whole path", path);
+	if (pipe2(pipe_fd, O_CLOEXEC) < 0)
+		return err_sys(err, "pipe");
+	char **environment = child->environment == NULL ? clean_environment() : NULL;
+	pid_t pid = fork();
+	if (pid == 0) {
+		/* the report must survive the dup2()s above */
+		int report = fcntl(pipe_fd[1], F_DUPFD_CLOEXEC, 10);
+		become(child, environment != NULL ? environment :
+		    (char **)(uintptr_t)child->environment, report);
+	}
+	int fork_number = errno;
+	free(environment);
+	close(pipe_fd[1]);
+	if (pid < 0) {
+		close(pipe_fd[0]);
+		errno = fork_number;
+		return err_sys(err, "fork");
+	}
+	ssize_t got;
+	while ((got = read(pipe_fd[0], &number, sizeof number)) < 0 && errno == EINTR)
+		;
+	close(pipe_fd[0]);
+	if (got == (ssize_t)sizeof number) {
+		waitpid(pid, NULL, 0);
+		errno = number;
+		err_sys(err, "cannot run %s", path);
+		if (number == ENOENT || number == ENOEXEC)
+			err->kind = ERR_CONFIG;
+		return -1;
+	}
+	return pid;
+}
+
+static int
+exit_status(int raw)
+{
+	return WIFSIGNALED(raw) ? 128 + WTERMSIG(raw) : WEXITSTATUS(raw);
+}
+
+static int
+wait_until(pid_t pid, int64_t deadline, int *raw)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	pid_t done = 0;
+
+	while (done == 0) {
+		int64_t left = (deadline - clock_mono()) / 1000;
+		if (left <= 0)
+			break;
+		if (fd >= 0) {
+			struct pollfd wait_for = { .fd = fd, .events = POLLIN };
+			poll(&wait_for, 1, left > 60000 ? 60000 : (int)left);
+		} else {
+			poll(NULL, 0, left > 50 ? 50 : (int)left);
+		}
+		done = waitpid(pid, raw, WNOHANG);
+		if (done < 0 && errno == EINTR)
+			done = 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	return done == pid ? 0 : -1;
+}
+
+int
+child_wait(pid_t pid, int64_t seconds, int *status, struct err *err)
+{
+	int raw = 0;
+
+	if (seconds > 0 && wait_until(pid, clock_mono() + seconds * CLOCK_SECOND, &raw) == 0) {
+		*status = exit_status(raw);
+		return 0;
+	}
+	if (seconds > 0)
+		kill(pid, SIGKILL);
+	while (waitpid(pid, &raw, 0) < 0)
+		if (errno != EINTR)
+			return err_sys(err, "waitpid");
+	*status = exit_status(raw);
+	if (seconds > 0)
+		return err_set(err, ERR_TEMP, "no end after %lld s; killed", (long long)seconds);
+	return 0;
+}
+
+int
+child_run(const struct child *child, int64_t seconds, int *status, struct err *err)
+{
+	pid_t pid = child_start(child, err);
+	if (pid < 0)
+		return -1;
+	if (child_wait(pid, seconds, status, err) < 0)
+		return err_prefix(err, "%s", child->argv[0]);
+	return 0;
+}
+
+void
+child_status(int status, const char *name, struct err *err)
+{
+	if (status == 0)
+		*err = (struct err){0};
+	else if (status > 128)
+		err_set(err, ERR_TEMP, "%s ended by signal %d", name, status - 128);
+	else if (status == EX_TEMPFAIL)
+		err_set(err, ERR_TEMP, "%s says try again (exit status %d)", name, status);
+	else if (status == EX_CONFIG || status == 126 || status == 127)
+		err_set(err, ERR_CONFIG, "%s cannot run as configured (exit status %d)", name, status);
+	else if (err_set(err, ERR_PERM, "%s failed with exit status %d", name, status) < 0)
+		err_as(err, status, NULL);
+}

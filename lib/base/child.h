@@ -1,0 +1,31 @@
+/*
+ * child - other programs, run by an argument array and never by a shell.
+ *
+ * A child gets exactly the three descriptors named here (-1 is /dev/null), a
+ * clean set of signals, and the environment given (NULL: PATH, HOME, LANG, TZ and
+ * MOCHILA_* of ours).  Everything else of ours is close-on-exec.
+ */
+#ifndef LIB_BASE_CHILD_H
+#define LIB_BASE_CHILD_H
+
+#include <sys/types.h>
+
+#include "lib/base/err.h"
+
+struct child {
+	const char *const *argv;	/* argv[0] may differ from path (rgsmtp is bsmtp) */
+	const char *path;		/* NULL: argv[0], which must then hold a slash */
+	const char *const *environment;	/* NULL: the clean one */
+	const char *folder;		/* NULL: where we are */
+	int in, out, errors;		/* -1: /dev/null; errors may be 2 */
+};
+
+pid_t child_start(const struct child *child, struct err *err);	/* -1 with err */
+int child_wait(pid_t pid, int64_t seconds, int *status, struct err *err);
+	/* status: the exit status, or 128 + signal.  After seconds (0: for ever) it is
+	 * killed, and that is ERR_TEMP. */
+int child_run(const struct child *child, int64_t seconds, int *status, struct err *err);
+void child_status(int status, const char *name, struct err *err);	/* an exit status as an
+	error: 75 and signals TEMP, 78 and 126, 127 CONFIG, others PERM with that status */
+
+#endif

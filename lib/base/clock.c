@@ -1,0 +1,75 @@
+#include "lib/base/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static int64_t frozen;
+
+static int64_t
+read_clock(clockid_t id)
+{
+	struct timespec now;
+
+	clock_gettime(id, &now);
+	return (int64_t)now.tv_sec * CLOCK_SECOND + now.tv_nsec / 1000;
+}
+
+int64_t
+clock_now(void)
+{
+	return frozen != 0 ? frozen : read_clock(CLOCK_REALTIME);
+}
+
+int64_t
+clock_mono(void)
+{
+	return frozen != 0 ? frozen : read_clock(CLOCK_MONOTONIC);
+}
+
+void
+clock_set(int64_t now)
+{
+	frozen = now;
+}
+
+void
+clock_utc(int64_t when, struct str *out)
+{
+	int64_t seconds = when / CLOCK_SECOND - (when % CLOCK_SECOND < 0);
+	time_t t = (time_t)seconds;
+	struct tm tm;
+
+	if (gmtime_r(&t, &tm) == NULL)
+		memset(&tm, 0, sizeof tm);
+	str_printf(out, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1,
+	    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+int
+clock_parse_utc(struct span text, int64_t *when)
+{
+	static const char shape[] = "dddd-dd-ddTdd:dd:ddZ";
+	int part[6] = {0}, n = -1;
+
+	if (text.len != sizeof shape - 1)
+		return -1;
+	for (size_t i = 0; i < text.len; i++) {
+		if (shape[i] == 'd') {
+			if (text.p[i] < '0' || text.p[i] > '9')
+				return -1;
+			if (i == 0 || shape[i - 1] != 'd')
+				n++;
+			part[n] = part[n] * 10 + (text.p[i] - '0');
+		} else if (text.p[i] != shape[i]) {
+			return -1;
+		}
+	}
+	struct tm tm = { .tm_year = part[0] - 1900, .tm_mon = part[1] - 1, .tm_mday = part[2],
+		.tm_hour = part[3], .tm_min = part[4], .tm_sec = part[5] };
+	if (part[1] < 1 || part[1] > 12 || part[2] < 1 || part[2] > 31 || part[3] > 23 ||
+	    part[4] > 59 || part[5] > 60)
+		return -1;
+	*when = (int64_t)timegm(&tm) * CLOCK_SECOND;
+	return 0;
+}

@@ -1,0 +1,26 @@
+/*
+ * digest - SHA-256 as a stream, and random bytes, both from OpenSSL.
+ */
+#ifndef LIB_BASE_DIGEST_H
+#define LIB_BASE_DIGEST_H
+
+#include "lib/base/str.h"
+
+enum { DIGEST_SIZE = 32 };
+
+struct digest {
+	void *state;		/* an EVP_MD_CTX of ours */
+};
+
+void digest_start(struct digest *digest);
+void digest_add(struct digest *digest, const void *bytes, size_t len);
+void digest_peek(const struct digest *digest, unsigned char out[DIGEST_SIZE]);	/* so far */
+void digest_end(struct digest *digest, unsigned char out[DIGEST_SIZE]);	/* and frees */
+void digest_free(struct digest *digest);	/* without a result; {0} is fine */
+
+void digest_of(const void *bytes, size_t len, unsigned char out[DIGEST_SIZE]);
+void digest_hex(const unsigned char *bytes, size_t len, struct str *out);	/* lower case */
+
+void random_bytes(void *out, size_t len);	/* unguessable; never fails */
+
+#endif

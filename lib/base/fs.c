@@ -1,0 +1,279 @@
+#include "lib/base/fs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+int
+fs_dir(int at, const char *path, struct err *err)
+{
+	int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd >= 0 ? fd : err_sys(err, "folder %s", path);
+}
+
+int
+fs_make_dir(int dir, const char *name, mode_t mode, struct err *err)
+{
+	if (mkdirat(dir, name, mode) < 0)
+		return errno == EEXIST ? 0 : err_sys(err, "folder %s", name);
+	const char *slash = strrchr(name, '/');
+	if (slash == NULL)
+		return fs_sync_dir(dir, ".", err);
+	char *parent = mem_text_n(name, slash > name ? (size_t)(slash - name) : 1);
+	int result = fs_sync_dir(dir, parent, err);
+	free(parent);
+	return result;
+}
+
+int
+fs_open(int dir, const char *name, int flags, struct err *err)
+{
+	struct stat st;
+	int fd = openat(dir, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(err, "%s", name);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		errno = EINVAL;
+		return err_set(err, ERR_CONFIG, "%s: not a regular file", name);
+	}
+	return fd;
+}
+
+int
+fs_create(int dir, const char *name, mode_t mode, struct err *err)
+{
+	int fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	return fd >= 0 ? fd : err_sys(err, "%s", name);
+}
+
+int
+fs_write(int fd, const void *bytes, size_t len, struct err *err)
+{
+	const char *at = bytes;
+
+	while (len > 0) {
+		ssize_t done = write(fd, at, len);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return err_sys(err, "write");
+		at += done;
+		len -= (size_t)done;
+	}
+	return 0;
+}
+
+int
+fs_pwrite(int fd, const void *bytes, size_t len, off_t where, struct err *err)
+{
+	const char *at = bytes;
+
+	while (len > 0) {
+		ssize_t done = pwrite(fd, at, len, where);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return err_sys(err, "write");
+		at += done;
+		where += done;
+		len -= (size_t)done;
+	}
+	return 0;
+}
+
+ssize_t
+fs_pread(int fd, void *bytes, size_t len, off_t where, struct err *err)
+{
+	char *at = bytes;
+	size_t got = 0;
+
+	while (got < len) {
+		ssize_t done = pread(fd, at + got, len - got, where + (off_t)got);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return err_sys(err, "read");
+		if (done == 0)
+			break;
+		got += (size_t)done;
+	}
+	return (ssize_t)got;
+}
+
+int
+fs_read_all(int fd, size_t max, struct str *out, struct err *err)
+{
+	size_t taken = 0;
+
+	for (;;) {
+		ssize_t got = read(fd, str_room(out, 16384), 16384);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return err_sys(err, "read");
+		if (got == 0)
+			return 0;
+		taken += (size_t)got;
+		if (taken > max)
+			return err_set(err, ERR_PERM, "more than the %zu bytes taken here", max);
+		out->len += (size_t)got;
+	}
+}
+
+int
+fs_sync(int fd, struct err *err)
+{
+	return fsync(fd) == 0 ? 0 : err_sys(err, "fsync");
+}
+
+int
+fs_sync_data(int fd, struct err *err)
+{
+	return fdatasync(fd) == 0 ? 0 : err_sys(err, "fdatasync");
+}
+
+int
+fs_sync_dir(int dir, const char *name, struct err *err)
+{
+	int fd = fs_dir(dir, name, err);
+	if (fd < 0)
+		return -1;
+	int result = fsync(fd) == 0 ? 0 : err_sys(err, "fsync of folder %s", name);
+	close(fd);
+	return result;
+}
+
+int
+fs_rename(int from_dir, const char *from, int to_dir, const char *to, struct err *err)
+{
+	return renameat(from_dir, from, to_dir, to) == 0 ? 0 :
+	    err_sys(err, "rename %s to %s", from, to);
+}
+
+int
+fs_remove(int dir, const char *name, struct err *err)
+{
+	return unlinkat(dir, name, 0) == 0 || errno == ENOENT ? 0 : err_sys(err, "remove %s", name);
+}
+
+static int
+write_new(int dir, const char *name, struct span bytes, mode_t mode, struct err *err)
+{
+	int fd = fs_create(dir, name, mode, err);
+	if (fd < 0)
+		return -1;
+	int result = fs_write(fd, bytes.p, bytes.len, err) < 0 || fs_sync(fd, err) < 0 ? -1 : 0;
+	if (close(fd) < 0 && result == 0)
+		result = err_sys(err, "close");
+	return result;
+}
+
+int
+fs_replace(int dir, const char *name, struct span bytes, mode_t mode, struct err *err)
+{
+	char fresh[300];
+
+	if (snprintf(fresh, sizeof fresh, ".new-%s", name) >= (int)sizeof fresh)
+		return err_set(err, ERR_CONFIG, "%s: name too long", name);
+	if (fs_remove(dir, fresh, err) < 0)
+		return -1;
+	if (write_new(dir, fresh, bytes, mode, err) < 0 ||
+	    fs_rename(dir, fresh, dir, name, err) < 0) {
+		unlinkat(dir, fresh, 0);
+		return err_prefix(err, "%s", name);
+	}
+	return fs_sync_dir(dir, ".", err);
+}
+
+int
+fs_load(int dir, const char *name, size_t max, struct str *out, struct err *err)
+{
+	int fd = fs_open(dir, name, O_RDONLY, err);
+	if (fd < 0) {
+		if (errno == ENOENT)
+			err->kind = ERR_CONFIG;
+		return -1;
+	}
+	int result = fs_read_all(fd, max, out, err);
+	close(fd);
+	return result < 0 ? err_prefix(err, "%s", name) : 0;
+}
+
+int
+fs_lock(int dir, const char *name, bool wait, struct err *err)
+{
+	int fd = openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return err_sys(err, "lock %s", name);
+	while (flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB)) < 0) {
+		if (errno == EINTR)
+			continue;
+		int number = errno;
+		close(fd);
+		errno = number;
+		if (number == EWOULDBLOCK)
+			return err_set(err, ERR_TEMP, "%s is held by another process", name);
+		return err_sys(err, "lock %s", name);
+	}
+	return fd;
+}
+
+static int
+by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int
+fs_names(int dir, const char *path, struct fs_names *names, struct err *err)
+{
+	*names = (struct fs_names){0};
+	int fd = fs_dir(dir, path, err);
+	if (fd < 0)
+		return -1;
+	DIR *stream = fdopendir(fd);
+	if (stream == NULL) {
+		close(fd);
+		return err_sys(err, "folder %s", path);
+	}
+	size_t room = 0;
+	for (;;) {
+		errno = 0;
+		const struct dirent *entry = readdir(stream);
+		if (entry == NULL)
+			break;
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (names->count == room) {
+			room = room > 0 ? 2 * room : 64;
+			names->name = mem_resize(names->name, room, sizeof *names->name);
+		}
+		names->name[names->count++] = mem_text(entry->d_name);
+	}
+	int number = errno;
+	closedir(stream);
+	errno = number;
+	if (number != 0) {
+		fs_names_free(names);
+		return err_sys(err, "folder %s", path);
+	}
+	if (names->count > 0)
+		qsort(names->name, names->count, sizeof *names->name, by_bytes);
+	return 0;
+}
+
+void
+fs_names_free(struct fs_names *names)
+{
+	for (size_t i = 0; i < names->count; i++)
+		free(names->name[i]);
+	free(names->name);
+	*names = (struct fs_names){0};
+}

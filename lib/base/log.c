@@ -1,0 +1,165 @@
+#include "lib/base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+
+enum { LINE_MAX_BYTES = 1024 };
+
+static const char *const level_names[] = { "error", "warn", "info", "debug" };
+static const int syslog_levels[] = { LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
+
+static struct {
+	const char *program;
+	char *path;
+	int fd;
+	bool syslog, stamped;
+	enum log_level level;
+} state = { .program = "mochila", .fd = 2, .level = LOG_LEVEL_INFO };
+
+static int
+open_path(const char *path)
+{
+	/* O_NONBLOCK: a FIFO that nobody reads must not hold the mail up. */
+	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0640);
+}
+
+int
+log_open(const char *program, const char *to, enum log_level level, struct err *err)
+{
+	log_close();
+	state.program = program;
+	state.level = level;
+	if (strcmp(to, "syslog") == 0) {
+		openlog(program, LOG_PID, LOG_MAIL);
+		state.syslog = true;
+	} else if (strcmp(to, "none") == 0) {
+		state.fd = -1;
+	} else if (strcmp(to, "stderr") != 0) {
+		int fd = open_path(to);
+		if (fd < 0)
+			return err_sys(err, "log file %s", to);
+		state.fd = fd;
+		state.path = mem_text(to);
+		state.stamped = true;
+	}
+	return 0;
+}
+
+void
+log_reopen(void)
+{
+	if (state.path == NULL)
+		return;
+	int fd = open_path(state.path);
+	if (fd < 0)
+		return;
+	close(state.fd);
+	state.fd = fd;
+}
+
+void
+log_close(void)
+{
+	if (state.path != NULL && state.fd > 2)
+		close(state.fd);
+	if (state.syslog)
+		closelog();
+	free(state.path);
+	state.path = NULL;
+	state.fd = 2;
+	state.syslog = state.stamped = false;
+}
+
+bool
+log_wants(enum log_level level)
+{
+	return level <= state.level && (state.syslog || state.fd >= 0);
+}
+
+void
+log_escape(struct str *out, struct span bytes, size_t max)
+{
+	for (size_t i = 0; i < bytes.len; i++) {
+		if (i == max) {
+			str_add_text(out, "[...]");
+			return;
+		}
+		unsigned char c = (unsigned char)bytes.p[i];
+		if (c == '\\')
+			str_add_text(out, "\\\\");
+		else if (c >= ' ' && c <= '~')
+			str_add_char(out, (char)c);
+		else
+			str_printf(out, "\\x%02X", c);
+	}
+}
+
+static void
+emit(enum log_level level, const char *format, va_list args)
+{
+	struct str text = {0}, line = {0};
+	int kept = errno;
+
+	if (!log_wants(level))
+		return;
+	str_vprintf(&text, format, args);
+	if (!state.syslog) {
+		if (state.stamped) {
+			clock_utc(clock_now(), &line);
+			str_add_char(&line, ' ');
+		}
+		str_printf(&line, "%s: ", state.program);
+		if (level < LOG_LEVEL_INFO)
+			str_printf(&line, "%s: ", level_names[level]);
+	}
+	log_escape(&line, str_span(&text), LINE_MAX_BYTES);
+	if (state.syslog) {
+		syslog(syslog_levels[level], "%s", str_c(&line));
+	} else {
+		str_add_char(&line, '\n');
+		ssize_t done = write(state.fd, line.p, line.len);
+		(void)done;
+	}
+	str_free(&text);
+	str_free(&line);
+	errno = kept;
+}
+
+#define EMIT(level) do {			\
+	va_list args;				\
+	va_start(args, format);			\
+	emit(level, format, args);		\
+	va_end(args);				\
+} while (0)
+
+void log_error(const char *format, ...) { EMIT(LOG_LEVEL_ERROR); }
+void log_warn(const char *format, ...) { EMIT(LOG_LEVEL_WARN); }
+void log_info(const char *format, ...) { EMIT(LOG_LEVEL_INFO); }
+void log_debug(const char *format, ...) { EMIT(LOG_LEVEL_DEBUG); }
+
+int
+log_level_of(const char *name, enum log_level *level)
+{
+	for (size_t i = 0; i < sizeof level_names / sizeof level_names[0]; i++) {
+		if (strcmp(name, level_names[i]) == 0) {
+			*level = (enum log_level)i;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+int
+log_failure(const struct err *err)
+{
+	if (err->kind != ERR_NONE)
+		log_error("%s", err->text);
+	return err_exit(err);
+}

@@ -1,0 +1,290 @@
+#include "lib/base/str.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+static _Noreturn void
+out_of_memory(void)
+{
+	static const char text[] = "out of memory\n";
+	if (write(2, text, sizeof text - 1) < 0)
+		_exit(EX_TEMPFAIL);
+	_exit(EX_TEMPFAIL);
+}
+
+void *
+mem_get(size_t size)
+{
+	void *p = calloc(1, size > 0 ? size : 1);
+	if (p == NULL)
+		out_of_memory();
+	return p;
+}
+
+void *
+mem_resize(void *p, size_t count, size_t each)
+{
+	p = reallocarray(p, count > 0 ? count : 1, each);
+	if (p == NULL)
+		out_of_memory();
+	return p;
+}
+
+char *
+mem_text_n(const char *bytes, size_t len)
+{
+	char *copy = mem_get(len + 1);
+	if (len > 0)
+		memcpy(copy, bytes, len);
+	return copy;
+}
+
+char *
+mem_text(const char *text)
+{
+	return mem_text_n(text, strlen(text));
+}
+
+char *
+str_room(struct str *str, size_t len)
+{
+	if (len > SIZE_MAX / 2 - str->len)
+		out_of_memory();
+	size_t need = str->len + len + 1;
+	if (need > str->size) {
+		size_t size = str->size < 64 ? 64 : str->size;
+		while (size < need)
+			size *= 2;
+		str->p = mem_resize(str->p, size, 1);
+		str->size = size;
+	}
+	return str->p + str->len;
+}
+
+void
+str_add(struct str *str, const void *bytes, size_t len)
+{
+	char *room = str_room(str, len);
+	if (len > 0)
+		memcpy(room, bytes, len);
+	str->len += len;
+}
+
+void
+str_add_char(struct str *str, char c)
+{
+	str_add(str, &c, 1);
+}
+
+void
+str_add_text(struct str *str, const char *text)
+{
+	str_add(str, text, strlen(text));
+}
+
+void
+str_add_span(struct str *str, struct span span)
+{
+	str_add(str, span.p, span.len);
+}
+
+void
+str_vprintf(struct str *str, const char *format, va_list args)
+{
+	va_list again;
+	va_copy(again, args);
+	int len = vsnprintf(NULL, 0, format, args);
+	if (len > 0) {
+		vsnprintf(str_room(str, (size_t)len), (size_t)len + 1, format, again);
+		str->len += (size_t)len;
+	}
+	va_end(again);
+}
+
+void
+str_printf(struct str *str, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	str_vprintf(str, format, args);
+	va_end(args);
+}
+
+void
+str_set(struct str *str, const char *text)
+{
+	str_set_span(str, span_of(text));
+}
+
+void
+str_set_span(struct str *str, struct span span)
+{
+	str_clear(str);
+	str_add_span(str, span);
+}
+
+void
+str_clear(struct str *str)
+{
+	str->len = 0;
+}
+
+void
+str_cut(struct str *str, size_t len)
+{
+	if (len >= str->len) {
+		str->len = 0;
+		return;
+	}
+	memmove(str->p, str->p + len, str->len - len);
+	str->len -= len;
+}
+
+void
+str_free(struct str *str)
+{
+	free(str->p);
+	*str = (struct str){0};
+}
+
+const char *
+str_c(struct str *str)
+{
+	*str_room(str, 0) = '\0';
+	return str->p;
+}
+
+struct span
+str_span(const struct str *str)
+{
+	return (struct span){ str->p, str->len };
+}
+
+struct span
+span_of(const char *text)
+{
+	return (struct span){ text, text != NULL ? strlen(text) : 0 };
+}
+
+struct span
+span_from(struct span span, size_t at)
+{
+	if (at > span.len)
+		at = span.len;
+	if (at == 0)
+		return span;
+	return (struct span){ span.p + at, span.len - at };
+}
+
+struct span
+span_to(struct span span, size_t len)
+{
+	return (struct span){ span.p, len < span.len ? len : span.len };
+}
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+struct span
+span_trim(struct span span)
+{
+	while (span.len > 0 && is_blank(span.p[0]))
+		span = span_from(span, 1);
+	while (span.len > 0 && is_blank(span.p[span.len - 1]))
+		span.len--;
+	return span;
+}
+
+bool
+span_same(struct span a, struct span b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
+bool
+span_is(struct span span, const char *text)
+{
+	return span_same(span, span_of(text));
+}
+
+bool
+span_is_case(struct span span, const char *text)
+{
+	return span.len == strlen(text) && span_begins_case(span, text);
+}
+
+bool
+span_begins(struct span span, const char *text)
+{
+	size_t len = strlen(text);
+	return span.len >= len && (len == 0 || memcmp(span.p, text, len) == 0);
+}
+
+bool
+span_begins_case(struct span span, const char *text)
+{
+	size_t len = strlen(text);
+	return span.len >= len && (len == 0 || strncasecmp(span.p, text, len) == 0);
+}
+
+bool
+span_ends_case(struct span span, const char *text)
+{
+	size_t len = strlen(text);
+	return span.len >= len && span_begins_case(span_from(span, span.len - len), text);
+}
+
+bool
+span_cut(struct span *rest, char at, struct span *head)
+{
+	if (rest->p == NULL)
+		return false;
+	const char *found = rest->len > 0 ? memchr(rest->p, at, rest->len) : NULL;
+	if (found == NULL) {
+		*head = *rest;
+		*rest = (struct span){0};
+		return true;
+	}
+	*head = span_to(*rest, (size_t)(found - rest->p));
+	*rest = (struct span){ found + 1, rest->len - head->len - 1 };
+	return true;
+}
+
+struct span
+span_word(struct span *rest)
+{
+	struct span at = *rest;
+	while (at.len > 0 && is_blank(at.p[0]))
+		at = span_from(at, 1);
+	size_t len = 0;
+	while (len < at.len && !is_blank(at.p[len]))
+		len++;
+	*rest = span_from(at, len);
+	return span_to(at, len);
+}
+
+int
+span_number(struct span span, uint64_t max, uint64_t *number)
+{
+	uint64_t n = 0;
+
+	if (span.len == 0)
+		return -1;
+	for (size_t i = 0; i < span.len; i++) {
+		if (span.p[i] < '0' || span.p[i] > '9')
+			return -1;
+		uint64_t digit = (uint64_t)(span.p[i] - '0');
+		if (n > max / 10 || n * 10 > max - digit)
+			return -1;
+		n = n * 10 + digit;
+	}
+	*number = n;
+	return 0;
+}

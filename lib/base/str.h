@@ -1,0 +1,70 @@
+/*
+ * str - a growing byte string that its holder owns; span - a borrowed view.
+ *
+ * A struct str is embedded in whatever owns it, starts as {0}, and is given
+ * back with str_free().  Its bytes may hold NUL; str_c() ends them with one
+ * more so that they can be read as a C string.  A struct span points into
+ * bytes owned elsewhere and lives as long as they do; parsers take and return
+ * spans and never allocate.
+ *
+ * Out of memory ends the process with EX_TEMPFAIL: the spool was written for
+ * that.
+ */
+#ifndef LIB_BASE_STR_H
+#define LIB_BASE_STR_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct str {
+	char *p;
+	size_t len, size;
+};
+
+struct span {
+	const char *p;
+	size_t len;
+};
+
+#define SPAN(literal) ((struct span){ (literal), sizeof (literal) - 1 })
+
+void *mem_get(size_t size);			/* zeroed; never NULL */
+void *mem_resize(void *p, size_t count, size_t each);	/* count * each, checked */
+char *mem_text(const char *text);		/* a copy; free() it */
+char *mem_text_n(const char *bytes, size_t len);
+
+void str_add(struct str *str, const void *bytes, size_t len);
+void str_add_char(struct str *str, char c);
+void str_add_text(struct str *str, const char *text);
+void str_add_span(struct str *str, struct span span);
+void str_printf(struct str *str, const char *format, ...)	/* appends */
+    __attribute__((format(printf, 2, 3)));
+void str_vprintf(struct str *str, const char *format, va_list args);
+char *str_room(struct str *str, size_t len);	/* len writable bytes after the end;
+						   then str->len += what was used */
+void str_set(struct str *str, const char *text);	/* replaces; text may be NULL */
+void str_set_span(struct str *str, struct span span);
+void str_clear(struct str *str);		/* empty, keeps its memory */
+void str_cut(struct str *str, size_t len);	/* drops len bytes from the front */
+void str_free(struct str *str);
+const char *str_c(struct str *str);		/* never NULL; lives until the next change */
+struct span str_span(const struct str *str);
+
+struct span span_of(const char *text);		/* NULL gives an empty span */
+struct span span_from(struct span span, size_t at);
+struct span span_to(struct span span, size_t len);
+struct span span_trim(struct span span);	/* blanks and tabs off both ends */
+bool span_is(struct span span, const char *text);
+bool span_same(struct span a, struct span b);
+bool span_is_case(struct span span, const char *text);	/* ASCII, any case */
+bool span_begins(struct span span, const char *text);
+bool span_begins_case(struct span span, const char *text);
+bool span_ends_case(struct span span, const char *text);
+bool span_cut(struct span *rest, char at, struct span *head);	/* false at the end:
+		   takes the bytes up to the next AT (or all) off rest, drops AT */
+struct span span_word(struct span *rest);	/* next run of non-blanks; empty at the end */
+int span_number(struct span span, uint64_t max, uint64_t *number);	/* decimal, checked */
+
+#endif

@@ -1,0 +1,19 @@
+# lib: see lib/base, lib/mail, lib/proto, lib/net; each is one archive.
+noinst_LIBRARIES += lib/libbase.a
+lib_libbase_a_SOURCES = \
+	%D%/base/child.c %D%/base/child.h \
+	%D%/base/clock.c %D%/base/clock.h \
+	%D%/base/conf.c %D%/base/conf.h \
+	%D%/base/digest.c %D%/base/digest.h \
+	%D%/base/err.c %D%/base/err.h \
+	%D%/base/fs.c %D%/base/fs.h \
+	%D%/base/log.c %D%/base/log.h \
+	%D%/base/opt.c %D%/base/opt.h \
+	%D%/base/str.c %D%/base/str.h
+
+include $(srcdir)/lib/mail/local.mk
+include $(srcdir)/lib/proto/local.mk
+include $(srcdir)/lib/net/local.mk
+
+# Link with these, in this order.
+BASE_LIBS = lib/libbase.a $(CRYPTO_LIBS)

@@ -1,0 +1,1 @@
+# lib/net: waiting and moving bytes; knows no mail.

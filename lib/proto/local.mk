@@ -1,0 +1,1 @@
+# lib/proto: dialogues without I/O.

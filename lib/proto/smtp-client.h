@@ -1,0 +1,63 @@
+/*
+ * smtp-client - the sending side of SMTP, without I/O: many messages a session.
+ *
+ *	smtp_client_start(&client, "home.example", &hooks, ctx);
+ *	smtp_client_feed(&client, bytes, len);		what the server said
+ *	... client.out is sent and cleared by the caller, who then calls
+ *	smtp_client_pump(&client);			more of the body, while out is small
+ *
+ * When client.ready is true a message may be given with smtp_client_send(); its
+ * envelope and body hooks must live until hook done was called.  MAIL, RCPTs and DATA
+ * (or BDAT) leave in one flight where the server has PIPELINING; BDAT is used where it
+ * has CHUNKING and the body cannot go by DATA.  DSN, SIZE, BODY and SMTPUTF8 parameters
+ * go to servers that announced them; what cannot be handed on is told by client.offers
+ * so that the caller can answer for it.
+ *
+ * A body leaves with CRLF line ends and dots stuffed; a bare CR or LF never does:
+ * where it is met without BINARYMIME the message is refused (554 5.6.0) before MAIL.
+ */
+#ifndef LIB_PROTO_SMTP_CLIENT_H
+#define LIB_PROTO_SMTP_CLIENT_H
+
+#include "lib/base/err.h"
+#include "lib/mail/envelope.h"
+
+enum smtp_offer {
+	OFFER_PIPELINING = 1, OFFER_SIZE = 2, OFFER_8BITMIME = 4, OFFER_CHUNKING = 8,
+	OFFER_DSN = 16, OFFER_ENHANCED = 32, OFFER_SMTPUTF8 = 64, OFFER_BINARYMIME = 128,
+};
+
+struct smtp_client_hooks {
+	void (*rcpt)(void *ctx, size_t rcpt, const struct err *err, const char *reply);
+			/* refused: err->kind TEMP or PERM; called only for those */
+	int (*read)(void *ctx, void *bytes, size_t room, size_t *got, struct err *err);
+			/* next bytes of the body, CRLF lines; got 0: the end */
+	int (*commit)(void *ctx, struct err *err);	/* may be NULL; asked right before the byte
+			   that commits (final dot, BDAT LAST): -1 drops the connection */
+	void (*done)(void *ctx, const struct err *err, const char *reply);
+			/* the transaction ended: err->kind ERR_NONE = every recipient not told
+			 * of by hook rcpt is accepted; TEMP or PERM = none was */
+};
+
+struct smtp_client {
+	struct str out;		/* for the caller to send */
+	bool ready;		/* greeted: a message may be given */
+	bool closing;		/* send out, then close */
+	bool failed;		/* the session is useless; err says why */
+	struct err err;
+	unsigned offers;	/* smtp_offer bits */
+	uint64_t max_size;	/* of SIZE; 0 = not said */
+	struct smtp_client_work *work;	/* the engine's own */
+};
+
+void smtp_client_start(struct smtp_client *client, const char *helo,
+    const struct smtp_client_hooks *hooks, void *ctx);
+void smtp_client_feed(struct smtp_client *client, const void *bytes, size_t len);
+void smtp_client_pump(struct smtp_client *client);
+void smtp_client_send(struct smtp_client *client, const struct envelope *env, uint64_t size);
+			/* size: bytes of the body as hook read will give them */
+void smtp_client_quit(struct smtp_client *client);
+void smtp_client_eof(struct smtp_client *client);	/* the connection is gone: TEMP to done */
+void smtp_client_free(struct smtp_client *client);
+
+#endif

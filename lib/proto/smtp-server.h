@@ -1,0 +1,87 @@
+/*
+ * smtp-server - the receiving side of SMTP (RFC 5321), without I/O.
+ *
+ *	smtp_server_start(&server, &options, &hooks, ctx);	the banner is in server.out
+ *	smtp_server_feed(&server, bytes, len);			replies gather in server.out
+ *
+ * The relay runs it on a socket, the unbatcher on a batch with the replies thrown
+ * away, tests on strings in steps of one byte, the fuzzer on anything.  Replies are
+ * in server.out; the caller sends and clears them.  When server.closing is set it
+ * sends what is there and closes.
+ *
+ * The hooks decide.  Each returns 0 (the engine's own good reply), -1 with *err (its
+ * err_reply is sent), or SMTP_LATER: nothing is answered and no more input is read
+ * until smtp_server_answer() says how it ended; what is fed meanwhile is kept,
+ * at most 256 KiB, and server.waiting is true (stop reading the socket).
+ *
+ * Only CRLF ends a line and only CRLF.CRLF ends DATA.  In DATA a bare CR or LF is read
+ * to the true end and answered 550 5.5.2, then the connection closes; hook abort is
+ * called and nothing was accepted.  With options.batch LF ends a line too, body lines
+ * reach the hook as CRLF all the same, and NOOP lines go to hook noop.
+ */
+#ifndef LIB_PROTO_SMTP_SERVER_H
+#define LIB_PROTO_SMTP_SERVER_H
+
+#include "lib/base/err.h"
+#include "lib/mail/envelope.h"
+
+enum { SMTP_LATER = 1 };
+enum { SMTP_LINE_MAX = 4096 };	/* RFC 5321 4.5.3.1.4 and RFC 3461 5: 1036 at least */
+
+struct smtp_server_options {
+	const char *host;	/* our name in the banner; borrowed */
+	bool batch;
+	uint64_t max_size;	/* announced by SIZE, enforced on what comes; 0 = none */
+	size_t max_recipients;	/* beyond: 452 4.5.3 */
+	unsigned max_errors;	/* beyond: 421 and close; 0 = never */
+};
+
+struct smtp_server_hooks {
+	int (*mail)(void *ctx, const struct envelope *env, uint64_t size, struct err *err);
+			/* env has sender and parameters; size: declared, 0 if not */
+	int (*rcpt)(void *ctx, const struct envelope *env, const struct rcpt *rcpt, struct err *err);
+			/* not yet in env; added when this says 0 */
+	int (*begin)(void *ctx, const struct envelope *env, struct err *err);
+			/* a body follows: before 354, or before the first BDAT's bytes */
+	int (*body)(void *ctx, const char *bytes, size_t len, struct err *err);
+			/* unstuffed bytes with CRLF line ends; not SMTP_LATER.  After -1 the
+			 * rest is swallowed and err answers the end */
+	int (*end)(void *ctx, struct err *err);
+			/* the body is whole: make it durable, then 0 -> 250 */
+	void (*abort)(void *ctx);	/* after begin, when there will be no end */
+	int (*vrfy)(void *ctx, struct span what, struct err *err);	/* NULL: 252 */
+	void (*noop)(void *ctx, struct span text);	/* batch only; may be NULL */
+	void (*quit)(void *ctx);			/* may be NULL */
+};
+
+enum smtp_server_mode { SMTP_COMMANDS, SMTP_DATA, SMTP_CHUNK, SMTP_SWALLOW, SMTP_DEAD };
+
+struct smtp_server {
+	struct smtp_server_options options;
+	const struct smtp_server_hooks *hooks;
+	void *ctx;
+	struct str out;		/* replies, for the caller to send */
+	bool closing;		/* send out, then close */
+	bool waiting;		/* a hook said SMTP_LATER */
+	struct str helo;	/* what the client called itself */
+	bool esmtp;		/* EHLO rather than HELO */
+	unsigned state;		/* SMTP_READY ... bits, in smtp-verb.h */
+	struct envelope env;
+	unsigned errors;
+	char last_reply[64];	/* beginning of the last reply: for logs */
+	/* the rest is the engine's own */
+	enum smtp_server_mode mode;
+	struct str in;
+	struct smtp_server_work *work;
+};
+
+void smtp_server_start(struct smtp_server *server, const struct smtp_server_options *options,
+    const struct smtp_server_hooks *hooks, void *ctx);
+void smtp_server_feed(struct smtp_server *server, const void *bytes, size_t len);
+void smtp_server_answer(struct smtp_server *server, int result, const struct err *err);
+			/* ends a SMTP_LATER: as if the hook had returned result */
+void smtp_server_eof(struct smtp_server *server);	/* the peer is gone: aborts */
+void smtp_server_close(struct smtp_server *server, const char *reply);	/* 421 and closing */
+void smtp_server_free(struct smtp_server *server);
+
+#endif

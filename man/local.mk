@@ -1,0 +1,1 @@
+# man: see the folder's main header

@@ -1,0 +1,1 @@
+# relay: see the folder's main header

@@ -1,0 +1,1 @@
+# rmail: see the folder's main header

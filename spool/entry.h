@@ -1,0 +1,79 @@
+/*
+ * entry - the file format: one message, one SMTP transaction, its history.
+ *
+ *	NOOP mochila=1 id=20261121T184502.123456-7f3a9c02d41be066-1 time=2026-11-21T18:45:02Z from=smtp
+ *	MAIL FROM:<ann@example.org> BODY=8BITMIME RET=HDRS
+ *	RCPT TO:<bob@home.example> NOTIFY=FAILURE
+ *	BDAT 0000005321 LAST
+ *	...5321 bytes, lines end CRLF...
+ *	NOOP end sum=9f86d081884c7d65
+ *	NOOP at=2026-11-21T18:50:11Z rcpt=1 deferred reply="451 4.3.0 try later" sum=60303ae22b998861
+ *
+ * Lines outside the body end in LF.  The end line's sum is the first 8 bytes
+ * of SHA-256 over everything from the entry's first byte to the body's last,
+ * and proves the entry whole.  State lines follow in the same file; each has a
+ * sum over its own bytes before " sum=", so a torn last line does not count.
+ * Entries one behind the other are a batch; zeros after an end line end it
+ * (they are written ahead, spool(5)).
+ */
+#ifndef SPOOL_ENTRY_H
+#define SPOOL_ENTRY_H
+
+#include "lib/base/err.h"
+#include "lib/mail/envelope.h"
+
+enum { ENTRY_VERSION = 1, ENTRY_HEAD_MAX = 8 << 20, ENTRY_LINE_MAX = 16384 };
+
+struct entry_info {		/* the first line */
+	struct str id;
+	int64_t time;		/* when it was first taken by mochila, microseconds */
+	struct str from;	/* smtp, bsmtp, rmail, sendmail, mbox, dsn */
+	struct str client;	/* address or user it came from; may be empty */
+	struct str peer, peer_id;	/* the site it came from, and its id there; may be empty */
+	char grade;		/* 0-9 A-Z a-z, best first; 'N' unless said */
+};
+
+enum rcpt_state { RCPT_WAITING, RCPT_DEFERRED, RCPT_DONE, RCPT_FAILED };
+
+struct rcpt_status {
+	enum rcpt_state state;
+	int64_t at;		/* of the last event, 0 if none */
+	struct str reply;	/* the peer's last words */
+};
+
+struct entry {
+	struct entry_info info;
+	struct envelope env;
+	struct rcpt_status *status;	/* one for each of env.rcpt */
+	struct str held;	/* reason of the last hold, empty if none or released */
+	off_t start;		/* offset of the first byte in its file */
+	off_t body_at;
+	uint64_t body_len;
+	off_t end;		/* behind the end line */
+	off_t states_end;	/* behind the last state line that counts */
+};
+
+/* Reads the entry at *at of fd.  1: filled, and *at is behind it (behind its
+ * state lines).  0: nothing more there (end of file, or zeros).  -1: damaged
+ * (ERR_PERM), of a newer version (ERR_CONFIG) or unreadable (ERR_TEMP).  The
+ * body's sum is compared only with check. */
+int entry_read(int fd, off_t *at, bool check, struct entry *entry, struct err *err);
+void entry_free(struct entry *entry);
+size_t entry_waiting(const struct entry *entry);	/* recipients not done and not failed */
+
+void entry_head(const struct entry_info *info, const struct envelope *env, uint64_t body_len,
+    struct str *out);	/* everything before the body */
+void entry_end_line(const unsigned char digest[32], struct str *out);
+void entry_state_line(int64_t at, const char *rcpts, const char *event, const char *word,
+    struct span text, struct str *out);
+	/* "NOOP at=... rcpt=1,3 deferred reply="..." sum=...\n"; rcpts NULL leaves it out;
+	 * word (reply, reason) and text likewise when word is NULL */
+
+void entry_info_free(struct entry_info *info);
+void entry_info_copy(struct entry_info *to, const struct entry_info *from);
+
+/* The words of a "NOOP mochila=1 ..." line into info, unknown ones skipped: 1 when
+ * it is one, 0 when it is another NOOP, -1 when it is one but wrong or newer. */
+int entry_parse_info(struct span line, struct entry_info *info, struct err *err);
+
+#endif

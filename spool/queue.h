@@ -1,0 +1,96 @@
+/*
+ * queue - what waits for one destination, worked by one process at a time.
+ *
+ *	queue_open(&q, spool, "home", false, err)	locks out/home
+ *	while (queue_next(&q, &m, err) > 0) {		grade, then age
+ *		... m.entry says what and to whom, the body is read from m.fd ...
+ *		message_rcpt(&m, 0, RCPT_DONE, "250 2.0.0 ok");
+ *		message_settle(&m, err);		states appended, fdatasync;
+ *							nobody left: removed
+ *		message_close(&m);
+ *	}
+ *	queue_close(&q)					one fsync for all that was removed
+ *
+ * A message that cannot be read is logged and left alone (FS-02).  A person may
+ * mv or rm a message at any time: its name gone means that it is not sent, or, once
+ * sent, that "done" is appended through the open file.
+ */
+#ifndef SPOOL_QUEUE_H
+#define SPOOL_QUEUE_H
+
+#include "spool/spool.h"
+
+struct queue {
+	const struct spool *spool;
+	char *site;		/* the folder below out/ */
+	int dir, lock;
+	struct fs_names buckets, names;
+	size_t bucket, next;	/* the bucket being read, the next name in it */
+	int bucket_dir;
+	bool removed;		/* names were removed since the bucket was synced */
+};
+
+struct message {
+	const struct spool *spool;
+	struct queue *queue;
+	int fd;
+	struct str id, bucket;
+	struct entry entry;
+	struct rcpt_status *fresh;	/* outcomes not yet on disk; .at == 0: none */
+};
+
+/* 0, or -1; held by another process: ERR_TEMP and errno EWOULDBLOCK.  A site
+ * with nothing waiting is an empty queue. */
+int queue_open(struct queue *q, const struct spool *spool, const char *site, bool wait,
+    struct err *err);
+int queue_next(struct queue *q, struct message *m, struct err *err);
+int queue_sync(struct queue *q, struct err *err);	/* the removals are durable */
+void queue_close(struct queue *q);
+
+int message_still_there(const struct message *m);	/* check before the byte that commits */
+void message_rcpt(struct message *m, size_t rcpt, enum rcpt_state state, const char *reply);
+int message_settle(struct message *m, struct err *err);
+int message_hold(struct message *m, const char *reason, struct err *err);	/* to hold/ID */
+void message_close(struct message *m);
+
+/* Retry of a destination: a hint in out/SITE/.retry, lost without harm. */
+struct retry {
+	int64_t next;		/* not before; 0 = now */
+	unsigned failures;
+	struct str why;
+};
+int retry_load(const struct spool *spool, const char *site, struct retry *retry, struct err *err);
+int retry_failed(const struct spool *spool, const char *site, const char *why, struct err *err);
+void retry_clear(const struct spool *spool, const char *site);
+
+/*
+ * batch - messages that travel together to a peer: sent/SITE/B and B.d/.
+ *
+ *	batch_new(&b, spool, "home", err)	site must be locked by the caller's queue
+ *	batch_pick(&b, &m, err)			out/ -> sent/SITE/B.d/
+ *	... write the batch file: batch_file(&b) is an open file in tmp/ ...
+ *	batch_offer(&b, err)			fsync, rename to sent/SITE/B: in flight
+ *
+ * An offered batch is immutable.  batch_acked: B into B.d/, messages and B removed.
+ * batch_undo moves what was picked back to out/; spool_repair does it for a process
+ * that died in between.
+ */
+struct batch {
+	const struct spool *spool;
+	struct str site, name;
+	int fd;			/* the batch file being written, in tmp/ */
+	size_t count;
+};
+int batch_new(struct batch *b, const struct spool *spool, const char *site, struct err *err);
+int batch_pick(struct batch *b, struct message *m, struct err *err);
+int batch_offer(struct batch *b, struct err *err);
+int batch_undo(struct batch *b, struct err *err);
+void batch_close(struct batch *b);
+int batch_names(const struct spool *spool, const char *site, struct fs_names *names, struct err *err);
+				/* in flight, oldest first */
+int batch_open(const struct spool *spool, const char *site, const char *name, struct err *err);
+int batch_acked(const struct spool *spool, const char *site, const char *name, struct err *err);
+int batch_refused(const struct spool *spool, const char *site, const char *name,
+    const char *reason, struct err *err);	/* its messages to hold/ with the reason */
+
+#endif

@@ -1,0 +1,18 @@
+/*
+ * seen - ids that a peer has delivered already, 16 bytes each, by day.
+ *
+ * seen/PEER/DAY.new is appended to; at the first note of a later day it is sorted
+ * into seen/PEER/DAY, which is searched in place and never held in memory.  Days
+ * older than seen-keep are removed.  An id is any text: SHA-256 makes it 16 bytes.
+ */
+#ifndef SPOOL_SEEN_H
+#define SPOOL_SEEN_H
+
+#include "spool/spool.h"
+
+int seen_has(const struct spool *spool, const char *peer, struct span id, struct err *err);
+				/* 1 yes, 0 no, -1 */
+int seen_note(const struct spool *spool, const char *peer, const struct span *ids, size_t count,
+    struct err *err);		/* durable when it returns 0 */
+
+#endif

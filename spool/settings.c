@@ -1,0 +1,355 @@
+#include "spool/settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/fs.h"
+#include "lib/base/log.h"
+
+#define CONF_OF struct spool_settings
+static const struct conf_row spool_rows[] = {
+	ROW("site", text, site, "", "our site name (preset: the host name up to its first dot)"),
+	ROW("host", text, host, "", "our name in Received, HELO and Message-ID (preset: the host name)"),
+	ROW("path", text, path, "spool", "the spool's folder"),
+	ROW("keys", text, keys, "keys", "folder of private keys and known_hosts"),
+	ROW("log", text, log, "stderr", "stderr, syslog, none or a file"),
+	ROW("log-level", text, log_level, "info", "error, warn, info or debug"),
+	ROW("max-size", bytes, max_size, "35M", "largest message taken"),
+	ROW("max-recipients", number, max_recipients, "1000", "most recipients of a message"),
+	ROW("max-hops", number, max_hops, "50", "Received fields of a message that loops"),
+	ROW("max-batch-unpacked", bytes, max_batch_unpacked, "2G", "a batch that grows beyond is refused"),
+	ROW("min-free", bytes, min_free, "64M", "stays free on the spool's file system"),
+	ROW("retry-after", seconds, retry_after, "5m", "first pause of a destination that failed"),
+	ROW("retry-max", seconds, retry_max, "4h", "longest pause of a destination that failed"),
+	ROW("seen-keep", seconds, seen_keep, "90d", "how long the ids of peers are remembered"),
+	{0},
+};
+#undef CONF_OF
+
+#define CONF_OF struct site_settings
+static const struct conf_row site_rows[] = {
+	ROW("link", text, link, "", "ssh://USER@HOST[:PORT], exec:COMMAND, or empty: it calls us"),
+	ROW("key", text, key, "", "private key for ssh; empty: keys/id_ed25519, or the agent"),
+	ROW("known-hosts", text, known_hosts, "", "pinned host keys; empty: keys/known_hosts"),
+	ROW("protocols", text, protocols, "e", "UUCP protocols offered and chosen, best first"),
+	ROW("codec", text, codec, "gz", "of batches packed for it: none or gz"),
+	ROW("batch-size", bytes, batch_size, "1M", "a batch that has grown this large is closed"),
+	ROW("batch-count", number, batch_count, "1000", "most messages in a batch"),
+	ROW("commands", text, commands, "rmail rsmtp rgsmtp", "what its jobs may run here"),
+	ROW("unpack", text, unpack, "spool:", "where its batches go: spool: or smtp:HOST:PORT"),
+	ROW("timeout", seconds, timeout, "5m", "silence after which a call is given up"),
+	{0},
+};
+#undef CONF_OF
+
+#define CONF_OF struct relay_settings
+static const struct conf_row relay_rows[] = {
+	ROW("listen", text, listen, "127.0.0.1:2525", "HOST:PORT to listen on, several apart by blanks"),
+	ROW("relay-from", text, relay_from, "127.0.0.0/8 ::1/128", "networks that may send anywhere"),
+	ROW("timeout", seconds, timeout, "5m", "for a command, or a reply"),
+	ROW("max-connections", number, max_connections, "100", "connections in all"),
+	ROW("max-client-connections", number, max_client_connections, "10", "connections of one client"),
+	ROW("max-errors", number, max_errors, "20", "errors before a client is sent away"),
+	{0},
+};
+#undef CONF_OF
+
+bool
+settings_site_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len < 1 || len > 40 || name[0] == '.' || name[0] == '-')
+		return false;
+	return strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == len;
+}
+
+static int
+find_root(struct settings *settings, const struct settings_args *args, struct err *err)
+{
+	const char *said = args->root != NULL ? args->root : getenv("MOCHILA_ROOT");
+	char *absolute;
+
+	if (said == NULL || said[0] == '\0') {
+		settings->root = mem_text(LOCALSTATEDIR "/lib/mochila");
+		return 0;
+	}
+	absolute = realpath(said, NULL);
+	if (absolute == NULL && errno != ENOENT)
+		return err_sys(err, "--root %s", said);
+	if (absolute == NULL && said[0] != '/') {
+		char here[PATH_MAX];
+		if (getcwd(here, sizeof here) == NULL)
+			return err_sys(err, "--root %s", said);
+		struct str path = {0};
+		str_printf(&path, "%s/%s", here, said);
+		absolute = mem_text(str_c(&path));
+		str_free(&path);
+	} else if (absolute == NULL) {
+		absolute = mem_text(said);
+	}
+	size_t len = strlen(absolute);
+	while (len > 1 && absolute[len - 1] == '/')
+		absolute[--len] = '\0';
+	settings->root = absolute;
+	return 0;
+}
+
+static int
+read_file(struct settings *settings, const struct settings_args *args, struct err *err)
+{
+	const char *said = args->config != NULL ? args->config : getenv("MOCHILA_CONFIG");
+	struct str path = {0};
+	int result;
+
+	if (said != NULL && said[0] != '\0')
+		return conf_read(&settings->conf, said, err);
+	str_printf(&path, "%s/mochila.conf", settings->root);
+	if (access(str_c(&path), F_OK) == 0)
+		result = conf_read(&settings->conf, str_c(&path), err);
+	else if (args->root == NULL && getenv("MOCHILA_ROOT") == NULL &&
+	    access(SYSCONFDIR "/mochila/mochila.conf", F_OK) == 0)
+		result = conf_read(&settings->conf, SYSCONFDIR "/mochila/mochila.conf", err);
+	else
+		result = 0;
+	str_free(&path);
+	return result;
+}
+
+static int
+read_overrides(struct settings *settings, const struct settings_args *args, struct err *err)
+{
+	const char *environment = getenv("MOCHILA_SET");
+	struct span rest = span_of(environment), line;
+
+	while (span_cut(&rest, '\n', &line)) {
+		if (span_trim(line).len == 0)
+			continue;
+		char *text = mem_text_n(line.p, line.len);
+		int result = conf_say_text(&settings->conf, text, "MOCHILA_SET", err);
+		free(text);
+		if (result < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < args->set.count; i++)
+		if (conf_say_text(&settings->conf, args->set.text[i], "--set", err) < 0)
+			return -1;
+	if (args->log != NULL)
+		conf_say(&settings->conf, "spool", "", "log", args->log, "--log");
+	if (args->log_level != NULL)
+		conf_say(&settings->conf, "spool", "", "log-level", args->log_level, "--log-level");
+	return 0;
+}
+
+static void
+preset_names(struct spool_settings *spool)
+{
+	char host[256] = "localhost";
+
+	if (gethostname(host, sizeof host - 1) < 0 || host[0] == '\0')
+		snprintf(host, sizeof host, "localhost");
+	if (spool->host[0] == '\0')
+		conf_text.set(&spool->host, host);
+	if (spool->site[0] == '\0') {
+		host[strcspn(host, ".")] = '\0';
+		conf_text.set(&spool->site, host);
+	}
+}
+
+static int
+fill_sites(struct settings *s, struct err *err)
+{
+	const char *name;
+
+	for (; (name = conf_name(&s->conf, "site", s->sites)) != NULL; s->sites++) {
+		if (!settings_site_name(name))
+			return err_set(err, ERR_CONFIG, "[site %s]: a site's name is 1-40 of A-Z a-z 0-9 . _ -",
+			    name);
+		s->site = mem_resize(s->site, s->sites + 1, sizeof *s->site);
+		s->site[s->sites] = (struct site_settings){ .name = mem_text(name) };
+		if (conf_fill(&s->conf, "site", name, site_rows, &s->site[s->sites], err) < 0) {
+			s->sites++;
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int
+fill_relays(struct settings *s, struct err *err)
+{
+	const char *name;
+
+	for (; (name = conf_name(&s->conf, "relay", s->relays)) != NULL; s->relays++) {
+		s->relay = mem_resize(s->relay, s->relays + 1, sizeof *s->relay);
+		s->relay[s->relays] = (struct relay_settings){ .name = mem_text(name) };
+		if (conf_fill(&s->conf, "relay", name, relay_rows, &s->relay[s->relays], err) < 0) {
+			s->relays++;
+			return -1;
+		}
+	}
+	if (s->relays == 0) {	/* nothing said: one relay with the presets */
+		s->relay = mem_get(sizeof *s->relay);
+		s->relay[0].name = mem_text("main");
+		s->relays = 1;
+		return conf_fill(&s->conf, "relay", "main", relay_rows, &s->relay[0], err);
+	}
+	return 0;
+}
+
+static void
+fill_routes(struct settings *s)
+{
+	for (size_t i = 0; i < s->conf.words; i++) {
+		const struct conf_word *word = &s->conf.word[i];
+		if (strcmp(word->kind, "routes") != 0)
+			continue;
+		s->route = mem_resize(s->route, s->routes + 1, sizeof *s->route);
+		s->route[s->routes++] = (struct route){ mem_text(word->key), mem_text(word->value) };
+	}
+}
+
+static int
+check_values(const struct settings *s, struct err *err)
+{
+	enum log_level level;
+
+	if (!settings_site_name(s->spool.site))
+		return err_set(err, ERR_CONFIG, "spool.site = %s: a site's name is 1-40 of A-Z a-z 0-9 . _ -",
+		    s->spool.site);
+	if (log_level_of(s->spool.log_level, &level) < 0)
+		return err_set(err, ERR_CONFIG, "spool.log-level = %s: not error, warn, info or debug",
+		    s->spool.log_level);
+	return 0;
+}
+
+int
+settings_load(struct settings *settings, const struct settings_args *args, struct err *err)
+{
+	static const char *const kinds[] = { "spool", "site", "relay", "routes", NULL };
+
+	*settings = (struct settings){0};
+	if (find_root(settings, args, err) < 0 ||
+	    read_file(settings, args, err) < 0 ||
+	    read_overrides(settings, args, err) < 0 ||
+	    conf_kinds(&settings->conf, kinds, err) < 0 ||
+	    conf_fill(&settings->conf, "spool", "", spool_rows, &settings->spool, err) < 0)
+		return -1;
+	preset_names(&settings->spool);
+	if (fill_sites(settings, err) < 0 || fill_relays(settings, err) < 0)
+		return -1;
+	fill_routes(settings);
+	return check_values(settings, err);
+}
+
+void
+settings_show(const struct settings *s, struct str *out)
+{
+	str_printf(out, "# root: %s\n", s->root);
+	conf_show(&s->conf, "spool", "", spool_rows, &s->spool, out);
+	for (size_t i = 0; i < s->sites; i++)
+		conf_show(&s->conf, "site", s->site[i].name, site_rows, &s->site[i], out);
+	for (size_t i = 0; i < s->relays; i++)
+		conf_show(&s->conf, "relay", s->relay[i].name, relay_rows, &s->relay[i], out);
+	str_add_text(out, "[routes]\n");
+	for (size_t i = 0; i < s->routes; i++)
+		str_printf(out, "%s = %s\n", s->route[i].pattern, s->route[i].destination);
+}
+
+void
+settings_free(struct settings *s)
+{
+	conf_free(&s->conf);
+	free(s->root);
+	conf_drop(spool_rows, &s->spool);
+	for (size_t i = 0; i < s->sites; i++) {
+		conf_drop(site_rows, &s->site[i]);
+		free(s->site[i].name);
+	}
+	for (size_t i = 0; i < s->relays; i++) {
+		conf_drop(relay_rows, &s->relay[i]);
+		free(s->relay[i].name);
+	}
+	for (size_t i = 0; i < s->routes; i++) {
+		free(s->route[i].pattern);
+		free(s->route[i].destination);
+	}
+	free(s->site);
+	free(s->relay);
+	free(s->route);
+	*s = (struct settings){0};
+}
+
+int
+settings_start(struct settings *settings, struct settings_args *args,
+    const struct opt_row *rows, const char *program, const char *usage, const char *about,
+    bool first_operand_ends, int *argc, char ***argv, struct err *err)
+{
+	struct str out = {0};
+	enum log_level level = LOG_LEVEL_INFO;
+
+	*settings = (struct settings){0};
+	log_open(program, "stderr", level, err);
+	if (opt_parse(rows, first_operand_ends, argc, argv, err) < 0)
+		return -1;
+	if (args->version)
+		str_printf(&out, "%s (mochila) %s\n", program, MOCHILA_VERSION);
+	else if (args->help)
+		opt_help(usage, about, rows, &out);
+	else if (settings_load(settings, args, err) < 0)
+		return -1;
+	else if (args->show_config)
+		settings_show(settings, &out);
+	if (out.len > 0) {
+		int result = fs_write(1, out.p, out.len, err);
+		str_free(&out);
+		return result < 0 ? -1 : 1;
+	}
+	log_level_of(settings->spool.log_level, &level);
+	str_free(&out);
+	if (strchr(settings->spool.log, '/') == NULL)
+		return log_open(program, settings->spool.log, level, err);
+	struct str path = {0};
+	settings_path(settings, settings->spool.log, &path);
+	int result = log_open(program, str_c(&path), level, err);
+	str_free(&path);
+	return result;
+}
+
+const struct site_settings *
+settings_site(const struct settings *settings, const char *name)
+{
+	for (size_t i = 0; i < settings->sites; i++)
+		if (strcmp(settings->site[i].name, name) == 0)
+			return &settings->site[i];
+	return NULL;
+}
+
+const struct relay_settings *
+settings_relay(const struct settings *settings, const char *name)
+{
+	for (size_t i = 0; i < settings->relays; i++)
+		if (strcmp(settings->relay[i].name, name) == 0)
+			return &settings->relay[i];
+	return NULL;
+}
+
+void
+settings_path(const struct settings *settings, const char *path, struct str *out)
+{
+	if (path[0] != '/')
+		str_printf(out, "%s/", settings->root);
+	str_add_text(out, path);
+}
+
+void
+settings_program(const char *name, struct str *out)
+{
+	const char *said = getenv("MOCHILA_LIBEXEC");
+	str_printf(out, "%s/%s", said != NULL && said[0] == '/' ? said : LIBEXECDIR, name);
+}

@@ -1,0 +1,118 @@
+/*
+ * settings - everything mochila.conf can say, as one value.
+ *
+ * The file is the contract between the programs, so all its rows stand here
+ * (settings.c) and every program reads, checks and shows all of it: a slip in
+ * a [relay] section is found by rmail too.  Adding a key is one row and one
+ * field.  mochila.conf(5) is compared with the rows by a test.
+ *
+ * Where things are:  --root DIR, else $MOCHILA_ROOT, else LOCALSTATEDIR/lib/mochila.
+ * The file is --config FILE, else $MOCHILA_CONFIG, else ROOT/mochila.conf, else
+ * SYSCONFDIR/mochila/mochila.conf; none need exist.  Then come the environment
+ * (MOCHILA_SET: lines of "kind name.key=value") and --set.  Relative paths in
+ * values are below ROOT.
+ */
+#ifndef SPOOL_SETTINGS_H
+#define SPOOL_SETTINGS_H
+
+#include "lib/base/conf.h"
+#include "lib/base/opt.h"
+
+struct spool_settings {		/* [spool] */
+	char *site;		/* our own site name, by which peers know us */
+	char *host;		/* our host name in Received, HELO and Message-ID */
+	char *path;		/* the spool's folder */
+	char *keys;		/* folder of private keys and known_hosts, 0700 */
+	char *log, *log_level;
+	uint64_t max_size;	/* bytes: largest message taken */
+	uint64_t max_recipients;
+	uint64_t max_hops;	/* Received fields before a message counts as looping */
+	uint64_t max_batch_unpacked;	/* bytes: a batch that grows beyond is refused */
+	uint64_t min_free;	/* bytes that stay free on the spool's file system */
+	int64_t retry_after, retry_max;	/* first and longest pause after a TEMP failure */
+	int64_t seen_keep;	/* how long ids of peers are remembered */
+};
+
+struct site_settings {		/* [site NAME] */
+	char *name;		/* the section's; not a key */
+	char *link;		/* ssh://USER@HOST[:PORT][/COMMAND], exec:COMMAND, "" = it calls us */
+	char *key;		/* private key file for ssh; "" = the agent */
+	char *known_hosts;	/* pinned host keys */
+	char *protocols;	/* UUCP letters we offer or choose, best first */
+	char *codec;		/* of batches packed for it: none, gz */
+	uint64_t batch_size;	/* bytes: a batch is closed when it is larger */
+	uint64_t batch_count;	/* messages in a batch at most */
+	char *commands;		/* what its jobs may run here */
+	char *unpack;		/* where its batches go: spool:, smtp:HOST:PORT */
+	int64_t timeout;	/* seconds of silence before a call is given up */
+};
+
+struct relay_settings {		/* [relay NAME] */
+	char *name;
+	char *listen;		/* HOST:PORT, blank-separated */
+	char *relay_from;	/* networks that may send anywhere a route leads */
+	int64_t timeout;	/* seconds for a command or a reply */
+	uint64_t max_connections, max_client_connections;
+	uint64_t max_errors;
+};
+
+struct route {			/* [routes] PATTERN = DESTINATION, in order */
+	char *pattern;		/* home.example, *.home.example (below it), user@dom, * */
+	char *destination;	/* site:NAME, smtp:HOST:PORT, maildir:DIR, reject:TEXT */
+};
+
+struct settings {
+	struct conf conf;
+	char *root;		/* absolute, no trailing slash */
+	struct spool_settings spool;
+	struct site_settings *site;
+	size_t sites;
+	struct relay_settings *relay;
+	size_t relays;
+	struct route *route;
+	size_t routes;
+};
+
+struct settings_args {		/* what every program takes on its command line */
+	const char *root, *config, *log, *log_level;
+	struct opt_list set;
+	bool show_config, help, version;
+};
+
+/* Rows for a program's option table: */
+#define SETTINGS_OPTS(args) \
+	{ "root", 0, "DIR", "everything below DIR", OPT_TEXT, &(args)->root }, \
+	{ "config", 0, "FILE", "read this configuration", OPT_TEXT, &(args)->config }, \
+	{ "set", 0, "SECTION.KEY=VALUE", "say it here", OPT_LIST, &(args)->set }, \
+	{ "log", 0, "WHERE", "stderr, syslog, none or a file", OPT_TEXT, &(args)->log }, \
+	{ "log-level", 0, "LEVEL", "error, warn, info or debug", OPT_TEXT, &(args)->log_level }, \
+	{ "show-config", 0, NULL, "print every setting and where it is from", OPT_FLAG, &(args)->show_config }, \
+	{ "help", 0, NULL, "print this", OPT_FLAG, &(args)->help }, \
+	{ "version", 0, NULL, "print the version", OPT_FLAG, &(args)->version }
+
+int settings_load(struct settings *settings, const struct settings_args *args, struct err *err);
+void settings_show(const struct settings *settings, struct str *out);
+void settings_free(struct settings *settings);
+
+/* What main() does first, for every program: parses the options (rows must hold
+ * SETTINGS_OPTS(args)), answers --help, --version and --show-config, loads the
+ * settings and opens the log.  Returns 0 to go on, 1 when answered (exit 0), or
+ * -1 with err.  usage and about are for --help. */
+int settings_start(struct settings *settings, struct settings_args *args,
+    const struct opt_row *rows, const char *program, const char *usage, const char *about,
+    bool first_operand_ends, int *argc, char ***argv, struct err *err);
+
+const struct site_settings *settings_site(const struct settings *settings, const char *name);
+const struct relay_settings *settings_relay(const struct settings *settings, const char *name);
+void settings_path(const struct settings *settings, const char *path, struct str *out);
+				/* absolute: below root unless it is already */
+
+/* The whole path of one of our own programs that are not on PATH (bsmtp, rmail, uuxqt,
+ * uucico-ssh ...): in $MOCHILA_LIBEXEC, else where make install put them. */
+void settings_program(const char *name, struct str *out);
+
+/* True for a name fit to be a site and a folder: 1-40 of [A-Za-z0-9._-], not
+ * beginning with a dot or dash. */
+bool settings_site_name(const char *name);
+
+#endif

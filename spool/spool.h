@@ -1,0 +1,94 @@
+/*
+ * spool - messages as plain files; every change of state is one rename.
+ *
+ * Folders (spool(5) has the table of legal states):
+ *
+ *	tmp/			being written; nothing here was promised
+ *	in/			the one door: accepted, not yet routed
+ *	out/SITE/BUCKET/ID	waiting; SITE is a destination (spool/route.h)
+ *	sent/SITE/B, B.d/	batches offered and not yet acknowledged
+ *	xqt/PEER/		jobs received whole, waiting for uuxqt; and partial ones
+ *	hold/ID failed/ID	for a person
+ *	seen/PEER/DAY		ids that a peer has delivered already
+ *	drop/			1730: where ordinary users leave messages
+ *	log/			one line an event
+ *
+ * Nothing here promises anything before it is on disk, data and name.  A
+ * struct spool holds folder descriptors and borrows the settings.
+ */
+#ifndef SPOOL_SPOOL_H
+#define SPOOL_SPOOL_H
+
+#include "lib/base/digest.h"
+#include "lib/base/fs.h"
+#include "spool/entry.h"
+#include "spool/settings.h"
+
+struct spool {
+	const struct settings *settings;
+	int dir;			/* the spool's folder */
+	int tmp, in, out, sent, xqt, hold, failed, seen, drop, log;
+};
+
+int spool_open(struct spool *spool, const struct settings *settings, bool create,
+    struct err *err);		/* also makes missing folders when create */
+void spool_close(struct spool *spool);
+void spool_new_id(struct str *out);	/* never twice: time, 64 random bits, counter */
+bool spool_id_ok(const char *name);	/* has the shape of an id, fit for a file name */
+int spool_room(const struct spool *spool, uint64_t bytes, struct err *err);
+				/* ERR_TEMP 4.3.1 unless bytes and min-free fit */
+
+/* history: one line per event per message in log/mochila.log and, at level info, the log */
+void spool_event(const struct spool *spool, const char *id, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/*
+ * arrival - messages on their way in, all or nothing.
+ *
+ *	arrival_open(&a, spool, name, err)	tmp/ file; name NULL: an id of its own
+ *	  arrival_begin(&a, &info, &env, err)	info.id, time, grade are filled in when empty
+ *	  arrival_body(&a, bytes, len, err)	any number of times; CRLF lines
+ *	  arrival_end(&a, err)			or arrival_undo(&a): as if never begun
+ *	arrival_commit(&a, err)		fsync, rename to in/NAME, fsync in/: accepted
+ *	arrival_close(&a)		always; without a commit nothing remains
+ *
+ * With a name of the caller's (a received batch: "b-" and hex), a commit of the
+ * same name replaces the one before: settle drops repeats by (peer, peer_id).
+ */
+struct arrival {
+	const struct spool *spool;
+	struct str name;	/* in tmp/ and in in/ */
+	int fd;			/* -1: not open */
+	off_t start, body_at, at;	/* of the entry being written */
+	uint64_t body_len;
+	struct digest digest;	/* of the body only while it is written */
+	struct str buffer;
+	struct entry_info info;	/* of the last begun entry: its id is here */
+	struct envelope env;
+	size_t count;		/* whole entries so far */
+	bool in_entry, committed;
+};
+int arrival_open(struct arrival *a, const struct spool *spool, const char *name, struct err *err);
+int arrival_begin(struct arrival *a, const struct entry_info *info, const struct envelope *env,
+    struct err *err);
+int arrival_body(struct arrival *a, const void *bytes, size_t len, struct err *err);
+int arrival_end(struct arrival *a, struct err *err);
+int arrival_undo(struct arrival *a, struct err *err);
+int arrival_commit(struct arrival *a, struct err *err);
+void arrival_close(struct arrival *a);
+
+/* settle - turns what lies in in/ (and drop/) into files in out/, hold/; also the
+ * start-up repair of half done work.  Files that another process settles are
+ * left to it.  A damaged file goes whole to hold/ with a .reason beside it. */
+struct settled {
+	size_t files, messages, repeats, held;
+};
+int spool_settle(const struct spool *spool, struct settled *settled, struct err *err);
+int spool_repair(const struct spool *spool, struct err *err);	/* tmp/ orphans, half moves */
+
+/* Rings run/bell: somebody put something where another program waits.  Its loss is
+ * harmless.  spool_bell_open returns a descriptor that polls readable, or -1. */
+void spool_ring(const struct spool *spool);
+int spool_bell_open(const struct spool *spool, struct err *err);
+
+#endif

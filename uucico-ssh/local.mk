@@ -1,0 +1,1 @@
+# uucico-ssh: see the folder's main header
