@@ -7,4 +7,5 @@ include $(srcdir)/tests/bsmtp.mk
 include $(srcdir)/tests/rmail.mk
 include $(srcdir)/tests/uucico.mk
 include $(srcdir)/tests/relay.mk
+include $(srcdir)/tests/door.mk
 include $(srcdir)/tests/e2e.mk

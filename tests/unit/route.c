@@ -1,0 +1,163 @@
+/* spool/route: which destination takes a recipient, and how it is called on disk. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "spool/route.h"
+
+static struct route rows[] = {
+	{ (char *)"*", (char *)"smtp:out.example:25" },
+	{ (char *)"*.home.example", (char *)"site:home" },
+	{ (char *)"*.deep.home.example", (char *)"site:deep" },
+	{ (char *)"home.example", (char *)"site:home" },
+	{ (char *)"home.example", (char *)"site:second" },
+	{ (char *)"Ann@Home.Example", (char *)"maildir:mail/ann" },
+	{ (char *)"dotted.example.", (char *)"site:dotted" },
+	{ (char *)"evil.example", (char *)"reject:not here" },
+	{ (char *)"\"a@b\"@home.example", (char *)"site:quoted" },
+	{ (char *)"hub.example", (char *)"maildir:here" },
+	{ (char *)"[192.0.2.7]", (char *)"site:literal" },
+};
+
+static struct settings settings = {
+	.spool = { .host = (char *)"hub.example" },
+	.route = rows, .routes = sizeof rows / sizeof rows[0],
+};
+
+static const struct { const char *address, *folder; bool wildcard; } finds[] = {
+	{ "bob@home.example", "home", false },
+	{ "bob@HOME.example", "home", false },
+	{ "bob@home.example.", "home", false },
+	{ "ann@home.example", "maildir:mail%2Fann", false },
+	{ "ANN@HOME.EXAMPLE.", "maildir:mail%2Fann", false },
+	{ "ann@x.home.example", "home", false },
+	{ "ann@a.b.home.example", "home", false },
+	{ "ann@a.deep.home.example", "deep", false },
+	{ "ann@deep.home.example", "home", false },
+	{ "ann@.home.example", "smtp:out.example:25", true },
+	{ "ann@xhome.example", "smtp:out.example:25", true },
+	{ "ann@home.example..", "smtp:out.example:25", true },
+	{ "bob@dotted.example", "dotted", false },
+	{ "bob@dotted.example.", "dotted", false },
+	{ "bob@evil.example", "reject:not%20here", false },
+	{ "\"a@b\"@home.example", "quoted", false },
+	{ "\"x@evil.example\"@home.example", "home", false },
+	{ "bob@evil.example@home.example", "home", false },
+	{ "bob@home.example@evil.example", "reject:not%20here", false },
+	{ "bob%home.example", "maildir:here", false },
+	{ "postmaster", "maildir:here", false },
+	{ "bob@[192.0.2.7]", "literal", false },
+	{ "bob@[192.0.2.8]", "smtp:out.example:25", true },
+	{ "bob@", "smtp:out.example:25", true },
+	{ "bob@.", "smtp:out.example:25", true },
+	{ "@", "smtp:out.example:25", true },
+	{ "@home.example", "home", false },
+	{ "../../etc@home.example", "home", false },
+	{ "*", "maildir:here", false },
+	{ "bob@*", "smtp:out.example:25", true },
+	{ "bob@*.home.example", "home", false },
+	{ "\"unended@home.example", "maildir:here", false },
+};
+
+START_TEST(the_most_exact_pattern_wins)
+{
+	struct route_match match = route_find(&settings, span_of(finds[_i].address));
+	struct str folder = {0};
+
+	route_folder(&match, &folder);
+	ck_assert_msg(strcmp(str_c(&folder), finds[_i].folder) == 0, "%s goes to %s, not %s",
+	    finds[_i].address, folder.p, finds[_i].folder);
+	ck_assert_int_eq(match.wildcard, finds[_i].wildcard);
+	str_free(&folder);
+}
+END_TEST
+
+START_TEST(without_a_route_there_is_none)
+{
+	struct settings few = { .spool = settings.spool, .route = rows + 3, .routes = 1 };
+
+	ck_assert_int_eq(route_find(&few, SPAN("bob@other.example")).kind, ROUTE_NONE);
+	ck_assert_int_eq(route_find(&few, SPAN("")).kind, ROUTE_NONE);
+	ck_assert_int_eq(route_find(&few, (struct span){0}).kind, ROUTE_NONE);
+	ck_assert_int_eq(route_find(&few, ((struct span){ "a@home.example\0.evil", 20 })).kind, ROUTE_NONE);
+	few.routes = 0;
+	ck_assert_int_eq(route_find(&few, SPAN("bob@home.example")).kind, ROUTE_NONE);
+}
+END_TEST
+
+static const struct { const char *destination; enum route_kind kind; } destinations[] = {
+	{ "site:home", ROUTE_SITE },
+	{ "smtp:mx.example:25", ROUTE_SMTP },
+	{ "smtp:[::1]:2525", ROUTE_SMTP },
+	{ "maildir:/home/ann/Maildir", ROUTE_MAILDIR },
+	{ "maildir:../%41 b/\xc3\xa4", ROUTE_MAILDIR },
+	{ "maildir:..", ROUTE_MAILDIR },
+	{ "reject:no such user", ROUTE_REJECT },
+	{ "reject:", ROUTE_REJECT },
+	{ "site:..", ROUTE_NONE },
+	{ "site:a/b", ROUTE_NONE },
+	{ "site:", ROUTE_NONE },
+	{ "smtp:", ROUTE_NONE },
+	{ "maildir:", ROUTE_NONE },
+	{ "home", ROUTE_NONE },
+	{ "Site:home", ROUTE_NONE },
+	{ "", ROUTE_NONE },
+};
+
+START_TEST(a_folder_is_one_name_and_leads_back)
+{
+	struct route_match match = route_destination(destinations[_i].destination);
+	struct str folder = {0}, back = {0};
+
+	ck_assert_int_eq(match.kind, destinations[_i].kind);
+	if (match.kind == ROUTE_NONE)
+		return;
+	route_folder(&match, &folder);
+	ck_assert_ptr_null(strchr(str_c(&folder), '/'));
+	ck_assert_int_ne(str_c(&folder)[0], '.');
+	route_of_folder(str_c(&folder), &back);
+	ck_assert_str_eq(str_c(&back), destinations[_i].destination);
+	str_free(&folder);
+	str_free(&back);
+}
+END_TEST
+
+static const char *const folders[][2] = {	/* whatever a person may have made there */
+	{ "home", "site:home" },
+	{ "maildir:a%2Fb", "maildir:a/b" },
+	{ "maildir:%", "maildir:%" },
+	{ "maildir:%2", "maildir:%2" },
+	{ "maildir:%00x", "maildir:%00x" },
+	{ "maildir:%2f", "maildir:%2f" },
+	{ "", "site:" },
+};
+
+START_TEST(any_folder_name_is_read)
+{
+	struct str back = {0};
+
+	route_of_folder(folders[_i][0], &back);
+	ck_assert_str_eq(str_c(&back), folders[_i][1]);
+	str_free(&back);
+}
+END_TEST
+
+#define COUNT(array) ((int)(sizeof (array) / sizeof (array)[0]))
+
+int
+main(void)
+{
+	TCase *tests = tcase_create("route");
+	Suite *suite = suite_create("route");
+
+	tcase_add_loop_test(tests, the_most_exact_pattern_wins, 0, COUNT(finds));
+	tcase_add_test(tests, without_a_route_there_is_none);
+	tcase_add_loop_test(tests, a_folder_is_one_name_and_leads_back, 0, COUNT(destinations));
+	tcase_add_loop_test(tests, any_folder_name_is_read, 0, COUNT(folders));
+	suite_add_tcase(suite, tests);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
