@@ -1,1 +1,2 @@
-# scripts: see the folder's main header
+# scripts: the two commands (demo, check), and what they and the tests share.
+EXTRA_DIST += %D%/peers %D%/lib.sh

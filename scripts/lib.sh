@@ -1,0 +1,221 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2034,SC2154	# $why, $sshd are for callers; $top, $build are theirs
+# lib.sh - what scripts/demo, scripts/check and the end-to-end tests share: run
+# programs in the background and end them, find a free port, run a real sshd.
+# Sourced, with $top (the source tree) and $build (where it was built) set.
+
+say() { printf '%s\n' "$*"; }
+die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+
+# ---- Programs in the background --------------------------------------------------
+
+started=		# pids, newest first
+
+# start NAME COMMAND...: in the background, its words in $work/NAME.log; the pid in $pid.
+start() {
+	start_name=$1
+	shift
+	"$@" >>"$work/$start_name.log" 2>&1 </dev/null &
+	pid=$!
+	started="$pid $started"
+}
+
+# descendants PID: it and all below it, as /proc knows them, parents first.
+descendants() {
+	printf '%s ' "$1"
+	# shellcheck disable=SC2013	# words, one a child
+	for child in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do
+		descendants "$child"
+	done
+}
+
+# stop PID: ends what start() began, and its children, and waits for it.
+stop() {
+	for stop_pid in $(descendants "$1"); do
+		kill "$stop_pid" 2>/dev/null
+	done
+	wait "$1" 2>/dev/null
+	stop_rest=
+	for stop_pid in $started; do
+		test "$stop_pid" = "$1" || stop_rest="$stop_rest $stop_pid"
+	done
+	started=$stop_rest
+}
+
+stop_all() {
+	for stop_each in $started; do
+		stop "$stop_each"
+	done
+}
+
+# Ends what was started, however the script ends.
+trap_cleanup() {
+	trap 'stop_all' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds; 1 when the time is over.
+wait_for() {
+	wait_left=$(($1 * 10))
+	shift
+	until "$@"; do
+		test $wait_left -gt 0 || return 1
+		wait_left=$((wait_left - 1))
+		sleep 0.1
+	done
+}
+
+# ---- Ports -----------------------------------------------------------------------
+
+# True when something listens on 127.0.0.1:PORT (or on every address).
+listening() {
+	grep -q "^ *[0-9]*: [0-9A-F]*:$(printf %04X "$1") [0-9A-F:]* 0A " \
+	    /proc/net/tcp /proc/net/tcp6 2>/dev/null
+}
+
+# free_port: one below the range from which the kernel hands out ports of itself,
+# reserved against others of this build by a folder; into $port.
+free_port() {
+	mkdir -p "$build/tests/out/ports"
+	while :; do
+		port=$((20000 + $(od -An -N2 -tu2 /dev/urandom) % 12000))
+		grep -q "^ *[0-9]*: [0-9A-F]*:$(printf %04X $port) " /proc/net/tcp /proc/net/tcp6 \
+		    2>/dev/null && continue
+		find "$build/tests/out/ports" -name $port -mmin +60 -exec rmdir {} + 2>/dev/null
+		mkdir "$build/tests/out/ports/$port" 2>/dev/null && return 0
+	done
+}
+
+# ---- The programs just built ---------------------------------------------------------
+
+# stage_programs DIR: DIR becomes what make install would make libexec/mochila: links to the
+# programs in the build, under every name they go by.
+stage_programs() {
+	mkdir -p "$1"
+	for stage_at in spool/mochila bsmtp/bsmtp rmail/rmail uucico-ssh/uucico-ssh uucico-ssh/uux \
+	    uucico-ssh/uuxqt relay/mochila-relay; do
+		test -x "$build/$stage_at" && ln -sf "$build/$stage_at" "$1/${stage_at##*/}"
+	done
+	for stage_at in rsmtp rgsmtp rbsmtp rcsmtp; do
+		ln -sf "$build/bsmtp/bsmtp" "$1/$stage_at"
+	done
+	ln -sf "$build/rmail/rmail" "$1/sendmail"
+	MOCHILA_LIBEXEC=$1 PATH=$1:$PATH
+	export MOCHILA_LIBEXEC PATH
+}
+
+# ---- Peers: Debian packages, unpacked and not installed ----------------------------
+
+# peers_folder: where they are; a build below another (distcheck) uses the cache above.
+peers_folder() {
+	if test -z "${MOCHILA_PEERS:-}"; then
+		for peers_at in "$top" "$build" "$build/.." "$build/../.." "$build/../../.."; do
+			test -d "$peers_at/.cache/peers" && break
+			peers_at=
+		done
+		if test -n "$peers_at"; then
+			MOCHILA_PEERS=$(cd "$peers_at" && pwd)/.cache/peers
+		elif test -w "$top"; then
+			MOCHILA_PEERS=$top/.cache/peers
+		else
+			MOCHILA_PEERS=$build/tests/out/peers
+		fi
+		export MOCHILA_PEERS
+	fi
+}
+
+# peer NAME: fetched when it is not there; its root in $peer, its libraries in
+# $peer_libs (for LD_LIBRARY_PATH).  1, with the reason in $why, when it cannot be had.
+peer() {
+	peers_folder
+	why=$("$top/scripts/peers" "$1" 2>&1) || return 1
+	peer=$MOCHILA_PEERS/$1
+	peer_libs=
+	for peer_lib in "$peer"/lib/*-linux-* "$peer"/usr/lib/*-linux-* "$peer"/usr/lib/*-linux-*/*/; do
+		test -d "$peer_lib" && peer_libs=$peer_libs${peer_libs:+:}$peer_lib
+	done
+	return 0
+}
+
+# ---- A real sshd --------------------------------------------------------------------
+
+# start_sshd DIR PORT AUTHORIZED_KEYS [HOST-KEY-TYPE]: OpenSSH's own, from the unpacked
+# package: keys only, forced commands, loopback, as the calling user, all its files in
+# DIR (sshd_config, ssh_host_TYPE_key, sshd.log).  Its pid is in $sshd.  1 and $why when it
+# cannot run here.  What MOCHILA_LIBEXEC says is handed to the commands it runs.
+start_sshd() {
+	sshd_dir=$1 sshd_port=$2 sshd_type=${4:-ed25519}
+	sshd_shell=$(getent passwd "$(id -u)" | cut -d: -f7)
+	case $sshd_shell in
+	*/nologin | */false) why="user $(id -un) has no login shell, so sshd turns them away"; return 1 ;;
+	esac
+	peer openssh-server || return 1
+	mkdir -p "$sshd_dir" && chmod 700 "$sshd_dir"
+	test -f "$sshd_dir/ssh_host_${sshd_type}_key" ||
+	    ssh-keygen -q -t "$sshd_type" -N '' -C "mochila" -f "$sshd_dir/ssh_host_${sshd_type}_key"
+	cat >"$sshd_dir/sshd_config" <<-END
+		Port $sshd_port
+		ListenAddress 127.0.0.1
+		HostKey $sshd_dir/ssh_host_${sshd_type}_key
+		PidFile $sshd_dir/sshd.pid
+		AuthorizedKeysFile $3
+		AuthenticationMethods publickey
+		PermitRootLogin forced-commands-only
+		StrictModes no
+		UsePAM no
+		PrintMotd no
+		LogLevel VERBOSE
+		${MOCHILA_LIBEXEC:+SetEnv MOCHILA_LIBEXEC=$MOCHILA_LIBEXEC}
+	END
+	sshd_how || return 1
+	start_work=$work work=$sshd_dir
+	# shellcheck disable=SC2086	# $sshd_in is words
+	start sshd $sshd_in env ${peer_libs:+LD_LIBRARY_PATH="$peer_libs"} \
+	    "$peer/usr/sbin/sshd" -D -e -f "$sshd_dir/sshd_config"
+	work=$start_work
+	sshd=$pid
+	wait_for 10 sshd_settled && listening "$sshd_port" && return 0
+	why="sshd did not start: $(tail -n 1 "$sshd_dir/sshd.log")"
+	return 1
+}
+sshd_settled() { listening "$sshd_port" || ! kill -0 "$sshd" 2>/dev/null; }
+
+# For root, sshd wants a user "sshd" and a folder /run/sshd (both compiled in).  It gets them
+# in a mount namespace of its own, so that the machine keeps its /etc and /run.  Sets
+# $sshd_in, the words in front of the command.
+sshd_how() {
+	sshd_in=
+	test "$(id -u)" -eq 0 || return 0
+	cp /etc/passwd "$sshd_dir/passwd"
+	grep -q ^sshd: "$sshd_dir/passwd" ||
+	    say "sshd:x:64999:65534:sshd:/run/sshd:/usr/sbin/nologin" >>"$sshd_dir/passwd"
+	# A locked root ("!") may not come in by key either; a "*" may.
+	(umask 077 && sed 's/^root:[^:]*:/root:*:/' /etc/shadow >"$sshd_dir/shadow")
+	cat >"$sshd_dir/in-namespace" <<-END
+		#!/bin/sh
+		mount --bind "$sshd_dir/passwd" /etc/passwd && mount --bind "$sshd_dir/shadow" /etc/shadow &&
+		mount -t tmpfs -o mode=755 sshd /run && mkdir -m 755 /run/sshd && exec "\$@"
+	END
+	chmod 755 "$sshd_dir/in-namespace"
+	for sshd_way in private unchanged; do
+		namespace_is_ours "$sshd_way" || continue
+		sshd_in="unshare -m --propagation $sshd_way $sshd_dir/in-namespace"
+		return 0
+	done
+	why="root may not make a mount namespace here, which sshd needs for its user and /run/sshd"
+	return 1
+}
+
+# A chroot cannot ask for private mounts ("/" is no mount point there), but mostly has
+# them: so a mount is tried, and must not be seen by us outside.
+namespace_is_ours() {
+	mkdir -p "$sshd_dir/probe"
+	# shellcheck disable=SC2016	# the inner shell expands it
+	unshare -m --propagation "$1" sh -c '
+		mount -t tmpfs probe "$1" && touch "$1/inside" || exit 1
+		test ! -e "/proc/$2/root$1/inside"
+		seen=$?
+		umount "$1"
+		exit $seen' sh "$sshd_dir/probe" $$ 2>/dev/null
+}
