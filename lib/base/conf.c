@@ -159,12 +159,17 @@ conf_say_text(struct conf *conf, const char *text, const char *origin, struct er
 	if (!span_cut(&value, '=', &key) || value.p == NULL)
 		return err_set(err, ERR_CONFIG, "%s %s: want KIND.KEY=VALUE or 'KIND NAME.KEY=VALUE'",
 		    origin, text);
-	/* The key is what follows the last dot: a section's name may hold dots. */
-	size_t dot = key.len;
-	while (dot > 0 && key.p[dot - 1] != '.')
+	/* A kind has no dot.  Behind a section's name, which may hold dots, the key is
+	 * what follows the last one; else all of it ("routes.home.example"). */
+	size_t kind_len = 0, dot = key.len;
+	while (kind_len < key.len && key.p[kind_len] != '.' && key.p[kind_len] != ' ')
+		kind_len++;
+	while (dot > kind_len && key.p[dot - 1] != '.')
 		dot--;
-	if (dot == 0)
+	if (dot == kind_len)
 		return err_set(err, ERR_CONFIG, "%s %s: no '.' between section and key", origin, text);
+	if (key.p[kind_len] == '.')
+		dot = kind_len + 1;
 	section = span_to(key, dot - 1);
 	key = span_from(key, dot);
 	struct span kind = span_word(&section), name = span_trim(section);

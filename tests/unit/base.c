@@ -1,0 +1,507 @@
+/* lib/base: str, err, log, clock, digest, fs, opt, child. */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "lib/base/child.h"
+#include "lib/base/clock.h"
+#include "lib/base/digest.h"
+#include "lib/base/fs.h"
+#include "lib/base/log.h"
+#include "lib/base/opt.h"
+
+#define COUNT(array) ((int)(sizeof (array) / sizeof (array)[0]))
+
+static struct str out;		/* every test process starts with an empty one */
+static struct err err;
+
+/* str */
+
+START_TEST(a_string_grows_and_is_cut)
+{
+	str_printf(&out, "%d-%s", 42, "x");
+	str_add(&out, "\0y", 2);
+	ck_assert_uint_eq(out.len, 6);
+	ck_assert_mem_eq(str_c(&out), "42-x\0y", 7);
+	str_cut(&out, 3);
+	ck_assert(span_is(str_span(&out), "x\0y") == false && out.len == 3);
+	str_set(&out, NULL);
+	ck_assert_str_eq(str_c(&out), "");
+	for (int i = 0; i < 10000; i++)
+		str_add_text(&out, "0123456789");
+	ck_assert_uint_eq(out.len, 100000);
+	str_cut(&out, 200000);
+	ck_assert_uint_eq(out.len, 0);
+	str_free(&out);
+	ck_assert_str_eq(str_c(&out), "");
+}
+END_TEST
+
+START_TEST(spans_are_cut_into_words)
+{
+	struct span rest = SPAN("a=b=c"), head;
+
+	ck_assert(span_cut(&rest, '=', &head) && span_is(head, "a") && span_is(rest, "b=c"));
+	ck_assert(span_cut(&rest, ';', &head) && span_is(head, "b=c"));
+	ck_assert(!span_cut(&rest, '=', &head));
+	rest = SPAN("x=");
+	ck_assert(span_cut(&rest, '=', &head) && span_cut(&rest, '=', &head) && head.len == 0);
+	ck_assert(!span_cut(&rest, '=', &head));
+	rest = SPAN(" \tone  two ");
+	ck_assert(span_is(span_word(&rest), "one") && span_is(span_word(&rest), "two"));
+	ck_assert_uint_eq(span_word(&rest).len, 0);
+	ck_assert(span_is(span_trim(SPAN(" \t x y\t ")), "x y"));
+	ck_assert_uint_eq(span_trim(SPAN("  ")).len, 0);
+	ck_assert(span_is(span_from(SPAN("abc"), 9), "") && span_is(span_to(SPAN("abc"), 9), "abc"));
+	ck_assert(span_is_case(SPAN("MaIl"), "mail") && !span_is_case(SPAN("mails"), "mail"));
+	ck_assert(span_ends_case(SPAN("a.EXAMPLE"), ".example") && !span_begins(SPAN("a"), "ab"));
+	ck_assert(span_same((struct span){0}, SPAN("")));
+}
+END_TEST
+
+static const struct { const char *text; uint64_t max; int64_t number; } decimals[] = {
+	{ "0", 9, 0 }, { "9", 9, 9 }, { "10", 9, -1 }, { "007", 9, 7 }, { "", 9, -1 }, { "-1", 9, -1 },
+	{ "+1", 9, -1 }, { " 1", 9, -1 }, { "1x", 9, -1 }, { "18446744073709551616", UINT64_MAX, -1 },
+	{ "99999999999999999999999999", UINT64_MAX, -1 }, { "9223372036854775807", INT64_MAX, INT64_MAX },
+};
+
+START_TEST(a_decimal_is_checked)
+{
+	uint64_t number = 12345;
+	int result = span_number(span_of(decimals[_i].text), decimals[_i].max, &number);
+
+	ck_assert_int_eq(result, decimals[_i].number < 0 ? -1 : 0);
+	ck_assert_uint_eq(number, decimals[_i].number < 0 ? 12345 : (uint64_t)decimals[_i].number);
+}
+END_TEST
+
+/* err */
+
+static const struct {
+	enum err_kind kind;
+	int exit;
+	const char *code;
+	int status;
+	const char *reply;
+} errors[] = {
+	{ ERR_NONE, 0, NULL, EX_OK, "250 2.0.0 why" },
+	{ ERR_TEMP, 0, NULL, EX_TEMPFAIL, "451 4.3.0 why" },
+	{ ERR_TEMP, 0, "4.3.1", EX_TEMPFAIL, "452 4.3.1 why" },
+	{ ERR_PERM, 0, NULL, EX_DATAERR, "554 5.0.0 why" },
+	{ ERR_PERM, EX_NOUSER, "5.1.1", EX_NOUSER, "554 5.1.1 why" },
+	{ ERR_PERM, 0, "5.3.4", EX_DATAERR, "552 5.3.4 why" },
+	{ ERR_CONFIG, 0, NULL, EX_CONFIG, "451 4.3.5 why" },
+	{ ERR_CONFIG, EX_USAGE, NULL, EX_USAGE, "451 4.3.5 why" },
+};
+
+START_TEST(an_error_becomes_a_reply_and_a_status)
+{
+	ck_assert_int_eq(err_set(&err, errors[_i].kind, "%s", "why"), -1);
+	err_as(&err, errors[_i].exit, errors[_i].code);
+	ck_assert_int_eq(err_exit(&err), errors[_i].status);
+	err_reply(&err, &out);
+	ck_assert_str_eq(str_c(&out), errors[_i].reply);
+}
+END_TEST
+
+START_TEST(an_error_is_one_printable_reply_line_however_long)
+{
+	char *longer = mem_get(5000);
+
+	memset(longer, 'x', 4999);
+	err_set(&err, ERR_TEMP, "a\r\nb\033%s", longer);
+	for (int i = 0; i < 100; i++)
+		err_prefix(&err, "layer %d %s", i, longer);
+	err_prefix(&err, "top");
+	err_reply(&err, &out);
+	ck_assert_ptr_nonnull(strstr(str_c(&out), "451 4.3.0 top: layer 99 "));
+	for (size_t i = 0; i < out.len; i++)
+		ck_assert(out.p[i] >= ' ' && out.p[i] <= '~');
+	free(longer);
+}
+END_TEST
+
+START_TEST(what_time_cannot_heal_waits_for_a_person)
+{
+	errno = EACCES;
+	err_sys(&err, "file");
+	ck_assert_int_eq(err.kind, ERR_CONFIG);
+	errno = ENOSPC;
+	err_sys(&err, "file");
+	ck_assert_int_eq(err.kind, ERR_TEMP);
+	ck_assert_str_eq(err.code, "4.3.1");
+	ck_assert_int_eq(errno, ENOSPC);
+}
+END_TEST
+
+/* log, clock, digest */
+
+static const char *const escapes[][2] = {
+	{ "plain text", "plain text" },
+	{ "a\\b", "a\\\\b" },
+	{ "\r\n\033[2J", "\\x0D\\x0A\\x1B[2J" },
+	{ "\xc3\xa9\x7f", "\\xC3\\xA9\\x7F" },
+	{ "%s%n", "%s%n" },
+};
+
+START_TEST(the_log_encodes_what_is_not_printable)
+{
+	log_escape(&out, span_of(escapes[_i][0]), 1024);
+	ck_assert_str_eq(str_c(&out), escapes[_i][1]);
+	str_clear(&out);
+	log_escape(&out, SPAN("0123456789"), 4);
+	ck_assert_str_eq(str_c(&out), "0123[...]");
+}
+END_TEST
+
+static const struct { const char *text; int64_t seconds; } times[] = {
+	{ "1970-01-01T00:00:00Z", 0 },
+	{ "2026-11-21T18:45:02Z", 1795286702 },
+	{ "2000-02-29T23:59:59Z", 951868799 },
+	{ "2026-11-21 18:45:02Z", -1 },
+	{ "2026-13-21T18:45:02Z", -1 },
+	{ "2026-11-21T24:45:02Z", -1 },
+	{ "2026-11-21T18:45:02", -1 },
+	{ "2026-11-21T18:45:02ZZ", -1 },
+	{ "", -1 },
+};
+
+START_TEST(a_time_is_written_and_read_alike)
+{
+	int64_t when = 7;
+	int result = clock_parse_utc(span_of(times[_i].text), &when);
+
+	ck_assert_int_eq(result, times[_i].seconds < 0 ? -1 : 0);
+	if (result < 0)
+		return;
+	ck_assert_int_eq(when, times[_i].seconds * CLOCK_SECOND);
+	clock_utc(when + 999999, &out);
+	ck_assert_str_eq(str_c(&out), times[_i].text);
+}
+END_TEST
+
+START_TEST(the_clock_can_be_frozen)
+{
+	clock_set(42 * CLOCK_SECOND);
+	ck_assert_int_eq(clock_now(), 42 * CLOCK_SECOND);
+	clock_set(0);
+	int64_t before = clock_mono();
+	ck_assert_int_ge(clock_mono(), before);
+	ck_assert_int_gt(clock_now(), INT64_C(1700000000) * CLOCK_SECOND);
+}
+END_TEST
+
+START_TEST(a_digest_is_sha_256_in_any_pieces)
+{
+	static const char abc[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+	struct digest digest = {0};
+	unsigned char sum[DIGEST_SIZE], peek[DIGEST_SIZE];
+
+	digest_start(&digest);
+	digest_add(&digest, "a", 1);
+	digest_peek(&digest, peek);
+	digest_add(&digest, "bc", 2);
+	digest_end(&digest, sum);
+	digest_hex(sum, sizeof sum, &out);
+	ck_assert_str_eq(str_c(&out), abc);
+	digest_of("a", 1, sum);
+	ck_assert_mem_eq(sum, peek, sizeof sum);
+	digest_free(&digest);
+	random_bytes(sum, sizeof sum);
+	random_bytes(peek, sizeof peek);
+	ck_assert_mem_ne(sum, peek, sizeof sum);
+}
+END_TEST
+
+/* fs: in a folder of its own below where the test runs */
+
+static int folder;
+
+static void
+make_folder(void)
+{
+	char name[] = "base-XXXXXX";
+
+	ck_assert_ptr_nonnull(mkdtemp(name));
+	ck_assert_int_eq(chdir(name), 0);
+	folder = fs_dir(AT_FDCWD, ".", &err);
+	ck_assert_int_ge(folder, 0);
+}
+
+static void
+remove_folder(void)
+{
+	struct fs_names names;
+	char here[4096];
+
+	ck_assert_int_eq(fs_names(folder, ".", &names, &err), 0);
+	for (size_t i = 0; i < names.count; i++)
+		if (unlinkat(folder, names.name[i], 0) < 0)
+			unlinkat(folder, names.name[i], AT_REMOVEDIR);
+	fs_names_free(&names);
+	close(folder);
+	ck_assert_ptr_nonnull(getcwd(here, sizeof here));
+	ck_assert_int_eq(chdir(".."), 0);
+	ck_assert_int_eq(rmdir(here), 0);
+}
+
+START_TEST(a_file_is_replaced_whole)
+{
+	struct stat st;
+
+	ck_assert_int_eq(fs_replace(folder, "file", SPAN("one"), 0600, &err), 0);
+	ck_assert_int_eq(fs_replace(folder, ".new-file", SPAN("left over"), 0600, &err), 0);
+	ck_assert_int_eq(fs_replace(folder, "file", SPAN("two"), 0640, &err), 0);
+	ck_assert_int_eq(fs_load(folder, "file", 3, &out, &err), 0);
+	ck_assert_str_eq(str_c(&out), "two");
+	ck_assert_int_eq(fstatat(folder, "file", &st, 0), 0);
+	ck_assert_int_eq(fstatat(folder, ".new-file", &st, 0), -1);
+	ck_assert_int_eq(fs_load(folder, "file", 2, &out, &err), -1);
+	ck_assert_int_eq(err.kind, ERR_PERM);
+	ck_assert_int_eq(fs_load(folder, "none", 2, &out, &err), -1);
+	ck_assert_int_eq(errno, ENOENT);
+	ck_assert_int_eq(err.kind, ERR_CONFIG);
+	ck_assert_int_eq(fs_remove(folder, "none", &err), 0);
+}
+END_TEST
+
+START_TEST(a_planted_link_or_device_is_not_opened)
+{
+	ck_assert_int_eq(fs_replace(folder, "file", SPAN("x"), 0600, &err), 0);
+	ck_assert_int_eq(symlinkat("file", folder, "link"), 0);
+	ck_assert_int_eq(mkfifoat(folder, "fifo", 0600), 0);
+	ck_assert_int_eq(fs_open(folder, "link", O_RDONLY, &err), -1);
+	ck_assert_int_eq(err.kind, ERR_CONFIG);
+	ck_assert_int_eq(fs_open(folder, "fifo", O_RDONLY, &err), -1);
+	ck_assert_int_eq(fs_open(folder, ".", O_RDONLY, &err), -1);
+	ck_assert_int_eq(fs_open(AT_FDCWD, "/dev/null", O_RDONLY, &err), -1);
+	ck_assert_int_eq(fs_create(folder, "link", 0600, &err), -1);
+	ck_assert_int_eq(fs_create(folder, "file", 0600, &err), -1);
+}
+END_TEST
+
+START_TEST(folders_are_made_once_and_listed_in_order)
+{
+	struct fs_names names;
+
+	ck_assert_int_eq(fs_make_dir(folder, "b", 0700, &err), 0);
+	ck_assert_int_eq(fs_make_dir(folder, "b", 0700, &err), 0);
+	ck_assert_int_eq(fs_make_dir(folder, "none/c", 0700, &err), -1);
+	ck_assert_int_eq(fs_replace(folder, "a", SPAN(""), 0600, &err), 0);
+	ck_assert_int_eq(fs_names(folder, ".", &names, &err), 0);
+	ck_assert_uint_eq(names.count, 2);
+	ck_assert_str_eq(names.name[0], "a");
+	ck_assert_str_eq(names.name[1], "b");
+	fs_names_free(&names);
+	ck_assert_int_eq(fs_names(folder, "none", &names, &err), -1);
+	fs_names_free(&names);
+}
+END_TEST
+
+START_TEST(a_lock_has_one_holder)
+{
+	int first = fs_lock(folder, "lock", false, &err);
+
+	ck_assert_int_ge(first, 0);
+	ck_assert_int_eq(fs_lock(folder, "lock", false, &err), -1);
+	ck_assert_int_eq(errno, EWOULDBLOCK);
+	ck_assert_int_eq(err.kind, ERR_TEMP);
+	close(first);
+	int second = fs_lock(folder, "lock", false, &err);
+	ck_assert_int_ge(second, 0);
+	close(second);
+}
+END_TEST
+
+START_TEST(bytes_are_read_where_they_lie)
+{
+	char bytes[8] = {0};
+	int fd = fs_create(folder, "file", 0600, &err);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fs_write(fd, "abcdef", 6, &err), 0);
+	ck_assert_int_eq(fs_pwrite(fd, "XY", 2, 2, &err), 0);
+	ck_assert_int_eq((int)fs_pread(fd, bytes, 8, 1, &err), 5);
+	ck_assert_str_eq(bytes, "bXYef");
+	ck_assert_int_eq((int)fs_pread(fd, bytes, 8, 100, &err), 0);
+	ck_assert_int_eq(fs_sync(fd, &err), 0);
+	ck_assert_int_eq(fs_sync_data(fd, &err), 0);
+	close(fd);
+	ck_assert_int_eq(fs_write(fd, "x", 1, &err), -1);
+}
+END_TEST
+
+/* opt */
+
+struct said {
+	const char *site;
+	bool quiet;
+	struct opt_list set;
+};
+
+static int
+parse(struct said *said, const char *const *words, bool ends, int *argc, char ***argv)
+{
+	const struct opt_row rows[] = {
+		{ "site", 's', "SITE", "call this site", OPT_TEXT, &said->site },
+		{ "quiet", 'q', NULL, "say nothing", OPT_FLAG, &said->quiet },
+		{ "set", 0, "WORD", "say it", OPT_LIST, &said->set },
+		{0},
+	};
+
+	opt_help("prog [options]", "Does things.", rows, &out);
+	*argv = (char **)(uintptr_t)words;
+	for (*argc = 0; words[*argc] != NULL; ++*argc)
+		;
+	return opt_parse(rows, ends, argc, argv, &err);
+}
+
+START_TEST(options_are_read_by_their_rows)
+{
+	const char *words[] = { "prog", "-q", "--set=a", "file", "--set", "b", "-shub", NULL };
+	struct said said = {0};
+	int argc;
+	char **argv;
+
+	ck_assert_int_eq(parse(&said, words, false, &argc, &argv), 0);
+	ck_assert(said.quiet && said.set.count == 2 && argc == 1);
+	ck_assert_str_eq(said.set.text[1], "b");
+	ck_assert_str_eq(said.site, "hub");
+	ck_assert_str_eq(argv[0], "file");
+	ck_assert_ptr_nonnull(strstr(str_c(&out), "  -s, --site=SITE            call this site\n"));
+	opt_list_free(&said.set);
+}
+END_TEST
+
+START_TEST(a_sub_command_keeps_its_options)
+{
+	const char *words[] = { "prog", "-q", "list", "-s", "x", NULL };
+	struct said said = {0};
+	int argc;
+	char **argv;
+
+	ck_assert_int_eq(parse(&said, words, true, &argc, &argv), 0);
+	ck_assert(said.quiet && said.site == NULL && argc == 3);
+	ck_assert_str_eq(argv[0], "list");
+}
+END_TEST
+
+static const char *const wrong[][3] = { { "prog", "--nope" }, { "prog", "-s" }, { "prog", "-x" },
+	{ "prog", "--s" }, { "prog", "--quiet=1" } };
+
+START_TEST(a_wrong_option_is_a_matter_of_usage)
+{
+	struct said said = {0};
+	int argc;
+	char **argv;
+
+	ck_assert_int_eq(parse(&said, wrong[_i], true, &argc, &argv), -1);
+	ck_assert_int_eq(err_exit(&err), EX_USAGE);
+}
+END_TEST
+
+/* child */
+
+static const struct { const char *script; int status; enum err_kind kind; } children[] = {
+	{ "exit 0", 0, ERR_NONE },
+	{ "exit 75", 75, ERR_TEMP },
+	{ "exit 78", 78, ERR_CONFIG },
+	{ "exit 67", 67, ERR_PERM },
+	{ "kill -KILL $$", 137, ERR_TEMP },
+	{ "test \"$SECRET\" = '' && test \"$MOCHILA_X\" = y", 0, ERR_NONE },	/* the clean environment */
+	{ "! read line", 0, ERR_NONE },		/* stdin is /dev/null */
+	{ "for n in 3 4 5 6 7 8 9; do test ! -e /proc/$$/fd/$n || exit 1; done", 0, ERR_NONE },
+};
+
+START_TEST(a_child_gets_what_is_named_and_tells_its_status)
+{
+	const char *argv[] = { "/bin/sh", "-c", children[_i].script, NULL };
+	struct child child = { .argv = argv, .in = -1, .out = -1, .errors = 2 };
+	int status = -1, kept = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	setenv("SECRET", "x", 1);
+	setenv("MOCHILA_X", "y", 1);
+	ck_assert_int_eq(child_run(&child, 10, &status, &err), 0);
+	ck_assert_int_eq(status, children[_i].status);
+	child_status(status, "sh", &err);
+	ck_assert_int_eq(err.kind, children[_i].kind);
+	ck_assert_int_eq(err_exit(&err), err.kind == ERR_TEMP ? EX_TEMPFAIL : status);
+	close(kept);
+}
+END_TEST
+
+START_TEST(a_child_that_does_not_end_is_ended)
+{
+	const char *argv[] = { "/bin/sleep", "60", NULL };
+	struct child child = { .argv = argv, .in = -1, .out = -1, .errors = 2 };
+	int status = -1;
+
+	ck_assert_int_eq(child_run(&child, 1, &status, &err), -1);
+	ck_assert_int_eq(err.kind, ERR_TEMP);
+	ck_assert_int_eq(status, 128 + 9);
+}
+END_TEST
+
+static const char *const no_programs[] = { "/no/such/program", "sh", "/etc/passwd", "/" };
+
+START_TEST(a_program_that_cannot_be_run_waits_for_a_person)
+{
+	const char *argv[] = { no_programs[_i], NULL };
+	struct child child = { .argv = argv, .in = -1, .out = -1, .errors = 2 };
+
+	ck_assert_int_eq(child_start(&child, &err), -1);
+	ck_assert_int_eq(err.kind, ERR_CONFIG);
+	ck_assert_ptr_nonnull(strstr(err.text, no_programs[_i]));
+}
+END_TEST
+
+static void
+with_folder(Suite *suite)
+{
+	TCase *tests = tcase_create("fs");
+
+	tcase_add_checked_fixture(tests, make_folder, remove_folder);
+	tcase_add_test(tests, a_file_is_replaced_whole);
+	tcase_add_test(tests, a_planted_link_or_device_is_not_opened);
+	tcase_add_test(tests, folders_are_made_once_and_listed_in_order);
+	tcase_add_test(tests, a_lock_has_one_holder);
+	tcase_add_test(tests, bytes_are_read_where_they_lie);
+	suite_add_tcase(suite, tests);
+}
+
+int
+main(void)
+{
+	TCase *tests = tcase_create("base");
+	Suite *suite = suite_create("base");
+
+	tcase_set_timeout(tests, 20);
+	tcase_add_test(tests, a_string_grows_and_is_cut);
+	tcase_add_test(tests, spans_are_cut_into_words);
+	tcase_add_loop_test(tests, a_decimal_is_checked, 0, COUNT(decimals));
+	tcase_add_loop_test(tests, an_error_becomes_a_reply_and_a_status, 0, COUNT(errors));
+	tcase_add_test(tests, an_error_is_one_printable_reply_line_however_long);
+	tcase_add_test(tests, what_time_cannot_heal_waits_for_a_person);
+	tcase_add_loop_test(tests, the_log_encodes_what_is_not_printable, 0, COUNT(escapes));
+	tcase_add_loop_test(tests, a_time_is_written_and_read_alike, 0, COUNT(times));
+	tcase_add_test(tests, the_clock_can_be_frozen);
+	tcase_add_test(tests, a_digest_is_sha_256_in_any_pieces);
+	tcase_add_test(tests, options_are_read_by_their_rows);
+	tcase_add_test(tests, a_sub_command_keeps_its_options);
+	tcase_add_loop_test(tests, a_wrong_option_is_a_matter_of_usage, 0, COUNT(wrong));
+	tcase_add_loop_test(tests, a_child_gets_what_is_named_and_tells_its_status, 0, COUNT(children));
+	tcase_add_test(tests, a_child_that_does_not_end_is_ended);
+	tcase_add_loop_test(tests, a_program_that_cannot_be_run_waits_for_a_person, 0, COUNT(no_programs));
+	suite_add_tcase(suite, tests);
+	with_folder(suite);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
