@@ -7,6 +7,72 @@
 say() { printf '%s\n' "$*"; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
+# ---- What is needed, and building it ------------------------------------------------
+
+# Debian's names.  Building and the demo need the first; the tests use the second where
+# they are there, and say so where they are not.
+build_packages='build-essential autoconf automake pkg-config libssh2-1-dev zlib1g-dev libssl-dev
+	libevent-dev libjansson-dev check openssh-client procps'
+test_packages='strace shellcheck mandoc valgrind python3'
+
+# missing PACKAGE...: those that are not installed.
+missing() {
+	command -v dpkg-query >/dev/null || return 0	# another system: configure will say
+	for package; do
+		case $(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null) in
+		ii*) ;;
+		*) printf ' %s' "$package" ;;
+		esac
+	done
+}
+
+# as_root COMMAND...: by sudo when we are not root; 1 when there is neither.
+as_root() {
+	if test "$(id -u)" -eq 0; then
+		"$@"
+	elif command -v sudo >/dev/null && { test -t 0 || sudo -n true 2>/dev/null; }; then
+		sudo "$@"
+	else
+		return 1
+	fi
+}
+
+# bring PACKAGE...: installs what is missing.  This is the only step that needs root.
+bring() {
+	bring_wanted=$(missing "$@")
+	test -n "$bring_wanted" || return 0
+	say "Installing what is missing:$bring_wanted"
+	# shellcheck disable=SC2086	# one word a package
+	as_root sh -c 'export DEBIAN_FRONTEND=noninteractive
+		install() { apt-get -q -q -y --no-install-recommends install "$@" >/dev/null; }
+		install "$@" 2>/dev/null || { apt-get -q -q update && install "$@"; }' sh $bring_wanted
+}
+
+# From here on nothing needs root, and a tree that belongs to somebody is built as its
+# owner, so that "sudo scripts/check" leaves no file there that they cannot remove.
+as_owner() {
+	owner=$(stat -c %U "$top")
+	test "$(id -u)" -eq 0 && test "$owner" != root || return 0
+	case $(getent passwd "$owner") in
+	'' | */nologin | */false) return 0 ;;
+	esac
+	exec setpriv --reuid "$owner" --regid "$(id -g "$owner")" --init-groups \
+	    env HOME="$(getent passwd "$owner" | cut -d: -f6)" USER="$owner" "$0" "$@"
+}
+
+# build TARGET...: configures when needed, in $build, and makes; quiet while all is well.
+build() {
+	mkdir -p "$build" || return 1
+	if ! test -x "$top/configure" || test -n "$(find "$top" -path "$build" -prune -o \( \
+	    -name configure.ac -o -name Makefile.am -o -name '*.mk' \) -newer "$top/configure" -print)"; then
+		(cd "$top" && ./autogen.sh) >"$build/autogen.log" 2>&1 ||
+		    { tail -n 20 "$build/autogen.log" >&2; return 1; }
+	fi
+	test -f "$build/Makefile" || (cd "$build" && "$top/configure" -q) || return 1
+	make -C "$build" -s -j"$(nproc)" "$@" >"$build/build.log" 2>&1 ||
+	    { tail -n 30 "$build/build.log" >&2; return 1; }
+}
+
 # ---- Programs in the background --------------------------------------------------
 
 started=		# pids, newest first

@@ -1,5 +1,8 @@
 # tests: unit (check), talk, e2e, fuzz, crash, and the lints; one fragment for
-# each part of the house.
+# each part of the house.  Scripts find $srcdir, $top_builddir and $PROGRAMS.
+AM_TESTS_ENVIRONMENT = top_builddir='$(abs_top_builddir)'; \
+	PROGRAMS='$(bin_PROGRAMS) $(sbin_PROGRAMS) $(pkglibexec_PROGRAMS)'; \
+	export top_builddir PROGRAMS;
 include $(srcdir)/tests/lint.mk
 include $(srcdir)/tests/proto.mk
 include $(srcdir)/tests/spool.mk
@@ -9,3 +12,7 @@ include $(srcdir)/tests/uucico.mk
 include $(srcdir)/tests/relay.mk
 include $(srcdir)/tests/door.mk
 include $(srcdir)/tests/e2e.mk
+
+distclean-local:
+	-chmod -R u+rwX tests/out 2>/dev/null
+	-rm -rf tests/out

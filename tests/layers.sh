@@ -1,0 +1,34 @@
+#!/bin/sh
+# Every #include "folder/x.h" is allowed by layers.txt, every include is written
+# from the top, and every folder with C in it has its row.
+cd "${srcdir:-.}" || exit 1
+
+lint_folder() {	# FOLDER ALLOWED...
+	folder=$1
+	shift
+	grep -Hn '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "$folder"/*.[ch] 2>/dev/null |
+	    while IFS=: read -r file line text; do
+		header=${text#*\"}
+		header=${header%%\"*}
+		case " $folder $* " in
+		*" ${header%/*} "*) ;;
+		*) say "$file:$line: $folder may not use $header" ;;
+		esac
+	done
+}
+say() { printf '%s\n' "$*"; }
+
+bad=$(
+	sed 's/#.*//' tests/layers.txt | while read -r folder allowed; do
+		# shellcheck disable=SC2086	# words
+		test -z "$folder" || lint_folder "$folder" $allowed
+	done
+	find . -path ./tests -prune -o -name '*.c' -print | sed 's|^\./||; s|/[^/]*$||' | sort -u |
+	    while read -r folder; do
+		case $folder in
+		.* | build* | demo.out* | mochila-*) continue ;;
+		esac
+		grep -q "^$folder\([[:space:]]\|$\)" tests/layers.txt || say "$folder: has no row in tests/layers.txt"
+	done
+)
+test -z "$bad" || { say "$bad"; exit 1; }
