@@ -63,6 +63,8 @@ become(const struct child *child, char **environment, int report)
 	for (int i = 0; i < 3; i++)
 		if (dup2(from[i], i) < 0)
 			goto failed;
+	/* What whoever started us left open is not for the child either. */
+	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
 	if (child->folder != NULL && chdir(child->folder) < 0)
 		goto failed;
 	for (int number = 1; number < NSIG; number++)
