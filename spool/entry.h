@@ -9,15 +9,18 @@
  *	NOOP end sum=9f86d081884c7d65
  *	NOOP at=2026-11-21T18:50:11Z rcpt=1 deferred reply="451 4.3.0 try later" sum=60303ae22b998861
  *
- * Lines outside the body end in LF.  The end line's sum is the first 8 bytes
- * of SHA-256 over everything from the entry's first byte to the body's last,
- * and proves the entry whole.  State lines follow in the same file; each has a
- * sum over its own bytes before " sum=", so a torn last line does not count.
+ * Lines outside the body end in LF.  The end line's sum proves the entry whole:
+ * it is the first 8 bytes of SHA-256 over the body's SHA-256 and then the head (all
+ * before the body), in this order because a body is streamed before its length is
+ * known.  State lines follow in the same file; each has a sum, the first 8 bytes of
+ * SHA-256 over its own bytes before " sum=", so a torn last line does not count.
  * Entries one behind the other are a batch; zeros after an end line end it
  * (they are written ahead, spool(5)).
  */
 #ifndef SPOOL_ENTRY_H
 #define SPOOL_ENTRY_H
+
+#include <sys/types.h>
 
 #include "lib/base/err.h"
 #include "lib/mail/envelope.h"
@@ -60,10 +63,12 @@ struct entry {
 int entry_read(int fd, off_t *at, bool check, struct entry *entry, struct err *err);
 void entry_free(struct entry *entry);
 size_t entry_waiting(const struct entry *entry);	/* recipients not done and not failed */
+int entry_check_envelope(const struct envelope *env, struct err *err);	/* what the format
+			   cannot hold (controls, a stray >) is ERR_PERM */
 
 void entry_head(const struct entry_info *info, const struct envelope *env, uint64_t body_len,
     struct str *out);	/* everything before the body */
-void entry_end_line(const unsigned char digest[32], struct str *out);
+void entry_end_line(struct span head, const unsigned char body_digest[32], struct str *out);
 void entry_state_line(int64_t at, const char *rcpts, const char *event, const char *word,
     struct span text, struct str *out);
 	/* "NOOP at=... rcpt=1,3 deferred reply="..." sum=...\n"; rcpts NULL leaves it out;

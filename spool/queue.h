@@ -51,6 +51,8 @@ int message_still_there(const struct message *m);	/* check before the byte that 
 void message_rcpt(struct message *m, size_t rcpt, enum rcpt_state state, const char *reply);
 int message_settle(struct message *m, struct err *err);
 int message_hold(struct message *m, const char *reason, struct err *err);	/* to hold/ID */
+int message_append(struct message *m, struct span lines, struct err *err);	/* state lines,
+			   whole and durable; the other functions use it */
 void message_close(struct message *m);
 
 /* Retry of a destination: a hint in out/SITE/.retry, lost without harm. */
@@ -92,5 +94,12 @@ int batch_open(const struct spool *spool, const char *site, const char *name, st
 int batch_acked(const struct spool *spool, const char *site, const char *name, struct err *err);
 int batch_refused(const struct spool *spool, const char *site, const char *name,
     const char *reason, struct err *err);	/* its messages to hold/ with the reason */
+
+/* For queue.c and settle.c. */
+int batch_recover(const struct queue *q, struct err *err);	/* what a dead process left */
+
+/* Moves dir/name to out/SITE/BUCKET/id, durably, into a bucket of the grade with room. */
+int bucket_place(const struct spool *spool, int dir, const char *name, const char *site,
+    const char *id, char grade, struct err *err);
 
 #endif

@@ -1,0 +1,188 @@
+#include "spool/spool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+
+enum { BUFFER = 256 << 10 };
+
+int
+arrival_open(struct arrival *a, const struct spool *spool, const char *name, struct err *err)
+{
+	*a = (struct arrival){ .spool = spool, .fd = -1 };
+	if (name != NULL)
+		str_set(&a->name, name);
+	else
+		spool_new_id(&a->name);
+	/* A file of this name can only be a dead writer's: a living one holds its lock. */
+	int fd = openat(spool->tmp, str_c(&a->name),
+	    O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
+	if (fd < 0) {
+		err_sys(err, "spool tmp/%s", str_c(&a->name));
+		str_free(&a->name);
+		return -1;
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0 || ftruncate(fd, 0) < 0) {
+		err_sys(err, "spool tmp/%s", str_c(&a->name));
+		err->kind = ERR_TEMP;
+		close(fd);
+		str_free(&a->name);
+		return -1;
+	}
+	a->fd = fd;
+	return 0;
+}
+
+static int
+flush(struct arrival *a, struct err *err)
+{
+	if (fs_pwrite(a->fd, a->buffer.p, a->buffer.len, a->at, err) < 0)
+		return -1;
+	a->at += (off_t)a->buffer.len;
+	str_clear(&a->buffer);
+	return 0;
+}
+
+static off_t
+where(const struct arrival *a)
+{
+	return a->at + (off_t)a->buffer.len;
+}
+
+int
+arrival_begin(struct arrival *a, const struct entry_info *info, const struct envelope *env,
+    struct err *err)
+{
+	if (entry_check_envelope(env, err) < 0)
+		return -1;
+	if (!env->begun || env->rcpts == 0)
+		return err_set(err, ERR_PERM, "a message without %s", env->begun ? "recipients" : "a sender");
+	entry_info_copy(&a->info, info);
+	envelope_copy(&a->env, env);
+	if (a->info.id.len == 0) {
+		/* The only entry of its own file has the file's name, so that settle
+		 * can simply move it. */
+		if (a->count == 0 && spool_id_ok(str_c(&a->name)))
+			str_set_span(&a->info.id, str_span(&a->name));
+		else
+			spool_new_id(&a->info.id);
+	}
+	if (a->info.time == 0)
+		a->info.time = clock_now();
+	if (a->info.grade == 0)
+		a->info.grade = 'N';
+	a->start = where(a);
+	entry_head(&a->info, env, 0, &a->buffer);
+	a->body_at = where(a);
+	a->body_len = 0;
+	a->in_entry = true;
+	digest_start(&a->digest);
+	return 0;
+}
+
+int
+arrival_body(struct arrival *a, const void *bytes, size_t len, struct err *err)
+{
+	if (len == 0)
+		return 0;
+	digest_add(&a->digest, bytes, len);
+	a->body_len += len;
+	str_add(&a->buffer, bytes, len);
+	return a->buffer.len >= BUFFER ? flush(a, err) : 0;
+}
+
+/* The head again, now with the length; over the one that is there. */
+static int
+write_head(struct arrival *a, struct span head, struct err *err)
+{
+	if (a->start >= a->at) {
+		memcpy(a->buffer.p + (a->start - a->at), head.p, head.len);
+		return 0;
+	}
+	if (where(a) < a->start + (off_t)head.len)
+		return err_set(err, ERR_TEMP, "entry head out of place");
+	/* What of it still waits in the buffer is written first. */
+	if (a->at < a->start + (off_t)head.len && flush(a, err) < 0)
+		return -1;
+	return fs_pwrite(a->fd, head.p, head.len, a->start, err);
+}
+
+int
+arrival_end(struct arrival *a, struct err *err)
+{
+	unsigned char body[DIGEST_SIZE];
+	struct str head = {0};
+
+	digest_end(&a->digest, body);
+	entry_head(&a->info, &a->env, a->body_len, &head);
+	if (head.len != (size_t)(a->body_at - a->start)) {
+		str_free(&head);
+		return err_set(err, ERR_PERM, "a body of %llu bytes is more than an entry holds",
+		    (unsigned long long)a->body_len);
+	}
+	int result = write_head(a, str_span(&head), err);
+	entry_end_line(str_span(&head), body, &a->buffer);
+	str_free(&head);
+	a->in_entry = false;
+	a->count++;
+	return result;
+}
+
+int
+arrival_undo(struct arrival *a, struct err *err)
+{
+	if (!a->in_entry)
+		return 0;
+	a->in_entry = false;
+	digest_free(&a->digest);
+	if (a->start >= a->at) {
+		a->buffer.len = (size_t)(a->start - a->at);
+		return 0;
+	}
+	str_clear(&a->buffer);
+	a->at = a->start;
+	return ftruncate(a->fd, a->at) == 0 ? 0 : err_sys(err, "spool tmp/%s", str_c(&a->name));
+}
+
+int
+arrival_commit(struct arrival *a, struct err *err)
+{
+	const struct spool *spool = a->spool;
+
+	if (a->in_entry && arrival_undo(a, err) < 0)
+		return -1;
+	if (flush(a, err) < 0 || fs_sync(a->fd, err) < 0)
+		return -1;
+	if (fs_rename(spool->tmp, str_c(&a->name), spool->in, str_c(&a->name), err) < 0)
+		return -1;
+	/* Settle leaves it alone while our lock is on it: a name that could not be
+	 * made durable is taken back, and nobody has seen it. */
+	if (fs_sync_dir(spool->in, ".", err) < 0) {
+		unlinkat(spool->in, str_c(&a->name), 0);
+		return -1;
+	}
+	a->committed = true;
+	flock(a->fd, LOCK_UN);
+	return 0;
+}
+
+void
+arrival_close(struct arrival *a)
+{
+	if (a->fd >= 0) {
+		if (!a->committed)
+			unlinkat(a->spool->tmp, str_c(&a->name), 0);
+		close(a->fd);
+	}
+	a->fd = -1;
+	digest_free(&a->digest);
+	str_free(&a->name);
+	str_free(&a->buffer);
+	entry_info_free(&a->info);
+	envelope_free(&a->env);
+}

@@ -1,0 +1,335 @@
+#include "spool/queue.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+
+/* sent/SITE/NAME.d */
+static void
+folder_of(const char *site, const char *name, struct str *out)
+{
+	str_printf(out, "%s/%s.d", site, name);
+}
+
+static bool
+exists(int dir, const char *path)
+{
+	struct stat st;
+	return fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int
+batch_new(struct batch *b, const struct spool *spool, const char *site, struct err *err)
+{
+	struct str folder = {0};
+	int result = -1;
+
+	*b = (struct batch){ .spool = spool, .fd = -1 };
+	str_set(&b->site, site);
+	spool_new_id(&b->name);
+	folder_of(site, str_c(&b->name), &folder);
+	if (fs_make_dir(spool->sent, site, 0750, err) == 0 &&
+	    fs_make_dir(spool->sent, str_c(&folder), 0750, err) == 0) {
+		b->fd = fs_create(spool->tmp, str_c(&b->name), 0640, err);
+		result = b->fd < 0 ? -1 : 0;
+	}
+	if (result == 0 && flock(b->fd, LOCK_EX | LOCK_NB) < 0)
+		result = err_sys(err, "batch file");
+	str_free(&folder);
+	if (result < 0)
+		batch_close(b);
+	return result;
+}
+
+int
+batch_pick(struct batch *b, struct message *m, struct err *err)
+{
+	struct str to = {0};
+
+	folder_of(str_c(&b->site), str_c(&b->name), &to);
+	str_printf(&to, "/%s", str_c(&m->id));
+	int result = fs_rename(m->queue->bucket_dir, str_c(&m->id), b->spool->sent, str_c(&to), err);
+	str_free(&to);
+	if (result < 0)
+		return -1;
+	m->queue->removed = true;
+	b->count++;
+	return 0;
+}
+
+int
+batch_offer(struct batch *b, struct err *err)
+{
+	const struct spool *spool = b->spool;
+	struct str folder = {0}, path = {0};
+
+	folder_of(str_c(&b->site), str_c(&b->name), &folder);
+	str_printf(&path, "%s/%s", str_c(&b->site), str_c(&b->name));
+	int result = fs_sync_dir(spool->sent, str_c(&folder), err);
+	if (result == 0)
+		result = fs_sync(b->fd, err);
+	if (result == 0)
+		result = fs_rename(spool->tmp, str_c(&b->name), spool->sent, str_c(&path), err);
+	if (result == 0)
+		result = fs_sync_dir(spool->sent, str_c(&b->site), err);
+	str_free(&folder);
+	str_free(&path);
+	return result;
+}
+
+void
+batch_close(struct batch *b)
+{
+	if (b->fd >= 0) {
+		unlinkat(b->spool->tmp, str_c(&b->name), 0);	/* gone already when offered */
+		close(b->fd);
+	}
+	b->fd = -1;
+	str_free(&b->site);
+	str_free(&b->name);
+}
+
+/* back to out/ */
+
+static int
+bring_back(const struct spool *spool, int folder, const char *id, const char *site, struct err *err)
+{
+	struct entry entry;
+	off_t at = 0;
+	char grade = 'N';
+	int fd = fs_open(folder, id, O_RDONLY, err);
+
+	if (fd < 0)
+		return -1;
+	if (entry_read(fd, &at, false, &entry, err) > 0) {
+		grade = entry.info.grade;
+		entry_free(&entry);
+	}
+	close(fd);
+	return bucket_place(spool, folder, id, site, id, grade, err);
+}
+
+static int
+undo_folder(const struct spool *spool, const char *site, const char *folder, struct err *err)
+{
+	struct fs_names names;
+	int dir = openat(spool->sent, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (dir < 0)
+		return errno == ENOENT ? 0 : err_sys(err, "sent/%s", folder);
+	int result = fs_names(dir, ".", &names, err);
+	for (size_t i = 0; result == 0 && i < names.count; i++)
+		if (spool_id_ok(names.name[i]))
+			result = bring_back(spool, dir, names.name[i], site, err);
+	if (result == 0 && unlinkat(spool->sent, folder, AT_REMOVEDIR) < 0)
+		log_warn("sent/%s: left alone: %s", folder, strerror(errno));
+	fs_names_free(&names);
+	close(dir);
+	return result;
+}
+
+int
+batch_undo(struct batch *b, struct err *err)
+{
+	struct str folder = {0};
+
+	folder_of(str_c(&b->site), str_c(&b->name), &folder);
+	int result = undo_folder(b->spool, str_c(&b->site), str_c(&folder), err);
+	str_free(&folder);
+	return result;
+}
+
+/* the end of a batch */
+
+static int
+remove_acked(const struct spool *spool, const char *folder, const char *name, struct err *err)
+{
+	struct fs_names names;
+	int dir = openat(spool->sent, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (dir < 0)	/* gone: another process finished the same work */
+		return errno == ENOENT ? 0 : err_sys(err, "sent/%s", folder);
+	int result = fs_names(dir, ".", &names, err);
+	for (size_t i = 0; result == 0 && i < names.count; i++) {
+		if (strcmp(names.name[i], name) == 0)
+			continue;	/* B, the mark of the acknowledgement, goes last */
+		result = fs_remove(dir, names.name[i], err);
+		if (result == 0)
+			spool_event(spool, names.name[i], "event=sent batch=%s", name);
+	}
+	fs_names_free(&names);
+	if (result == 0)
+		result = fs_sync(dir, err);
+	if (result == 0)
+		result = fs_remove(dir, name, err);
+	close(dir);
+	if (result == 0 && unlinkat(spool->sent, folder, AT_REMOVEDIR) < 0)
+		log_warn("sent/%s: left alone: %s", folder, strerror(errno));
+	return result;
+}
+
+int
+batch_acked(const struct spool *spool, const char *site, const char *name, struct err *err)
+{
+	struct str folder = {0}, from = {0}, to = {0};
+
+	folder_of(site, name, &folder);
+	str_printf(&from, "%s/%s", site, name);
+	str_printf(&to, "%s/%s", str_c(&folder), name);
+	int result = fs_rename(spool->sent, str_c(&from), spool->sent, str_c(&to), err);
+	if (result == 0)
+		result = fs_sync_dir(spool->sent, str_c(&folder), err);
+	if (result == 0)
+		result = remove_acked(spool, str_c(&folder), name, err);
+	str_free(&folder);
+	str_free(&from);
+	str_free(&to);
+	return result;
+}
+
+static int
+hold_folder(const struct spool *spool, const char *folder, const char *reason, struct err *err)
+{
+	struct fs_names names;
+	struct str line = {0};
+	int dir = openat(spool->sent, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (dir < 0)
+		return err_sys(err, "sent/%s", folder);
+	entry_state_line(clock_now(), NULL, "held", "reason", span_of(reason), &line);
+	int result = fs_names(dir, ".", &names, err);
+	for (size_t i = 0; result == 0 && i < names.count; i++) {
+		const char *id = names.name[i];
+		int fd = fs_open(dir, id, O_WRONLY | O_APPEND, err);
+		if (fd < 0 || fs_write(fd, line.p, line.len, err) < 0 || fs_sync_data(fd, err) < 0 ||
+		    fs_rename(dir, id, spool->hold, id, err) < 0)
+			result = -1;
+		else
+			spool_event(spool, id, "event=held reason=\"%s\"", reason);
+		if (fd >= 0)
+			close(fd);
+	}
+	fs_names_free(&names);
+	str_free(&line);
+	close(dir);
+	return result;
+}
+
+static int
+refuse_locked(const struct spool *spool, const char *site, const char *name,
+    const char *reason, struct err *err)
+{
+	struct str folder = {0}, path = {0};
+
+	/* The batch goes first: without it what is left in B.d was only picked, and
+	 * a crash in between brings it back to out/. */
+	folder_of(site, name, &folder);
+	str_printf(&path, "%s/%s", site, name);
+	int result = fs_remove(spool->sent, str_c(&path), err);
+	if (result == 0)
+		result = fs_sync_dir(spool->sent, site, err);
+	if (result == 0)
+		result = hold_folder(spool, str_c(&folder), reason, err);
+	if (result == 0)
+		result = fs_sync_dir(spool->hold, ".", err);
+	if (result == 0)
+		unlinkat(spool->sent, str_c(&folder), AT_REMOVEDIR);
+	str_free(&folder);
+	str_free(&path);
+	return result;
+}
+
+int
+batch_refused(const struct spool *spool, const char *site, const char *name,
+    const char *reason, struct err *err)
+{
+	struct queue q;
+
+	if (queue_open(&q, spool, site, true, err) < 0)
+		return -1;
+	int result = refuse_locked(spool, site, name, reason, err);
+	queue_close(&q);
+	return result;
+}
+
+/* in flight */
+
+int
+batch_names(const struct spool *spool, const char *site, struct fs_names *names, struct err *err)
+{
+	*names = (struct fs_names){0};
+	if (!exists(spool->sent, site))
+		return 0;
+	if (fs_names(spool->sent, site, names, err) < 0)
+		return -1;
+	size_t kept = 0;
+	for (size_t i = 0; i < names->count; i++) {
+		if (spool_id_ok(names->name[i]))
+			names->name[kept++] = names->name[i];
+		else
+			free(names->name[i]);
+	}
+	names->count = kept;
+	return 0;
+}
+
+int
+batch_open(const struct spool *spool, const char *site, const char *name, struct err *err)
+{
+	struct str path = {0};
+
+	str_printf(&path, "%s/%s", site, name);
+	int fd = fs_open(spool->sent, str_c(&path), O_RDONLY, err);
+	str_free(&path);
+	return fd;
+}
+
+/* what a dead process left: called with the site's lock held */
+
+static int
+recover_one(const struct queue *q, const char *folder_name, struct err *err)
+{
+	const struct spool *spool = q->spool;
+	struct str folder = {0}, beside = {0}, inside = {0};
+	char *name = mem_text_n(folder_name, strlen(folder_name) - 2);
+	int result = 0;
+
+	str_printf(&folder, "%s/%s", q->site, folder_name);
+	str_printf(&beside, "%s/%s", q->site, name);
+	str_printf(&inside, "%s/%s", str_c(&folder), name);
+	if (exists(spool->sent, str_c(&inside)))
+		result = remove_acked(spool, str_c(&folder), name, err);
+	else if (!exists(spool->sent, str_c(&beside)))
+		result = undo_folder(spool, q->site, str_c(&folder), err);
+	str_free(&folder);
+	str_free(&beside);
+	str_free(&inside);
+	free(name);
+	return result;
+}
+
+int
+batch_recover(const struct queue *q, struct err *err)
+{
+	struct fs_names names;
+	int result = 0;
+
+	if (!exists(q->spool->sent, q->site))
+		return 0;
+	if (fs_names(q->spool->sent, q->site, &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count && result == 0; i++) {
+		size_t len = strlen(names.name[i]);
+		if (len > 2 && strcmp(names.name[i] + len - 2, ".d") == 0)
+			result = recover_one(q, names.name[i], err);
+	}
+	fs_names_free(&names);
+	return result;
+}

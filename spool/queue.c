@@ -1,0 +1,430 @@
+#include "spool/queue.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+
+/* the site's lock */
+
+static int
+lock_site(const struct spool *spool, const char *site, bool wait, int *dir, int *lock,
+    struct err *err)
+{
+	if (fs_make_dir(spool->out, site, 0750, err) < 0)
+		return -1;
+	*dir = fs_dir(spool->out, site, err);
+	if (*dir < 0)
+		return -1;
+	*lock = fs_lock(*dir, ".lock", wait, err);
+	if (*lock < 0) {
+		int number = errno;
+		close(*dir);
+		errno = number;
+		return number == EWOULDBLOCK ?
+		    err_set(err, ERR_TEMP, "the queue for %s is being worked by another process", site) : -1;
+	}
+	return 0;
+}
+
+int
+queue_open(struct queue *q, const struct spool *spool, const char *site, bool wait,
+    struct err *err)
+{
+	*q = (struct queue){ .spool = spool, .dir = -1, .lock = -1, .bucket_dir = -1 };
+	if (site[0] == '\0' || site[0] == '.' || strchr(site, '/') != NULL)
+		return err_set(err, ERR_CONFIG, "%s: not a site's folder", site);
+	if (lock_site(spool, site, wait, &q->dir, &q->lock, err) < 0)
+		return -1;
+	q->site = mem_text(site);
+	if (batch_recover(q, err) < 0 || fs_names(q->dir, ".", &q->buckets, err) < 0) {
+		int number = errno;
+		queue_close(q);
+		errno = number;
+		return -1;
+	}
+	return 0;
+}
+
+void
+queue_close(struct queue *q)
+{
+	struct err err;
+
+	if (q->bucket_dir >= 0 && queue_sync(q, &err) < 0)
+		log_warn("queue %s: %s", q->site, err.text);
+	if (q->bucket_dir >= 0)
+		close(q->bucket_dir);
+	if (q->lock >= 0)
+		close(q->lock);
+	if (q->dir >= 0)
+		close(q->dir);
+	fs_names_free(&q->buckets);
+	fs_names_free(&q->names);
+	free(q->site);
+	*q = (struct queue){ .dir = -1, .lock = -1, .bucket_dir = -1 };
+}
+
+int
+queue_sync(struct queue *q, struct err *err)
+{
+	if (!q->removed || q->bucket_dir < 0)
+		return 0;
+	if (fs_sync(q->bucket_dir, err) < 0)
+		return -1;
+	q->removed = false;
+	return 0;
+}
+
+/* walking the buckets */
+
+static const char *
+bucket_name(const struct queue *q)
+{
+	return q->buckets.name[q->bucket - 1];
+}
+
+static void
+leave_bucket(struct queue *q)
+{
+	struct err err;
+
+	if (q->bucket_dir < 0)
+		return;
+	if (queue_sync(q, &err) < 0)
+		log_warn("queue %s: %s", q->site, err.text);
+	close(q->bucket_dir);
+	q->bucket_dir = -1;
+	/* Fails while anything is in it; settle makes it anew when it needs it. */
+	unlinkat(q->dir, bucket_name(q), AT_REMOVEDIR);
+	fs_names_free(&q->names);
+	q->next = 0;
+}
+
+/* 1: q->names is the next bucket's; 0: no more. */
+static int
+enter_bucket(struct queue *q, struct err *err)
+{
+	leave_bucket(q);
+	while (q->bucket < q->buckets.count) {
+		const char *name = q->buckets.name[q->bucket++];
+		if (name[0] == '.')
+			continue;
+		q->bucket_dir = openat(q->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (q->bucket_dir < 0 && (errno == ENOENT || errno == ENOTDIR))
+			continue;	/* emptied meanwhile, or a person's file: not ours */
+		if (q->bucket_dir < 0)
+			return err_sys(err, "queue %s/%s", q->site, name);
+		if (fs_names(q->bucket_dir, ".", &q->names, err) < 0)
+			return -1;
+		return 1;
+	}
+	return 0;
+}
+
+static int
+open_message(struct queue *q, const char *name, struct message *m, struct err *err)
+{
+	off_t at = 0;
+
+	*m = (struct message){ .spool = q->spool, .queue = q };
+	m->fd = fs_open(q->bucket_dir, name, O_RDWR, err);
+	if (m->fd < 0)
+		return -1;
+	str_set(&m->id, name);
+	str_set(&m->bucket, bucket_name(q));
+	int got = entry_read(m->fd, &at, false, &m->entry, err);
+	if (got == 0)
+		got = err_set(err, ERR_PERM, "an empty file");
+	if (got > 0)
+		m->fresh = mem_get(m->entry.env.rcpts * sizeof *m->fresh);
+	else
+		message_close(m);
+	return got;
+}
+
+int
+queue_next(struct queue *q, struct message *m, struct err *err)
+{
+	for (;;) {
+		if (q->bucket_dir < 0 || q->next == q->names.count) {
+			int got = enter_bucket(q, err);
+			if (got <= 0)
+				return got;
+			continue;
+		}
+		const char *name = q->names.name[q->next++];
+		if (!spool_id_ok(name))
+			continue;	/* not ours: doctor names it */
+		if (open_message(q, name, m, err) > 0)
+			return 1;
+		if (errno != ENOENT)	/* unreadable: it blocks only itself */
+			log_error("%s: event=unreadable where=out/%s/%s why=\"%s\"", name, q->site,
+			    bucket_name(q), err->text);
+	}
+}
+
+/* one message */
+
+void
+message_close(struct message *m)
+{
+	for (size_t i = 0; m->fresh != NULL && i < m->entry.env.rcpts; i++)
+		str_free(&m->fresh[i].reply);
+	free(m->fresh);
+	m->fresh = NULL;
+	if (m->fd >= 0)
+		close(m->fd);
+	m->fd = -1;
+	entry_free(&m->entry);
+	str_free(&m->id);
+	str_free(&m->bucket);
+}
+
+static int
+path_in_site(const struct message *m, struct str *out)
+{
+	str_printf(out, "%.*s/%.*s", (int)m->bucket.len, m->bucket.p, (int)m->id.len, m->id.p);
+	return 0;
+}
+
+int
+message_still_there(const struct message *m)
+{
+	struct stat ours, theirs;
+	struct str path = {0};
+
+	path_in_site(m, &path);
+	bool there = fstat(m->fd, &ours) == 0 &&
+	    fstatat(m->queue->dir, str_c(&path), &theirs, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev;
+	str_free(&path);
+	return there;
+}
+
+void
+message_rcpt(struct message *m, size_t rcpt, enum rcpt_state state, const char *reply)
+{
+	struct rcpt_status *fresh = &m->fresh[rcpt];
+
+	fresh->state = state;
+	fresh->at = clock_now();
+	str_set(&fresh->reply, reply);
+}
+
+int
+message_append(struct message *m, struct span lines, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(m->fd, &st) < 0)
+		return err_sys(err, "state line");
+	/* A torn line of a dead writer goes before ours is put in its place. */
+	if (st.st_size > m->entry.states_end && ftruncate(m->fd, m->entry.states_end) < 0)
+		return err_sys(err, "state line");
+	if (fs_pwrite(m->fd, lines.p, lines.len, m->entry.states_end, err) < 0 ||
+	    fs_sync_data(m->fd, err) < 0)
+		return -1;
+	m->entry.states_end += (off_t)lines.len;
+	return 0;
+}
+
+static void
+rcpt_list(const struct message *m, size_t first, struct str *list)
+{
+	const struct rcpt_status *same = &m->fresh[first];
+
+	for (size_t i = first; i < m->entry.env.rcpts; i++) {
+		const struct rcpt_status *fresh = &m->fresh[i];
+		if (fresh->at != 0 && fresh->state == same->state &&
+		    span_same(str_span(&fresh->reply), str_span(&same->reply)))
+			str_printf(list, "%s%zu", list->len > 0 ? "," : "", i + 1);
+	}
+}
+
+/* Was recipient i's outcome already written with an earlier one's line? */
+static bool
+listed_before(const struct message *m, size_t i)
+{
+	for (size_t j = 0; j < i; j++)
+		if (m->fresh[j].at != 0 && m->fresh[j].state == m->fresh[i].state &&
+		    span_same(str_span(&m->fresh[j].reply), str_span(&m->fresh[i].reply)))
+			return true;
+	return false;
+}
+
+static void
+state_lines(const struct message *m, struct str *out)
+{
+	static const char *const words[] = {
+		[RCPT_WAITING] = "waiting", [RCPT_DEFERRED] = "deferred",
+		[RCPT_DONE] = "done", [RCPT_FAILED] = "failed",
+	};
+
+	for (size_t i = 0; i < m->entry.env.rcpts; i++) {
+		struct rcpt_status *fresh = &m->fresh[i];
+		struct str list = {0};
+		if (fresh->at == 0 || listed_before(m, i))
+			continue;
+		rcpt_list(m, i, &list);
+		entry_state_line(fresh->at, str_c(&list), words[fresh->state], "reply",
+		    str_span(&fresh->reply), out);
+		str_free(&list);
+	}
+}
+
+static void
+take_fresh(struct message *m, size_t *waiting, size_t *failed)
+{
+	*waiting = *failed = 0;
+	for (size_t i = 0; i < m->entry.env.rcpts; i++) {
+		struct rcpt_status *now = &m->entry.status[i], *fresh = &m->fresh[i];
+		if (fresh->at != 0) {
+			str_set_span(&now->reply, str_span(&fresh->reply));
+			now->state = fresh->state;
+			now->at = fresh->at;
+			fresh->at = 0;
+		}
+		*waiting += now->state < RCPT_DONE;
+		*failed += now->state == RCPT_FAILED;
+	}
+}
+
+static int
+move_message(struct message *m, int dir, const char *folder, struct err *err)
+{
+	if (fs_rename(m->queue->bucket_dir, str_c(&m->id), dir, str_c(&m->id), err) < 0)
+		return -1;
+	m->queue->removed = true;
+	return fs_sync_dir(dir, ".", err) < 0 ? err_prefix(err, "%s", folder) : 0;
+}
+
+int
+message_settle(struct message *m, struct err *err)
+{
+	struct str lines = {0};
+	size_t waiting, failed;
+	bool there = message_still_there(m);
+
+	state_lines(m, &lines);
+	take_fresh(m, &waiting, &failed);
+	/* Only what is kept needs its history; what a person moved away needs it
+	 * most: it must not be sent again from where it lies now. */
+	int result = lines.len > 0 && (waiting > 0 || failed > 0 || !there) ?
+	    message_append(m, str_span(&lines), err) : 0;
+	str_free(&lines);
+	if (result < 0 || !there || waiting > 0)
+		return result;
+	if (failed > 0)
+		return move_message(m, m->spool->failed, "failed", err);
+	if (fs_remove(m->queue->bucket_dir, str_c(&m->id), err) < 0)
+		return -1;
+	m->queue->removed = true;
+	return 0;
+}
+
+int
+message_hold(struct message *m, const char *reason, struct err *err)
+{
+	struct str line = {0};
+
+	entry_state_line(clock_now(), NULL, "held", "reason", span_of(reason), &line);
+	int result = message_append(m, str_span(&line), err);
+	str_free(&line);
+	if (result < 0 || !message_still_there(m))
+		return result;
+	return move_message(m, m->spool->hold, "hold", err);
+}
+
+/* the retry hint */
+
+static void
+retry_name(const char *site, struct str *out)
+{
+	str_printf(out, "%s/.retry", site);
+}
+
+int
+retry_load(const struct spool *spool, const char *site, struct retry *retry, struct err *err)
+{
+	struct str path = {0}, text = {0};
+	struct span rest, word;
+	uint64_t number;
+
+	*retry = (struct retry){0};
+	retry_name(site, &path);
+	int result = fs_load(spool->out, str_c(&path), 4096, &text, err);
+	str_free(&path);
+	if (result < 0) {
+		str_free(&text);
+		return errno == ENOENT ? 0 : -1;
+	}
+	/* A hint: whatever cannot be read counts as "now". */
+	rest = str_span(&text);
+	word = span_word(&rest);
+	if (span_begins(word, "next=") && clock_parse_utc(span_from(word, 5), &retry->next) < 0)
+		retry->next = 0;
+	word = span_word(&rest);
+	if (span_begins(word, "failures=") && span_number(span_from(word, 9), 1000000, &number) == 0)
+		retry->failures = (unsigned)number;
+	word = span_trim(rest);
+	if (span_begins(word, "why="))
+		str_set_span(&retry->why, span_to(span_from(word, 4), strcspn(str_c(&text), "\n")));
+	while (retry->why.len > 0 && retry->why.p[retry->why.len - 1] == '\n')
+		retry->why.len--;
+	str_free(&text);
+	return 0;
+}
+
+static int64_t
+pause_after(const struct spool_settings *s, unsigned failures)
+{
+	int64_t pause = s->retry_after;
+	uint32_t jitter;
+
+	for (unsigned i = 1; i < failures && pause < s->retry_max; i++)
+		pause *= 2;
+	if (pause > s->retry_max)
+		pause = s->retry_max;
+	random_bytes(&jitter, sizeof jitter);
+	return pause * CLOCK_SECOND + (int64_t)(jitter % 1000) * pause * 200;	/* + 0-20 % */
+}
+
+int
+retry_failed(const struct spool *spool, const char *site, const char *why, struct err *err)
+{
+	struct retry retry;
+	struct str text = {0};
+
+	if (retry_load(spool, site, &retry, err) < 0)
+		retry = (struct retry){0};
+	retry.failures++;
+	retry.next = clock_now() + pause_after(&spool->settings->spool, retry.failures);
+	str_add_text(&text, "next=");
+	clock_utc(retry.next, &text);
+	str_printf(&text, " failures=%u why=", retry.failures);
+	log_escape(&text, span_of(why), 600);
+	str_add_char(&text, '\n');
+	str_free(&retry.why);
+	int dir = fs_dir(spool->out, site, err);
+	int result = dir < 0 ? -1 : fs_replace(dir, ".retry", str_span(&text), 0640, err);
+	if (dir >= 0)
+		close(dir);
+	str_free(&text);
+	return result;
+}
+
+void
+retry_clear(const struct spool *spool, const char *site)
+{
+	struct str path = {0};
+
+	retry_name(site, &path);
+	unlinkat(spool->out, str_c(&path), 0);
+	str_free(&path);
+}

@@ -1,0 +1,237 @@
+#include "spool/seen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+
+enum { KEY = 16, DAY_TEXT = 10, DAY_FILE_MAX = 256 << 20 };
+
+static void
+key_of(struct span id, unsigned char key[KEY])
+{
+	unsigned char sum[DIGEST_SIZE];
+
+	digest_of(id.p, id.len, sum);
+	memcpy(key, sum, KEY);
+}
+
+static bool
+is_day(const char *name)
+{
+	static const char shape[] = "dddd-dd-dd";
+
+	for (size_t i = 0; i < DAY_TEXT; i++)
+		if (shape[i] == 'd' ? name[i] < '0' || name[i] > '9' : name[i] != '-')
+			return false;
+	return name[DAY_TEXT] == '\0' || strcmp(name + DAY_TEXT, ".new") == 0;
+}
+
+static bool
+is_open_day(const char *name)
+{
+	return name[DAY_TEXT] == '.';
+}
+
+static void
+day_of(int64_t when, struct str *out)
+{
+	struct str text = {0};
+
+	clock_utc(when, &text);
+	str_add(out, text.p, DAY_TEXT);
+	str_free(&text);
+}
+
+static int
+by_key(const void *a, const void *b)
+{
+	return memcmp(a, b, KEY);
+}
+
+/* searching */
+
+static int
+search_sorted(int fd, off_t size, const unsigned char *key, struct err *err)
+{
+	off_t low = 0, high = size / KEY;
+	unsigned char there[KEY];
+
+	while (low < high) {
+		off_t middle = low + (high - low) / 2;
+		if (fs_pread(fd, there, KEY, middle * KEY, err) != KEY)
+			return -1;
+		int order = memcmp(there, key, KEY);
+		if (order == 0)
+			return 1;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return 0;
+}
+
+static int
+search_all(int fd, const unsigned char *key, struct err *err)
+{
+	unsigned char chunk[KEY * 1024];
+	off_t at = 0;
+	ssize_t got;
+
+	while ((got = fs_pread(fd, chunk, sizeof chunk, at, err)) > 0) {
+		for (ssize_t i = 0; i + KEY <= got; i += KEY)
+			if (memcmp(chunk + i, key, KEY) == 0)
+				return 1;
+		at += got;
+	}
+	return got < 0 ? -1 : 0;
+}
+
+static int
+search_day(int dir, const char *name, const unsigned char *key, struct err *err)
+{
+	int fd = fs_open(dir, name, O_RDONLY, err);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -1;
+	off_t size = lseek(fd, 0, SEEK_END);
+	int found = is_open_day(name) ? search_all(fd, key, err) : search_sorted(fd, size, key, err);
+	close(fd);
+	return found;
+}
+
+int
+seen_has(const struct spool *spool, const char *peer, struct span id, struct err *err)
+{
+	struct fs_names names;
+	unsigned char key[KEY];
+	int found = 0;
+
+	key_of(id, key);
+	int dir = fs_dir(spool->seen, peer, err);
+	if (dir < 0)
+		return errno == ENOENT ? 0 : -1;
+	if (fs_names(dir, ".", &names, err) < 0)
+		found = -1;
+	/* newest first: a repeat is mostly of today */
+	for (size_t i = names.count; found == 0 && i > 0; i--)
+		if (is_day(names.name[i - 1]))
+			found = search_day(dir, names.name[i - 1], key, err);
+	fs_names_free(&names);
+	close(dir);
+	return found;
+}
+
+/* noting */
+
+static int
+close_day(int dir, const char *open_name, struct err *err)
+{
+	struct str keys = {0};
+	char *name = mem_text_n(open_name, DAY_TEXT);
+	int result = fs_load(dir, open_name, DAY_FILE_MAX, &keys, err);
+
+	/* A day that was closed before and opened again (the clock ran back): both. */
+	if (result == 0 && fs_load(dir, name, DAY_FILE_MAX, &keys, err) < 0 && errno != ENOENT)
+		result = -1;
+	keys.len -= keys.len % KEY;
+	if (result == 0 && keys.len > 0)
+		qsort(keys.p, keys.len / KEY, KEY, by_key);
+	if (result == 0)
+		result = fs_replace(dir, name, str_span(&keys), 0640, err);
+	if (result == 0)
+		result = fs_remove(dir, open_name, err);
+	str_free(&keys);
+	free(name);
+	return result;
+}
+
+/* Closes the days before today and removes those that are too old. */
+static int
+turn_days(const struct spool *spool, int dir, const char *today, struct err *err)
+{
+	struct fs_names names;
+	struct str oldest = {0};
+	int result = fs_names(dir, ".", &names, err);
+
+	day_of(clock_now() - spool->settings->spool.seen_keep * CLOCK_SECOND, &oldest);
+	for (size_t i = 0; result == 0 && i < names.count; i++) {
+		const char *name = names.name[i];
+		if (!is_day(name))
+			continue;
+		if (strncmp(name, str_c(&oldest), DAY_TEXT) < 0)
+			result = fs_remove(dir, name, err);
+		else if (is_open_day(name) && strncmp(name, today, DAY_TEXT) != 0)
+			result = close_day(dir, name, err);
+	}
+	fs_names_free(&names);
+	str_free(&oldest);
+	return result;
+}
+
+static int
+append_keys(int dir, const char *name, struct span keys, struct err *err)
+{
+	int fd = openat(dir, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	bool fresh = fd < 0 && errno == ENOENT;
+
+	if (fresh)
+		fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return err_sys(err, "seen/%s", name);
+	/* A torn key of a crash is written over. */
+	off_t size = lseek(fd, 0, SEEK_END);
+	size -= size % KEY;
+	int result = fs_pwrite(fd, keys.p, keys.len, size, err);
+	if (result == 0)
+		result = fs_sync_data(fd, err);
+	close(fd);
+	if (result == 0 && fresh)
+		result = fs_sync_dir(dir, ".", err);
+	return result;
+}
+
+static int
+note_today(const struct spool *spool, int dir, struct span keys, struct err *err)
+{
+	struct str today = {0};
+
+	day_of(clock_now(), &today);
+	struct str name = {0};
+	str_printf(&name, "%s.new", str_c(&today));
+	int result = 0;
+	if (faccessat(dir, str_c(&name), F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		result = turn_days(spool, dir, str_c(&today), err);
+	if (result == 0)
+		result = append_keys(dir, str_c(&name), keys, err);
+	str_free(&today);
+	str_free(&name);
+	return result;
+}
+
+int
+seen_note(const struct spool *spool, const char *peer, const struct span *ids, size_t count,
+    struct err *err)
+{
+	struct str keys = {0};
+	unsigned char key[KEY];
+
+	for (size_t i = 0; i < count; i++) {
+		key_of(ids[i], key);
+		str_add(&keys, key, KEY);
+	}
+	int dir = -1, lock = -1;
+	if (fs_make_dir(spool->seen, peer, 0750, err) == 0 && (dir = fs_dir(spool->seen, peer, err)) >= 0)
+		lock = fs_lock(dir, ".lock", true, err);
+	int result = lock < 0 ? -1 : note_today(spool, dir, str_span(&keys), err);
+	if (lock >= 0)
+		close(lock);
+	if (dir >= 0)
+		close(dir);
+	str_free(&keys);
+	return result < 0 ? err_prefix(err, "seen/%s", peer) : 0;
+}

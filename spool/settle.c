@@ -1,0 +1,775 @@
+#include "spool/spool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "spool/bucket.h"
+#include "spool/queue.h"
+#include "spool/route.h"
+#include "spool/seen.h"
+
+/* A set of ids, by the first 16 bytes of their SHA-256; a size that is a power of 2. */
+struct idset {
+	unsigned char (*key)[DIGEST_SIZE / 2];
+	size_t size, used;
+};
+
+static bool
+idset_put(struct idset *set, const unsigned char *key)
+{
+	static const unsigned char empty[DIGEST_SIZE / 2];
+	size_t at;
+
+	memcpy(&at, key, sizeof at);
+	for (at &= set->size - 1; memcmp(set->key[at], empty, sizeof empty) != 0; at = (at + 1) & (set->size - 1))
+		if (memcmp(set->key[at], key, sizeof empty) == 0)
+			return false;
+	memcpy(set->key[at], key, sizeof empty);
+	set->used++;
+	return true;
+}
+
+static void
+idset_grow(struct idset *set)
+{
+	static const unsigned char empty[DIGEST_SIZE / 2];
+	struct idset larger = { .size = set->size > 0 ? 2 * set->size : 64 };
+
+	larger.key = mem_get(larger.size * sizeof *larger.key);
+	for (size_t i = 0; i < set->size; i++)
+		if (memcmp(set->key[i], empty, sizeof empty) != 0)
+			idset_put(&larger, set->key[i]);
+	free(set->key);
+	*set = larger;
+}
+
+/* false: it was there already */
+static bool
+idset_add(struct idset *set, struct span text)
+{
+	unsigned char sum[DIGEST_SIZE];
+
+	if (2 * set->used >= set->size)
+		idset_grow(set);
+	digest_of(text.p, text.len, sum);
+	return idset_put(set, sum);
+}
+
+static void
+idset_clear(struct idset *set)
+{
+	free(set->key);
+	*set = (struct idset){0};
+}
+
+/*
+ * in/S is read, in/S.d/ is filled with what comes of it, S is renamed into S.d: that
+ * is the commit.  A crash before it leaves S beside S.d, and S.d is begun again; a
+ * crash after it leaves S inside S.d, and what is in S.d is moved on.  A file in S.d
+ * is called FOLDER=GRADE=ID, or =hold=ID.
+ */
+struct settling {
+	const struct spool *spool;
+	struct settled *settled;
+	struct placer *placer;
+	const char *name;	/* S */
+	struct str folder;	/* S.d */
+	int fd, dir;		/* S and S.d; -1: not open */
+	int peer_lock;		/* held from the look-up in seen/ on */
+	struct idset ids;	/* of peers, in this file */
+	size_t made;
+};
+
+enum { FEW = 4 };	/* files made: so many are synced each, more by one syncfs */
+
+static void
+settling_close(struct settling *s)
+{
+	if (s->fd >= 0)
+		close(s->fd);
+	if (s->dir >= 0)
+		close(s->dir);
+	if (s->peer_lock >= 0)
+		close(s->peer_lock);
+	idset_clear(&s->ids);
+	str_free(&s->folder);
+}
+
+/* what a file becomes */
+
+struct group {
+	struct str folder;	/* "" for hold */
+	struct str reason;
+	struct envelope env;
+};
+
+struct groups {
+	struct group *group;
+	size_t count;
+};
+
+static void
+groups_free(struct groups *groups)
+{
+	for (size_t i = 0; i < groups->count; i++) {
+		str_free(&groups->group[i].folder);
+		str_free(&groups->group[i].reason);
+		envelope_free(&groups->group[i].env);
+	}
+	free(groups->group);
+}
+
+static struct group *
+group_for(struct groups *groups, const struct entry *entry, struct span folder)
+{
+	for (size_t i = 0; i < groups->count; i++)
+		if (span_same(str_span(&groups->group[i].folder), folder))
+			return &groups->group[i];
+	groups->group = mem_resize(groups->group, groups->count + 1, sizeof *groups->group);
+	struct group *group = &groups->group[groups->count++];
+	*group = (struct group){0};
+	str_set_span(&group->folder, folder);
+	envelope_from(&group->env, str_span(&entry->env.from), str_span(&entry->env.args));
+	return group;
+}
+
+static void
+route_rcpt(const struct spool *spool, const struct entry *entry, const struct rcpt *rcpt,
+    struct groups *groups)
+{
+	struct route_match match = route_find(spool->settings, str_span(&rcpt->to));
+	struct str folder = {0}, reason = {0};
+
+	if (match.kind == ROUTE_NONE)
+		str_printf(&reason, "no route for <%.*s>; add one to [routes] and \"mochila release\" it",
+		    (int)rcpt->to.len, rcpt->to.p);
+	else if (match.kind == ROUTE_REJECT)
+		str_printf(&reason, "the route refuses <%.*s>: %s", (int)rcpt->to.len, rcpt->to.p,
+		    match.rest);
+	else
+		route_folder(&match, &folder);
+	struct group *group = group_for(groups, entry, str_span(&folder));
+	envelope_add(&group->env, str_span(&rcpt->to), str_span(&rcpt->args));
+	if (group->reason.len == 0)
+		str_add_span(&group->reason, str_span(&reason));
+	str_free(&folder);
+	str_free(&reason);
+}
+
+static void
+route_entry(const struct spool *spool, const struct entry *entry, struct groups *groups)
+{
+	/* A message whose recipients all failed or are done was put here by a person,
+	 * who wants those that failed to be tried again. */
+	bool again = entry_waiting(entry) == 0;
+
+	*groups = (struct groups){0};
+	for (size_t i = 0; i < entry->env.rcpts; i++) {
+		enum rcpt_state state = entry->status[i].state;
+		if (state < RCPT_DONE || (again && state == RCPT_FAILED))
+			route_rcpt(spool, entry, &entry->env.rcpt[i], groups);
+	}
+}
+
+/* filling S.d */
+
+static int
+copy_body(int from, const struct entry *entry, int to, unsigned char sum[DIGEST_SIZE],
+    struct err *err)
+{
+	enum { CHUNK = 128 << 10 };
+	struct digest digest = {0};
+	char *chunk = mem_get(CHUNK);
+	off_t at = entry->body_at;
+	uint64_t left = entry->body_len;
+	int result = 0;
+
+	digest_start(&digest);
+	while (left > 0 && result == 0) {
+		ssize_t got = fs_pread(from, chunk, left < CHUNK ? (size_t)left : CHUNK, at, err);
+		if (got <= 0) {
+			result = got < 0 ? -1 : err_set(err, ERR_TEMP, "the body ended early");
+			break;
+		}
+		digest_add(&digest, chunk, (size_t)got);
+		result = fs_write(to, chunk, (size_t)got, err);
+		at += got;
+		left -= (uint64_t)got;
+	}
+	digest_end(&digest, sum);
+	free(chunk);
+	return result;
+}
+
+static int
+write_entry(struct settling *s, const struct entry *entry, const struct entry_info *info,
+    const struct group *group, int fd, struct err *err)
+{
+	unsigned char sum[DIGEST_SIZE];
+	struct str head = {0}, tail = {0};
+
+	entry_head(info, &group->env, entry->body_len, &head);
+	int result = fs_write(fd, head.p, head.len, err);
+	if (result == 0)
+		result = copy_body(s->fd, entry, fd, sum, err);
+	if (result == 0) {
+		entry_end_line(str_span(&head), sum, &tail);
+		if (group->folder.len == 0)
+			entry_state_line(clock_now(), NULL, "held", "reason", str_span(&group->reason), &tail);
+		result = fs_write(fd, tail.p, tail.len, err);
+	}
+	if (result == 0 && s->made < FEW)
+		result = fs_sync(fd, err);
+	str_free(&head);
+	str_free(&tail);
+	return result;
+}
+
+static int
+make_file(struct settling *s, const struct entry *entry, const struct entry_info *info,
+    const struct group *group, struct err *err)
+{
+	struct str name = {0};
+	struct span id = str_span(&info->id);
+
+	if (group->folder.len == 0)
+		str_printf(&name, "=hold=%.*s", (int)id.len, id.p);
+	else
+		str_printf(&name, "%.*s=%c=%.*s", (int)group->folder.len, group->folder.p, info->grade,
+		    (int)id.len, id.p);
+	int fd = name.len > NAME_MAX ?
+	    err_set(err, ERR_CONFIG, "the destination's name is too long: %s", str_c(&name)) :
+	    fs_create(s->dir, str_c(&name), 0640, err);
+	str_free(&name);
+	if (fd < 0)
+		return -1;
+	int result = write_entry(s, entry, info, group, fd, err);
+	if (close(fd) < 0 && result == 0)
+		result = err_sys(err, "close");
+	s->made++;
+	return result;
+}
+
+/* 1: a peer delivered this (peer, id) before, in this file or another; 0; -1. */
+static int
+repeated(struct settling *s, const struct entry_info *info, struct err *err)
+{
+	struct str text = {0};
+
+	if (info->peer.len == 0 || info->peer_id.len == 0)
+		return 0;
+	if (s->peer_lock < 0 && (s->peer_lock = fs_lock(s->spool->seen, ".lock", true, err)) < 0)
+		return -1;
+	str_printf(&text, "%.*s %.*s", (int)info->peer.len, info->peer.p, (int)info->peer_id.len,
+	    info->peer_id.p);
+	bool fresh = idset_add(&s->ids, str_span(&text));
+	str_free(&text);
+	if (!fresh)
+		return 1;
+	char *peer = mem_text_n(info->peer.p, info->peer.len);
+	int seen = seen_has(s->spool, peer, str_span(&info->peer_id), err);
+	free(peer);
+	return seen;
+}
+
+static int
+settle_entry(struct settling *s, struct entry *entry, struct err *err)
+{
+	struct groups groups;
+	int seen = repeated(s, &entry->info, err);
+
+	if (seen != 0) {
+		if (seen > 0) {
+			s->settled->repeats++;
+			spool_event(s->spool, str_c(&entry->info.id), "event=repeat peer=%s peer-id=%s",
+			    str_c(&entry->info.peer), str_c(&entry->info.peer_id));
+		}
+		return seen < 0 ? -1 : 0;
+	}
+	if (entry->info.peer_id.len > 0)
+		spool_event(s->spool, str_c(&entry->info.id), "event=received peer=%s peer-id=%s",
+		    str_c(&entry->info.peer), str_c(&entry->info.peer_id));
+	route_entry(s->spool, entry, &groups);
+	if (groups.count == 0)
+		spool_event(s->spool, str_c(&entry->info.id), "event=nothing-left-to-do");
+	int result = 0;
+	for (size_t i = 0; i < groups.count && result == 0; i++) {
+		struct entry_info info = {0};
+		entry_info_copy(&info, &entry->info);
+		/* From here on it is ours: it must never again look like a repeat. */
+		str_clear(&info.peer_id);
+		if (i > 0 || !spool_id_ok(str_c(&info.id))) {
+			str_clear(&info.id);
+			spool_new_id(&info.id);
+		}
+		if (i > 0)
+			spool_event(s->spool, str_c(&info.id), "event=split from=%s", str_c(&entry->info.id));
+		result = make_file(s, entry, &info, &groups.group[i], err);
+		entry_info_free(&info);
+	}
+	groups_free(&groups);
+	return result;
+}
+
+static int
+empty_folder(int dir, struct err *err)
+{
+	struct fs_names names;
+	int result = fs_names(dir, ".", &names, err);
+
+	for (size_t i = 0; i < names.count && result == 0; i++)
+		result = fs_remove(dir, names.name[i], err);
+	fs_names_free(&names);
+	return result;
+}
+
+static int
+open_folder(struct settling *s, struct err *err)
+{
+	/* in/ is synced too: S must not lose the folder that it is renamed into. */
+	if (fs_make_dir(s->spool->in, str_c(&s->folder), 0750, err) < 0)
+		return -1;
+	s->dir = openat(s->spool->in, str_c(&s->folder), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (s->dir < 0)
+		return err_sys(err, "in/%s", str_c(&s->folder));
+	if (empty_folder(s->dir, err) < 0)
+		return -1;
+	return fs_sync_dir(s->spool->in, ".", err);
+}
+
+static int
+make_all(struct settling *s, struct err *err)
+{
+	struct entry entry;
+	off_t at = 0;
+	int got;
+
+	while ((got = entry_read(s->fd, &at, true, &entry, err)) > 0) {
+		int result = settle_entry(s, &entry, err);
+		entry_free(&entry);
+		if (result < 0)
+			return -1;
+		s->settled->messages++;
+	}
+	return got;
+}
+
+/* moving on what is in S.d, S inside it */
+
+static int
+move_one(struct settling *s, const char *name, struct err *err)
+{
+	struct span rest = span_of(name), folder, grade;
+
+	span_cut(&rest, '=', &folder);
+	span_cut(&rest, '=', &grade);
+	if (rest.p == NULL || !spool_id_ok(rest.p)) {
+		log_warn("in/%s/%s: not ours, left alone", str_c(&s->folder), name);
+		return 0;
+	}
+	if (folder.len == 0) {
+		s->settled->held++;
+		spool_event(s->spool, rest.p, "event=held");
+		return fs_rename(s->dir, name, s->spool->hold, rest.p, err);
+	}
+	char *site = mem_text_n(folder.p, folder.len);
+	int result = placer_put(s->placer, s->dir, name, site, rest.p, grade.p[0], err);
+	if (result == 0)
+		spool_event(s->spool, rest.p, "event=queued site=%s", site);
+	free(site);
+	return result;
+}
+
+static int
+note_ids(struct settling *s, struct err *err)
+{
+	struct entry entry;
+	off_t at = 0;
+	int got;
+
+	while ((got = entry_read(s->fd, &at, false, &entry, err)) > 0) {
+		int seen = repeated(s, &entry.info, err);
+		if (seen == 0 && entry.info.peer_id.len > 0) {
+			struct span id = str_span(&entry.info.peer_id);
+			seen = seen_note(s->spool, str_c(&entry.info.peer), &id, 1, err);
+		}
+		entry_free(&entry);
+		if (seen < 0)
+			return -1;
+	}
+	return got;
+}
+
+static int
+move_on(struct settling *s, struct err *err)
+{
+	struct fs_names names;
+	size_t held = s->settled->held;
+
+	idset_clear(&s->ids);
+	if (note_ids(s, err) < 0 || fs_names(s->dir, ".", &names, err) < 0)
+		return -1;
+	int result = 0;
+	for (size_t i = 0; i < names.count && result == 0; i++)
+		if (strcmp(names.name[i], s->name) != 0)
+			result = move_one(s, names.name[i], err);
+	fs_names_free(&names);
+	if (result == 0)
+		result = placer_sync(s->placer, err);
+	if (result == 0 && s->settled->held > held)
+		result = fs_sync_dir(s->spool->hold, ".", err);
+	if (result == 0)
+		result = fs_remove(s->dir, s->name, err);
+	if (result == 0 && unlinkat(s->spool->in, str_c(&s->folder), AT_REMOVEDIR) < 0)
+		log_warn("in/%s: left alone: %s", str_c(&s->folder), strerror(errno));
+	return result;
+}
+
+/* one file */
+
+static int
+commit(struct settling *s, struct err *err)
+{
+	if (s->made > FEW && syncfs(s->spool->dir) < 0)
+		return err_sys(err, "syncfs");
+	if (fs_sync(s->dir, err) < 0 || fs_rename(s->spool->in, s->name, s->dir, s->name, err) < 0)
+		return -1;
+	return fs_sync(s->dir, err);
+}
+
+/* One whole entry of our own for one place, unchanged: a rename is all it needs.  1:
+ * done, 0: the long way, -1. */
+static int
+short_way(struct settling *s, struct err *err)
+{
+	struct entry entry;
+	struct groups groups;
+	struct stat st;
+	off_t at = 0;
+	int result = 0;
+
+	if (entry_read(s->fd, &at, !spool_id_ok(s->name), &entry, err) <= 0)
+		return 0;	/* make_all will say what is wrong with it */
+	route_entry(s->spool, &entry, &groups);
+	if (fstat(s->fd, &st) == 0 && st.st_size == at && groups.count == 1 &&
+	    groups.group[0].folder.len > 0 && entry_waiting(&entry) == entry.env.rcpts &&
+	    entry.info.peer_id.len == 0 && spool_id_ok(str_c(&entry.info.id))) {
+		const char *site = str_c(&groups.group[0].folder);
+		result = placer_put(s->placer, s->spool->in, s->name, site, str_c(&entry.info.id),
+		    entry.info.grade, err);
+		if (result == 0) {
+			spool_event(s->spool, str_c(&entry.info.id), "event=queued site=%s", site);
+			s->settled->messages++;
+			result = 1;
+		}
+	}
+	groups_free(&groups);
+	entry_free(&entry);
+	return result;
+}
+
+static int
+hold_file(struct settling *s, int dir, const struct err *why, struct err *err)
+{
+	struct str reason = {0}, name = {0};
+
+	str_printf(&reason, "%s\n", why->text);
+	str_printf(&name, "%s.reason", s->name);
+	log_error("%s: event=held reason=\"%s\"", s->name, why->text);
+	int result = fs_replace(s->spool->hold, str_c(&name), str_span(&reason), 0640, err);
+	if (result == 0)
+		result = fs_rename(dir, s->name, s->spool->hold, s->name, err);
+	if (result == 0)
+		result = fs_sync_dir(s->spool->hold, ".", err);
+	s->settled->held++;
+	str_free(&reason);
+	str_free(&name);
+	return result;
+}
+
+static int
+long_way(struct settling *s, struct err *err)
+{
+	int result = open_folder(s, err);
+
+	if (result == 0)
+		result = make_all(s, err);
+	if (result == 0)
+		result = commit(s, err);
+	if (result == 0)
+		return move_on(s, err);
+	if (s->dir >= 0) {	/* S is still beside S.d: nobody saw what was made */
+		struct err ignored;
+		empty_folder(s->dir, &ignored);
+		unlinkat(s->spool->in, str_c(&s->folder), AT_REMOVEDIR);
+	}
+	if (err->kind != ERR_PERM)
+		return -1;
+	struct err why = *err;
+	return hold_file(s, s->spool->in, &why, err);
+}
+
+/* Opens and locks dir/S.  1: ours, 0: gone or another's, -1. */
+static int
+take_file(struct settling *s, int dir, struct err *err)
+{
+	struct stat ours, named;
+
+	s->fd = fs_open(dir, s->name, O_RDWR, err);
+	if (s->fd < 0)
+		return errno == ENOENT ? 0 : -1;
+	if (flock(s->fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? 0 : err_sys(err, "lock in/%s", s->name);
+	return fstat(s->fd, &ours) == 0 && fstatat(dir, s->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    ours.st_ino == named.st_ino;
+}
+
+static bool
+in_drop(const struct spool *spool, const char *name)
+{
+	struct stat st;
+	return strncmp(name, "d-", 2) == 0 &&
+	    fstatat(spool->drop, name + 2, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int
+settle_file(struct settling *s, struct err *err)
+{
+	int got = take_file(s, s->spool->in, err);
+
+	/* What came through drop/ waits until it can come no second time. */
+	if (got <= 0 || in_drop(s->spool, s->name))
+		return got < 0 ? -1 : 0;
+	s->settled->files++;
+	got = short_way(s, err);
+	if (got != 0)
+		return got < 0 ? -1 : 0;
+	return long_way(s, err);
+}
+
+/* in/S.d: 1 when S is inside (then it is moved on), 0 when it is not. */
+static int
+settle_folder(struct settling *s, struct err *err)
+{
+	s->dir = openat(s->spool->in, str_c(&s->folder), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (s->dir < 0)
+		return errno == ENOENT ? 0 : err_sys(err, "in/%s", str_c(&s->folder));
+	int got = take_file(s, s->dir, err);
+	if (got > 0)
+		return move_on(s, err);
+	if (got == 0 && s->fd < 0)	/* fails unless it is empty: only rmdir was left to do */
+		unlinkat(s->spool->in, str_c(&s->folder), AT_REMOVEDIR);
+	return got;
+}
+
+static int
+settle_name(const struct spool *spool, struct placer *placer, const char *name,
+    struct settled *settled, struct err *err)
+{
+	size_t len = strlen(name);
+	bool folder = len > 2 && strcmp(name + len - 2, ".d") == 0;
+	char *base = mem_text_n(name, folder ? len - 2 : len);
+	struct settling s = { .spool = spool, .settled = settled, .placer = placer, .name = base,
+		.fd = -1, .dir = -1, .peer_lock = -1 };
+	struct stat st;
+	int result = 0;
+
+	str_printf(&s.folder, "%s.d", base);
+	if (!folder)
+		result = settle_file(&s, err);
+	else if (fstatat(spool->in, base, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		result = settle_folder(&s, err);	/* with S beside it, S's turn does it */
+	settling_close(&s);
+	free(base);
+	return result;
+}
+
+/* drop/ */
+
+static int
+import_body(struct arrival *a, int fd, const struct entry *entry, struct err *err)
+{
+	char chunk[16384];
+	off_t at = entry->body_at;
+	uint64_t left = entry->body_len;
+
+	while (left > 0) {
+		ssize_t got = fs_pread(fd, chunk, left < sizeof chunk ? (size_t)left : sizeof chunk, at, err);
+		if (got <= 0)
+			return got < 0 ? -1 : err_set(err, ERR_PERM, "the body ended early");
+		if (arrival_body(a, chunk, (size_t)got, err) < 0)
+			return -1;
+		at += got;
+		left -= (uint64_t)got;
+	}
+	return 0;
+}
+
+static int
+import_entry(const struct spool *spool, const char *name, int fd, const struct stat *st,
+    const struct entry *entry, struct err *err)
+{
+	struct arrival a;
+	struct entry_info info = {0};
+	struct str as = {0};
+
+	/* Nothing of its first line counts: an ordinary user wrote it. */
+	str_printf(&as, "d-%s", name);
+	str_set(&info.from, "local");
+	str_printf(&info.client, "uid:%lu", (unsigned long)st->st_uid);
+	int result = arrival_open(&a, spool, str_c(&as), err);
+	if (result == 0) {
+		if (arrival_begin(&a, &info, &entry->env, err) < 0 ||
+		    import_body(&a, fd, entry, err) < 0 || arrival_end(&a, err) < 0 ||
+		    arrival_commit(&a, err) < 0)
+			result = -1;
+		else
+			spool_event(spool, str_c(&a.info.id), "event=accepted from=local client=%s drop=%s",
+			    str_c(&info.client), name);
+		arrival_close(&a);
+	}
+	entry_info_free(&info);
+	str_free(&as);
+	return result;
+}
+
+static int
+import_file(const struct spool *spool, const char *name, struct err *err)
+{
+	struct entry entry;
+	struct stat st;
+	off_t at = 0;
+	int fd = fs_open(spool->drop, name, O_RDONLY, err);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -1;
+	int result = fstat(fd, &st) < 0 ? err_sys(err, "drop/%s", name) : 0;
+	if (result == 0 && (st.st_nlink != 1 ||
+	    (uint64_t)st.st_size > spool->settings->spool.max_size + ENTRY_HEAD_MAX))
+		result = err_set(err, ERR_PERM, "linked twice, or larger than a message may be");
+	if (result == 0)
+		result = entry_read(fd, &at, true, &entry, err) > 0 ? 0 :
+		    err->kind == ERR_NONE ? err_set(err, ERR_PERM, "empty") : -1;
+	if (result == 0) {
+		result = at == st.st_size ? import_entry(spool, name, fd, &st, &entry, err) :
+		    err_set(err, ERR_PERM, "more than one message");
+		entry_free(&entry);
+	}
+	close(fd);
+	if (result == 0)
+		result = fs_remove(spool->drop, name, err);
+	if (result == 0)
+		result = fs_sync_dir(spool->drop, ".", err);
+	return result;
+}
+
+static int
+import_drop(const struct spool *spool, struct settled *settled, struct err *err)
+{
+	struct fs_names names;
+
+	if (fs_names(spool->drop, ".", &names, err) < 0)
+		return -1;
+	int lock = names.count == 0 ? -1 : fs_lock(spool->tmp, ".drop-lock", true, err);
+	int result = names.count > 0 && lock < 0 ? -1 : 0;
+	for (size_t i = 0; i < names.count && result == 0; i++) {
+		const char *name = names.name[i];
+		if (!spool_id_ok(name))
+			continue;	/* being written, or no one's message */
+		*err = (struct err){0};
+		if (import_file(spool, name, err) == 0)
+			continue;
+		struct settling s = { .spool = spool, .settled = settled, .name = name };
+		struct err why = *err;
+		result = err->kind == ERR_PERM ? hold_file(&s, spool->drop, &why, err) : -1;
+	}
+	if (lock >= 0)
+		close(lock);
+	fs_names_free(&names);
+	return result;
+}
+
+int
+spool_settle(const struct spool *spool, struct settled *settled, struct err *err)
+{
+	struct placer placer = { .spool = spool };
+	struct fs_names names;
+	struct err first = {0};
+
+	*settled = (struct settled){0};
+	if (import_drop(spool, settled, err) < 0)
+		first = *err;
+	if (fs_names(spool->in, ".", &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++) {
+		const char *name = names.name[i];
+		if (name[0] == '.')
+			continue;
+		*err = (struct err){0};
+		if (settle_name(spool, &placer, name, settled, err) == 0)
+			continue;
+		/* One file's trouble does not stop the others. */
+		log_error("in/%s: event=unsettled why=\"%s\"", name, err->text);
+		if (first.kind == ERR_NONE)
+			first = *err;
+	}
+	fs_names_free(&names);
+	int result = placer_sync(&placer, err);
+	placer_free(&placer);
+	if (result == 0 && first.kind != ERR_NONE) {
+		*err = first;
+		result = -1;
+	}
+	return result;
+}
+
+/* repair */
+
+static void
+remove_orphan(const struct spool *spool, const char *name)
+{
+	struct err ignored;
+	int fd = fs_open(spool->tmp, name, O_RDWR, &ignored);
+
+	if (fd < 0)
+		return;
+	/* A living writer holds the lock of its file. */
+	if (name[0] != '.' && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		unlinkat(spool->tmp, name, 0);
+		log_info("%s: event=orphan-removed where=tmp", name);
+	}
+	close(fd);
+}
+
+int
+spool_repair(const struct spool *spool, struct err *err)
+{
+	struct fs_names names;
+	struct queue q;
+
+	if (fs_names(spool->tmp, ".", &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++)
+		remove_orphan(spool, names.name[i]);
+	fs_names_free(&names);
+	if (fs_names(spool->sent, ".", &names, err) < 0)
+		return -1;
+	int result = 0;
+	for (size_t i = 0; i < names.count; i++) {
+		if (queue_open(&q, spool, names.name[i], false, err) == 0)
+			queue_close(&q);	/* opening it repairs it */
+		else if (errno != EWOULDBLOCK)
+			result = -1;
+	}
+	fs_names_free(&names);
+	return result;
+}

@@ -1,0 +1,241 @@
+#include "spool/spool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+
+static const struct folder {
+	const char *name;
+	mode_t mode;
+	size_t at;
+} folders[] = {
+	{ "tmp", 0750, offsetof(struct spool, tmp) },
+	{ "in", 0750, offsetof(struct spool, in) },
+	{ "out", 0750, offsetof(struct spool, out) },
+	{ "sent", 0750, offsetof(struct spool, sent) },
+	{ "xqt", 0750, offsetof(struct spool, xqt) },
+	{ "hold", 0750, offsetof(struct spool, hold) },
+	{ "failed", 0750, offsetof(struct spool, failed) },
+	{ "seen", 0750, offsetof(struct spool, seen) },
+	{ "drop", 01730, offsetof(struct spool, drop) },
+	{ "log", 0750, offsetof(struct spool, log) },
+};
+
+enum { FOLDERS = sizeof folders / sizeof folders[0] };
+
+static int *
+folder_fd(struct spool *spool, const struct folder *folder)
+{
+	return (int *)(void *)((char *)spool + folder->at);
+}
+
+static int
+make_root(const struct settings *settings, const char *path, struct err *err)
+{
+	/* ROOT itself, then the spool in it: a new system needs no preparation. */
+	if (mkdir(settings->root, 0750) < 0 && errno != EEXIST)
+		return err_sys(err, "folder %s", settings->root);
+	return fs_make_dir(AT_FDCWD, path, 0750, err);
+}
+
+static int
+open_folder(struct spool *spool, const struct folder *folder, bool create, struct err *err)
+{
+	int fd = openat(spool->dir, folder->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT && create) {
+		if (fs_make_dir(spool->dir, folder->name, folder->mode & 0777, err) < 0)
+			return -1;
+		fd = fs_dir(spool->dir, folder->name, err);
+		/* mkdir knows the umask and, on some systems, no sticky bit */
+		if (fd >= 0 && fchmod(fd, folder->mode) < 0)
+			return err_sys(err, "folder %s", folder->name);
+	}
+	*folder_fd(spool, folder) = fd;
+	return fd >= 0 ? 0 : err_sys(err, "spool folder %s", folder->name);
+}
+
+int
+spool_open(struct spool *spool, const struct settings *settings, bool create, struct err *err)
+{
+	struct str path = {0};
+	int result = 0;
+
+	*spool = (struct spool){ .settings = settings, .dir = -1 };
+	for (size_t i = 0; i < FOLDERS; i++)
+		*folder_fd(spool, &folders[i]) = -1;
+	settings_path(settings, settings->spool.path, &path);
+	if (create)
+		result = make_root(settings, str_c(&path), err);
+	if (result == 0) {
+		spool->dir = fs_dir(AT_FDCWD, str_c(&path), err);
+		if (spool->dir < 0) {
+			if (errno == ENOENT)
+				err_set(err, ERR_CONFIG, "there is no spool at %s; \"mochila init\" makes one",
+				    str_c(&path));
+			result = -1;
+		}
+	}
+	for (size_t i = 0; i < FOLDERS && result == 0; i++)
+		result = open_folder(spool, &folders[i], create, err);
+	str_free(&path);
+	if (result < 0)
+		spool_close(spool);
+	return result;
+}
+
+void
+spool_close(struct spool *spool)
+{
+	for (size_t i = 0; i < FOLDERS; i++) {
+		int *fd = folder_fd(spool, &folders[i]);
+		if (*fd >= 0)
+			close(*fd);
+		*fd = -1;
+	}
+	if (spool->dir >= 0)
+		close(spool->dir);
+	spool->dir = -1;
+}
+
+/* ids */
+
+void
+spool_new_id(struct str *out)
+{
+	/* 64 random bits of each process make the id its own on a cloned disk, after
+	 * a clock was set back and for pid 1 in two containers. */
+	static struct { pid_t pid; uint64_t random, counter; int64_t last; } state;
+	int64_t now = clock_now();
+
+	if (state.pid != getpid()) {
+		state.pid = getpid();
+		state.counter = 0;
+		random_bytes(&state.random, sizeof state.random);
+	}
+	if (now <= state.last)
+		now = state.last + 1;
+	state.last = now;
+	time_t seconds = (time_t)(now / CLOCK_SECOND);
+	struct tm tm;
+	gmtime_r(&seconds, &tm);
+	str_printf(out, "%04d%02d%02dT%02d%02d%02d.%06d-%016llx-%llu", tm.tm_year + 1900,
+	    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(now % CLOCK_SECOND),
+	    (unsigned long long)state.random, (unsigned long long)++state.counter);
+}
+
+bool
+spool_id_ok(const char *name)
+{
+	static const char shape[] = "ddddddddTdddddd.dddddd-xxxxxxxxxxxxxxxx-";
+	size_t i = 0;
+
+	for (; shape[i] != '\0'; i++) {
+		char c = name[i];
+		bool digit = c >= '0' && c <= '9', hex = digit || (c >= 'a' && c <= 'f');
+		if (shape[i] == 'd' ? !digit : shape[i] == 'x' ? !hex : c != shape[i])
+			return false;
+	}
+	size_t digits = strspn(name + i, "0123456789");
+	return digits > 0 && digits <= 20 && name[i + digits] == '\0';
+}
+
+int
+spool_room(const struct spool *spool, uint64_t bytes, struct err *err)
+{
+	struct statvfs fs;
+
+	if (fstatvfs(spool->dir, &fs) < 0)
+		return err_sys(err, "spool");
+	uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	uint64_t need = spool->settings->spool.min_free;
+	need = bytes > UINT64_MAX - need ? UINT64_MAX : need + bytes;
+	if (free_bytes >= need && (fs.f_files == 0 || fs.f_favail >= 100))
+		return 0;
+	err_set(err, ERR_TEMP, "the spool's disk is full: %llu bytes free, %llu wanted; make room or "
+	    "lower min-free", (unsigned long long)free_bytes, (unsigned long long)need);
+	return err_as(err, 0, "4.3.1");
+}
+
+void
+spool_event(const struct spool *spool, const char *id, const char *format, ...)
+{
+	struct str text = {0}, line = {0};
+	va_list args;
+
+	va_start(args, format);
+	str_vprintf(&text, format, args);
+	va_end(args);
+	log_info("%s: %s", id, str_c(&text));
+	clock_utc(clock_now(), &line);
+	str_printf(&line, " %s: ", id);
+	log_escape(&line, str_span(&text), 1024);
+	str_add_char(&line, '\n');
+	int fd = openat(spool->log, "mochila.log",
+	    O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
+	if (fd >= 0) {
+		ssize_t done = write(fd, line.p, line.len);	/* a history that cannot be */
+		(void)done;					/* written stops no mail */
+		close(fd);
+	}
+	str_free(&text);
+	str_free(&line);
+}
+
+/* the bell: a FIFO that nobody needs to read */
+
+static void
+bell_path(const struct spool *spool, struct str *out)
+{
+	settings_path(spool->settings, "run/bell", out);
+}
+
+void
+spool_ring(const struct spool *spool)
+{
+	struct str path = {0};
+
+	bell_path(spool, &path);
+	int fd = open(str_c(&path), O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0) {
+		ssize_t done = write(fd, "\n", 1);
+		(void)done;
+		close(fd);
+	}
+	str_free(&path);
+}
+
+int
+spool_bell_open(const struct spool *spool, struct err *err)
+{
+	struct str path = {0}, run = {0};
+	struct stat st;
+
+	settings_path(spool->settings, "run", &run);
+	bell_path(spool, &path);
+	if ((mkdir(str_c(&run), 0750) < 0 && errno != EEXIST) ||
+	    (mkfifo(str_c(&path), 0620) < 0 && errno != EEXIST))
+		err_sys(err, "%s", str_c(&path));
+	/* O_RDWR: the descriptor never reads "end of file" when a ringer leaves. */
+	int fd = open(str_c(&path), O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode))) {
+		close(fd);
+		fd = -1;
+		errno = EEXIST;
+	}
+	if (fd < 0)
+		err_sys(err, "%s", str_c(&path));
+	str_free(&path);
+	str_free(&run);
+	return fd;
+}
