@@ -1,0 +1,42 @@
+#include "lib/mail/crlf.h"
+
+#include <string.h>
+
+static size_t
+plain(struct span bytes)
+{
+	size_t n = 0;
+
+	while (n < bytes.len && bytes.p[n] != '\r' && bytes.p[n] != '\n')
+		n++;
+	return n;
+}
+
+void
+crlf_add(struct crlf *crlf, struct span bytes, struct str *out)
+{
+	while (bytes.len > 0) {
+		size_t n = plain(bytes);
+		str_add_span(out, span_to(bytes, n));
+		bytes = span_from(bytes, n);
+		if (n > 0) {
+			crlf->in_line = true;
+			crlf->cr = false;
+		}
+		if (bytes.len == 0)
+			return;
+		if (!(bytes.p[0] == '\n' && crlf->cr))
+			str_add_text(out, "\r\n");
+		crlf->cr = bytes.p[0] == '\r';
+		crlf->in_line = false;
+		bytes = span_from(bytes, 1);
+	}
+}
+
+void
+crlf_end(struct crlf *crlf, struct str *out)
+{
+	if (crlf->in_line)
+		str_add_text(out, "\r\n");
+	*crlf = (struct crlf){0};
+}
