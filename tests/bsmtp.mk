@@ -1,1 +1,10 @@
-# tests of bsmtp
+# tests of bsmtp/ and of the words of mail it needs
+check_PROGRAMS += tests/unit/mailtext
+tests_unit_mailtext_SOURCES = %D%/unit/mailtext.c
+tests_unit_mailtext_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_mailtext_LDADD = lib/libmail.a $(BASE_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/codec
+tests_unit_codec_SOURCES = %D%/unit/codec.c
+tests_unit_codec_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_codec_LDADD = $(BATCH_LIBS) $(BASE_LIBS) $(CHECK_LIBS)

@@ -1,0 +1,121 @@
+#include "bsmtp/codec.h"
+
+#include <string.h>
+#include <sysexits.h>
+
+#include "lib/base/conf.h"
+
+#define X(name) extern const struct codec codec_##name;
+CODECS(X)
+#undef X
+
+const struct codec *const codecs[] = {
+#define X(name) &codec_##name,
+	CODECS(X)
+#undef X
+	NULL
+};
+
+static const char *
+name_at(const void *list, size_t i)
+{
+	const struct codec *const *row = list;
+	return row[i] != NULL ? row[i]->name : NULL;
+}
+
+const struct codec *
+codec_named(const char *name, struct err *err)
+{
+	for (size_t i = 0; codecs[i] != NULL; i++)
+		if (strcmp(codecs[i]->name, name) == 0)
+			return codecs[i];
+	const char *nearest = conf_nearest(name, name_at, codecs);
+	err_set(err, ERR_CONFIG, nearest != NULL ? "no codec %.40s; did you mean %s?" :
+	    "no codec %.40s", name, nearest);
+	return NULL;
+}
+
+const struct codec *
+codec_of_command(const char *command)
+{
+	for (size_t i = 0; codecs[i] != NULL; i++)
+		if (strcmp(codecs[i]->command, command) == 0)
+			return codecs[i];
+	return NULL;
+}
+
+static bool
+has_magic(const struct codec *codec, struct span first)
+{
+	return first.len >= codec->magic.len &&
+	    (codec->magic.len == 0 || memcmp(first.p, codec->magic.p, codec->magic.len) == 0);
+}
+
+const struct codec *
+codec_of_magic(struct span first)
+{
+	size_t i = 0;
+
+	while (!has_magic(codecs[i], first))
+		i++;
+	return codecs[i];
+}
+
+int
+codec_start(struct codec_stream *stream, const struct codec *codec, enum codec_way way,
+    codec_sink *sink, void *ctx, uint64_t max, struct err *err)
+{
+	*stream = (struct codec_stream){
+		.codec = codec, .way = way, .sink = sink, .ctx = ctx, .max = max,
+	};
+	return codec->start(stream, err);
+}
+
+int
+codec_feed(struct codec_stream *stream, const void *bytes, size_t len, struct err *err)
+{
+	stream->in += len;
+	return len > 0 ? stream->codec->feed(stream, bytes, len, err) : 0;
+}
+
+int
+codec_end(struct codec_stream *stream, struct err *err)
+{
+	if (stream->codec->end(stream, err) < 0)
+		return -1;
+	if (stream->way == CODEC_UNPACK && !stream->whole)
+		return err_set(err, ERR_PERM, "cut: the %s stream ends too early, after %llu bytes",
+		    stream->codec->name, (unsigned long long)stream->in);
+	return 0;
+}
+
+void
+codec_free(struct codec_stream *stream)
+{
+	if (stream->codec != NULL)
+		stream->codec->free(stream);
+	*stream = (struct codec_stream){0};
+}
+
+static int
+check_limits(const struct codec_stream *stream, struct err *err)
+{
+	if (stream->way == CODEC_PACK)
+		return 0;
+	if (stream->max > 0 && stream->out > stream->max)
+		return err_set(err, ERR_PERM, "unpacks to more than the %llu bytes taken here "
+		    "(max-batch-unpacked)", (unsigned long long)stream->max);
+	if (stream->out > CODEC_FREE && (stream->out - CODEC_FREE) / CODEC_RATIO > stream->in)
+		return err_set(err, ERR_PERM, "unpacks to more than %d times its size: no mail does that",
+		    CODEC_RATIO);
+	return 0;
+}
+
+int
+codec_out(struct codec_stream *stream, const void *bytes, size_t len, struct err *err)
+{
+	stream->out += len;
+	if (check_limits(stream, err) < 0)
+		return -1;
+	return len > 0 ? stream->sink(stream->ctx, bytes, len, err) : 0;
+}
