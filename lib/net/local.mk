@@ -1,1 +1,12 @@
 # lib/net: waiting and moving bytes; knows no mail.
+noinst_LIBRARIES += lib/libnet.a
+lib_libnet_a_SOURCES = \
+	%D%/place.c %D%/place.h \
+	%D%/dial.c %D%/dial.h \
+	%D%/listen.c %D%/listen.h \
+	%D%/loop.c %D%/loop.h \
+	%D%/resolve.c %D%/resolve.h \
+	%D%/stream.c %D%/stream.h
+
+# Link with these, in this order, before BASE_LIBS.
+NET_LIBS = lib/libnet.a $(EVENT_LIBS)

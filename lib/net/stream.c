@@ -1,0 +1,269 @@
+#include "lib/net/stream.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+
+enum { INPUT_MAX = 64 << 10, PIECE = 16 << 10, FAREWELL_SECONDS = 10 };
+
+static void
+set_reading(struct stream *stream)
+{
+	if (stream->paused || stream->choked) {
+		bufferevent_disable(stream->io, EV_READ);
+		return;
+	}
+	bufferevent_enable(stream->io, EV_READ);
+	/* What came before the pause is no news to libevent. */
+	if (evbuffer_get_length(bufferevent_get_input(stream->io)) > 0)
+		bufferevent_trigger(stream->io, EV_READ,
+		    BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+}
+
+/* One piece to the owner.  False: no more for now, or the stream is no more. */
+static bool
+give(struct stream *stream, struct evbuffer *in)
+{
+	char piece[PIECE];	/* not the stream's, which the hook may free */
+	bool freed = false;
+
+	if (stream->paused || stream->choked)
+		return false;
+	int len = evbuffer_remove(in, piece, sizeof piece);
+	if (len <= 0)
+		return false;
+	stream->freed = &freed;
+	stream->hooks->input(stream->ctx, piece, (size_t)len);
+	if (!freed)
+		stream->freed = NULL;
+	return !freed;
+}
+
+static void
+on_input(struct bufferevent *io, void *arg)
+{
+	struct evbuffer *in = bufferevent_get_input(io);
+
+	while (give(arg, in))
+		;
+}
+
+static void
+on_sent(struct bufferevent *io, void *arg)
+{
+	struct stream *stream = arg;
+
+	(void)io;
+	if (stream->choked) {
+		stream->choked = false;
+		set_reading(stream);
+	}
+	if (stream->hooks->sent != NULL)
+		stream->hooks->sent(stream->ctx);
+}
+
+static void
+on_event(struct bufferevent *io, short what, void *arg)
+{
+	struct stream *stream = arg;
+	struct err err = {0};
+
+	(void)io;
+	if ((what & BEV_EVENT_ERROR) != 0)
+		err_set(&err, ERR_TEMP, "the connection broke: %s",
+		    evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
+	else if ((what & BEV_EVENT_EOF) == 0)
+		return;
+	timer_clear(&stream->deadline);
+	stream->hooks->ended(stream->ctx, &err);
+}
+
+static void
+on_deadline(void *ctx)
+{
+	struct stream *stream = ctx;
+
+	stream->hooks->late(stream->ctx);
+}
+
+void
+stream_start(struct stream *stream, struct loop *loop, int fd,
+    const struct stream_hooks *hooks, void *ctx)
+{
+	int on = 1;
+
+	*stream = (struct stream){ .loop = loop, .hooks = hooks, .ctx = ctx };
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);	/* fails on a pipe: fine */
+	evutil_make_socket_nonblocking(fd);
+	stream->io = bufferevent_socket_new(loop->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	if (stream->io == NULL) {
+		fputs("out of memory\n", stderr);
+		exit(EX_TEMPFAIL);
+	}
+	bufferevent_setcb(stream->io, on_input, on_sent, on_event, stream);
+	bufferevent_setwatermark(stream->io, EV_READ, 0, INPUT_MAX);
+	bufferevent_setwatermark(stream->io, EV_WRITE, STREAM_LITTLE, 0);
+	bufferevent_enable(stream->io, EV_READ | EV_WRITE);
+	timer_start(&stream->deadline, loop, on_deadline, stream);
+}
+
+void
+stream_send(struct stream *stream, const void *bytes, size_t len)
+{
+	bufferevent_write(stream->io, bytes, len);
+	if (!stream->choked && stream_backlog(stream) > STREAM_MUCH) {
+		stream->choked = true;
+		set_reading(stream);
+	}
+}
+
+void
+stream_send_str(struct stream *stream, struct str *str)
+{
+	if (str->len > 0)
+		stream_send(stream, str->p, str->len);
+	str_clear(str);
+}
+
+size_t
+stream_backlog(const struct stream *stream)
+{
+	return evbuffer_get_length(bufferevent_get_output(stream->io));
+}
+
+void
+stream_pause(struct stream *stream, bool paused)
+{
+	if (stream->paused == paused)
+		return;
+	stream->paused = paused;
+	set_reading(stream);
+}
+
+void
+stream_deadline(struct stream *stream, int64_t seconds)
+{
+	if (seconds > 0)
+		timer_set(&stream->deadline, seconds * CLOCK_SECOND);
+	else
+		timer_clear(&stream->deadline);
+}
+
+static void
+forget(struct stream *stream)
+{
+	if (stream->freed != NULL)
+		*stream->freed = true;
+	timer_free(&stream->deadline);
+	*stream = (struct stream){0};
+}
+
+void
+stream_free(struct stream *stream)
+{
+	if (stream->io == NULL)
+		return;
+	bufferevent_free(stream->io);
+	forget(stream);
+}
+
+/* A stream whose owner is gone.  Closing at once with input unread would make the
+ * kernel send a reset, which can take our last reply from the peer's hands; so the
+ * rest is sent, our side shut, and input thrown away until the peer closes too. */
+struct farewell {
+	struct loop *loop;
+	struct farewell *next;
+	struct bufferevent *io;
+	struct timer limit;
+	bool deaf;		/* the peer has closed its side */
+};
+
+static void
+farewell_free(struct farewell *farewell)
+{
+	struct farewell **at = &farewell->loop->farewells;
+
+	while (*at != farewell)
+		at = &(*at)->next;
+	*at = farewell->next;
+	timer_free(&farewell->limit);
+	bufferevent_free(farewell->io);
+	free(farewell);
+}
+
+static void
+farewell_input(struct bufferevent *io, void *arg)
+{
+	struct evbuffer *in = bufferevent_get_input(io);
+
+	(void)arg;
+	evbuffer_drain(in, evbuffer_get_length(in));
+}
+
+static void
+farewell_sent(struct bufferevent *io, void *arg)
+{
+	struct farewell *farewell = arg;
+
+	shutdown(bufferevent_getfd(io), SHUT_WR);
+	if (farewell->deaf)
+		farewell_free(farewell);
+}
+
+/* A peer that has shut its side may still be reading ours. */
+static void
+farewell_event(struct bufferevent *io, short what, void *arg)
+{
+	struct farewell *farewell = arg;
+	bool waiting = evbuffer_get_length(bufferevent_get_output(io)) > 0;
+
+	if ((what & BEV_EVENT_ERROR) != 0 || ((what & BEV_EVENT_EOF) != 0 && !waiting))
+		farewell_free(farewell);
+	else if ((what & BEV_EVENT_EOF) != 0)
+		farewell->deaf = true;
+}
+
+static void
+farewell_late(void *ctx)
+{
+	farewell_free(ctx);
+}
+
+void
+stream_finish(struct stream *stream)
+{
+	struct farewell *farewell;
+
+	if (stream->io == NULL)
+		return;
+	farewell = mem_get(sizeof *farewell);
+	*farewell = (struct farewell){ .loop = stream->loop, .next = stream->loop->farewells, .io = stream->io };
+	stream->loop->farewells = farewell;
+	timer_start(&farewell->limit, farewell->loop, farewell_late, farewell);
+	timer_set(&farewell->limit, FAREWELL_SECONDS * CLOCK_SECOND);
+	bufferevent_setcb(farewell->io, farewell_input, farewell_sent, farewell_event, farewell);
+	bufferevent_setwatermark(farewell->io, EV_WRITE, 0, 0);
+	farewell_input(farewell->io, farewell);
+	bufferevent_enable(farewell->io, EV_READ);
+	if (stream_backlog(stream) == 0)
+		farewell_sent(farewell->io, farewell);
+	forget(stream);
+}
+
+void
+stream_free_farewells(struct loop *loop)
+{
+	while (loop->farewells != NULL)
+		farewell_free(loop->farewells);
+}

@@ -1,0 +1,57 @@
+/*
+ * stream - a connected socket with buffers, a deadline and back-pressure.
+ *
+ *	stream_start(&stream, loop, fd, &hooks, ctx);	the stream closes fd
+ *	stream_send(&stream, bytes, len);		kept and sent when it can be
+ *	stream_pause(&stream, true);			no more input for now
+ *	stream_deadline(&stream, seconds);		from now on, whatever trickles in
+ *	stream_finish(&stream);				send the rest, then goodbye
+ *
+ * The deadline is one of time, not of silence: a peer that sends an octet now and
+ * then gains nothing.  Where much waits to be sent, nothing more is read until it is
+ * gone, so a peer that asks without listening costs no memory.
+ *
+ * The stream is embedded in its owner, who may free both inside any hook.
+ */
+#ifndef LIB_NET_STREAM_H
+#define LIB_NET_STREAM_H
+
+#include "lib/net/loop.h"
+
+struct bufferevent;
+
+struct stream_hooks {
+	void (*input)(void *ctx, const void *bytes, size_t len);
+	void (*sent)(void *ctx);	/* little is left to send; may be NULL */
+	void (*ended)(void *ctx, const struct err *err);
+			/* ERR_NONE: the peer closed; ERR_TEMP: it broke.  No hook follows, and
+			 * the owner frees the stream */
+	void (*late)(void *ctx);	/* the deadline passed; the stream still works */
+};
+
+struct stream {
+	struct loop *loop;
+	struct bufferevent *io;
+	const struct stream_hooks *hooks;
+	void *ctx;
+	struct timer deadline;
+	bool paused, choked;	/* by the owner; by what waits to be sent */
+	bool *freed;		/* set for a hook's caller when the hook freed us */
+};
+
+enum { STREAM_LITTLE = 16 << 10, STREAM_MUCH = 256 << 10 };
+
+void stream_start(struct stream *stream, struct loop *loop, int fd,
+    const struct stream_hooks *hooks, void *ctx);
+void stream_send(struct stream *stream, const void *bytes, size_t len);
+void stream_send_str(struct stream *stream, struct str *str);	/* and clears it */
+size_t stream_backlog(const struct stream *stream);	/* bytes not yet sent */
+void stream_pause(struct stream *stream, bool paused);
+void stream_deadline(struct stream *stream, int64_t seconds);	/* 0: none */
+void stream_finish(struct stream *stream);	/* frees it; what waits is still sent, for
+						   some seconds, and input thrown away */
+void stream_free(struct stream *stream);	/* at once; {0} is fine */
+
+void stream_free_farewells(struct loop *loop);	/* for loop_free */
+
+#endif
