@@ -6,6 +6,7 @@ spool_libspool_a_SOURCES = \
 	%D%/bucket.c %D%/bucket.h \
 	%D%/entry.c %D%/entry.h \
 	%D%/job.h \
+	%D%/maildir.c %D%/maildir.h \
 	%D%/queue.c %D%/queue.h \
 	%D%/route.c %D%/route.h \
 	%D%/seen.c %D%/seen.h \
