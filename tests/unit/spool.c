@@ -1,0 +1,986 @@
+/*
+ * The spool: its file format, its states, what a crash leaves between any two steps.
+ */
+#include "spool/spool.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "spool/bucket.h"
+#include "spool/queue.h"
+#include "spool/seen.h"
+
+static char root[] = "/tmp/mochila-spool-XXXXXX";
+static struct settings settings;
+static struct spool spool;
+static struct err err;
+
+#define OK(call) do {							\
+	err = (struct err){0};						\
+	ck_assert_msg((call) >= 0, #call ": %s", err.text);		\
+} while (0)
+
+static void
+setup(void)
+{
+	static const char *said[] = {
+		"spool.host=hub.example", "spool.site=hub", "spool.min-free=0",
+		"routes.home.example=site:home", "routes.ship.example=site:ship",
+		"routes.no.example=reject:not here",
+	};
+	struct settings_args args = { .root = root,
+		.set = { said, sizeof said / sizeof said[0] } };
+
+	strcpy(root, "/tmp/mochila-spool-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(root));
+	OK(log_open("spool", "none", LOG_LEVEL_ERROR, &err));
+	OK(settings_load(&settings, &args, &err));
+	OK(spool_open(&spool, &settings, true, &err));
+}
+
+static void
+remove_tree(int at, const char *path)
+{
+	struct fs_names names;
+	int dir = openat(at, path, O_RDONLY | O_DIRECTORY);
+
+	if (dir >= 0 && fs_names(dir, ".", &names, &err) == 0) {
+		for (size_t i = 0; i < names.count; i++)
+			if (unlinkat(dir, names.name[i], 0) < 0)
+				remove_tree(dir, names.name[i]);
+		fs_names_free(&names);
+	}
+	if (dir >= 0)
+		close(dir);
+	unlinkat(at, path, AT_REMOVEDIR);
+}
+
+static void
+teardown(void)
+{
+	spool_close(&spool);
+	settings_free(&settings);
+	log_close();
+	clock_set(0);
+	remove_tree(AT_FDCWD, root);
+}
+
+/* helpers */
+
+static void
+envelope(struct envelope *env, const char *const *to)
+{
+	envelope_from(env, SPAN("ann@x.example"), SPAN("RET=HDRS"));
+	for (; *to != NULL; to++)
+		envelope_add(env, span_of(*to), SPAN(""));
+}
+
+/* One message in one file; returns its id (static). */
+static const char *
+accept_one(const char *const *to, const char *body, const char *peer, const char *peer_id,
+    const char *name)
+{
+	static char id[80];
+	struct arrival a;
+	struct envelope env = {0};
+	struct entry_info info = {0};
+
+	envelope(&env, to);
+	str_set(&info.from, "smtp");
+	str_set(&info.peer, peer);
+	str_set(&info.peer_id, peer_id);
+	OK(arrival_open(&a, &spool, name, &err));
+	OK(arrival_begin(&a, &info, &env, &err));
+	OK(arrival_body(&a, body, strlen(body), &err));
+	OK(arrival_end(&a, &err));
+	OK(arrival_commit(&a, &err));
+	snprintf(id, sizeof id, "%s", str_c(&a.info.id));
+	arrival_close(&a);
+	envelope_free(&env);
+	entry_info_free(&info);
+	return id;
+}
+
+static const char *const to_home[] = { "bob@home.example", NULL };
+static const char *const to_both[] = { "bob@home.example", "eve@ship.example", NULL };
+static const char *const to_lost[] = { "bob@nowhere.example", NULL };
+
+static struct settled
+settle(void)
+{
+	struct settled settled;
+	OK(spool_settle(&spool, &settled, &err));
+	return settled;
+}
+
+static size_t
+count(int dir, const char *path)
+{
+	struct fs_names names;
+	size_t found = 0;
+
+	if (fs_names(dir, path, &names, &err) < 0)
+		return 0;
+	for (size_t i = 0; i < names.count; i++)
+		found += names.name[i][0] != '.';
+	fs_names_free(&names);
+	return found;
+}
+
+static size_t
+waiting(const char *site)
+{
+	struct queue q;
+	struct message m;
+	size_t found = 0;
+
+	OK(queue_open(&q, &spool, site, false, &err));
+	while (queue_next(&q, &m, &err) > 0) {
+		found++;
+		message_close(&m);
+	}
+	queue_close(&q);
+	return found;
+}
+
+static void
+write_file(int dir, const char *name, const void *bytes, size_t len)
+{
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC, 0640);
+	ck_assert_int_ge(fd, 0);
+	OK(fs_write(fd, bytes, len, &err));
+	close(fd);
+}
+
+/* the format */
+
+static void
+sample(struct str *out)
+{
+	struct envelope env = {0};
+	struct entry_info info = { .time = 1795373102 * CLOCK_SECOND, .grade = 'A' };
+	struct digest digest = {0};
+	unsigned char sum[DIGEST_SIZE];
+	static const char body[] = "Subject: hello\r\n\r\n.dots\r\nNOOP end\r\n";
+	struct str head = {0};
+
+	envelope(&env, to_both);
+	spool_new_id(&info.id);
+	str_set(&info.from, "smtp");
+	str_set(&info.client, "192.0.2.7");
+	entry_head(&info, &env, sizeof body - 1, &head);
+	digest_start(&digest);
+	digest_add(&digest, body, sizeof body - 1);
+	digest_end(&digest, sum);
+	str_add_span(out, str_span(&head));
+	str_add(out, body, sizeof body - 1);
+	entry_end_line(str_span(&head), sum, out);
+	str_free(&head);
+	envelope_free(&env);
+	entry_info_free(&info);
+}
+
+static int
+read_bytes(struct span bytes, struct entry *entry)
+{
+	off_t at = 0;
+
+	write_file(spool.tmp, "sample", bytes.p, bytes.len);
+	int fd = openat(spool.tmp, "sample", O_RDONLY);
+	err = (struct err){0};
+	int got = entry_read(fd, &at, true, entry, &err);
+	close(fd);
+	return got;
+}
+
+START_TEST(an_entry_reads_back_as_it_was_written)
+{
+	struct str text = {0};
+	struct entry entry;
+
+	sample(&text);
+	ck_assert_int_eq(read_bytes(str_span(&text), &entry), 1);
+	ck_assert_str_eq(str_c(&entry.env.from), "ann@x.example");
+	ck_assert_str_eq(str_c(&entry.env.args), "RET=HDRS");
+	ck_assert_uint_eq(entry.env.rcpts, 2);
+	ck_assert_str_eq(str_c(&entry.env.rcpt[1].to), "eve@ship.example");
+	ck_assert_str_eq(str_c(&entry.info.client), "192.0.2.7");
+	ck_assert_int_eq(entry.info.grade, 'A');
+	ck_assert_int_eq(entry.info.time, 1795373102 * CLOCK_SECOND);
+	ck_assert_int_eq(entry.end, (off_t)text.len);
+	entry_free(&entry);
+	str_free(&text);
+}
+END_TEST
+
+START_TEST(an_entry_cut_anywhere_is_no_entry)	/* FS-02 */
+{
+	struct str text = {0};
+	struct entry entry;
+
+	sample(&text);
+	for (size_t len = 1; len < text.len; len++)
+		ck_assert_msg(read_bytes(span_to(str_span(&text), len), &entry) < 0, "cut at %zu", len);
+	ck_assert_int_eq(read_bytes(span_to(str_span(&text), 0), &entry), 0);
+	str_free(&text);
+}
+END_TEST
+
+START_TEST(no_flipped_bit_of_an_entry_goes_unnoticed)
+{
+	struct str text = {0};
+	struct entry entry;
+
+	sample(&text);
+	for (size_t bit = 0; bit < 8 * (text.len - 1); bit++) {
+		text.p[bit / 8] ^= (char)(1 << bit % 8);
+		int got = read_bytes(str_span(&text), &entry);
+		ck_assert_msg(got < 0, "bit %zu of byte %zu", bit % 8, bit / 8);
+		text.p[bit / 8] ^= (char)(1 << bit % 8);
+	}
+	str_free(&text);
+}
+END_TEST
+
+START_TEST(an_entry_of_a_newer_version_waits_for_a_newer_mochila)
+{
+	struct str text = {0};
+	struct entry entry;
+
+	sample(&text);
+	memcpy(text.p, "NOOP mochila=2", 14);
+	ck_assert_int_lt(read_bytes(str_span(&text), &entry), 0);
+	ck_assert_int_eq(err.kind, ERR_CONFIG);
+	write_file(spool.in, "newer", text.p, text.len);
+	struct settled settled;
+	ck_assert_int_lt(spool_settle(&spool, &settled, &err), 0);
+	ck_assert_uint_eq(count(spool.in, "."), 1);
+	str_free(&text);
+}
+END_TEST
+
+START_TEST(state_lines_count_and_a_torn_one_does_not)
+{
+	struct str text = {0};
+	struct entry entry;
+
+	sample(&text);
+	entry_state_line(clock_now(), "1", "done", "reply", SPAN("250 2.0.0 ok"), &text);
+	size_t whole = text.len;
+	entry_state_line(clock_now(), "2", "deferred", "reply", SPAN("451 say \"later\"\r\nX: y"), &text);
+	ck_assert_int_eq(read_bytes(str_span(&text), &entry), 1);
+	ck_assert_int_eq(entry.status[0].state, RCPT_DONE);
+	ck_assert_int_eq(entry.status[1].state, RCPT_DEFERRED);
+	ck_assert_str_eq(str_c(&entry.status[1].reply), "451 say 'later'\\x0D\\x0AX: y");
+	ck_assert_uint_eq(entry_waiting(&entry), 1);
+	entry_free(&entry);
+	for (size_t len = whole; len < text.len; len++) {
+		ck_assert_int_eq(read_bytes(span_to(str_span(&text), len), &entry), 1);
+		ck_assert_int_eq(entry.states_end, (off_t)whole);
+		ck_assert_int_eq(entry.status[1].state, RCPT_WAITING);
+		entry_free(&entry);
+	}
+	str_free(&text);
+}
+END_TEST
+
+START_TEST(zeros_written_ahead_end_a_file)
+{
+	struct str text = {0};
+	struct entry entry;
+	off_t at = 0;
+
+	sample(&text);
+	size_t len = text.len;
+	memset(str_room(&text, 5000), 0, 5000);
+	text.len += 5000;
+	write_file(spool.tmp, "sample", text.p, text.len);
+	int fd = openat(spool.tmp, "sample", O_RDONLY);
+	OK(entry_read(fd, &at, true, &entry, &err));
+	entry_free(&entry);
+	ck_assert_int_eq(at, (off_t)len);
+	ck_assert_int_eq(entry_read(fd, &at, true, &entry, &err), 0);
+	close(fd);
+	str_free(&text);
+}
+END_TEST
+
+static const struct { const char *from, *args; } hostile[] = {	/* what no line can hold */
+	{ "a@b>\nRCPT TO:<evil@x", "" }, { "a\r@b", "" }, { "a@b", "RET=\nFULL" }, { "a>b@c", "" },
+	{ "\"unclosed@b", "" }, { "a\x7f@b", "" },
+};
+
+START_TEST(an_address_cannot_write_lines_of_its_own)	/* SMTP-06, CVE-2020-28015 */
+{
+	struct envelope env = {0};
+
+	envelope_from(&env, span_of(hostile[_i].from), span_of(hostile[_i].args));
+	envelope_add(&env, SPAN("b@c"), SPAN(""));
+	ck_assert_int_lt(entry_check_envelope(&env, &err), 0);
+	ck_assert_int_eq(err.kind, ERR_PERM);
+	envelope_free(&env);
+}
+END_TEST
+
+START_TEST(a_quoted_bracket_in_an_address_is_kept)
+{
+	struct envelope env = {0};
+	struct entry entry;
+	static const char *const odd[] = { "\"a>b\\\"c\"@home.example", NULL };
+	struct str text = {0};
+
+	accept_one(odd, "x\r\n", NULL, NULL, NULL);
+	settle();
+	struct queue q;
+	struct message m;
+	OK(queue_open(&q, &spool, "home", false, &err));
+	ck_assert_int_eq(queue_next(&q, &m, &err), 1);
+	ck_assert_str_eq(str_c(&m.entry.env.rcpt[0].to), odd[0]);
+	message_close(&m);
+	queue_close(&q);
+	(void)entry;
+	str_free(&text);
+	envelope_free(&env);
+}
+END_TEST
+
+/* ids */
+
+START_TEST(ids_never_repeat_and_never_run_back)
+{
+	char last[80] = "";
+	struct str id = {0};
+
+	clock_set(1795373102 * CLOCK_SECOND);	/* the clock stands still */
+	for (int i = 0; i < 10000; i++) {
+		str_clear(&id);
+		spool_new_id(&id);
+		ck_assert_msg(spool_id_ok(str_c(&id)), "%s", str_c(&id));
+		ck_assert_int_gt(strcmp(str_c(&id), last), 0);
+		snprintf(last, sizeof last, "%s", str_c(&id));
+	}
+	clock_set(1795373000 * CLOCK_SECOND);	/* and runs back */
+	str_clear(&id);
+	spool_new_id(&id);
+	ck_assert_int_gt(strcmp(str_c(&id), last), 0);
+	str_free(&id);
+}
+END_TEST
+
+static const char *const no_ids[] = { "", ".", "..", "../x", "20261121T210450.814751-25d4d5aabf1c8a29-",
+	"20261121T210450.814751-25d4d5aabf1c8a29-1/x", "20261121T210450.814751-25D4d5aabf1c8a29-1",
+	"20261121T210450.814751-25d4d5aabf1c8a29-1.d", "x20261121T210450.814751-25d4d5aabf1c8a29-1" };
+
+START_TEST(what_is_no_id_is_no_file_name)
+{
+	ck_assert(!spool_id_ok(no_ids[_i]));
+}
+END_TEST
+
+/* accept and settle */
+
+START_TEST(one_message_for_one_site_is_only_renamed)
+{
+	const char *id = accept_one(to_home, "Subject: x\r\n\r\nhello\r\n", NULL, NULL, NULL);
+	struct stat before, after;
+	struct queue q;
+	struct message m;
+
+	ck_assert_int_eq(fstatat(spool.in, id, &before, 0), 0);
+	ck_assert_uint_eq(settle().messages, 1);
+	OK(queue_open(&q, &spool, "home", false, &err));
+	ck_assert_int_eq(queue_next(&q, &m, &err), 1);
+	ck_assert_int_eq(fstat(m.fd, &after), 0);
+	ck_assert_uint_eq(before.st_ino, after.st_ino);
+	ck_assert_str_eq(str_c(&m.id), id);
+	message_close(&m);
+	queue_close(&q);
+	ck_assert_uint_eq(count(spool.in, "."), 0);
+}
+END_TEST
+
+START_TEST(each_destination_gets_a_file_with_its_own_recipients)
+{
+	struct queue q;
+	struct message m;
+
+	accept_one(to_both, "x\r\n", NULL, NULL, NULL);
+	settle();
+	OK(queue_open(&q, &spool, "ship", false, &err));
+	ck_assert_int_eq(queue_next(&q, &m, &err), 1);
+	ck_assert_uint_eq(m.entry.env.rcpts, 1);
+	ck_assert_str_eq(str_c(&m.entry.env.rcpt[0].to), "eve@ship.example");
+	message_close(&m);
+	queue_close(&q);
+	ck_assert_uint_eq(waiting("home"), 1);
+}
+END_TEST
+
+START_TEST(what_has_no_route_is_held_with_a_reason)
+{
+	struct fs_names names;
+	struct entry entry;
+	off_t at = 0;
+
+	accept_one(to_lost, "x\r\n", NULL, NULL, NULL);
+	ck_assert_uint_eq(settle().held, 1);
+	OK(fs_names(spool.hold, ".", &names, &err));
+	ck_assert_uint_eq(names.count, 1);
+	int fd = openat(spool.hold, names.name[0], O_RDONLY);
+	ck_assert_int_eq(entry_read(fd, &at, true, &entry, &err), 1);
+	ck_assert_ptr_nonnull(strstr(str_c(&entry.held), "no route for <bob@nowhere.example>"));
+	entry_free(&entry);
+	close(fd);
+	fs_names_free(&names);
+}
+END_TEST
+
+START_TEST(a_held_message_that_a_person_moves_to_in_is_routed_anew)
+{
+	struct fs_names names;
+	static const char *const reject[] = { "x@no.example", NULL };
+
+	/* also one of a peer, whose id must not make it look like a repeat */
+	accept_one(to_lost, "x\r\n", "ship", "7", "b-7");
+	accept_one(reject, "x\r\n", NULL, NULL, NULL);
+	ck_assert_uint_eq(settle().held, 2);
+	conf_text.set(&settings.route[2].destination, "site:home");
+	settings.route[2].pattern = (free(settings.route[2].pattern), mem_text("*"));
+	OK(fs_names(spool.hold, ".", &names, &err));
+	for (size_t i = 0; i < names.count; i++)
+		ck_assert_int_eq(renameat(spool.hold, names.name[i], spool.in, names.name[i]), 0);
+	fs_names_free(&names);
+	settle();
+	ck_assert_uint_eq(waiting("home"), 2);
+	ck_assert_uint_eq(count(spool.hold, "."), 0);
+}
+END_TEST
+
+START_TEST(a_repeat_of_a_peer_is_dropped_and_a_loop_is_not)
+{
+	accept_one(to_home, "x\r\n", "ship", "id-1", "b-1");
+	ck_assert_uint_eq(settle().repeats, 0);
+	accept_one(to_home, "x\r\n", "ship", "id-1", "b-2");	/* another file, the same id */
+	ck_assert_uint_eq(settle().repeats, 1);
+	accept_one(to_home, "x\r\n", "boat", "id-1", "b-3");	/* another peer */
+	ck_assert_uint_eq(settle().repeats, 0);
+	ck_assert_uint_eq(waiting("home"), 2);
+}
+END_TEST
+
+START_TEST(a_file_damaged_in_its_middle_is_held_whole)
+{
+	struct str text = {0};
+
+	sample(&text);
+	size_t len = text.len;
+	sample(&text);
+	text.p[len + 120] ^= 1;
+	write_file(spool.in, "b-damaged", text.p, text.len);
+	ck_assert_uint_eq(settle().held, 1);
+	ck_assert_uint_eq(count(spool.hold, "."), 2);	/* it, and its .reason */
+	ck_assert_uint_eq(waiting("home"), 0);
+	str_free(&text);
+}
+END_TEST
+
+START_TEST(an_undone_message_leaves_nothing)
+{
+	struct arrival a;
+	struct envelope env = {0};
+	struct entry_info info = {0};
+	char *large = mem_get(600000);
+
+	memset(large, 'x', 600000);
+	envelope(&env, to_home);
+	OK(arrival_open(&a, &spool, "b-x", &err));
+	for (int i = 0; i < 3; i++) {
+		OK(arrival_begin(&a, &info, &env, &err));
+		OK(arrival_body(&a, large, i == 1 ? 600000 : 10, &err));
+		if (i == 1)
+			OK(arrival_undo(&a, &err));
+		else
+			OK(arrival_end(&a, &err));
+	}
+	OK(arrival_begin(&a, &info, &env, &err));	/* and one that never ends */
+	OK(arrival_body(&a, large, 400000, &err));
+	OK(arrival_commit(&a, &err));
+	ck_assert_uint_eq(a.count, 2);
+	arrival_close(&a);
+	ck_assert_uint_eq(settle().messages, 2);
+	envelope_free(&env);
+	free(large);
+}
+END_TEST
+
+START_TEST(a_large_body_has_its_length_in_its_head)
+{
+	char *large = mem_get(900001);
+	struct queue q;
+	struct message m;
+
+	memset(large, 'y', 900000);
+	accept_one(to_home, large, NULL, NULL, NULL);
+	settle();
+	OK(queue_open(&q, &spool, "home", false, &err));
+	ck_assert_int_eq(queue_next(&q, &m, &err), 1);
+	ck_assert_uint_eq(m.entry.body_len, 900000);
+	message_close(&m);
+	queue_close(&q);
+	free(large);
+}
+END_TEST
+
+START_TEST(an_arrival_not_committed_is_gone)
+{
+	struct arrival a;
+	struct envelope env = {0};
+	struct entry_info info = {0};
+
+	envelope(&env, to_home);
+	OK(arrival_open(&a, &spool, NULL, &err));
+	OK(arrival_begin(&a, &info, &env, &err));
+	arrival_close(&a);
+	ck_assert_uint_eq(count(spool.tmp, ".") + count(spool.in, "."), 0);
+	envelope_free(&env);
+}
+END_TEST
+
+/* what a crash leaves: the table of spool(5) */
+
+START_TEST(settling_is_begun_again_when_S_is_beside_S_d)
+{
+	accept_one(to_both, "x\r\n", "ship", "1", "b-1");
+	ck_assert_int_eq(mkdirat(spool.in, "b-1.d", 0750), 0);
+	int dir = openat(spool.in, "b-1.d", O_RDONLY);
+	write_file(dir, "home=N=20261121T210450.814751-25d4d5aabf1c8a29-1", "half", 4);
+	close(dir);
+	settle();
+	ck_assert_uint_eq(waiting("home"), 1);
+	ck_assert_uint_eq(waiting("ship"), 1);
+	ck_assert_uint_eq(count(spool.in, "."), 0);
+}
+END_TEST
+
+START_TEST(settling_is_finished_when_S_is_inside_S_d)
+{
+	struct str text = {0};
+
+	accept_one(to_home, "x\r\n", "ship", "1", "b-1");
+	ck_assert_int_eq(mkdirat(spool.in, "b-1.d", 0750), 0);
+	int dir = openat(spool.in, "b-1.d", O_RDONLY);
+	ck_assert_int_eq(renameat(spool.in, "b-1", dir, "b-1"), 0);
+	sample(&text);
+	write_file(dir, "home=A=20261121T210450.814751-25d4d5aabf1c8a29-1", text.p, text.len);
+	close(dir);
+	settle();
+	ck_assert_uint_eq(waiting("home"), 1);
+	ck_assert_uint_eq(count(spool.in, "."), 0);
+	ck_assert_int_eq(seen_has(&spool, "ship", SPAN("1"), &err), 1);
+	str_free(&text);
+}
+END_TEST
+
+START_TEST(an_empty_S_d_is_removed)
+{
+	ck_assert_int_eq(mkdirat(spool.in, "b-1.d", 0750), 0);
+	settle();
+	ck_assert_uint_eq(count(spool.in, "."), 0);
+}
+END_TEST
+
+START_TEST(orphans_in_tmp_go_and_living_writers_stay)
+{
+	struct arrival a;
+
+	write_file(spool.tmp, "20261121T210450.814751-25d4d5aabf1c8a29-1", "dead", 4);
+	OK(arrival_open(&a, &spool, NULL, &err));
+	OK(spool_repair(&spool, &err));
+	ck_assert_uint_eq(count(spool.tmp, "."), 1);
+	arrival_close(&a);
+}
+END_TEST
+
+/* the queue */
+
+START_TEST(the_queue_gives_grade_then_age)
+{
+	static const char grades[] = "NAN0A";
+	struct envelope env = {0};
+	char got[6] = "";
+	struct queue q;
+	struct message m;
+
+	envelope(&env, to_home);
+	for (size_t i = 0; i < 5; i++) {
+		struct arrival a;
+		struct entry_info info = { .grade = grades[i] };
+		OK(arrival_open(&a, &spool, NULL, &err));
+		OK(arrival_begin(&a, &info, &env, &err));
+		OK(arrival_end(&a, &err));
+		OK(arrival_commit(&a, &err));
+		arrival_close(&a);
+	}
+	envelope_free(&env);
+	settle();
+	OK(queue_open(&q, &spool, "home", false, &err));
+	for (size_t i = 0; queue_next(&q, &m, &err) > 0; i++) {
+		got[i] = m.entry.info.grade;
+		message_close(&m);
+	}
+	queue_close(&q);
+	ck_assert_str_eq(got, "0AANN");
+}
+END_TEST
+
+START_TEST(a_bucket_holds_a_thousand)
+{
+	struct placer p = { .spool = &spool };
+	char name[80];
+
+	for (int i = 0; i < BUCKET_NAMES + 5; i++) {
+		snprintf(name, sizeof name, "20261121T210450.814751-25d4d5aabf1c8a29-%d", i);
+		write_file(spool.tmp, name, "", 0);
+		OK(placer_put(&p, spool.tmp, name, "home", name, 'N', &err));
+	}
+	OK(placer_sync(&p, &err));
+	placer_free(&p);
+	ck_assert_uint_eq(count(spool.out, "home"), 2);
+}
+END_TEST
+
+START_TEST(a_site_is_worked_by_one_at_a_time)
+{
+	struct queue one, two;
+
+	OK(queue_open(&one, &spool, "home", false, &err));
+	ck_assert_int_lt(queue_open(&two, &spool, "home", false, &err), 0);
+	ck_assert_int_eq(err.kind, ERR_TEMP);
+	queue_close(&one);
+	OK(queue_open(&two, &spool, "home", false, &err));
+	queue_close(&two);
+}
+END_TEST
+
+/* recipients' outcomes | where the message is then */
+static const struct {
+	enum rcpt_state first, second;
+	size_t waiting, failed;
+} outcomes[] = {
+	{ RCPT_DONE, RCPT_DONE, 0, 0 }, { RCPT_DONE, RCPT_DEFERRED, 1, 0 },
+	{ RCPT_DEFERRED, RCPT_DEFERRED, 1, 0 }, { RCPT_DONE, RCPT_FAILED, 0, 1 },
+	{ RCPT_FAILED, RCPT_DEFERRED, 1, 0 },
+};
+
+static const char *const two_home[] = { "bob@home.example", "sue@home.example", NULL };
+
+START_TEST(outcomes_decide_where_a_message_goes)
+{
+	struct queue q;
+	struct message m;
+
+	accept_one(two_home, "x\r\n", NULL, NULL, NULL);
+	settle();
+	OK(queue_open(&q, &spool, "home", false, &err));
+	ck_assert_int_eq(queue_next(&q, &m, &err), 1);
+	message_rcpt(&m, 0, outcomes[_i].first, "reply one");
+	message_rcpt(&m, 1, outcomes[_i].second, "reply two");
+	OK(message_settle(&m, &err));
+	message_close(&m);
+	queue_close(&q);
+	ck_assert_uint_eq(waiting("home"), outcomes[_i].waiting);
+	ck_assert_uint_eq(count(spool.failed, "."), outcomes[_i].failed);
+	OK(queue_open(&q, &spool, "home", false, &err));
+	if (queue_next(&q, &m, &err) > 0) {	/* and it is on disk */
+		ck_assert_int_eq(m.entry.status[0].state, outcomes[_i].first);
+		ck_assert_int_eq(m.entry.status[1].state, outcomes[_i].second);
+		message_close(&m);
+	}
+	queue_close(&q);
+}
+END_TEST
+
+START_TEST(what_a_person_moved_away_while_it_was_sent_says_so_itself)
+{
+	struct queue q;
+	struct message m;
+	struct entry entry;
+	off_t at = 0;
+
+	accept_one(to_home, "x\r\n", NULL, NULL, NULL);
+	settle();
+	OK(queue_open(&q, &spool, "home", false, &err));
+	ck_assert_int_eq(queue_next(&q, &m, &err), 1);
+	ck_assert(message_still_there(&m));
+	ck_assert_int_eq(renameat(q.bucket_dir, str_c(&m.id), spool.hold, str_c(&m.id)), 0);
+	ck_assert(!message_still_there(&m));
+	message_rcpt(&m, 0, RCPT_DONE, "250 ok");	/* the dot was out already */
+	OK(message_settle(&m, &err));
+	int fd = openat(spool.hold, str_c(&m.id), O_RDONLY);
+	ck_assert_int_eq(entry_read(fd, &at, true, &entry, &err), 1);
+	ck_assert_uint_eq(entry_waiting(&entry), 0);
+	entry_free(&entry);
+	close(fd);
+	/* released later, there is nothing left to do */
+	ck_assert_int_eq(renameat(spool.hold, str_c(&m.id), spool.in, str_c(&m.id)), 0);
+	message_close(&m);
+	queue_close(&q);
+	settle();
+	ck_assert_uint_eq(waiting("home") + count(spool.in, ".") + count(spool.hold, "."), 0);
+}
+END_TEST
+
+START_TEST(a_damaged_message_blocks_only_itself)
+{
+	accept_one(to_home, "x\r\n", NULL, NULL, NULL);
+	settle();
+	struct fs_names names;
+	OK(fs_names(spool.out, "home", &names, &err));
+	char path[300];
+	for (size_t i = 0; i < names.count; i++)
+		if (names.name[i][0] == 'N')
+			snprintf(path, sizeof path, "home/%s/20201121T210450.814751-25d4d5aabf1c8a29-1",
+			    names.name[i]);
+	fs_names_free(&names);
+	write_file(spool.out, path, "garbage", 7);
+	ck_assert_uint_eq(waiting("home"), 1);
+	ck_assert_int_eq(faccessat(spool.out, path, F_OK, 0), 0);
+}
+END_TEST
+
+START_TEST(a_destination_that_fails_rests_longer_each_time)
+{
+	struct retry retry;
+	int64_t last = 0;
+
+	clock_set(1795373102 * CLOCK_SECOND);
+	accept_one(to_home, "x\r\n", NULL, NULL, NULL);
+	settle();
+	for (unsigned i = 1; i < 12; i++) {
+		OK(retry_failed(&spool, "home", "451 \"not\nnow\"", &err));
+		OK(retry_load(&spool, "home", &retry, &err));
+		int64_t pause = retry.next - clock_now();
+		ck_assert_uint_eq(retry.failures, i);
+		ck_assert_int_ge(pause, i < 6 ? last : 0);
+		ck_assert_int_le(pause, settings.spool.retry_max * CLOCK_SECOND * 12 / 10);
+		last = pause;
+		str_free(&retry.why);
+	}
+	retry_clear(&spool, "home");
+	OK(retry_load(&spool, "home", &retry, &err));
+	ck_assert_uint_eq(retry.failures, 0);
+}
+END_TEST
+
+/* batches */
+
+static void
+offer(struct batch *b)
+{
+	struct queue q;
+	struct message m;
+
+	accept_one(to_home, "x\r\n", NULL, NULL, NULL);
+	accept_one(to_home, "y\r\n", NULL, NULL, NULL);
+	settle();
+	OK(queue_open(&q, &spool, "home", false, &err));
+	OK(batch_new(b, &spool, "home", &err));
+	while (queue_next(&q, &m, &err) > 0) {
+		OK(batch_pick(b, &m, &err));
+		message_close(&m);
+	}
+	OK(fs_write(b->fd, "batch", 5, &err));
+	OK(batch_offer(b, &err));
+	queue_close(&q);
+}
+
+START_TEST(a_batch_waits_for_its_acknowledgement_and_goes)
+{
+	struct batch b;
+	struct fs_names names;
+
+	offer(&b);
+	ck_assert_uint_eq(waiting("home"), 0);
+	OK(batch_names(&spool, "home", &names, &err));
+	ck_assert_uint_eq(names.count, 1);
+	OK(batch_acked(&spool, "home", names.name[0], &err));
+	fs_names_free(&names);
+	ck_assert_uint_eq(count(spool.sent, "home"), 0);
+	batch_close(&b);
+}
+END_TEST
+
+START_TEST(an_acknowledged_batch_of_a_dead_process_is_finished)
+{
+	struct batch b;
+	char inside[200];
+
+	offer(&b);
+	snprintf(inside, sizeof inside, "home/%s.d/%s", str_c(&b.name), str_c(&b.name));
+	char beside[200];
+	snprintf(beside, sizeof beside, "home/%s", str_c(&b.name));
+	ck_assert_int_eq(renameat(spool.sent, beside, spool.sent, inside), 0);
+	OK(spool_repair(&spool, &err));
+	ck_assert_uint_eq(count(spool.sent, "home"), 0);
+	ck_assert_uint_eq(waiting("home"), 0);
+	batch_close(&b);
+}
+END_TEST
+
+START_TEST(what_was_only_picked_goes_back)
+{
+	struct batch b;
+	char beside[200];
+
+	offer(&b);
+	snprintf(beside, sizeof beside, "home/%s", str_c(&b.name));
+	ck_assert_int_eq(unlinkat(spool.sent, beside, 0), 0);
+	OK(spool_repair(&spool, &err));
+	ck_assert_uint_eq(count(spool.sent, "home"), 0);
+	ck_assert_uint_eq(waiting("home"), 2);
+	batch_close(&b);
+}
+END_TEST
+
+START_TEST(a_refused_batch_is_held_message_by_message)
+{
+	struct batch b;
+
+	offer(&b);
+	OK(batch_refused(&spool, "home", str_c(&b.name), "EN2 not permitted", &err));
+	ck_assert_uint_eq(count(spool.hold, "."), 2);
+	ck_assert_uint_eq(count(spool.sent, "home"), 0);
+	batch_close(&b);
+}
+END_TEST
+
+/* seen */
+
+START_TEST(ids_are_remembered_for_seen_keep_and_days_are_sorted)
+{
+	int64_t day = 86400 * CLOCK_SECOND, start = 1795373102 * CLOCK_SECOND;
+	char text[20];
+
+	settings.spool.seen_keep = 3 * 86400;
+	for (int d = 0; d < 6; d++) {
+		clock_set(start + d * day);
+		for (int i = 0; i < 50; i++) {
+			snprintf(text, sizeof text, "%d-%d", d, i);
+			struct span id = span_of(text);
+			OK(seen_note(&spool, "ship", &id, 1, &err));
+		}
+	}
+	for (int d = 0; d < 6; d++) {
+		snprintf(text, sizeof text, "%d-%d", d, 17);
+		ck_assert_int_eq(seen_has(&spool, "ship", span_of(text), &err), d >= 2);
+	}
+	ck_assert_int_eq(seen_has(&spool, "ship", SPAN("5-50"), &err), 0);
+	ck_assert_int_eq(seen_has(&spool, "boat", SPAN("5-17"), &err), 0);
+}
+END_TEST
+
+/* drop/ */
+
+START_TEST(a_message_of_an_ordinary_user_gets_an_id_of_ours)
+{
+	struct str text = {0};
+	struct queue q;
+	struct message m;
+
+	sample(&text);
+	write_file(spool.drop, "20261121T210450.814751-25d4d5aabf1c8a29-1", text.p, text.len);
+	settle();
+	ck_assert_uint_eq(count(spool.drop, "."), 0);
+	OK(queue_open(&q, &spool, "home", false, &err));
+	ck_assert_int_eq(queue_next(&q, &m, &err), 1);
+	ck_assert_str_eq(str_c(&m.entry.info.from), "local");
+	ck_assert_ptr_nonnull(strstr(str_c(&m.entry.info.client), "uid:"));
+	message_close(&m);
+	queue_close(&q);
+	str_free(&text);
+}
+END_TEST
+
+START_TEST(a_bad_file_in_drop_is_held_and_the_rest_goes_on)
+{
+	struct str text = {0};
+
+	sample(&text);
+	write_file(spool.drop, "20261121T210450.814751-25d4d5aabf1c8a29-1", text.p, text.len - 3);
+	write_file(spool.drop, "20261121T210450.814751-25d4d5aabf1c8a29-2", text.p, text.len);
+	ck_assert_int_eq(symlinkat("/etc/passwd", spool.drop,
+	    "20261121T210450.814751-25d4d5aabf1c8a29-3"), 0);	/* FS-01 */
+	struct settled settled;
+	spool_settle(&spool, &settled, &err);
+	ck_assert_uint_eq(settled.held, 1);
+	ck_assert_uint_eq(waiting("home"), 1);
+	str_free(&text);
+}
+END_TEST
+
+/* room */
+
+START_TEST(a_full_disk_is_said_before_anything_is_written)	/* DATA-07 */
+{
+	settings.spool.min_free = UINT64_MAX / 2;
+	ck_assert_int_lt(spool_room(&spool, 1000, &err), 0);
+	ck_assert_int_eq(err.kind, ERR_TEMP);
+	struct str reply = {0};
+	err_reply(&err, &reply);
+	ck_assert(span_begins(str_span(&reply), "452 4.3.1 "));
+	str_free(&reply);
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		an_entry_reads_back_as_it_was_written, an_entry_cut_anywhere_is_no_entry,
+		no_flipped_bit_of_an_entry_goes_unnoticed, an_entry_of_a_newer_version_waits_for_a_newer_mochila,
+		state_lines_count_and_a_torn_one_does_not, zeros_written_ahead_end_a_file,
+		a_quoted_bracket_in_an_address_is_kept, ids_never_repeat_and_never_run_back,
+		one_message_for_one_site_is_only_renamed,
+		each_destination_gets_a_file_with_its_own_recipients, what_has_no_route_is_held_with_a_reason,
+		a_held_message_that_a_person_moves_to_in_is_routed_anew,
+		a_repeat_of_a_peer_is_dropped_and_a_loop_is_not, a_file_damaged_in_its_middle_is_held_whole,
+		an_undone_message_leaves_nothing, a_large_body_has_its_length_in_its_head,
+		an_arrival_not_committed_is_gone, settling_is_begun_again_when_S_is_beside_S_d,
+		settling_is_finished_when_S_is_inside_S_d, an_empty_S_d_is_removed,
+		orphans_in_tmp_go_and_living_writers_stay, the_queue_gives_grade_then_age,
+		a_bucket_holds_a_thousand, a_site_is_worked_by_one_at_a_time,
+		what_a_person_moved_away_while_it_was_sent_says_so_itself, a_damaged_message_blocks_only_itself,
+		a_destination_that_fails_rests_longer_each_time, a_batch_waits_for_its_acknowledgement_and_goes,
+		an_acknowledged_batch_of_a_dead_process_is_finished, what_was_only_picked_goes_back,
+		a_refused_batch_is_held_message_by_message,
+		ids_are_remembered_for_seen_keep_and_days_are_sorted,
+		a_message_of_an_ordinary_user_gets_an_id_of_ours, a_bad_file_in_drop_is_held_and_the_rest_goes_on,
+		a_full_disk_is_said_before_anything_is_written,
+	};
+	Suite *suite = suite_create("spool");
+	TCase *tcase = tcase_create("spool");
+	SRunner *runner;
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_set_timeout(tcase, 60);
+	for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)
+		tcase_add_test(tcase, tests[i]);
+	tcase_add_loop_test(tcase, an_address_cannot_write_lines_of_its_own, 0,
+	    sizeof hostile / sizeof hostile[0]);
+	tcase_add_loop_test(tcase, what_is_no_id_is_no_file_name, 0, sizeof no_ids / sizeof no_ids[0]);
+	tcase_add_loop_test(tcase, outcomes_decide_where_a_message_goes, 0,
+	    sizeof outcomes / sizeof outcomes[0]);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? 0 : 1;
+}
