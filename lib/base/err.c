@@ -69,6 +69,14 @@ err_as(struct err *err, int exit, const char *code)
 }
 
 int
+err_as_reply(struct err *err, int reply, const char *code)
+{
+	if (reply != 0)
+		err->reply = reply;
+	return err_as(err, 0, code);
+}
+
+int
 err_exit(const struct err *err)
 {
 	static const int by_kind[] = {
@@ -91,7 +99,11 @@ err_reply(const struct err *err, struct str *out)
 	/* RFC 5321 4.2.2: 452 and 552 are the words for storage and size. */
 	bool full = strcmp(code + 1, ".3.1") == 0 || strcmp(code + 1, ".3.4") == 0;
 
-	str_printf(out, "%s %s ", full ? by_kind[err->kind].full : by_kind[err->kind].reply, code);
+	if (err->reply != 0)
+		str_printf(out, "%d %s ", err->reply, code);
+	else
+		str_printf(out, "%s %s ", full ? by_kind[err->kind].full : by_kind[err->kind].reply,
+		    code);
 	for (const char *c = err->text; *c != '\0'; c++)
 		str_add_char(out, *c >= ' ' && *c <= '~' ? *c : '?');
 }

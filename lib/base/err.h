@@ -22,6 +22,7 @@ enum err_kind { ERR_NONE, ERR_TEMP, ERR_PERM, ERR_CONFIG };
 struct err {
 	enum err_kind kind;
 	int exit;		/* a status of sysexits.h, or 0: by kind */
+	int reply;		/* SMTP reply code for err_reply, or 0: by kind and code */
 	char code[12];		/* enhanced status code (RFC 3463), or "": by kind */
 	char text[600];
 };
@@ -36,6 +37,7 @@ int err_prefix(struct err *err, const char *format, ...)	/* "prefix: text" */
     __attribute__((format(printf, 2, 3)));
 
 int err_as(struct err *err, int exit, const char *code);	/* sets both, 0 or NULL = leave */
+int err_as_reply(struct err *err, int reply, const char *code);	/* 550, "5.1.1"; the same */
 int err_exit(const struct err *err);		/* EX_OK for ERR_NONE */
 void err_reply(const struct err *err, struct str *out);	/* "451 4.3.0 text", no line end */
 
