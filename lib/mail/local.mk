@@ -1,7 +1,14 @@
 # lib/mail: the words of mail, pure functions on bytes.
 noinst_LIBRARIES += lib/libmail.a
 lib_libmail_a_SOURCES = \
+	%D%/address.c %D%/address.h \
 	%D%/crlf.c %D%/crlf.h \
+	%D%/date.c %D%/date.h \
+	%D%/dot.c %D%/dot.h \
 	%D%/envelope.c %D%/envelope.h \
 	%D%/fromline.c %D%/fromline.h \
-	%D%/mbox.c %D%/mbox.h
+	%D%/header.c %D%/header.h \
+	%D%/mbox.c %D%/mbox.h \
+	%D%/received.c %D%/received.h \
+	%D%/utf8.c %D%/utf8.h \
+	%D%/xtext.c %D%/xtext.h
