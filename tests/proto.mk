@@ -1,1 +1,7 @@
-# tests of proto
+# tests of lib/mail and lib/proto
+PROTO_TEST_LIBS = lib/libproto.a lib/libmail.a $(BASE_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/smtp-server
+tests_unit_smtp_server_SOURCES = %D%/unit/smtp-server.c %D%/talk/fake.c %D%/talk/fake.h
+tests_unit_smtp_server_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_smtp_server_LDADD = $(PROTO_TEST_LIBS)

@@ -1,1 +1,16 @@
 # lib/proto: dialogues without I/O.
+noinst_LIBRARIES += lib/libproto.a
+lib_libproto_a_SOURCES = \
+	%D%/ext-8bitmime.c \
+	%D%/ext-chunking.c \
+	%D%/ext-dsn.c \
+	%D%/ext-enhancedstatuscodes.c \
+	%D%/ext-pipelining.c \
+	%D%/ext-size.c \
+	%D%/ext-smtputf8.c \
+	%D%/smtp-body.c \
+	%D%/smtp-client.h \
+	%D%/smtp-engine.h \
+	%D%/smtp-ext.c %D%/smtp-ext.h \
+	%D%/smtp-server.c %D%/smtp-server.h \
+	%D%/smtp-verb.c %D%/smtp-verb.h

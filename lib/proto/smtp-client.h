@@ -21,11 +21,7 @@
 
 #include "lib/base/err.h"
 #include "lib/mail/envelope.h"
-
-enum smtp_offer {
-	OFFER_PIPELINING = 1, OFFER_SIZE = 2, OFFER_8BITMIME = 4, OFFER_CHUNKING = 8,
-	OFFER_DSN = 16, OFFER_ENHANCED = 32, OFFER_SMTPUTF8 = 64, OFFER_BINARYMIME = 128,
-};
+#include "lib/proto/smtp-ext.h"
 
 struct smtp_client_hooks {
 	void (*rcpt)(void *ctx, size_t rcpt, const struct err *err, const char *reply);

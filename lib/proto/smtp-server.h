@@ -12,18 +12,29 @@
  * The hooks decide.  Each returns 0 (the engine's own good reply), -1 with *err (its
  * err_reply is sent), or SMTP_LATER: nothing is answered and no more input is read
  * until smtp_server_answer() says how it ended; what is fed meanwhile is kept,
- * at most 256 KiB, and server.waiting is true (stop reading the socket).
+ * at most 256 KiB, and server.waiting is true (stop reading the socket).  With 0
+ * a hook may leave words in err->text: "queued as X" makes "250 2.0.0 queued as X".
+ * A hook never calls back into the server.
  *
  * Only CRLF ends a line and only CRLF.CRLF ends DATA.  In DATA a bare CR or LF is read
  * to the true end and answered 550 5.5.2, then the connection closes; hook abort is
- * called and nothing was accepted.  With options.batch LF ends a line too, body lines
- * reach the hook as CRLF all the same, and NOOP lines go to hook noop.
+ * called and nothing was accepted.  In BDAT, where the count is the end, it is 554 5.6.0
+ * and the session goes on.  A command that ends in a bare LF closes the connection.
+ *
+ * With options.batch LF ends a line too, and DATA's lines reach the hook as CRLF all the
+ * same; what BDAT brings stays byte for byte.  Greeting and EHLO may be missing, empty
+ * lines are passed over, addresses may lack a domain, NOOP lines go to hook noop, and
+ * QUIT starts over rather than closing: batches may stand one behind the other.
+ *
+ * What the verbs do is in smtp-verb.c, bodies in smtp-body.c, extensions are the rows
+ * of smtp-ext.h.
  */
 #ifndef LIB_PROTO_SMTP_SERVER_H
 #define LIB_PROTO_SMTP_SERVER_H
 
 #include "lib/base/err.h"
 #include "lib/mail/envelope.h"
+#include "lib/proto/smtp-ext.h"
 
 enum { SMTP_LATER = 1 };
 enum { SMTP_LINE_MAX = 4096 };	/* RFC 5321 4.5.3.1.4 and RFC 3461 5: 1036 at least */
@@ -33,7 +44,12 @@ struct smtp_server_options {
 	bool batch;
 	uint64_t max_size;	/* announced by SIZE, enforced on what comes; 0 = none */
 	size_t max_recipients;	/* beyond: 452 4.5.3 */
-	unsigned max_errors;	/* beyond: 421 and close; 0 = never */
+	unsigned max_errors;	/* commands not understood; beyond: 421 and close; 0 = never */
+	unsigned max_junk;	/* NOOP, VRFY, RSET ... since the last message; the same */
+	unsigned max_refused;	/* recipients refused in a session (OR-75); the same */
+	unsigned withhold;	/* smtp_offer bits (smtp-ext.h) that this client is not offered */
+	bool any_pace;		/* input may run ahead of our replies to EHLO and DATA; without
+				 * it that is 554 and close (RFC 2920 3.1, SMTP-11); always in batch */
 };
 
 struct smtp_server_hooks {
@@ -42,7 +58,8 @@ struct smtp_server_hooks {
 	int (*rcpt)(void *ctx, const struct envelope *env, const struct rcpt *rcpt, struct err *err);
 			/* not yet in env; added when this says 0 */
 	int (*begin)(void *ctx, const struct envelope *env, struct err *err);
-			/* a body follows: before 354, or before the first BDAT's bytes */
+			/* a body follows: before 354, or before the first BDAT's bytes.
+			 * After -1 there will be neither end nor abort */
 	int (*body)(void *ctx, const char *bytes, size_t len, struct err *err);
 			/* unstuffed bytes with CRLF line ends; not SMTP_LATER.  After -1 the
 			 * rest is swallowed and err answers the end */
@@ -51,7 +68,7 @@ struct smtp_server_hooks {
 	void (*abort)(void *ctx);	/* after begin, when there will be no end */
 	int (*vrfy)(void *ctx, struct span what, struct err *err);	/* NULL: 252 */
 	void (*noop)(void *ctx, struct span text);	/* batch only; may be NULL */
-	void (*quit)(void *ctx);			/* may be NULL */
+	void (*quit)(void *ctx);	/* QUIT was said; may be NULL */
 };
 
 enum smtp_server_mode { SMTP_COMMANDS, SMTP_DATA, SMTP_CHUNK, SMTP_SWALLOW, SMTP_DEAD };

@@ -1,0 +1,19 @@
+/* 8BITMIME (RFC 6152): bodies with bytes above 127.  They pass through either way;
+ * the parameter is carried for those behind us who care. */
+#include "lib/proto/smtp-ext.h"
+
+static int
+check(const struct smtp_server *server, struct span value, struct err *err)
+{
+	(void)server;
+	if (span_is_case(value, "7BIT") || span_is_case(value, "8BITMIME"))
+		return 0;
+	return err_set(err, ERR_PERM, "BODY is 7BIT or 8BITMIME");
+}
+
+extern const struct smtp_ext ext_8bitmime;
+const struct smtp_ext ext_8bitmime = {
+	.keyword = "8BITMIME",
+	.offer = OFFER_8BITMIME,
+	.mail = (const struct smtp_param[]){ { "BODY", check, false }, {0} },
+};

@@ -1,0 +1,254 @@
+/* What follows DATA and BDAT.  A body that is refused is read to its true end all
+ * the same, because only behind it are commands again. */
+#include <stdint.h>
+
+#include "lib/proto/smtp-engine.h"
+#include "lib/proto/smtp-verb.h"
+
+void
+smtp_body_abort(struct smtp_server *server)
+{
+	if (!server->work->begun)
+		return;
+	server->work->begun = false;
+	server->hooks->abort(server->ctx);
+}
+
+static bool
+is_refused(const struct smtp_server *server)
+{
+	return server->work->err.kind != ERR_NONE;
+}
+
+static void
+fresh(struct smtp_server *server)
+{
+	struct smtp_server_work *work = server->work;
+
+	work->dot = (struct dot_in){ .lax = server->options.batch };
+	work->err = (struct err){0};
+	work->size = 0;
+	work->close = false;
+	work->chunk_cr = false;
+}
+
+/* The transaction is over, with an end or without. */
+static void
+done(struct smtp_server *server)
+{
+	server->mode = SMTP_COMMANDS;
+	smtp_forget(server);
+}
+
+static void
+refused(struct smtp_server *server)
+{
+	struct smtp_server_work *work = server->work;
+
+	done(server);
+	if (work->err.reply == 503)
+		smtp_refuse_order(server, &work->err);
+	else
+		smtp_reply_err(server, &work->err);
+	work->spoilt = SMTP_SPOILT_MAX;
+	if (work->close)
+		smtp_server_eof(server);
+}
+
+static void
+end_answered(struct smtp_server *server, int result, const struct err *err)
+{
+	done(server);
+	if (result < 0) {
+		smtp_reply_err(server, err);
+		return;
+	}
+	server->work->junk = 0;
+	struct err good = *err;
+	if (good.text[0] == '\0')
+		err_set(&good, ERR_NONE, "message taken");
+	smtp_reply_err(server, &good);
+}
+
+static void
+whole(struct smtp_server *server)
+{
+	struct err err = {0};
+
+	server->work->begun = false;
+	server->mode = SMTP_COMMANDS;
+	smtp_ask(server, server->hooks->end(server->ctx, &err), &err, end_answered);
+}
+
+/* A body as long as it is by now and will be when what is announced has come.
+ * DATA-04: twice the limit shows that nobody there reads SIZE. */
+static void
+check_size(struct smtp_server *server, uint64_t more)
+{
+	struct smtp_server_work *work = server->work;
+	uint64_t most = server->options.max_size;
+	uint64_t size = more > UINT64_MAX - work->size ? UINT64_MAX : work->size + more;
+
+	if (most == 0 || size <= most)
+		return;
+	if (!is_refused(server)) {
+		err_set(&work->err, ERR_PERM, "more than the %ju bytes taken here", (uintmax_t)most);
+		err_as_reply(&work->err, 552, "5.3.4");
+	}
+	if (size / 2 >= most)
+		smtp_die_err(server, &work->err);
+}
+
+/* A piece of the body, to the hook unless it is refused by now. */
+static void
+piece(struct smtp_server *server, struct span bytes)
+{
+	struct smtp_server_work *work = server->work;
+
+	if (bytes.len == 0)
+		return;
+	work->size += bytes.len;
+	check_size(server, 0);
+	if (is_refused(server) || server->mode == SMTP_DEAD)
+		return;
+	if (server->hooks->body(server->ctx, bytes.p, bytes.len, &work->err) < 0)
+		smtp_err_is_no(&work->err);
+}
+
+static void
+data_answered(struct smtp_server *server, int result, const struct err *err)
+{
+	if (result < 0) {
+		server->work->begun = false;
+		smtp_forget(server);
+		smtp_reply_err(server, err);
+		return;
+	}
+	if (smtp_too_early(server))
+		return;
+	server->mode = SMTP_DATA;
+	smtp_reply(server, "354 go on, and end with a line that is only a dot");
+}
+
+void
+smtp_body_data(struct smtp_server *server)
+{
+	struct err err = {0};
+
+	fresh(server);
+	server->work->begun = true;
+	smtp_ask(server, server->hooks->begin(server->ctx, &server->env, &err), &err, data_answered);
+}
+
+static void
+bare_line_end(struct smtp_server *server)
+{
+	struct smtp_server_work *work = server->work;
+
+	err_set(&work->err, ERR_PERM, "a CR or LF stands alone in the message");
+	err_as_reply(&work->err, 550, "5.5.2");
+	work->close = true;
+}
+
+static void
+bare_in_chunk(struct smtp_server *server)
+{
+	err_set(&server->work->err, ERR_PERM, "lines end with CR LF, and only lines do");
+	err_as_reply(&server->work->err, 554, "5.6.0");
+}
+
+bool
+smtp_body_take_data(struct smtp_server *server)
+{
+	struct smtp_server_work *work = server->work;
+	struct span in = smtp_unread(server);
+
+	str_clear(&work->unstuffed);
+	smtp_read(server, dot_unstuff(&work->dot, in, &work->unstuffed));
+	if (work->dot.bare && !work->close)
+		bare_line_end(server);
+	piece(server, str_span(&work->unstuffed));
+	if (work->dot.state != DOT_END || server->mode == SMTP_DEAD)
+		return true;
+	if (is_refused(server))
+		refused(server);
+	else
+		whole(server);
+	return true;
+}
+
+static void
+chunk_done(struct smtp_server *server)
+{
+	struct smtp_server_work *work = server->work;
+
+	server->mode = SMTP_COMMANDS;
+	if (work->chunk_last && work->chunk_cr && !is_refused(server))
+		bare_in_chunk(server);
+	if (is_refused(server))
+		refused(server);
+	else if (work->chunk_last)
+		whole(server);
+	else
+		smtp_reply(server, "250 2.0.0 chunk taken");
+}
+
+bool
+smtp_body_take_chunk(struct smtp_server *server)
+{
+	struct smtp_server_work *work = server->work;
+	struct span in = smtp_unread(server);
+
+	if (in.len > work->chunk_left)
+		in = span_to(in, (size_t)work->chunk_left);
+	smtp_read(server, in.len);
+	work->chunk_left -= in.len;
+	if (!server->options.batch && !is_refused(server) && !dot_lines_ok(in, &work->chunk_cr))
+		bare_in_chunk(server);
+	piece(server, in);
+	if (work->chunk_left == 0 && server->mode != SMTP_DEAD)
+		chunk_done(server);
+	return true;
+}
+
+static void
+chunk_begins(struct smtp_server *server)
+{
+	server->mode = SMTP_CHUNK;
+	check_size(server, server->work->chunk_left);
+	if (server->work->chunk_left == 0 && server->mode != SMTP_DEAD)
+		chunk_done(server);
+}
+
+static void
+chunk_answered(struct smtp_server *server, int result, const struct err *err)
+{
+	if (result < 0) {
+		server->work->begun = false;
+		server->work->err = *err;
+	}
+	chunk_begins(server);
+}
+
+void
+smtp_body_chunk(struct smtp_server *server, uint64_t size, bool last)
+{
+	struct smtp_server_work *work = server->work;
+	struct err err = {0};
+
+	work->chunk_left = size;
+	work->chunk_last = last;
+	if (server->state == SMTP_CHUNKS) {
+		chunk_begins(server);
+		return;
+	}
+	fresh(server);
+	if (server->state != SMTP_TO) {
+		smtp_out_of_order(server, &work->err);
+		chunk_begins(server);
+		return;
+	}
+	server->state = SMTP_CHUNKS;
+	work->begun = true;
+	smtp_ask(server, server->hooks->begin(server->ctx, &server->env, &err), &err, chunk_answered);
+}

@@ -1,0 +1,63 @@
+/*
+ * smtp-engine - what the parts of the SMTP server share; nobody else's business.
+ *
+ * smtp-server.c reads lines, asks hooks and replies; smtp-verb.c has the verbs;
+ * smtp-body.c what follows DATA and BDAT.
+ */
+#ifndef LIB_PROTO_SMTP_ENGINE_H
+#define LIB_PROTO_SMTP_ENGINE_H
+
+#include "lib/mail/dot.h"
+#include "lib/proto/smtp-server.h"
+
+/* What goes on when a hook has answered: yes is result 0, with words in err->text
+ * or without; no is -1 with err. */
+typedef void smtp_step(struct smtp_server *server, int result, const struct err *err);
+
+enum { SMTP_SPOILT_MAX = 1000 };
+
+struct smtp_server_work {
+	size_t at;		/* of server.in: what is before was read */
+	smtp_step *step;	/* after SMTP_LATER */
+	struct rcpt rcpt;	/* the one being asked about */
+	unsigned junk, refused;
+	unsigned spoilt;	/* MAIL or a chunk was refused: so many commands that the client
+				 * may have sent behind it are out of order but no error */
+	size_t overlong;	/* bytes of a line that is too long ... */
+	char last;		/* ... and the last of them */
+
+	bool begun;		/* hook begin said yes, neither end nor abort came yet */
+	struct dot_in dot;
+	uint64_t chunk_left;
+	bool chunk_last, chunk_cr;
+	uint64_t size;		/* of the body so far */
+	struct err err;		/* the body's refusal, told at its end */
+	bool close;		/* and then close */
+	struct str unstuffed;
+};
+
+/* smtp-server.c */
+struct span smtp_unread(const struct smtp_server *server);
+void smtp_read(struct smtp_server *server, size_t len);		/* off the front of that */
+void smtp_reply(struct smtp_server *server, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void smtp_reply_err(struct smtp_server *server, const struct err *err);
+void smtp_error(struct smtp_server *server, const char *reply);	/* counted: max_errors */
+void smtp_error_err(struct smtp_server *server, const struct err *err);
+void smtp_die(struct smtp_server *server, const char *reply);	/* the last words */
+void smtp_die_err(struct smtp_server *server, const struct err *err);
+void smtp_err_is_no(struct err *err);	/* a hook said no without a reason: TEMP */
+void smtp_refuse_order(struct smtp_server *server, const struct err *err);
+void smtp_out_of_order(const struct smtp_server *server, struct err *err);	/* 503 */
+void smtp_ask(struct smtp_server *server, int result, const struct err *err, smtp_step *step);
+void smtp_forget(struct smtp_server *server);	/* the transaction, as RSET does */
+bool smtp_too_early(struct smtp_server *server);	/* input ran ahead: dies, true */
+
+/* smtp-body.c */
+void smtp_body_data(struct smtp_server *server);
+void smtp_body_chunk(struct smtp_server *server, uint64_t size, bool last);
+bool smtp_body_take_data(struct smtp_server *server);	/* modes: false for more input */
+bool smtp_body_take_chunk(struct smtp_server *server);
+void smtp_body_abort(struct smtp_server *server);
+
+#endif

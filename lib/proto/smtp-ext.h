@@ -1,0 +1,66 @@
+/*
+ * smtp-ext - the extensions of SMTP, a row each, for both ends of a dialogue.
+ *
+ * A row says how the extension is announced, which parameters it brings to MAIL
+ * and RCPT and how each is checked, and which verbs are its own.  The server walks
+ * the rows to answer EHLO and to check parameters; the client to learn what it was
+ * offered and which parameters may go.  So to add one: a file ext-NAME.c with a
+ * row ext_NAME, EXT(NAME) below, and the file's name in local.mk.
+ *
+ * Parameters are checked at the door and carried verbatim from there on.
+ */
+#ifndef LIB_PROTO_SMTP_EXT_H
+#define LIB_PROTO_SMTP_EXT_H
+
+#include "lib/base/err.h"
+
+struct smtp_server;
+struct smtp_client;
+struct smtp_verb;
+
+/* In the order in which EHLO tells them. */
+#define SMTP_EXTS(EXT)		\
+	EXT(pipelining)		\
+	EXT(size)		\
+	EXT(8bitmime)		\
+	EXT(smtputf8)		\
+	EXT(chunking)		\
+	EXT(dsn)		\
+	EXT(enhancedstatuscodes)
+
+enum smtp_offer {
+	OFFER_PIPELINING = 1, OFFER_SIZE = 2, OFFER_8BITMIME = 4, OFFER_CHUNKING = 8,
+	OFFER_DSN = 16, OFFER_ENHANCED = 32, OFFER_SMTPUTF8 = 64, OFFER_BINARYMIME = 128,
+};
+
+struct smtp_param {
+	const char *key;
+	int (*check)(const struct smtp_server *server, struct span value, struct err *err);
+			/* value.p is NULL where there was no '=' */
+	bool essential;	/* a message that has it cannot go where it is not offered */
+};
+
+struct smtp_ext {
+	const char *keyword;
+	enum smtp_offer offer;
+	void (*announce)(const struct smtp_server *server, struct str *out);
+			/* " words" behind the keyword; NULL: none */
+	const struct smtp_param *mail, *rcpt;	/* ended by {0}; NULL: none */
+	const struct smtp_verb *verbs;		/* the same */
+	void (*offered)(struct smtp_client *client, struct span words);
+			/* the client read it in an EHLO reply; NULL: nothing but the offer */
+};
+
+extern const struct smtp_ext *const smtp_exts[];	/* ended by NULL */
+
+/* Finds the row of a MAIL (or RCPT) parameter, and its extension, among the rows
+ * that are not withheld (offer bits); NULL: unknown. */
+const struct smtp_param *smtp_param_find(bool rcpt, struct span key, unsigned withhold,
+    const struct smtp_ext **ext);
+
+/* Checks the words behind a path, one by one: 555 for unknown ones, 501 for double
+ * or wrong ones.  What is good is appended to out, single blanks between. */
+int smtp_params_check(const struct smtp_server *server, bool rcpt, struct span words,
+    struct str *out, struct err *err);
+
+#endif
