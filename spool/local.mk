@@ -16,3 +16,22 @@ spool_libspool_a_SOURCES = \
 
 # Link with these, in this order.
 SPOOL_LIBS = spool/libspool.a lib/libmail.a $(BASE_LIBS)
+
+# mochila(1), the operator's door: spool/door.h.
+bin_PROGRAMS += spool/mochila
+spool_mochila_SOURCES = \
+	%D%/main-mochila.c %D%/door.h \
+	%D%/door-call.c \
+	%D%/door-conf.c \
+	%D%/door-find.c \
+	%D%/door-init.c \
+	%D%/door-key.c \
+	%D%/door-list.c \
+	%D%/door-log.c \
+	%D%/door-move.c \
+	%D%/door-pair.c \
+	%D%/door-run.c \
+	%D%/door-show.c \
+	%D%/door-status.c \
+	%D%/door-table.c
+spool_mochila_LDADD = $(SPOOL_LIBS) $(JANSSON_LIBS)

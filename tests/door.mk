@@ -11,3 +11,8 @@ check_PROGRAMS += tests/unit/conf
 tests_unit_conf_SOURCES = %D%/unit/conf.c
 tests_unit_conf_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
 tests_unit_conf_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+check_PROGRAMS += tests/unit/door
+tests_unit_door_SOURCES = %D%/unit/door.c spool/door.h \
+	spool/door-conf.c spool/door-find.c spool/door-key.c spool/door-table.c
+tests_unit_door_LDADD = $(SPOOL_LIBS) $(JANSSON_LIBS) $(CHECK_LIBS)
+tests_unit_door_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

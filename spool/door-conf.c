@@ -1,0 +1,165 @@
+#include "spool/door.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { CONF_MAX = 4 << 20 };
+
+int
+door_conf_path(const struct door *door, struct str *path, struct err *err)
+{
+	const char *said = door->args->config != NULL ? door->args->config : getenv("MOCHILA_CONFIG");
+	struct str wanted = {0};
+
+	if (said != NULL && said[0] != '\0')
+		str_add_text(&wanted, said);
+	else
+		settings_path(&door->settings, "mochila.conf", &wanted);
+	/* A link to a file kept elsewhere: that file is the one to change. */
+	char *real = realpath(str_c(&wanted), NULL);
+	if (real == NULL) {
+		int number = errno;
+		if (number == ENOENT)
+			err_set(err, ERR_CONFIG, "there is no %s; \"mochila init\" makes one", str_c(&wanted));
+		else
+			err_sys(err, "%s", str_c(&wanted));
+		str_free(&wanted);
+		return -1;
+	}
+	str_set(path, real);
+	str_free(&wanted);
+	free(real);
+	return 0;
+}
+
+/* "[site NAME]" of this name? */
+static bool
+is_section(struct span line, const char *site)
+{
+	line = span_trim(line);
+	if (line.len < 2 || line.p[0] != '[' || line.p[line.len - 1] != ']')
+		return false;
+	struct span inside = { line.p + 1, line.len - 2 };
+	return span_is(span_word(&inside), "site") && span_is(span_trim(inside), site);
+}
+
+static bool
+begins_section(struct span line)
+{
+	line = span_trim(line);
+	return line.len > 0 && line.p[0] == '[';
+}
+
+static bool
+is_link(struct span line)
+{
+	struct span key;
+
+	line = span_trim(line);
+	return span_cut(&line, '=', &key) && line.p != NULL && span_is(span_trim(key), "link");
+}
+
+static struct span
+without_cr(struct span line)
+{
+	if (line.len > 0 && line.p[line.len - 1] == '\r')
+		line.len--;
+	return line;
+}
+
+static void
+add_link(const char *link, struct str *out)
+{
+	str_printf(out, "link =%s%s\n", link[0] != '\0' ? " " : "", link);
+}
+
+void
+door_conf_edit(struct span text, const char *site, const char *link, bool keep, struct str *out)
+{
+	size_t behind = 0;	/* in out: where the section's first line may be put */
+	bool inside = false, found = false, said = false;
+	struct span rest = text, line;
+
+	while (span_cut(&rest, '\n', &line)) {
+		struct span bare = without_cr(line);
+		if (rest.p == NULL && line.len == 0)
+			break;
+		if (begins_section(bare))
+			inside = is_section(bare, site);
+		if (inside && !said && is_link(bare)) {
+			said = true;
+			if (!keep) {
+				add_link(link, out);
+				continue;
+			}
+		}
+		str_add_span(out, line);
+		str_add_char(out, '\n');
+		if (inside && !found) {
+			found = true;
+			behind = out->len;
+		}
+	}
+	if (!found) {
+		str_printf(out, "%s[site %s]\n", out->len > 0 ? "\n" : "", site);
+		behind = out->len;
+	}
+	if (!said) {
+		struct str tail = {0};
+		str_add(&tail, out->p + behind, out->len - behind);
+		out->len = behind;
+		add_link(link, out);
+		str_add_span(out, str_span(&tail));
+		str_free(&tail);
+	}
+}
+
+static int
+replace(int dir, const char *name, const char *site, const char *link, bool keep, struct err *err)
+{
+	struct str before = {0}, after = {0};
+	struct stat st;
+	int result = fs_load(dir, name, CONF_MAX, &before, err);
+
+	if (result == 0 && fstatat(dir, name, &st, 0) < 0)
+		result = err_sys(err, "%s", name);
+	if (result == 0) {
+		door_conf_edit(str_span(&before), site, link, keep, &after);
+		if (!span_same(str_span(&before), str_span(&after)))
+			result = fs_replace(dir, name, str_span(&after), st.st_mode & 07777, err);
+	}
+	str_free(&before);
+	str_free(&after);
+	return result;
+}
+
+int
+door_conf_link(const struct door *door, const char *site, const char *link, bool keep,
+    struct err *err)
+{
+	struct str path = {0};
+	int result = -1, dir = -1, lock = -1;
+
+	if (door_conf_path(door, &path, err) == 0) {
+		char *folder = mem_text(str_c(&path));
+		char *name = strrchr(folder, '/');
+		*name++ = '\0';
+		dir = fs_dir(AT_FDCWD, folder[0] != '\0' ? folder : "/", err);
+		/* Two who pair at the same moment wait for one another, on a file that stays
+		 * when ours is replaced. */
+		if (dir >= 0)
+			lock = fs_lock(dir, ".mochila.conf.lock", true, err);
+		if (lock >= 0)
+			result = replace(dir, name, site, link, keep, err);
+		free(folder);
+	}
+	if (lock >= 0)
+		close(lock);
+	if (dir >= 0)
+		close(dir);
+	str_free(&path);
+	return result;
+}

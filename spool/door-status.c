@@ -1,0 +1,340 @@
+/* mochila status: one screen. */
+#include "spool/door.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+
+enum { HISTORY_TAIL = 256 << 10 };	/* of the log, searched for the last calls */
+
+struct site_row {
+	char *name;
+	size_t waiting, in_flight, batches, held, failed;
+	int64_t oldest;
+	char *batch;			/* the last one met, to count them */
+	struct str call;		/* the last call's event, without its time */
+	int64_t call_at;
+	struct retry retry;
+};
+
+struct status {
+	struct door *door;
+	struct site_row *site;
+	size_t sites;
+	size_t arrived, jobs;
+};
+
+static struct site_row *
+row_for(struct status *status, const char *name)
+{
+	for (size_t i = 0; i < status->sites; i++)
+		if (strcmp(status->site[i].name, name) == 0)
+			return &status->site[i];
+	status->site = mem_resize(status->site, status->sites + 1, sizeof *status->site);
+	struct site_row *row = &status->site[status->sites++];
+	*row = (struct site_row){ .name = mem_text(name) };
+	return row;
+}
+
+static void
+count_waiting(struct site_row *row, const struct door_file *file)
+{
+	int64_t since = door_id_time(file->name);
+
+	row->waiting++;
+	if (since != 0 && (row->oldest == 0 || since < row->oldest))
+		row->oldest = since;
+}
+
+static void
+count_in_flight(struct site_row *row, const struct door_file *file)
+{
+	row->in_flight++;
+	if (row->batch == NULL || strcmp(row->batch, file->batch) != 0) {
+		row->batches++;
+		free(row->batch);
+		row->batch = mem_text(file->batch);
+	}
+}
+
+static int
+status_visit(void *of, const struct door_file *file, struct err *err)
+{
+	struct status *status = of;
+	struct door_message message;
+	int loaded;
+
+	switch (file->where) {
+	case DOOR_ARRIVED:
+	case DOOR_DROPPED:
+		status->arrived++;
+		break;
+	case DOOR_WAITING:		/* by its name alone: there may be a million */
+		count_waiting(row_for(status, file->site), file);
+		break;
+	case DOOR_SENT:
+		count_in_flight(row_for(status, file->site), file);
+		break;
+	case DOOR_HELD:
+	case DOOR_FAILED:
+		loaded = door_load(&status->door->spool, file, &message, err);
+		if (loaded <= 0)
+			return loaded;
+		struct site_row *row = row_for(status, message.site.len > 0 ? str_c(&message.site) : "-");
+		*(file->where == DOOR_HELD ? &row->held : &row->failed) += 1;
+		door_message_free(&message);
+		break;
+	}
+	return 0;
+}
+
+static bool
+is_job(const char *name)
+{
+	return name[0] != '.' && strchr(name, '.') == NULL;
+}
+
+static void
+count_jobs(struct status *status)
+{
+	struct fs_names peers, jobs;
+	struct err ignored;
+
+	if (fs_names(status->door->spool.xqt, ".", &peers, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < peers.count; i++) {
+		if (fs_names(status->door->spool.xqt, peers.name[i], &jobs, &ignored) < 0)
+			continue;
+		for (size_t j = 0; j < jobs.count; j++)
+			status->jobs += is_job(jobs.name[j]);
+		fs_names_free(&jobs);
+	}
+	fs_names_free(&peers);
+}
+
+/* "TIME SITE: event=call ..." */
+static void
+take_call(struct status *status, struct span line)
+{
+	struct span time = span_word(&line), site = span_word(&line), event = span_trim(line);
+
+	if (site.len < 2 || site.p[site.len - 1] != ':' || !span_begins(event, "event=call"))
+		return;
+	site.len--;
+	for (size_t i = 0; i < status->sites; i++) {
+		struct site_row *row = &status->site[i];
+		if (!span_is(site, row->name) || clock_parse_utc(time, &row->call_at) < 0)
+			continue;
+		span_word(&event);
+		str_set_span(&row->call, span_trim(event));
+	}
+}
+
+/* The history grows; the last calls are near its end. */
+static void
+find_calls(struct status *status)
+{
+	struct err ignored;
+	struct str text = {0};
+	struct stat st;
+	int fd = fs_open(status->door->spool.log, "mochila.log", O_RDONLY, &ignored);
+
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0) {
+		off_t at = st.st_size > HISTORY_TAIL ? st.st_size - HISTORY_TAIL : 0;
+		ssize_t got = fs_pread(fd, str_room(&text, HISTORY_TAIL), HISTORY_TAIL, at, &ignored);
+		text.len += got > 0 ? (size_t)got : 0;
+	}
+	close(fd);
+	struct span rest = str_span(&text), line;
+	while (span_cut(&rest, '\n', &line))
+		take_call(status, line);
+	str_free(&text);
+}
+
+static int
+gather(struct status *status, struct err *err)
+{
+	struct err ignored;
+
+	for (size_t i = 0; i < status->door->settings.sites; i++)
+		row_for(status, status->door->settings.site[i].name);
+	if (door_walk(&status->door->spool, NULL, status_visit, status, err) < 0)
+		return -1;
+	count_jobs(status);
+	find_calls(status);
+	for (size_t i = 0; i < status->sites; i++)
+		retry_load(&status->door->spool, status->site[i].name, &status->site[i].retry, &ignored);
+	return 0;
+}
+
+static void
+status_free(struct status *status)
+{
+	for (size_t i = 0; i < status->sites; i++) {
+		free(status->site[i].name);
+		free(status->site[i].batch);
+		str_free(&status->site[i].call);
+		str_free(&status->site[i].retry.why);
+	}
+	free(status->site);
+}
+
+static uint64_t
+free_bytes(const struct status *status)
+{
+	struct statvfs fs;
+	return fstatvfs(status->door->spool.dir, &fs) < 0 ? 0 : (uint64_t)fs.f_bavail * fs.f_frsize;
+}
+
+/* for people */
+
+static const struct door_column columns[] = {
+	{ "SITE", 16 }, { "WAITING", -7 }, { "OLDEST", -6 }, { "IN FLIGHT", -9 }, { "HELD", -4 },
+	{ "FAILED", -6 }, { "NEXT TRY", -8 }, { "LAST CALL", 1 }, {0},
+};
+enum { COL_SITE, COL_WAITING, COL_OLDEST, COL_IN_FLIGHT, COL_HELD, COL_FAILED, COL_NEXT, COL_CALL, COLS };
+
+static void
+add_next(const struct site_row *row, struct door_cell *cell)
+{
+	int64_t now = clock_now();
+
+	if (row->retry.next <= now) {
+		str_add_text(&cell->text, row->waiting > 0 ? "now" : "-");
+		return;
+	}
+	str_add_text(&cell->text, "in ");
+	door_age(&cell->text, now - (row->retry.next - now));
+	cell->colour = DOOR_YELLOW;
+}
+
+/* The last call's end; where nothing was called, why the last try failed. */
+static void
+add_call(const struct site_row *row, struct door_cell *cell)
+{
+	bool failed = row->retry.failures > 0;
+
+	if (row->call_at != 0) {
+		door_age(&cell->text, row->call_at);
+		str_add_text(&cell->text, " ago: ");
+		door_escape(&cell->text, str_span(&row->call), 200);
+	} else if (failed) {
+		str_printf(&cell->text, "%u failed: ", row->retry.failures);
+		door_escape(&cell->text, str_span(&row->retry.why), 200);
+	} else {
+		str_add_char(&cell->text, '-');
+	}
+	cell->colour = failed ? DOOR_RED : NULL;
+}
+
+static void
+add_row(const struct site_row *row, struct str *out)
+{
+	struct door_cell cells[COLS] = {0};
+
+	door_escape(&cells[COL_SITE].text, span_of(row->name), 80);
+	str_printf(&cells[COL_WAITING].text, "%zu", row->waiting);
+	door_age(&cells[COL_OLDEST].text, row->oldest);
+	str_printf(&cells[COL_IN_FLIGHT].text, "%zu", row->in_flight);
+	if (row->batches > 1)
+		str_printf(&cells[COL_IN_FLIGHT].text, "/%zu", row->batches);
+	str_printf(&cells[COL_HELD].text, "%zu", row->held);
+	str_printf(&cells[COL_FAILED].text, "%zu", row->failed);
+	cells[COL_HELD].colour = row->held > 0 ? DOOR_YELLOW : NULL;
+	cells[COL_FAILED].colour = row->failed > 0 ? DOOR_RED : NULL;
+	add_next(row, &cells[COL_NEXT]);
+	add_call(row, &cells[COL_CALL]);
+	door_row(columns, cells, out);
+}
+
+static int
+print_table(const struct status *status, struct err *err)
+{
+	struct str out = {0};
+
+	str_printf(&out, "site %s, %s: ", status->door->settings.spool.site, status->door->settings.root);
+	door_size(&out, free_bytes(status));
+	str_add_text(&out, " free");
+	if (status->arrived > 0)
+		str_printf(&out, ", %zu arrived and not yet sorted", status->arrived);
+	if (status->jobs > 0)
+		str_printf(&out, ", %zu jobs of other sites not yet run", status->jobs);
+	str_add_text(&out, "\n\n");
+	if (status->sites > 0)
+		door_titles(columns, &out);
+	else
+		str_add_text(&out, "no site is known and nothing waits; \"mochila pair\" makes one known\n");
+	for (size_t i = 0; i < status->sites; i++)
+		add_row(&status->site[i], &out);
+	int result = door_print(&out, err);
+	str_free(&out);
+	return result;
+}
+
+/* for programs */
+
+static json_t *
+json_of_row(const struct site_row *row)
+{
+	json_t *site = json_object();
+
+	json_object_set_new(site, "site", door_json_text(span_of(row->name)));
+	json_object_set_new(site, "waiting", json_integer((json_int_t)row->waiting));
+	json_object_set_new(site, "oldest", door_json_time(row->oldest));
+	json_object_set_new(site, "in_flight", json_integer((json_int_t)row->in_flight));
+	json_object_set_new(site, "batches", json_integer((json_int_t)row->batches));
+	json_object_set_new(site, "held", json_integer((json_int_t)row->held));
+	json_object_set_new(site, "failed", json_integer((json_int_t)row->failed));
+	json_object_set_new(site, "failures", json_integer((json_int_t)row->retry.failures));
+	json_object_set_new(site, "next_try", door_json_time(row->retry.next));
+	json_object_set_new(site, "why", door_json_text(str_span(&row->retry.why)));
+	json_object_set_new(site, "last_call", door_json_time(row->call_at));
+	json_object_set_new(site, "last_call_result", door_json_text(str_span(&row->call)));
+	return site;
+}
+
+static int
+print_json(const struct status *status, struct err *err)
+{
+	json_t *all = json_object(), *sites = json_array();
+
+	for (size_t i = 0; i < status->sites; i++)
+		json_array_append_new(sites, json_of_row(&status->site[i]));
+	json_object_set_new(all, "site", door_json_text(span_of(status->door->settings.spool.site)));
+	json_object_set_new(all, "root", door_json_text(span_of(status->door->settings.root)));
+	json_object_set_new(all, "free_bytes", json_integer((json_int_t)free_bytes(status)));
+	json_object_set_new(all, "arrived", json_integer((json_int_t)status->arrived));
+	json_object_set_new(all, "jobs", json_integer((json_int_t)status->jobs));
+	json_object_set_new(all, "sites", sites);
+	return door_json_print(all, "\n", err);
+}
+
+static int
+status_run(struct door *door, int argc, char **argv, struct err *err)
+{
+	struct status status = { .door = door };
+	bool json = false, help = false;
+	const struct opt_row rows[] = {
+		{ "json", 0, NULL, "an object, for programs", OPT_FLAG, &json },
+		DOOR_HELP(&help), {0},
+	};
+	int result = door_options(&door_status, rows, 0, 0, &argc, &argv, err);
+
+	if (result != 0)
+		return result < 0 ? -1 : 0;
+	result = gather(&status, err);
+	if (result == 0)
+		result = json ? print_json(&status, err) : print_table(&status, err);
+	status_free(&status);
+	return result;
+}
+
+const struct door_command door_status = {
+	"status", "[--json]", "one screen: what waits, for whom, and the last calls", true, status_run
+};

@@ -1,0 +1,156 @@
+/*
+ * door - the operator's program, mochila(1): look into the spool, move what lies
+ * in it, make two sites known to each other, and start the other programs.
+ *
+ * A sub-command is a struct door_command in a file of its family (door-NAME.c)
+ * and a row of the table in main-mochila.c.  Nothing here takes a lock to look:
+ * the spool changes while it is read, so a name that has vanished is passed over,
+ * and a file that cannot be read is shown as damaged.  What comes from mail is
+ * hostile: it is printed through door_escape() or as JSON, never as it is.
+ */
+#ifndef SPOOL_DOOR_H
+#define SPOOL_DOOR_H
+
+#include <jansson.h>
+
+#include "spool/queue.h"
+#include "spool/settings.h"
+#include "spool/spool.h"
+
+struct door {
+	const struct settings_args *args;
+	struct settings settings;
+	struct spool spool;		/* open only for a command that needs it */
+};
+
+struct door_command {
+	const char *name, *args, *help;
+	bool needs_spool;
+	/* argv[0] is the sub-command's name, its options are still there. */
+	int (*run)(struct door *door, int argc, char **argv, struct err *err);
+};
+
+extern const struct door_command door_init, door_pair, door_call, door_status, door_list, door_show,
+    door_hold, door_release, door_retry, door_remove, door_log,
+    door_bsmtp, door_rmail, door_sendmail, door_uux, door_uuxqt;
+
+/* Reads a sub-command's options and wants min to max operands, which argv is moved on
+ * to; 1: --help was printed.  max < 0: any number. */
+int door_options(const struct door_command *command, const struct opt_row *rows, int min, int max,
+    int *argc, char ***argv, struct err *err);
+#define DOOR_HELP(to) { "help", 0, NULL, "print this help", OPT_FLAG, (to) }
+
+/* ---- Looking (door-find.c) ---- */
+
+enum door_where { DOOR_ARRIVED, DOOR_DROPPED, DOOR_WAITING, DOOR_SENT, DOOR_HELD, DOOR_FAILED };
+
+struct door_file {			/* where a file is; borrowed while it is visited */
+	enum door_where where;
+	const char *name;		/* in its folder; a message's id, if it is one */
+	const char *site;		/* the folder below out/ or sent/; "" elsewhere */
+	const char *batch;		/* in flight: its batch; "" elsewhere */
+	const char *path;		/* below the spool's folder */
+	int dir;			/* the folder it is in */
+};
+
+const char *door_where_name(enum door_where where);
+
+/* 0: go on, 1: enough, -1. */
+typedef int door_visit(void *of, const struct door_file *file, struct err *err);
+
+/* Every file of a message, place by place, in out/ by site, grade and age; of one
+ * site's folders only where site is not NULL. */
+int door_walk(const struct spool *spool, const char *site, door_visit *visit, void *of,
+    struct err *err);
+
+struct door_message {			/* what a file holds */
+	struct entry entry;
+	int fd;
+	uint64_t size;			/* of the body; of the file when damaged */
+	bool damaged;
+	struct str why;			/* damaged, held, or last words; may be empty */
+	struct str site;		/* the folder, or where the first recipient would go */
+};
+
+int door_load(const struct spool *spool, const struct door_file *file, struct door_message *message,
+    struct err *err);			/* 1, or 0: it has vanished */
+void door_message_free(struct door_message *message);
+
+struct door_match {			/* a file found by its id, kept */
+	enum door_where where;
+	char *name, *site, *batch, *path;
+};
+struct door_matches {
+	struct door_match *match;
+	size_t count;
+};
+/* All places of the one message whose id begins so; none, or several messages, is an
+ * error that says so. */
+int door_find(const struct spool *spool, const char *prefix, struct door_matches *matches,
+    struct err *err);
+void door_matches_free(struct door_matches *matches);
+int64_t door_id_time(const char *id);	/* when it was made, 0 when it does not say */
+
+/* ---- Showing (door-table.c) ---- */
+
+struct door_column {
+	const char *title;
+	int width;			/* at least; negative: to the right */
+};
+
+struct door_cell {
+	struct str text;
+	const char *colour;		/* DOOR_RED ..., or NULL */
+};
+
+#define DOOR_RED "31"
+#define DOOR_YELLOW "33"
+#define DOOR_GREEN "32"
+
+void door_escape(struct str *out, struct span hostile, size_t max);
+void door_age(struct str *out, int64_t since);		/* 45s 12m 36h 5d; "-" for 0 */
+void door_size(struct str *out, uint64_t bytes);	/* 900 5.2K 1.3M */
+void door_titles(const struct door_column *columns, struct str *out);
+void door_row(const struct door_column *columns, struct door_cell *cells, struct str *out);
+				/* a line, as wide as the terminal; empties the cells */
+int door_print(struct str *out, struct err *err);	/* to stdout, and empties it */
+bool door_colours(void);	/* stdout is a terminal and NO_COLOR is not set */
+
+json_t *door_json_text(struct span hostile);	/* what is not UTF-8 is escaped */
+json_t *door_json_time(int64_t when);		/* null for 0 */
+int door_json_print(json_t *value, const char *after, struct err *err);	/* takes value */
+
+/* ---- Starting others (door-run.c) ---- */
+
+/* Runs libexec's NAME with these words and this stdout; its failure is err. */
+int door_run(struct door *door, const char *name, const char *const words[], int out,
+    struct err *err);
+/* The same; what it writes, at most max bytes, is appended to text. */
+int door_read(struct door *door, const char *name, const char *const words[], size_t max,
+    struct str *text, struct err *err);
+/* Becomes it; returns only with err. */
+int door_become(struct door *door, const char *name, char *const words[], struct err *err);
+
+/* ---- The configuration's text (door-conf.c) ---- */
+
+int door_conf_path(const struct door *door, struct str *path, struct err *err);
+/* Makes sure that [site NAME] says link = LINK, keeping all other text; the file is
+ * replaced durably, and only when something changes.  keep: a link said there stays. */
+int door_conf_link(const struct door *door, const char *site, const char *link, bool keep,
+    struct err *err);
+/* The pure part of it, for tests. */
+void door_conf_edit(struct span text, const char *site, const char *link, bool keep, struct str *out);
+
+/* ---- Keys as text (door-key.c) ---- */
+
+struct door_key {		/* "TYPE BASE64 [comment]"; borrowed from the line */
+	struct span type, base64;
+};
+int door_key_make(struct door *door, struct err *err);	/* our own, unless it is there (door-pair.c) */
+int door_key_parse(struct span line, struct door_key *key, struct err *err);
+int door_key_fingerprint(const struct door_key *key, struct str *out, struct err *err);	/* SHA256:... */
+/* restrict,command="..." TYPE BASE64 mochila-PEER, without a line end. */
+int door_key_authorize(const struct door *door, const struct door_key *key, const char *peer,
+    struct str *out, struct err *err);
+
+#endif
