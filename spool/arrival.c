@@ -150,6 +150,27 @@ arrival_undo(struct arrival *a, struct err *err)
 }
 
 int
+arrival_flush(struct arrival *a, struct err *err)
+{
+	return flush(a, err);
+}
+
+int
+arrival_hold(struct arrival *a, const char *reason, struct err *err)
+{
+	const struct spool *spool = a->spool;
+	const char *name = str_c(&a->name);
+
+	entry_state_line(clock_now(), NULL, "held", "reason", span_of(reason), &a->buffer);
+	if (flush(a, err) < 0 || fs_sync(a->fd, err) < 0 ||
+	    fs_rename(spool->tmp, name, spool->hold, name, err) < 0)
+		return -1;
+	a->committed = true;
+	spool_event(spool, name, "event=held reason=\"%s\"", reason);
+	return fs_sync_dir(spool->hold, ".", err);
+}
+
+int
 arrival_commit(struct arrival *a, struct err *err)
 {
 	const struct spool *spool = a->spool;

@@ -74,7 +74,10 @@ int arrival_begin(struct arrival *a, const struct entry_info *info, const struct
 int arrival_body(struct arrival *a, const void *bytes, size_t len, struct err *err);
 int arrival_end(struct arrival *a, struct err *err);
 int arrival_undo(struct arrival *a, struct err *err);
+int arrival_flush(struct arrival *a, struct err *err);	/* whole entries can be read from fd */
 int arrival_commit(struct arrival *a, struct err *err);
+int arrival_hold(struct arrival *a, const char *reason, struct err *err);	/* instead: its one
+			   entry goes to hold/ with the reason, durably */
 void arrival_close(struct arrival *a);
 
 /* settle - turns what lies in in/ (and drop/) into files in out/, hold/; also the
