@@ -1,8 +1,24 @@
-# bsmtp: see bsmtp/reader.h, writer.h, codec.h and sink.h.
+# bsmtp: batches of mail; bsmtp/bsmtp.h says what is where.
 noinst_LIBRARIES += bsmtp/libbatch.a
 bsmtp_libbatch_a_SOURCES = \
 	%D%/codec.c %D%/codec.h \
 	%D%/codec-gz.c \
 	%D%/codec-none.c \
-	%D%/trailer.c %D%/trailer.h
-BATCH_LIBS = bsmtp/libbatch.a $(ZLIB_LIBS)
+	%D%/reader.c %D%/reader.h \
+	%D%/trailer.c %D%/trailer.h \
+	%D%/writer.c %D%/writer.h
+BATCH_LIBS = bsmtp/libbatch.a lib/libproto.a $(SPOOL_LIBS) $(ZLIB_LIBS)
+
+pkglibexec_PROGRAMS += bsmtp/bsmtp
+bsmtp_bsmtp_SOURCES = \
+	%D%/bsmtp.c %D%/bsmtp.h \
+	%D%/list.c \
+	%D%/pack.c \
+	%D%/sink.c %D%/sink.h \
+	%D%/sink-maildir.c \
+	%D%/sink-spool.c \
+	%D%/unpack.c
+bsmtp_bsmtp_LDADD = $(BATCH_LIBS) $(JANSSON_LIBS)
+
+# The commands that UUCP runs: the codec's, and the one that sees it by itself.
+ALIASES += bsmtp:rsmtp bsmtp:rgsmtp bsmtp:rbsmtp

@@ -7,4 +7,4 @@ tests_unit_mailtext_LDADD = lib/libmail.a $(BASE_LIBS) $(CHECK_LIBS)
 check_PROGRAMS += tests/unit/codec
 tests_unit_codec_SOURCES = %D%/unit/codec.c
 tests_unit_codec_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_codec_LDADD = $(BATCH_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
+tests_unit_codec_LDADD = $(BATCH_LIBS) $(CHECK_LIBS)

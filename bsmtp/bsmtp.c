@@ -1,0 +1,167 @@
+#include "bsmtp/bsmtp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "lib/base/log.h"
+#include "spool/queue.h"
+
+static const struct command {
+	const char *name;
+	int (*run)(const struct bsmtp *b, int count, char **args, struct err *err);
+} commands[] = {
+	{ "pack", pack },
+	{ "unpack", unpack },
+	{ "list", list },
+	{ "check", check },
+	{ "cat", cat },
+	{0},
+};
+
+static const char usage_text[] =
+    "bsmtp pack SITE | pack --mbox=FILE|--files FILE... --to=ADDRESS [-o FILE] |\n"
+    "       unpack [FILE] | list [FILE] | check [FILE] | cat [N] [FILE]";
+static const char about_text[] = "Makes batches of mail and takes them apart; see bsmtp(1), batch(5).";
+
+int
+usage(struct err *err, const char *what)
+{
+	err_set(err, ERR_CONFIG, "%s (bsmtp --help shows the ways to call it)", what);
+	return err_as(err, EX_USAGE, NULL);
+}
+
+static int
+open_in_spool(const struct bsmtp *b, const char *name, struct err *err)
+{
+	const char *slash = strchr(name, '/');
+	struct spool spool;
+
+	char *site = mem_text_n(name, (size_t)(slash - name));
+	int fd = spool_open(&spool, &b->settings, false, err);
+	if (fd == 0) {
+		fd = batch_open(&spool, site, slash + 1, err);
+		spool_close(&spool);
+	}
+	free(site);
+	return fd;
+}
+
+int
+open_batch(const struct bsmtp *b, const char *name, struct err *err)
+{
+	if (name == NULL || strcmp(name, "-") == 0)
+		return STDIN_FILENO;
+	int fd = open(name, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	const char *slash = strchr(name, '/');
+	if (errno == ENOENT && slash != NULL && slash > name && strchr(slash + 1, '/') == NULL)
+		return open_in_spool(b, name, err);
+	err_sys(err, "%s", name);
+	return err_as(err, EX_NOINPUT, NULL);
+}
+
+void
+close_batch(int fd)
+{
+	if (fd > STDIN_FILENO)
+		close(fd);
+}
+
+/* our names */
+
+/* rsmtp, rgsmtp: the codec of that command; rbsmtp: any.  True for these. */
+static bool
+is_receiver(const char *name, const struct codec **codec)
+{
+	*codec = codec_of_command(name);
+	return *codec != NULL || strcmp(name, "rbsmtp") == 0;
+}
+
+/* What UUCP runs: no words from the wire mean anything, only the environment that
+ * our own side made. */
+static int
+receive(struct bsmtp *b, int argc, struct err *err)
+{
+	const char *peer = getenv("UU_MACHINE");
+
+	if (argc > 1)
+		return usage(err, "this name takes no arguments: the batch is on standard input");
+	if (peer != NULL && peer[0] != '\0') {
+		if (!settings_site_name(peer))
+			return err_set(err, ERR_CONFIG, "UU_MACHINE is not a site's name");
+		b->peer = peer;
+		const struct site_settings *site = settings_site(&b->settings, peer);
+		if (site != NULL)
+			b->into = site->unpack;
+	}
+	return unpack(b, 0, NULL, err);
+}
+
+static int
+run_command(struct bsmtp *b, const char *codec, int argc, char **argv, struct err *err)
+{
+	if (codec != NULL && (b->codec = codec_named(codec, err)) == NULL)
+		return -1;
+	if (b->peer != NULL && !settings_site_name(b->peer))
+		return usage(err, "--peer: not a site's name");
+	if (argc == 0)
+		return usage(err, "which of pack, unpack, list, check and cat?");
+	for (const struct command *c = commands; c->name != NULL; c++)
+		if (strcmp(c->name, argv[0]) == 0)
+			return c->run(b, argc - 1, argv + 1, err);
+	return usage(err, "no such sub-command: it is pack, unpack, list, check or cat");
+}
+
+static const char *
+base_name(const char *path)
+{
+	const char *slash = path != NULL ? strrchr(path, '/') : NULL;
+
+	return slash != NULL ? slash + 1 : path != NULL ? path : "bsmtp";
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *name = base_name(argc > 0 ? argv[0] : NULL), *codec = NULL;
+	struct bsmtp b = { .into = "spool:" };
+	struct settings_args args = {0};
+	struct err err = {0};
+	char *alone[] = { argc > 0 ? argv[0] : (char *)(uintptr_t)"bsmtp", NULL };
+	const struct opt_row rows[] = {
+		{ "into", 0, "SINK", "unpack: spool:, smtp:HOST:PORT or maildir:DIR", OPT_TEXT, &b.into },
+		{ "peer", 0, "SITE", "unpack: the site this batch is known to come from", OPT_TEXT, &b.peer },
+		{ "codec", 0, "NAME", "gz or none; reading, it is seen by itself", OPT_TEXT, &codec },
+		{ "mbox", 0, "FILE", "pack: the messages of this mailbox (- reads it)", OPT_TEXT, &b.mbox },
+		{ "files", 0, NULL, "pack: the operands are messages, one a file", OPT_FLAG, &b.files },
+		{ "to", 0, "ADDRESS", "pack: their recipient; may be given again", OPT_LIST, &b.to },
+		{ "from", 0, "ADDRESS", "pack: their sender, whatever the input says", OPT_TEXT, &b.from },
+		{ "output", 'o', "FILE", "pack: the batch goes here (- is standard output)", OPT_TEXT, &b.output },
+		{ "json", 0, NULL, "list: as JSON", OPT_FLAG, &b.json },
+		SETTINGS_OPTS(&args),
+		{0},
+	};
+
+	bool receiver = is_receiver(name, &b.codec);
+	int said = argc;
+	if (receiver || argc < 1) {	/* its words are from the wire: not even --help */
+		argc = 1;
+		argv = alone;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	int result = settings_start(&b.settings, &args, rows, name, usage_text, about_text, false,
+	    &argc, &argv, &err);
+	if (result == 0)
+		result = receiver ? receive(&b, said, &err) : run_command(&b, codec, argc, argv, &err);
+	settings_free(&b.settings);
+	opt_list_free(&b.to);
+	opt_list_free(&args.set);
+	return result < 0 ? log_failure(&err) : EX_OK;
+}

@@ -1,0 +1,42 @@
+/*
+ * bsmtp - makes batches and takes them apart (batch(5), bsmtp(1)).
+ *
+ *	codec		what is around a batch		codec.h, codec-*.c
+ *	trailer		what proves it whole		trailer.h
+ *	reader, writer	batch <-> messages		reader.h, writer.h
+ *	sink		where messages go		sink.h, sink-*.c
+ *	pack, unpack,	the sub-commands		here
+ *	list
+ *
+ * A struct bsmtp is what the command line and the settings said.
+ */
+#ifndef BSMTP_BSMTP_H
+#define BSMTP_BSMTP_H
+
+#include "bsmtp/codec.h"
+#include "spool/spool.h"
+
+struct bsmtp {
+	struct settings settings;
+	const struct codec *codec;	/* said by --codec or our name; NULL: not said */
+	const char *peer;		/* who vouches for the batch; NULL: nobody does */
+	const char *into;		/* the sink's text */
+	const char *mbox, *from, *output;
+	struct opt_list to;
+	bool files, json;
+};
+
+/* The sub-commands: args are their operands. */
+int pack(const struct bsmtp *b, int count, char **args, struct err *err);
+int unpack(const struct bsmtp *b, int count, char **args, struct err *err);
+int list(const struct bsmtp *b, int count, char **args, struct err *err);
+int check(const struct bsmtp *b, int count, char **args, struct err *err);
+int cat(const struct bsmtp *b, int count, char **args, struct err *err);
+
+int usage(struct err *err, const char *what);	/* EX_USAGE */
+/* Opens a batch to read: NULL or "-" is standard input, else a file, else SITE/NAME in the
+ * spool.  Returns a descriptor to close with close_batch(). */
+int open_batch(const struct bsmtp *b, const char *name, struct err *err);
+void close_batch(int fd);
+
+#endif

@@ -1,0 +1,263 @@
+/* list, check, cat: looks into a batch, and promises nothing. */
+#include "bsmtp/bsmtp.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bsmtp/reader.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+
+static int
+look(const struct bsmtp *b, const char *name, const struct reader_hooks *hooks, void *ctx,
+    uint64_t *messages, struct err *err)
+{
+	struct reader reader;
+	int fd = open_batch(b, name, err);
+
+	if (fd < 0)
+		return -1;
+	reader_start(&reader, b->codec, b->settings.spool.max_batch_unpacked, hooks, ctx);
+	int result = reader_run(&reader, fd, err);
+	*messages = reader.messages;
+	reader_free(&reader);
+	close_batch(fd);
+	return result;
+}
+
+static int
+print(const struct str *text, struct err *err)
+{
+	return fs_write(STDOUT_FILENO, text->p, text->len, err);
+}
+
+/* list */
+
+struct listing {
+	bool json;
+	uint64_t number, bytes;
+	struct entry_info info;
+	struct envelope env;
+	struct str out;		/* lines for people, when gathered */
+	json_t *all;
+};
+
+static int
+list_begin(void *ctx, const struct entry_info *info, const struct envelope *env, struct err *err)
+{
+	struct listing *l = ctx;
+
+	(void)err;
+	l->number++;
+	l->bytes = 0;
+	entry_info_free(&l->info);
+	l->info = (struct entry_info){0};
+	if (info != NULL)
+		entry_info_copy(&l->info, info);
+	envelope_copy(&l->env, env);
+	return 0;
+}
+
+static int
+list_body(void *ctx, const char *bytes, size_t len, struct err *err)
+{
+	struct listing *l = ctx;
+
+	(void)bytes;
+	(void)err;
+	l->bytes += len;
+	return 0;
+}
+
+static void
+add_shown(struct str *out, const struct str *text)
+{
+	log_escape(out, str_span(text), 256);
+}
+
+static void
+list_line(struct listing *l)
+{
+	str_printf(&l->out, "%5llu %10llu  ", (unsigned long long)l->number, (unsigned long long)l->bytes);
+	str_add_char(&l->out, '<');
+	add_shown(&l->out, &l->env.from);
+	str_add_text(&l->out, ">  ");
+	for (size_t i = 0; i < l->env.rcpts; i++) {
+		str_add_text(&l->out, i > 0 ? " <" : "<");
+		add_shown(&l->out, &l->env.rcpt[i].to);
+		str_add_char(&l->out, '>');
+	}
+	str_add_text(&l->out, "  ");
+	add_shown(&l->out, &l->info.id);
+	if (l->info.id.len == 0)
+		str_add_char(&l->out, '-');
+	str_add_char(&l->out, '\n');
+}
+
+/* JSON is UTF-8, an address need not be. */
+static json_t *
+shown(const struct str *text)
+{
+	json_t *as_is = json_stringn(text->p != NULL ? text->p : "", text->len);
+	struct str plain = {0};
+
+	if (as_is != NULL)
+		return as_is;
+	add_shown(&plain, text);
+	as_is = json_string(str_c(&plain));
+	str_free(&plain);
+	return as_is;
+}
+
+static void
+list_object(struct listing *l)
+{
+	json_t *object = json_object(), *rcpts = json_array();
+	struct str time = {0};
+
+	json_object_set_new(object, "n", json_integer((json_int_t)l->number));
+	json_object_set_new(object, "bytes", json_integer((json_int_t)l->bytes));
+	json_object_set_new(object, "sender", shown(&l->env.from));
+	for (size_t i = 0; i < l->env.rcpts; i++)
+		json_array_append_new(rcpts, shown(&l->env.rcpt[i].to));
+	json_object_set_new(object, "recipients", rcpts);
+	if (l->info.id.len > 0) {
+		clock_utc(l->info.time, &time);
+		json_object_set_new(object, "id", shown(&l->info.id));
+		json_object_set_new(object, "time", shown(&time));
+	}
+	str_free(&time);
+	json_array_append_new(l->all, object);
+}
+
+static int
+list_end(void *ctx, struct err *err)
+{
+	struct listing *l = ctx;
+
+	if (l->json) {
+		list_object(l);
+		return 0;
+	}
+	list_line(l);
+	int result = print(&l->out, err);
+	str_clear(&l->out);
+	return result;
+}
+
+static int
+print_json(struct listing *l, struct err *err)
+{
+	char *text = json_dumps(l->all, JSON_INDENT(2));
+	struct str out = {0};
+
+	str_printf(&out, "%s\n", text != NULL ? text : "[]");
+	free(text);
+	int result = print(&out, err);
+	str_free(&out);
+	return result;
+}
+
+int
+list(const struct bsmtp *b, int count, char **args, struct err *err)
+{
+	static const struct reader_hooks hooks = { .begin = list_begin, .body = list_body, .end = list_end };
+	struct listing l = { .json = b->json, .all = json_array() };
+	struct err print_err = {0};
+	uint64_t messages;
+
+	if (count > 1)
+		return usage(err, "list: one batch at a time");
+	if (!l.json) {
+		str_add_text(&l.out, "    n      bytes  sender  recipients  id\n");
+		print(&l.out, &print_err);
+		str_clear(&l.out);
+	}
+	int result = look(b, count > 0 ? args[0] : NULL, &hooks, &l, &messages, err);
+	if (l.json && print_json(&l, &print_err) < 0 && result == 0) {
+		*err = print_err;
+		result = -1;
+	}
+	entry_info_free(&l.info);
+	envelope_free(&l.env);
+	str_free(&l.out);
+	json_decref(l.all);
+	return result;
+}
+
+/* check */
+
+int
+check(const struct bsmtp *b, int count, char **args, struct err *err)
+{
+	static const struct reader_hooks hooks = {0};
+	struct str line = {0};
+	uint64_t messages;
+
+	if (count > 1)
+		return usage(err, "check: one batch at a time");
+	if (look(b, count > 0 ? args[0] : NULL, &hooks, NULL, &messages, err) < 0)
+		return -1;
+	str_printf(&line, "whole: %llu messages\n", (unsigned long long)messages);
+	int result = print(&line, err);
+	str_free(&line);
+	return result;
+}
+
+/* cat */
+
+struct catting {
+	uint64_t wanted, number;	/* wanted 0: all of the text */
+};
+
+static int
+cat_text(void *ctx, const char *bytes, size_t len, struct err *err)
+{
+	const struct catting *c = ctx;
+
+	return c->wanted == 0 ? fs_write(STDOUT_FILENO, bytes, len, err) : 0;
+}
+
+static int
+cat_begin(void *ctx, const struct entry_info *info, const struct envelope *env, struct err *err)
+{
+	struct catting *c = ctx;
+
+	(void)info;
+	(void)env;
+	(void)err;
+	c->number++;
+	return 0;
+}
+
+static int
+cat_body(void *ctx, const char *bytes, size_t len, struct err *err)
+{
+	const struct catting *c = ctx;
+
+	return c->wanted == c->number ? fs_write(STDOUT_FILENO, bytes, len, err) : 0;
+}
+
+int
+cat(const struct bsmtp *b, int count, char **args, struct err *err)
+{
+	static const struct reader_hooks hooks = { .begin = cat_begin, .body = cat_body, .text = cat_text };
+	struct catting c = {0};
+	uint64_t messages;
+
+	if (count > 0 && span_number(span_of(args[0]), UINT32_MAX, &c.wanted) == 0) {
+		if (c.wanted == 0)
+			return usage(err, "cat: messages are counted from 1");
+		count--;
+		args++;
+	}
+	if (count > 1)
+		return usage(err, "cat: one batch at a time");
+	if (look(b, count > 0 ? args[0] : NULL, &hooks, &c, &messages, err) < 0)
+		return -1;
+	return c.wanted <= messages ? 0 :
+	    err_set(err, ERR_PERM, "it holds %llu messages", (unsigned long long)messages);
+}

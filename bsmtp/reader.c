@@ -1,0 +1,320 @@
+#include "bsmtp/reader.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/log.h"
+
+enum { PIECE = 65536 };
+
+/* hooks of the dialogue */
+
+static int
+keep(struct reader *r, int result, const struct err *err)
+{
+	if (result < 0)
+		r->err = *err;
+	return result < 0 ? -1 : 0;
+}
+
+static int
+on_begin(void *ctx, const struct envelope *env, struct err *err)
+{
+	struct reader *r = ctx;
+
+	r->at_proof = r->quit = false;
+	r->messages++;
+	r->entries += r->said;
+	if (r->hooks->begin == NULL)
+		return 0;
+	return keep(r, r->hooks->begin(r->ctx, r->said ? &r->info : NULL, env, err), err);
+}
+
+static int
+on_body(void *ctx, const char *bytes, size_t len, struct err *err)
+{
+	struct reader *r = ctx;
+
+	return r->hooks->body == NULL ? 0 : keep(r, r->hooks->body(r->ctx, bytes, len, err), err);
+}
+
+static int
+on_end(void *ctx, struct err *err)
+{
+	struct reader *r = ctx;
+
+	r->said = false;
+	return r->hooks->end == NULL ? 0 : keep(r, r->hooks->end(r->ctx, err), err);
+}
+
+static void
+on_noop(void *ctx, struct span text)
+{
+	struct reader *r = ctx;
+	struct str line = {0};
+	struct err err = {0};
+
+	r->at_proof = trailer_noop(text);
+	str_add_text(&line, "NOOP ");
+	str_add_span(&line, text);
+	int said = entry_parse_info(str_span(&line), &r->info, &err);
+	str_free(&line);
+	keep(r, said, &err);
+	r->said = said > 0 || (r->said && said == 0);
+}
+
+static void
+on_quit(void *ctx)
+{
+	struct reader *r = ctx;
+
+	r->quit = true;
+}
+
+/* Whom a batch is from and to is its reader's question, not the dialogue's. */
+static int
+on_mail(void *ctx, const struct envelope *env, uint64_t size, struct err *err)
+{
+	(void)ctx;
+	(void)env;
+	(void)size;
+	(void)err;
+	return 0;
+}
+
+static int
+on_rcpt(void *ctx, const struct envelope *env, const struct rcpt *rcpt, struct err *err)
+{
+	(void)ctx;
+	(void)env;
+	(void)rcpt;
+	(void)err;
+	return 0;
+}
+
+static void
+on_abort(void *ctx)
+{
+	(void)ctx;	/* the reply that goes with it ends the reading */
+}
+
+static const struct smtp_server_hooks dialogue = {
+	.mail = on_mail, .rcpt = on_rcpt, .abort = on_abort,
+	.begin = on_begin, .body = on_body, .end = on_end, .noop = on_noop, .quit = on_quit,
+};
+
+/* what the dialogue answered */
+
+/* Words that belong to a live session.  A batch that holds one loses nothing when
+ * it is passed over. */
+static bool
+passed_over(const struct reader *r)
+{
+	static const char *const words[] = {
+		"ATRN", "AUTH", "ETRN", "EXPN", "HELP", "STARTTLS", "TICK", "TURN", "VERB", "VRFY",
+	};
+	struct span word = { r->word, r->word_len };
+
+	word = span_word(&word);
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (span_is_case(word, words[i]))
+			return true;
+	return false;
+}
+
+static int
+check_replies(struct reader *r, struct err *err)
+{
+	struct span replies = str_span(&r->server.out), reply;
+
+	if (r->err.kind != ERR_NONE) {
+		*err = r->err;
+		return -1;
+	}
+	while (span_cut(&replies, '\n', &reply)) {
+		if (reply.len == 0 || (reply.p[0] != '4' && reply.p[0] != '5') || passed_over(r))
+			continue;
+		struct str shown = {0};
+		log_escape(&shown, span_trim(reply), 200);
+		err_set(err, ERR_PERM, "line %llu: %s", (unsigned long long)r->line, str_c(&shown));
+		str_free(&shown);
+		return -1;
+	}
+	str_clear(&r->server.out);
+	return 0;
+}
+
+/* lines */
+
+static bool
+between_commands(const struct reader *r)
+{
+	return r->server.mode == SMTP_COMMANDS && !r->in_line;
+}
+
+/* A line's bytes up to its LF, or a part of it. */
+static int
+feed_line(struct reader *r, const char *bytes, size_t len, struct err *err)
+{
+	if (!r->in_line)
+		r->word_len = 0;
+	for (size_t i = 0; i < len && r->word_len < sizeof r->word; i++)
+		r->word[r->word_len++] = bytes[i];
+	smtp_server_feed(&r->server, bytes, len);
+	r->in_line = bytes[len - 1] != '\n';
+	if (check_replies(r, err) < 0)
+		return -1;
+	r->line += !r->in_line;
+	return 0;
+}
+
+/* Takes off what may stand between commands and is none: blank lines, and a first line
+ * "#! rsmtp". */
+static size_t
+skip(struct reader *r, const char *bytes, size_t len)
+{
+	size_t n = 0;
+
+	if (r->line == 1 && !r->in_line && r->word_len == 0 && bytes[0] == '#')
+		r->comment = true;
+	if (r->comment) {
+		while (n < len && bytes[n] != '\n')
+			n++;
+		r->comment = n == len;
+	}
+	while (n < len && between_commands(r) && (bytes[n] == '\r' || bytes[n] == '\n'))
+		r->line += bytes[n++] == '\n';
+	return n;
+}
+
+static int
+take_text(void *ctx, const void *bytes, size_t len, struct err *err)
+{
+	struct reader *r = ctx;
+	struct span rest = { bytes, len };
+
+	trailer_add(&r->trailer, bytes, len);
+	if (r->hooks->text != NULL && r->hooks->text(r->ctx, bytes, len, err) < 0)
+		return -1;
+	for (;;) {
+		rest = span_from(rest, skip(r, rest.p, rest.len));
+		if (rest.len == 0)
+			return 0;
+		if (r->quit && r->at_proof)
+			return err_set(err, ERR_PERM, "line %llu: more after QUIT", (unsigned long long)r->line);
+		const char *end = memchr(rest.p, '\n', rest.len);
+		size_t piece = end != NULL ? (size_t)(end - rest.p) + 1 : rest.len;
+		if (feed_line(r, rest.p, piece, err) < 0)
+			return -1;
+		rest = span_from(rest, piece);
+	}
+}
+
+/* the whole */
+
+void
+reader_start(struct reader *r, const struct codec *codec, uint64_t max,
+    const struct reader_hooks *hooks, void *ctx)
+{
+	static const struct smtp_server_options options = { .host = "batch", .batch = true,
+		.max_recipients = 1 << 20 };
+
+	*r = (struct reader){ .hooks = hooks, .ctx = ctx, .codec = codec, .max = max, .line = 1 };
+	smtp_server_start(&r->server, &options, &dialogue, r);
+	/* A batch may come without HELO, and has ESMTP parameters all the same. */
+	smtp_server_feed(&r->server, "EHLO batch\r\n", 12);
+	str_clear(&r->server.out);
+	trailer_start(&r->trailer);
+}
+
+static int
+start_decoding(struct reader *r, struct err *err)
+{
+	if (r->codec == NULL)
+		r->codec = codec_of_magic(str_span(&r->first));
+	r->decoding = true;
+	if (codec_start(&r->decode, r->codec, CODEC_UNPACK, take_text, r, r->max, err) < 0)
+		return -1;
+	return codec_feed(&r->decode, r->first.p, r->first.len, err);
+}
+
+int
+reader_feed(struct reader *r, const void *bytes, size_t len, struct err *err)
+{
+	if (r->decoding)
+		return codec_feed(&r->decode, bytes, len, err);
+	str_add(&r->first, bytes, len);
+	return r->first.len < CODEC_MAGIC_MAX ? 0 : start_decoding(r, err);
+}
+
+static int
+check_whole(const struct reader *r, struct err *err)
+{
+	unsigned long long line = (unsigned long long)r->line;
+
+	if (r->server.mode != SMTP_COMMANDS)
+		return err_set(err, ERR_PERM, "cut: the batch ends inside message %llu (line %llu)",
+		    (unsigned long long)r->messages, line);
+	if (r->in_line || r->comment)
+		return err_set(err, ERR_PERM, "cut: the batch ends inside line %llu", line);
+	if (r->server.env.begun || r->said)
+		return err_set(err, ERR_PERM, "cut: the batch ends inside an envelope (line %llu)", line);
+	return 0;
+}
+
+static int
+check_proof(struct reader *r, struct err *err)
+{
+	uint64_t count = 0;
+	int proved = r->at_proof && r->quit ? trailer_end(&r->trailer, &count, err) : 0;
+
+	if (proved < 0)
+		return -1;
+	if (proved > 0 && count != r->messages)
+		return err_set(err, ERR_PERM, "altered: it holds %llu messages, its trailer says %llu",
+		    (unsigned long long)r->messages, (unsigned long long)count);
+	if (proved == 0 && (r->entries > 0 || r->at_proof))
+		return err_set(err, ERR_PERM, "cut: its trailer is missing");
+	if (proved == 0 && r->messages == 0)
+		return err_set(err, ERR_PERM, "no batch: there is no message in it");
+	return 0;
+}
+
+int
+reader_end(struct reader *r, struct err *err)
+{
+	if (!r->decoding && start_decoding(r, err) < 0)
+		return -1;
+	if (codec_end(&r->decode, err) < 0 || check_whole(r, err) < 0)
+		return -1;
+	return check_proof(r, err);
+}
+
+void
+reader_free(struct reader *r)
+{
+	smtp_server_free(&r->server);
+	codec_free(&r->decode);
+	trailer_free(&r->trailer);
+	entry_info_free(&r->info);
+	str_free(&r->first);
+}
+
+int
+reader_run(struct reader *r, int fd, struct err *err)
+{
+	char piece[PIECE];
+
+	for (;;) {
+		ssize_t got = read(fd, piece, sizeof piece);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return err_sys(err, "reading the batch");
+		if (got == 0)
+			return reader_end(r, err);
+		if (reader_feed(r, piece, (size_t)got, err) < 0)
+			return -1;
+	}
+}

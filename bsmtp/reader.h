@@ -1,0 +1,66 @@
+/*
+ * reader - reads a batch, whoever wrote it: codec, dialogue, proof.
+ *
+ *	reader_start(&r, codec, max, &hooks, ctx)	codec NULL: by its first bytes
+ *	reader_feed(&r, bytes, len, err)		any number of times
+ *	reader_end(&r, err)				is it whole and true?
+ *	reader_free(&r)
+ *
+ * The decoded text runs line by line through the SMTP server engine, so the
+ * hooks see messages as a relay would.  They must promise nothing before
+ * reader_end() said 0: until then the batch may turn out to be cut or altered.
+ *
+ * Ours ends in a trailer (bsmtp/trailer.h) that must be true.  A foreign batch
+ * (Exim, sendmail, fetchmail, bsmtpd) has none; it may begin with "#! rsmtp",
+ * lack HELO and QUIT, end its lines in LF or CRLF, and stand behind another; what does
+ * not stand between two messages when it ends was cut.  A refused MAIL, RCPT or DATA refuses the whole batch,
+ * because what follows could be a body that is taken for commands.
+ *
+ * All in memory and bounded; nothing here opens a file.
+ */
+#ifndef BSMTP_READER_H
+#define BSMTP_READER_H
+
+#include "bsmtp/codec.h"
+#include "bsmtp/trailer.h"
+#include "lib/proto/smtp-server.h"
+#include "spool/entry.h"
+
+struct reader_hooks {	/* each may be NULL, and returns 0 or -1 with *err */
+	int (*begin)(void *ctx, const struct entry_info *info, const struct envelope *env,
+	    struct err *err);	/* info: what the batch says of it; NULL where it says nothing */
+	int (*body)(void *ctx, const char *bytes, size_t len, struct err *err);	/* CRLF lines */
+	int (*end)(void *ctx, struct err *err);		/* the message is whole */
+	int (*text)(void *ctx, const char *bytes, size_t len, struct err *err);	/* decoded bytes */
+};
+
+struct reader {
+	const struct reader_hooks *hooks;
+	void *ctx;
+	const struct codec *codec;
+	uint64_t max;
+	struct str first;	/* held until the codec can be told */
+	bool decoding;
+	struct codec_stream decode;
+	struct smtp_server server;
+	struct trailer trailer;
+	uint64_t line;		/* being read, from 1 */
+	char word[12];		/* the beginning of that line */
+	size_t word_len;
+	bool in_line, comment, quit, at_proof;	/* at_proof: the last NOOP was a trailer's */
+	bool said;		/* info was said for the next message */
+	struct entry_info info;
+	uint64_t messages, entries;	/* all; those with an info of ours */
+	struct err err;		/* a hook's */
+};
+
+void reader_start(struct reader *r, const struct codec *codec, uint64_t max,
+    const struct reader_hooks *hooks, void *ctx);
+int reader_feed(struct reader *r, const void *bytes, size_t len, struct err *err);
+int reader_end(struct reader *r, struct err *err);
+void reader_free(struct reader *r);
+
+/* For files: feeds all that fd gives, then ends. */
+int reader_run(struct reader *r, int fd, struct err *err);
+
+#endif
