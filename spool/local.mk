@@ -5,7 +5,7 @@ spool_libspool_a_SOURCES = \
 	%D%/batch.c \
 	%D%/bucket.c %D%/bucket.h \
 	%D%/entry.c %D%/entry.h \
-	%D%/job.h \
+	%D%/job.c %D%/job.h \
 	%D%/maildir.c %D%/maildir.h \
 	%D%/queue.c %D%/queue.h \
 	%D%/route.c %D%/route.h \
