@@ -1,0 +1,343 @@
+/*
+ * The handshake: each line is \020, text, NUL.  \n and \r end it too, and what
+ * stands before the \020 (banners, a shell's noise) is passed over.
+ *
+ *	called  Shere=hub		caller  Shome -R -N047
+ *	called  ROKN047, Pe		caller  Ue
+ */
+#include "uucico-ssh/proto.h"
+
+#include <string.h>
+#include <sysexits.h>
+
+#include "uucico-ssh/command.h"
+
+enum { NOISE_KEPT = 300 };
+
+static void
+say(struct uucp *u, const char *text)
+{
+	str_add_char(&u->out, '\020');
+	str_add_text(&u->out, text);
+	str_add_char(&u->out, '\0');
+}
+
+void
+handshake_start(struct uucp *u)
+{
+	u->phase = u->config.caller ? UUCP_WAIT_SHERE : UUCP_WAIT_NAME;
+	if (u->config.caller)
+		return;
+	struct str banner = {0};
+	str_printf(&banner, "Shere=%s", u->config.name);
+	say(u, str_c(&banner));
+	str_free(&banner);
+}
+
+static const struct uucp_proto *
+proto_of(char letter)
+{
+	for (size_t i = 0; uucp_protos[i] != NULL; i++)
+		if (uucp_protos[i]->letter == letter)
+			return uucp_protos[i];
+	return NULL;
+}
+
+static int
+start_talk(struct uucp *u, char letter)
+{
+	u->proto = proto_of(letter);
+	if (u->proto == NULL)
+		return uucp_fail(u, ERR_CONFIG, "protocol %c is not one of ours", letter);
+	u->phase = UUCP_TALK;
+	if (u->proto->start != NULL)
+		u->proto->start(u);
+	return 0;
+}
+
+/* --- features --- */
+
+static unsigned
+octal(struct span digits)
+{
+	unsigned number = 0;
+
+	for (size_t i = 0; i < digits.len && digits.p[i] >= '0' && digits.p[i] <= '7'; i++)
+		number = (number << 3 | (unsigned)(digits.p[i] - '0')) & 07777;
+	return number;
+}
+
+/* What stands behind "-N" or "ROKN"; a bare one means 011. */
+static void
+take_features(struct uucp *u, struct span digits)
+{
+	unsigned said = digits.len > 0 ? octal(digits) : UUCP_SIZES | UUCP_DECIMAL;
+
+	u->decimal = (said & UUCP_DECIMAL) != 0;
+	u->features |= said & UUCP_FEATURES;
+}
+
+/* The options behind a name: those we know, in any order; others are passed over. */
+static void
+take_options(struct uucp *u, struct span options, bool *numbered)
+{
+	for (struct span word; (word = span_word(&options)).len > 0;) {
+		uint64_t blocks;
+		if (span_is(word, "-R"))
+			u->features |= UUCP_RESTART;
+		else if (span_begins(word, "-N"))
+			take_features(u, span_from(word, 2));
+		else if (span_begins(word, "-p") && word.len == 3)
+			u->grade = word.p[2];
+		else if (span_begins(word, "-vgrade=") && word.len == 9)
+			u->grade = word.p[8];
+		else if (span_begins(word, "-U") && command_number(span_from(word, 2), &blocks) == 0)
+			u->max_size = blocks < UINT64_MAX / 512 ? blocks * 512 : UUCP_SIZE_UNKNOWN;
+		*numbered = *numbered || span_begins(word, "-N");
+	}
+}
+
+/* --- the caller --- */
+
+static int
+heard_shere(struct uucp *u, struct span line)
+{
+	struct span name = span_from(line, line.len < 5 ? line.len : 5);
+	struct str answer = {0};
+
+	if (!span_begins(line, "Shere"))
+		return uucp_wrong(u, "it greets with something that is not \"Shere\"");
+	if (name.len > 0 && (name.p[0] != '=' || !span_is(span_from(name, 1), u->config.peer))) {
+		struct str said = {0};
+		str_add_span(&said, name);
+		uucp_fail(u, ERR_CONFIG, "the far end is called \"%s\" and not %s; give it its own name "
+		    "in mochila.conf, or correct the link", str_c(&said) + 1, u->config.peer);
+		str_free(&said);
+		return -1;
+	}
+	str_printf(&answer, "S%s -R -N0%o", u->config.name, (unsigned)UUCP_FEATURES);
+	say(u, str_c(&answer));
+	str_free(&answer);
+	u->phase = UUCP_WAIT_ROK;
+	return 0;
+}
+
+static const struct {
+	const char *word;
+	enum err_kind kind;
+	int exit;
+	const char *text;
+} refusals[] = {
+	{ "LCK", ERR_TEMP, 0, "the far end is still busy with an earlier call of ours; call again later" },
+	{ "CB", ERR_TEMP, 0, "the far end wants to call back and hung up" },
+	{ "LOGIN", ERR_CONFIG, EX_NOPERM,
+	    "the far end expects another name from this key or login; "
+	    "its --peer=NAME and our [spool] site must be the same" },
+	{ "BADSEQ", ERR_CONFIG, 0, "the far end wants conversation numbers, which we do not keep" },
+	{ "You are unknown to me", ERR_CONFIG, EX_NOPERM,
+	    "the far end does not know us; it needs a [site] section, or a sys entry, with our name" },
+	{ "", ERR_TEMP, EX_PROTOCOL, "the far end refused the call without a reason we know" },
+};
+
+static int
+refused(struct uucp *u, struct span reason)
+{
+	size_t i = 0;
+
+	while (!span_begins(reason, refusals[i].word))
+		i++;
+	uucp_fail(u, refusals[i].kind, "%s", refusals[i].text);
+	return err_as(&u->err, refusals[i].exit, NULL);
+}
+
+static int
+heard_rok(struct uucp *u, struct span line)
+{
+	bool numbered = false;
+
+	if (!span_begins(line, "R"))
+		return uucp_wrong(u, "no answer to our name");
+	if (!span_begins(line, "ROK"))
+		return refused(u, span_from(line, 1));
+	struct span rest = span_from(line, 3), first = rest;
+	span_cut(&rest, ' ', &first);
+	if (span_begins(first, "N"))
+		take_features(u, span_from(first, 1));
+	take_options(u, rest, &numbered);
+	u->phase = UUCP_WAIT_LETTERS;
+	return 0;
+}
+
+static int
+heard_letters(struct uucp *u, struct span line)
+{
+	char choice[3] = "UN";
+
+	if (!span_begins(line, "P"))
+		return uucp_wrong(u, "no list of protocols");
+	for (const char *ours = u->config.letters; *ours != '\0'; ours++) {
+		if (uucp_letter_known(*ours) && memchr(line.p + 1, *ours, line.len - 1) != NULL) {
+			choice[1] = *ours;
+			break;
+		}
+	}
+	say(u, choice);
+	if (choice[1] != 'N')
+		return start_talk(u, choice[1]);
+	return uucp_fail(u, ERR_CONFIG, "the far end takes none of our protocols (%s); "
+	    "a Taylor uucico needs \"protocol e\" in its sys entry", u->config.letters);
+}
+
+/* --- the called end --- */
+
+static int
+turn_away(struct uucp *u, const char *word, enum err_kind kind, const char *why)
+{
+	struct str answer = {0};
+
+	str_printf(&answer, "R%s", word);
+	say(u, str_c(&answer));
+	str_free(&answer);
+	return uucp_fail(u, kind, "%s", why);
+}
+
+static void
+offer_letters(struct uucp *u)
+{
+	struct str letters = {0};
+
+	str_add_char(&letters, 'P');
+	for (const char *ours = u->config.letters; *ours != '\0'; ours++)
+		if (uucp_letter_known(*ours))
+			str_add_char(&letters, *ours);
+	say(u, str_c(&letters));
+	str_free(&letters);
+}
+
+static int
+heard_name(struct uucp *u, struct span line)
+{
+	struct str answer = {0};
+	bool numbered = false;
+	struct span options = line, name = line;
+
+	span_cut(&options, ' ', &name);
+	if (!span_begins(line, "S") || name.len < 2)
+		return uucp_wrong(u, "it did not say its name");
+	/* The key or login is who they are; the name can only agree (UUCP-03). */
+	if (!span_is(span_from(name, 1), u->config.peer))
+		return turn_away(u, "LOGIN", ERR_CONFIG, "the caller says another name than its --peer");
+	if (u->config.busy != NULL)
+		return turn_away(u, u->config.busy, ERR_TEMP, "another call with this site is running");
+	take_options(u, options, &numbered);
+	if (numbered && !u->decimal)
+		str_printf(&answer, "ROKN0%o", (unsigned)UUCP_FEATURES);
+	else
+		str_add_text(&answer, numbered ? "ROKN" : (u->features & UUCP_RESTART) != 0 ? "ROK -R" : "ROK");
+	say(u, str_c(&answer));
+	str_free(&answer);
+	offer_letters(u);
+	u->phase = UUCP_WAIT_CHOICE;
+	return 0;
+}
+
+static int
+heard_choice(struct uucp *u, struct span line)
+{
+	if (line.len != 2 || line.p[0] != 'U')
+		return uucp_wrong(u, "no choice of a protocol");
+	if (line.p[1] == 'N' || strchr(u->config.letters, line.p[1]) == NULL)
+		return uucp_fail(u, ERR_CONFIG, "the caller takes none of our protocols (%s)",
+		    u->config.letters);
+	return start_talk(u, line.p[1]);
+}
+
+static int
+heard_farewell(struct uucp *u, struct span line)
+{
+	(void)u;
+	/* Whatever it is; -1 without an error ends the conversation in good order. */
+	return span_begins(line, "O") ? -1 : 0;
+}
+
+/* --- lines --- */
+
+static int (*const heard[])(struct uucp *u, struct span line) = {
+	[UUCP_WAIT_SHERE] = heard_shere,
+	[UUCP_WAIT_ROK] = heard_rok,
+	[UUCP_WAIT_LETTERS] = heard_letters,
+	[UUCP_WAIT_NAME] = heard_name,
+	[UUCP_WAIT_CHOICE] = heard_choice,
+	[UUCP_FAREWELL] = heard_farewell,
+};
+
+static int
+noise(struct uucp *u, char c)
+{
+	if (++u->noise_len > UUCP_NOISE_MAX)
+		return uucp_wrong(u, "only noise where a line of UUCP was due");
+	if (u->phase == UUCP_WAIT_SHERE && u->noise.len < NOISE_KEPT)
+		str_add_char(&u->noise, c);
+	return 0;
+}
+
+static int
+line_done(struct uucp *u)
+{
+	struct str line = u->line;
+
+	u->line = (struct str){0};
+	u->in_line = false;
+	int result = heard[u->phase](u, str_span(&line));
+	str_free(&line);
+	return result;
+}
+
+static int
+take_byte(struct uucp *u, char c)
+{
+	if (c == '\020') {
+		u->in_line = true;
+		str_clear(&u->line);
+		return 0;
+	}
+	if (!u->in_line)
+		return noise(u, c);
+	if (c == '\0' || c == '\n' || c == '\r')
+		return line_done(u);
+	if (u->line.len == UUCP_HELLO_MAX)
+		return uucp_wrong(u, "a line of the handshake has more than %d bytes", UUCP_HELLO_MAX);
+	str_add_char(&u->line, c);
+	return 0;
+}
+
+/* Up to the end of one line: what follows may belong to the protocol already. */
+int
+handshake_feed(struct uucp *u, struct span *rest)
+{
+	enum uucp_phase phase = u->phase;
+
+	while (rest->len > 0 && u->phase == phase) {
+		char c = rest->p[0];
+		*rest = span_from(*rest, 1);
+		if (take_byte(u, c) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+void
+handshake_eof(struct uucp *u)
+{
+	struct span noise = span_trim(str_span(&u->noise));
+
+	if (u->phase != UUCP_WAIT_SHERE)
+		uucp_fail(u, ERR_TEMP, "the line closed in the handshake");
+	else if (noise.len == 0)
+		uucp_fail(u, ERR_TEMP, "the line closed before a word of UUCP came");
+	else
+		uucp_fail(u, ERR_CONFIG, "the far end is no UUCP; it says \"%.*s\"",
+		    (int)noise.len, noise.p);
+	if (u->phase == UUCP_OVER && u->noise.len > 0)
+		err_as(&u->err, EX_PROTOCOL, NULL);
+}

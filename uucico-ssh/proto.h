@@ -1,0 +1,65 @@
+/*
+ * proto - a UUCP protocol: how commands and files are framed on the wire.
+ *
+ * The session (session.c) knows what is said; a protocol knows how.  Adding one is
+ * one file proto-X.c with its struct uucp_proto and one row in uucp_protos[].
+ *
+ * A slot is one of the files under way in one direction, 0 to slots - 1; `i` puts
+ * it on channel slot + 1, `e` has only slot 0.  A command that asks goes out on the
+ * slot of its job; an answer comes back for the slot that asked.  With duplex both
+ * ends ask at any time and files run both ways at once; without, the line has a
+ * master.  With early the session sends a file's data behind its command and does
+ * not wait for the answer (unless part of it was sent before: uucp-wire, restart),
+ * and a later "EY 0xOFFSET" moves it with send().
+ *
+ * Members that a protocol has no use for are NULL.
+ */
+#ifndef UUCICO_SSH_PROTO_H
+#define UUCICO_SSH_PROTO_H
+
+#include "uucico-ssh/uucp.h"
+
+struct uucp_proto {
+	char letter;
+	unsigned slots;
+	bool duplex, early;
+	void (*start)(struct uucp *u);		/* behind the U; may set u->state */
+	void (*free)(struct uucp *u);
+
+	/* In: takes bytes off rest and calls uucp_got_...(); 0, or -1 after uucp_wrong(). */
+	int (*feed)(struct uucp *u, struct span *rest);
+	void (*receive)(struct uucp *u, unsigned slot);	/* we said yes: data follows */
+
+	/* Out: appends to u->out. */
+	void (*command)(struct uucp *u, unsigned slot, bool answer, struct span text);
+	void (*send)(struct uucp *u, unsigned slot, uint64_t at, uint64_t left);
+						/* a file's data goes on at this offset */
+	void (*data)(struct uucp *u, unsigned slot, const void *bytes, size_t len);
+	void (*sent)(struct uucp *u, unsigned slot);	/* its end */
+	size_t (*room)(const struct uucp *u);	/* data bytes the window takes now */
+
+	void (*stop)(struct uucp *u);		/* the last words of the protocol itself */
+	int64_t (*tick)(struct uucp *u);	/* sends again what is due; when next, or 0 */
+};
+
+extern const struct uucp_proto uucp_proto_e;
+
+extern const struct uucp_proto *const uucp_protos[];	/* NULL-ended */
+
+/* What a protocol hears; 0, or -1 when the conversation is over. */
+int uucp_got_command(struct uucp *u, unsigned slot, struct span text);
+int uucp_got_size(struct uucp *u, unsigned slot, uint64_t left);	/* where it is told */
+int uucp_got_data(struct uucp *u, unsigned slot, const void *bytes, size_t len);
+int uucp_got_end(struct uucp *u, unsigned slot);
+
+/* Between handshake.c and session.c. */
+void handshake_start(struct uucp *u);
+int handshake_feed(struct uucp *u, struct span *rest);
+void handshake_eof(struct uucp *u);
+void session_start(struct uucp *u);
+void session_fill(struct uucp *u);
+void session_eof(struct uucp *u);
+void session_end(struct uucp *u);		/* gives every open job back to the hooks */
+void farewell(struct uucp *u);
+
+#endif
