@@ -40,6 +40,8 @@ static const struct conf_row site_rows[] = {
 	ROW("codec", text, codec, "gz", "of batches packed for it: none or gz"),
 	ROW("batch-size", bytes, batch_size, "1M", "a batch that has grown this large is closed"),
 	ROW("batch-count", number, batch_count, "1000", "most messages in a batch"),
+	ROW("pack", yesno, pack, "yes", "pack what waits for it before a call"),
+	ROW("run-jobs", yesno, run_jobs, "yes", "run its jobs after a call"),
 	ROW("commands", text, commands, "rmail rsmtp rgsmtp", "what its jobs may run here"),
 	ROW("unpack", text, unpack, "spool:", "where its batches go: spool: or smtp:HOST:PORT"),
 	ROW("timeout", seconds, timeout, "5m", "silence after which a call is given up"),
@@ -55,7 +57,6 @@ static const struct conf_row relay_rows[] = {
 	ROW("max-connections", number, max_connections, "100", "connections in all"),
 	ROW("max-client-connections", number, max_client_connections, "10", "connections of one client"),
 	ROW("max-errors", number, max_errors, "20", "errors before a client is sent away"),
-	ROW("min-data-rate", bytes, min_data_rate, "50", "bytes a second at which a body must come in"),
 	{0},
 };
 #undef CONF_OF

@@ -42,6 +42,7 @@ struct site_settings {		/* [site NAME] */
 	char *codec;		/* of batches packed for it: none, gz */
 	uint64_t batch_size;	/* bytes: a batch is closed when it is larger */
 	uint64_t batch_count;	/* messages in a batch at most */
+	bool pack, run_jobs;	/* around a call: bsmtp pack, uuxqt */
 	char *commands;		/* what its jobs may run here */
 	char *unpack;		/* where its batches go: spool:, smtp:HOST:PORT */
 	int64_t timeout;	/* seconds of silence before a call is given up */
@@ -54,7 +55,6 @@ struct relay_settings {		/* [relay NAME] */
 	int64_t timeout;	/* seconds for a command or a reply */
 	uint64_t max_connections, max_client_connections;
 	uint64_t max_errors;
-	uint64_t min_data_rate;	/* bytes a second at which a body must come in */
 };
 
 struct route {			/* [routes] PATTERN = DESTINATION, in order */

@@ -1,1 +1,27 @@
-# uucico-ssh: see the folder's main header
+# uucico-ssh: the UUCP agent (uucp.h is its heart), and uuxqt.
+noinst_LIBRARIES += uucico-ssh/libuucico.a
+uucico_ssh_libuucico_a_SOURCES = \
+	%D%/call.c %D%/call.h \
+	%D%/command.c %D%/command.h \
+	%D%/handshake.c \
+	%D%/helper.c %D%/helper.h \
+	%D%/incoming.c %D%/incoming.h \
+	%D%/link.c %D%/link.h %D%/link-exec.c %D%/link-stdio.c \
+	%D%/lock.c %D%/lock.h \
+	%D%/outgoing.c %D%/outgoing.h \
+	%D%/pair.c %D%/pair.h \
+	%D%/proto.h %D%/proto-e.c \
+	%D%/session.c \
+	%D%/uucp.c %D%/uucp.h \
+	%D%/xfile.c %D%/xfile.h
+
+# Link with these, in this order.
+UUCICO_LIBS = uucico-ssh/libuucico.a $(SPOOL_LIBS) $(LIBSSH2_LIBS)
+
+bin_PROGRAMS += uucico-ssh/uucico-ssh
+uucico_ssh_uucico_ssh_SOURCES = %D%/main.c
+uucico_ssh_uucico_ssh_LDADD = $(UUCICO_LIBS)
+
+pkglibexec_PROGRAMS += uucico-ssh/uuxqt
+uucico_ssh_uuxqt_SOURCES = %D%/uuxqt.c
+uucico_ssh_uuxqt_LDADD = $(UUCICO_LIBS)

@@ -1,0 +1,300 @@
+#include "uucico-ssh/call.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+
+enum { READ_SIZE = 65536 };
+
+#define SHOW_EACH (CLOCK_SECOND / 4)
+#define FLUSH_TIME (10 * CLOCK_SECOND)
+
+/* --- hooks --- */
+
+static bool
+in_force(const struct call *call, unsigned feature)
+{
+	return (call->uucp.features & feature) != 0;
+}
+
+static int
+hook_next(void *arg, struct uucp_job *job, struct err *err)
+{
+	struct call *call = arg;
+	return outgoing_next(&call->out, in_force(call, UUCP_EXEC), job, err);
+}
+
+static int
+hook_read(void *arg, struct uucp_job *job, void *to, size_t len, struct err *err)
+{
+	(void)arg;
+	return outgoing_read(job, to, len, err);
+}
+
+static int
+hook_sent(void *arg, struct uucp_job *job, enum uucp_fate fate, const char *why, struct err *err)
+{
+	struct call *call = arg;
+	return outgoing_sent(&call->out, job, fate, why, err);
+}
+
+static enum uucp_answer
+hook_offered(void *arg, struct uucp_job *job)
+{
+	struct call *call = arg;
+	return incoming_offered(&call->in, in_force(call, UUCP_RESTART), job);
+}
+
+static int
+hook_write(void *arg, struct uucp_job *job, const void *bytes, size_t len, struct err *err)
+{
+	(void)arg;
+	return incoming_write(job, bytes, len, err);
+}
+
+static int
+hook_stored(void *arg, struct uucp_job *job, struct err *err)
+{
+	struct call *call = arg;
+	return incoming_stored(&call->in, job, err);
+}
+
+static void
+hook_dropped(void *arg, struct uucp_job *job)
+{
+	(void)arg;
+	incoming_dropped(job);
+}
+
+static const struct uucp_hooks hooks = {
+	.next = hook_next,
+	.read = hook_read,
+	.sent = hook_sent,
+	.offered = hook_offered,
+	.write = hook_write,
+	.stored = hook_stored,
+	.dropped = hook_dropped,
+};
+
+/* --- what a person sees --- */
+
+static void
+show_progress(struct call *call, bool last)
+{
+	const struct uucp *u = &call->uucp;
+	int64_t now = clock_mono();
+	double secs = (double)(now - call->started) / CLOCK_SECOND;
+	uint64_t moved = u->bytes_out + u->bytes_in;
+
+	if (!call->progress || (!last && now - call->shown < SHOW_EACH))
+		return;
+	call->shown = now;
+	fprintf(stderr, "\r%s: sent %llu of %llu bytes (%llu %%), received %llu, %.1f kB/s   %s",
+	    call->site->name, (unsigned long long)u->bytes_out, (unsigned long long)call->out.total,
+	    (unsigned long long)(call->out.total > 0 ? u->bytes_out * 100 / call->out.total : 100),
+	    (unsigned long long)u->bytes_in, secs > 0 ? (double)moved / 1000 / secs : 0,
+	    last ? "\n" : "");
+}
+
+static void
+summary(const struct call *call, struct str *out)
+{
+	const struct uucp *u = &call->uucp;
+	const struct link *link = &call->link;
+
+	str_printf(out, "peer=%s role=%s protocol=%c jobs_out=%llu jobs_in=%llu data_out=%llu data_in=%llu "
+	    "up=%llu down=%llu wire_up=%llu wire_down=%llu turns=%llu secs=%.2f", call->site->name,
+	    u->config.caller ? "caller" : "called", uucp_letter(u),
+	    (unsigned long long)u->jobs_out, (unsigned long long)u->jobs_in,
+	    (unsigned long long)u->bytes_out, (unsigned long long)u->bytes_in,
+	    (unsigned long long)link->up, (unsigned long long)link->down,
+	    (unsigned long long)link->wire_up, (unsigned long long)link->wire_down,
+	    (unsigned long long)u->turns, (double)(clock_mono() - call->started) / CLOCK_SECOND);
+}
+
+static void
+write_stats(const struct call *call, struct str *line)
+{
+	int fd = open(call->stats, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
+	struct err err;
+
+	str_add_char(line, '\n');
+	if (fd < 0 || fs_write(fd, line->p, line->len, &err) < 0)
+		log_warn("--wire-stats %s: cannot be written", call->stats);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* --- the loop --- */
+
+/* Writes until the link takes no more.  1: something went out, 0: not, -1. */
+static int
+push(struct call *call, struct err *err)
+{
+	struct uucp *u = &call->uucp;
+	int moved = 0;
+
+	while (u->out.len > 0) {
+		ssize_t done = link_write(&call->link, u->out.p, u->out.len, err);
+		if (done == LINK_AGAIN || done == 0)
+			return moved;
+		if (done < 0)
+			return -1;
+		uucp_taken(u, (size_t)done, clock_mono());
+		moved = 1;
+	}
+	return moved;
+}
+
+/* One read: 1 something came, 0 nothing, -1. */
+static int
+pull(struct call *call, struct err *err)
+{
+	static char bytes[READ_SIZE];
+	ssize_t got = link_read(&call->link, bytes, sizeof bytes, err);
+
+	if (got == LINK_AGAIN)
+		return 0;
+	if (got < 0)
+		return -1;
+	if (got == 0)
+		uucp_eof(&call->uucp, clock_mono());
+	else
+		uucp_feed(&call->uucp, bytes, (size_t)got, clock_mono());
+	return 1;
+}
+
+static int
+wait_for_more(struct call *call, struct err *err)
+{
+	struct pollfd fds[LINK_FDS];
+	int64_t now = clock_mono(), until = uucp_deadline(&call->uucp);
+	size_t count = link_poll(&call->link, call->uucp.out.len > 0, fds);
+
+	if (call->progress && until > now + SHOW_EACH)
+		until = now + SHOW_EACH;
+	return link_wait(fds, count, until, err);
+}
+
+static int
+turn(struct call *call, struct err *err)
+{
+	uucp_fill(&call->uucp);
+	int pushed = push(call, err);
+	/* What they said last is worth more than that we could not write. */
+	int pulled = pull(call, pushed < 0 ? &(struct err){0} : err);
+	if (pulled < 0 || (pushed < 0 && pulled == 0))
+		return -1;
+	link_hear_noise(&call->link);
+	show_progress(call, false);
+	if (pushed == 0 && pulled == 0 && call->uucp.phase != UUCP_OVER &&
+	    wait_for_more(call, err) < 0)
+		return -1;
+	uucp_tick(&call->uucp, clock_mono());
+	return 0;
+}
+
+/* The last words: a refusal, our O line. */
+static void
+flush(struct call *call)
+{
+	int64_t until = clock_mono() + FLUSH_TIME;
+	struct pollfd fds[LINK_FDS];
+	struct err err;
+
+	while (call->uucp.out.len > 0 && push(call, &err) >= 0) {
+		size_t count = link_poll(&call->link, true, fds);
+		if (call->uucp.out.len > 0 && link_wait(fds, count, until, &err) <= 0)
+			return;
+	}
+}
+
+static void
+talk(struct call *call)
+{
+	struct err err = {0};
+
+	while (call->uucp.phase != UUCP_OVER)
+		if (turn(call, &err) < 0)
+			uucp_stop(&call->uucp, &err);
+	if (err.kind == ERR_NONE)	/* else the link is broken, or we were told to stop */
+		flush(call);
+}
+
+/* The far end never said a word of UUCP: why is on its standard error, or in what it
+ * said instead, or known to whoever set it up. */
+static void
+explain(struct call *call)
+{
+	struct err *err = &call->uucp.err;
+	struct span said = span_trim(str_span(&call->link.noise));
+	size_t len = strlen(err->text);
+
+	if (err->kind == ERR_NONE)
+		return;
+	while (said.len > 0 && (said.p[said.len - 1] == '\n' || said.p[said.len - 1] == '\r'))
+		said.len--;
+	if (said.len > 0)
+		snprintf(err->text + len, sizeof err->text - len, "; its error output is \"%.*s\"",
+		    said.len > 200 ? 200 : (int)said.len, said.p);
+	len = strlen(err->text);
+	if (call->uucp.reached == UUCP_WAIT_SHERE)
+		snprintf(err->text + len, sizeof err->text - len, "; %s", call->link.row->advice);
+}
+
+static void
+begin(struct call *call)
+{
+	bool caller = strcmp(call->target, "stdio:") != 0;
+	struct uucp_config config = {
+		.caller = caller, .name = call->spool->settings->spool.site, .peer = call->site->name,
+		.letters = call->site->protocols, .busy = call->busy, .timeout = call->site->timeout,
+	};
+
+	uucp_start(&call->uucp, &config, &hooks, call, clock_mono());
+}
+
+static void
+report(struct call *call)
+{
+	struct str line = {0};
+
+	summary(call, &line);
+	log_info("event=call %s %s", str_c(&line), call->uucp.err.kind == ERR_NONE ? "ok" : "failed");
+	if (call->stats != NULL)
+		write_stats(call, &line);
+	str_free(&line);
+}
+
+int
+call_run(struct call *call, struct err *err)
+{
+	call->in = (struct incoming){ call->spool, call->site };
+	call->started = clock_mono();
+	link_signals();
+	if (outgoing_open(&call->out, call->spool, call->site, err) < 0 ||
+	    link_open(&call->link, call->target, call->spool->settings, call->site, err) < 0) {
+		link_close(&call->link);
+		outgoing_close(&call->out);
+		return -1;
+	}
+	begin(call);
+	talk(call);
+	show_progress(call, true);
+	if (call->uucp.err.kind == ERR_NONE)
+		link_finish(&call->link);
+	link_hear_noise(&call->link);
+	explain(call);
+	link_close(&call->link);
+	report(call);
+	*err = call->uucp.err;
+	uucp_free(&call->uucp);
+	outgoing_close(&call->out);
+	return err->kind == ERR_NONE ? 0 : -1;
+}

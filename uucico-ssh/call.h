@@ -1,0 +1,35 @@
+/*
+ * call - one conversation over one link, from greeting to summary.
+ *
+ *	struct call call = { .spool = &spool, .site = site, ... };
+ *	call_run(&call, &err)		0: both ends hung up in good order
+ *
+ * Drives engine and link with one wait loop, joins the hooks to incoming and
+ * outgoing, shows progress on a terminal and logs one line at the end.
+ */
+#ifndef UUCICO_SSH_CALL_H
+#define UUCICO_SSH_CALL_H
+
+#include "spool/spool.h"
+#include "uucico-ssh/incoming.h"
+#include "uucico-ssh/link.h"
+#include "uucico-ssh/outgoing.h"
+
+struct call {
+	const struct spool *spool;
+	const struct site_settings *site;
+	const char *target;	/* "stdio:" answers, anything else calls */
+	const char *busy;	/* answering: turn them away with this word */
+	bool progress;		/* show it on standard error */
+	const char *stats;	/* NULL, or a file that gets the numbers of this call */
+
+	struct uucp uucp;
+	struct link link;
+	struct incoming in;
+	struct outgoing out;
+	int64_t started, shown;
+};
+
+int call_run(struct call *call, struct err *err);
+
+#endif

@@ -1,0 +1,134 @@
+#include "uucico-ssh/incoming.h"
+
+#include <stdlib.h>
+
+#include "lib/base/log.h"
+#include "spool/job.h"
+#include "uucico-ssh/pair.h"
+#include "uucico-ssh/xfile.h"
+
+/* What we take: a command with its data, and the two halves of the old way. */
+static const struct {
+	char kind;
+	const char *to;
+	uint64_t most;		/* 0: the batch limit of the settings */
+} kinds[] = {
+	{ 'E', "D.", 0 },
+	{ 'S', "D.", 0 },
+	{ 'S', "X.", XFILE_MAX },
+};
+
+static enum uucp_answer
+admit(const struct incoming *in, const struct uucp_job *job)
+{
+	uint64_t most = in->spool->settings->spool.max_batch_unpacked;
+	struct err err;
+	size_t i = 0;
+
+	while (i < sizeof kinds / sizeof kinds[0] &&
+	    (job->kind != kinds[i].kind || !span_begins(str_span(&job->to), kinds[i].to)))
+		i++;
+	if (i == sizeof kinds / sizeof kinds[0])
+		return UUCP_DENIED;
+	if (job->kind == 'E' && !pair_may_run(in->site, str_span(&job->command)))
+		return UUCP_DENIED;
+	if (job->size == UUCP_SIZE_UNKNOWN)
+		return UUCP_YES;
+	if (job->size > (kinds[i].most > 0 ? kinds[i].most : most))
+		return UUCP_TOO_LARGE;
+	return spool_room(in->spool, job->size, &err) < 0 ? UUCP_NO_ROOM : UUCP_YES;
+}
+
+/* The sender's temp name makes a repeat known; "D.0" says that it has none. */
+static void
+identity(const struct uucp_job *job, struct str *temp)
+{
+	unsigned char bytes[8];
+
+	str_add_span(temp, str_span(&job->temp));
+	if (!span_is(str_span(temp), "D.0"))
+		return;
+	random_bytes(bytes, sizeof bytes);
+	str_add_char(temp, '-');
+	digest_hex(bytes, sizeof bytes, temp);
+}
+
+static int
+begin(const struct incoming *in, bool restart, struct uucp_job *job, struct job *file,
+    struct err *err)
+{
+	struct str temp = {0}, command = {0};
+
+	identity(job, &temp);
+	if (job->kind == 'E') {
+		str_add_span(&command, str_span(&job->command));
+	} else {	/* no command: what keeps the two halves apart */
+		str_add_text(&command, "S ");
+		str_add_span(&command, str_span(&job->to));
+	}
+	int result = job_begin(file, in->spool, in->site->name, str_c(&job->user), str_c(&temp),
+	    job->size, str_c(&command), restart, err);
+	str_free(&temp);
+	str_free(&command);
+	return result;
+}
+
+enum uucp_answer
+incoming_offered(const struct incoming *in, bool restart, struct uucp_job *job)
+{
+	enum uucp_answer answer = admit(in, job);
+	struct err err;
+
+	if (answer != UUCP_YES) {
+		log_warn("peer=%s event=refused temp=%s answer=%d", in->site->name, str_c(&job->temp),
+		    (int)answer);
+		return answer;
+	}
+	struct job *file = mem_get(sizeof *file);
+	int result = begin(in, restart, job, file, &err);
+	if (result == 0) {
+		job->mine = file;
+		job->at = file->have;
+		return UUCP_YES;
+	}
+	if (result < 0)
+		log_error("peer=%s event=refused temp=%s %s", in->site->name, str_c(&job->temp), err.text);
+	job_close(file);
+	free(file);
+	if (result > 0)
+		return UUCP_HAD;
+	return err.kind == ERR_PERM ? UUCP_DENIED : UUCP_NO_TEMP;
+}
+
+int
+incoming_write(struct uucp_job *job, const void *bytes, size_t len, struct err *err)
+{
+	return job_write(job->mine, bytes, len, err);
+}
+
+int
+incoming_stored(const struct incoming *in, struct uucp_job *job, struct err *err)
+{
+	struct job *file = job->mine;
+	int result = job->kind == 'E' ? job_commit(file, err) :
+	    pair_arrived(file, str_span(&job->to), err);
+
+	if (result == 0)
+		log_info("peer=%s event=received temp=%s bytes=%llu job=%s", in->site->name,
+		    str_c(&job->temp), (unsigned long long)job->size, str_c(&file->key));
+	else
+		log_error("peer=%s event=refused temp=%s %s", in->site->name, str_c(&job->temp), err->text);
+	incoming_dropped(job);
+	return result;
+}
+
+void
+incoming_dropped(struct uucp_job *job)
+{
+	struct job *file = job->mine;
+
+	if (file != NULL)
+		job_close(file);
+	free(file);
+	job->mine = NULL;
+}

@@ -1,0 +1,221 @@
+#include "uucico-ssh/link.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+
+static const struct link_row *const rows[] = { &link_exec, &link_stdio };
+
+static volatile sig_atomic_t told_to_stop;
+static sigset_t outside;	/* the signals that pass while we wait */
+
+static void
+stop(int number)
+{
+	told_to_stop = number;
+}
+
+void
+link_signals(void)
+{
+	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
+	struct sigaction action = { .sa_handler = stop };
+	sigset_t mine;
+
+	sigemptyset(&mine);
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+		sigaction(numbers[i], &action, NULL);
+		sigaddset(&mine, numbers[i]);
+	}
+	/* Blocked but in ppoll(): no signal can come between the look and the wait. */
+	sigprocmask(SIG_BLOCK, &mine, &outside);
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+		sigdelset(&outside, numbers[i]);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void
+span_of_time(int64_t from, int64_t until, struct timespec *left)
+{
+	int64_t micros = until > from ? until - from : 0;
+
+	left->tv_sec = micros / CLOCK_SECOND;
+	left->tv_nsec = (long)(micros % CLOCK_SECOND) * 1000;
+}
+
+int
+link_wait(struct pollfd *fds, size_t count, int64_t deadline, struct err *err)
+{
+	for (;;) {
+		struct timespec left;
+		if (told_to_stop)
+			return err_set(err, ERR_TEMP, "stopped by signal %d", (int)told_to_stop);
+		span_of_time(clock_mono(), deadline, &left);
+		int ready = ppoll(fds, (nfds_t)count, &left, &outside);
+		if (ready > 0)
+			return 1;
+		if (ready < 0 && errno != EINTR)
+			return err_sys(err, "poll");
+		if (ready == 0 && clock_mono() >= deadline)
+			return 0;
+	}
+}
+
+int
+link_open(struct link *link, const char *target, const struct settings *settings,
+    const struct site_settings *site, struct err *err)
+{
+	*link = (struct link){ .settings = settings, .site = site,
+		.in = -1, .out = -1, .errors = -1, .pid = -1 };
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		size_t len = strlen(rows[i]->scheme);
+		if (strncmp(target, rows[i]->scheme, len) != 0)
+			continue;
+		link->row = rows[i];
+		return link->row->open(link, target + len, err);
+	}
+	return err_set(err, ERR_CONFIG, "link %s: it begins with ssh:// or exec:", target);
+}
+
+ssize_t
+link_read(struct link *link, void *to, size_t len, struct err *err)
+{
+	ssize_t got = link->row->read(link, to, len, err);
+	if (got > 0)
+		link->down += (uint64_t)got;
+	return got;
+}
+
+ssize_t
+link_write(struct link *link, const void *from, size_t len, struct err *err)
+{
+	ssize_t done = link->row->write(link, from, len, err);
+	if (done > 0)
+		link->up += (uint64_t)done;
+	return done;
+}
+
+size_t
+link_poll(const struct link *link, bool writing, struct pollfd fds[LINK_FDS])
+{
+	return link->row->poll(link, writing, fds);
+}
+
+void
+link_finish(struct link *link)
+{
+	link->row->finish(link);
+}
+
+void
+link_close(struct link *link)
+{
+	if (link->row != NULL)
+		link->row->close(link);
+	if (link->wire_up == 0) {
+		link->wire_up = link->up;
+		link->wire_down = link->down;
+	}
+	str_free(&link->noise);
+	link->row = NULL;
+}
+
+ssize_t
+link_fd_read(struct link *link, void *to, size_t len, struct err *err)
+{
+	ssize_t got = read(link->in, to, len);
+
+	if (got >= 0)
+		return got;
+	return errno == EAGAIN || errno == EINTR ? LINK_AGAIN : err_sys(err, "read");
+}
+
+ssize_t
+link_fd_write(struct link *link, const void *from, size_t len, struct err *err)
+{
+	ssize_t done = write(link->out, from, len);
+
+	if (done >= 0)
+		return done;
+	if (errno == EAGAIN || errno == EINTR)
+		return LINK_AGAIN;
+	return errno == EPIPE ? err_set(err, ERR_TEMP, "the far end hung up") : err_sys(err, "write");
+}
+
+size_t
+link_fd_poll(const struct link *link, bool writing, struct pollfd fds[LINK_FDS])
+{
+	fds[0] = (struct pollfd){ .fd = link->in, .events = POLLIN };
+	fds[1] = (struct pollfd){ .fd = link->errors, .events = POLLIN };
+	fds[2] = (struct pollfd){ .fd = link->out, .events = POLLOUT };
+	return writing ? 3 : 2;
+}
+
+void
+link_hear_noise(struct link *link)
+{
+	char bytes[1024];
+	ssize_t got;
+
+	while (link->errors >= 0 && (got = read(link->errors, bytes, sizeof bytes)) != 0) {
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return;
+		size_t room = LINK_NOISE_MAX - link->noise.len;
+		str_add(&link->noise, bytes, (size_t)got < room ? (size_t)got : room);
+	}
+	if (link->errors >= 0)
+		close(link->errors);
+	link->errors = -1;
+}
+
+/* One word's bytes into out; the closing quote must come. */
+static int
+take_word(const char **at, char **out, struct err *err)
+{
+	char quote = '\0';
+
+	for (; **at != '\0' && (quote != '\0' || (**at != ' ' && **at != '\t')); (*at)++) {
+		if (quote == '\0' && (**at == '\'' || **at == '"')) {
+			quote = **at;
+		} else if (**at == quote) {
+			quote = '\0';
+		} else {
+			if (**at == '\\' && quote != '\'' && (*at)[1] != '\0')
+				(*at)++;
+			*(*out)++ = **at;
+		}
+	}
+	*(*out)++ = '\0';
+	return quote == '\0' ? 0 : err_set(err, ERR_CONFIG, "a quote %c is not closed", quote);
+}
+
+char **
+link_words(const char *line, struct err *err)
+{
+	/* No more words than every second byte, no more bytes than the line and a NUL. */
+	size_t most = strlen(line) / 2 + 2, count = 0;
+	char **words = mem_get(most * sizeof *words + strlen(line) + 2);
+	char *out = (char *)(words + most);
+
+	for (;;) {
+		line += strspn(line, " \t");
+		if (*line == '\0')
+			break;
+		words[count++] = out;
+		if (take_word(&line, &out, err) < 0) {
+			free(words);
+			return NULL;
+		}
+	}
+	if (count > 0)
+		return words;
+	free(words);
+	err_set(err, ERR_CONFIG, "no command is given");
+	return NULL;
+}

@@ -1,0 +1,177 @@
+/*
+ * uucico-ssh - calls a site, or answers its call, and moves batches both ways.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "lib/base/log.h"
+#include "spool/queue.h"
+#include "uucico-ssh/call.h"
+#include "uucico-ssh/helper.h"
+#include "uucico-ssh/lock.h"
+
+static const char usage[] = "uucico-ssh -s SITE | -r 0 --peer=SITE";
+static const char about[] = "Calls a site, or answers its call, and moves batches both ways.";
+
+enum { PACK_SECONDS = 600, JOBS_SECONDS = 24 * 3600 };
+
+struct main {
+	struct settings settings;
+	struct settings_args args;
+	struct spool spool;
+	const struct site_settings *site;
+	const char *call, *role, *peer, *stats;
+	bool no_pack, no_jobs, quiet;
+};
+
+static int
+usage_error(struct err *err, const char *text)
+{
+	err_set(err, ERR_CONFIG, "%s (--help lists the options)", text);
+	return err_as(err, EX_USAGE, NULL);
+}
+
+static bool
+answering(const struct main *m)
+{
+	return m->role != NULL && strcmp(m->role, "0") == 0;
+}
+
+static int
+check_options(struct main *m, int operands, struct err *err)
+{
+	if (operands > 0)
+		return usage_error(err, "operands mean nothing here");
+	if (m->role != NULL && strcmp(m->role, "0") != 0 && strcmp(m->role, "1") != 0)
+		return usage_error(err, "-r is 0 to answer or 1 to call");
+	if (answering(m) && m->call != NULL)
+		return usage_error(err, "-s calls and -r 0 answers; take one");
+	if (answering(m) && m->peer == NULL)
+		return usage_error(err, "who calls is not said: the forced command of the key needs "
+		    "--peer=SITE, as in restrict,command=\"uucico-ssh -r 0 --peer=home\"");
+	if (!answering(m) && m->call == NULL)
+		return usage_error(err, "-s SITE says whom to call, -r 0 --peer=SITE answers");
+	return 0;
+}
+
+static int
+find_site(struct main *m, struct err *err)
+{
+	const char *name = answering(m) ? m->peer : m->call;
+
+	m->site = settings_site(&m->settings, name);
+	if (m->site == NULL)
+		return err_set(err, ERR_CONFIG, "there is no [site %s] in mochila.conf", name);
+	if (!answering(m) && m->site->link[0] == '\0')
+		return err_set(err, ERR_CONFIG, "[site %s] has no link: it calls us", name);
+	return 0;
+}
+
+/* What our standard error would carry costs the caller bytes, and he cannot use it. */
+static int
+log_to_spool(struct main *m, struct err *err)
+{
+	struct str path = {0};
+	enum log_level level = LOG_LEVEL_INFO;
+
+	if (strcmp(m->settings.spool.log, "stderr") != 0)
+		return 0;
+	settings_path(&m->settings, m->settings.spool.path, &path);
+	str_add_text(&path, "/log/uucico-ssh.log");
+	log_level_of(m->settings.spool.log_level, &level);
+	int result = log_open("uucico-ssh", str_c(&path), level, err);
+	str_free(&path);
+	return result;
+}
+
+static int
+start(struct main *m, int argc, char **argv, struct err *err)
+{
+	const struct opt_row rows[] = {
+		{ "site", 's', "SITE", "call this site", OPT_TEXT, &m->call },
+		{ "role", 'r', "ROLE", "0: answer a call on standard input and output", OPT_TEXT, &m->role },
+		{ "peer", 0, "SITE", "who calls, with -r 0", OPT_TEXT, &m->peer },
+		{ "no-pack", 0, NULL, "do not pack what waits before the call", OPT_FLAG, &m->no_pack },
+		{ "no-jobs", 0, NULL, "do not run received jobs after the call", OPT_FLAG, &m->no_jobs },
+		{ "quiet", 'q', NULL, "no progress on a terminal", OPT_FLAG, &m->quiet },
+		{ "wire-stats", 0, "FILE", "append the numbers of the call to FILE", OPT_TEXT, &m->stats },
+		SETTINGS_OPTS(&m->args),
+		{0},
+	};
+	int done = settings_start(&m->settings, &m->args, rows, "uucico-ssh", usage, about, false,
+	    &argc, &argv, err);
+
+	if (done != 0)
+		return done;
+	if (check_options(m, argc, err) < 0 || find_site(m, err) < 0 ||
+	    spool_open(&m->spool, &m->settings, true, err) < 0)
+		return -1;
+	helper_environment(&m->settings, &m->args);
+	return answering(m) ? log_to_spool(m, err) : 0;
+}
+
+/* A failed call makes the site's destination wait; one that worked makes it due. */
+static void
+remember(struct main *m, const struct err *why)
+{
+	struct err err;
+
+	if (answering(m))
+		return;
+	if (why->kind == ERR_NONE)
+		retry_clear(&m->spool, m->site->name);
+	else if (retry_failed(&m->spool, m->site->name, why->text, &err) < 0)
+		log_warn("site=%s the failure is not noted: %s", m->site->name, err.text);
+}
+
+static int
+converse(struct main *m, const char *busy, struct err *err)
+{
+	struct call call = {
+		.spool = &m->spool, .site = m->site, .stats = m->stats, .busy = busy,
+		.target = answering(m) ? "stdio:" : m->site->link,
+		.progress = !m->quiet && !answering(m) && isatty(2),
+	};
+
+	if (busy == NULL && !m->no_pack && m->site->pack)
+		helper_run("bsmtp", "pack", m->site->name, PACK_SECONDS);
+	int result = call_run(&call, err);
+	remember(m, err);
+	if (busy == NULL && !m->no_jobs && m->site->run_jobs)
+		helper_run("uuxqt", "-s", m->site->name, JOBS_SECONDS);
+	return result < 0 ? err_prefix(err, "%s", m->site->name) : 0;
+}
+
+static int
+run(struct main *m, struct err *err)
+{
+	int lock = lock_call(&m->settings, m->site->name, !answering(m), err);
+
+	if (lock < 0 && !(answering(m) && errno == EWOULDBLOCK))
+		return -1;
+	int result = converse(m, lock < 0 ? "LCK" : NULL, err);
+	if (lock >= 0)
+		close(lock);
+	return result;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct main m = {0};
+	struct err err = {0};
+
+	umask(027);
+	int done = start(&m, argc, argv, &err);
+	if (done == 0)
+		run(&m, &err);
+	int status = log_failure(&err);
+	opt_list_free(&m.args.set);
+	settings_free(&m.settings);
+	return status;
+}

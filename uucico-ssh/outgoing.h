@@ -1,0 +1,35 @@
+/*
+ * outgoing - our batches, sent/SITE/B, as jobs of a call: the hooks next, read and sent.
+ *
+ * A batch is one E job whose command unpacks it.  For a peer without E it is two
+ * files, D. and then X., so that the command cannot come before its data.  The names
+ * that the peer sees come from the batch's name and a secret of this spool, so that an
+ * offer made again has the same name, and another spool's batch never has it:
+ * peers remember names (uucp-wire, duplicates).
+ */
+#ifndef UUCICO_SSH_OUTGOING_H
+#define UUCICO_SSH_OUTGOING_H
+
+#include "spool/queue.h"
+#include "uucico-ssh/uucp.h"
+
+struct outgoing {
+	const struct spool *spool;
+	const struct site_settings *site;
+	unsigned char salt[16];
+	struct fs_names names;	/* batches, oldest first */
+	size_t next;
+	char *half;		/* the batch whose D. is there and whose X. is due */
+	uint64_t total;		/* bytes of all batches, for the progress line */
+	size_t refused, later;
+};
+
+int outgoing_open(struct outgoing *out, const struct spool *spool,
+    const struct site_settings *site, struct err *err);
+int outgoing_next(struct outgoing *out, bool exec, struct uucp_job *job, struct err *err);
+int outgoing_read(struct uucp_job *job, void *to, size_t len, struct err *err);
+int outgoing_sent(struct outgoing *out, struct uucp_job *job, enum uucp_fate fate,
+    const char *why, struct err *err);
+void outgoing_close(struct outgoing *out);
+
+#endif

@@ -1,0 +1,22 @@
+/*
+ * pair - jobs that came in two files, and what a peer may run here.
+ *
+ * A D. file waits as xqt/PEER/d-HASH, an X. file as x-HASH, HASH being of the D.'s
+ * name, which both know; names from the wire are never names here.  When both are
+ * there they become one job under its key.  Doing it twice changes nothing.
+ */
+#ifndef UUCICO_SSH_PAIR_H
+#define UUCICO_SSH_PAIR_H
+
+#include "spool/job.h"
+
+/* The received job is on disk: its D. or X. is kept under its waiting name, and made a
+ * job when the other one is there.  to: the name it was sent to.  -1: ERR_PERM where
+ * it can never be run. */
+int pair_arrived(struct job *job, struct span to, struct err *err);
+int pair_all(const struct spool *spool, const char *peer, struct err *err);	/* after a crash */
+
+/* Is the first word of command in the site's "commands"? */
+bool pair_may_run(const struct site_settings *site, struct span command);
+
+#endif

@@ -1,0 +1,266 @@
+/*
+ * uuxqt - runs the jobs that peers sent and may run here.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "lib/base/child.h"
+#include "lib/base/log.h"
+#include "spool/job.h"
+#include "uucico-ssh/helper.h"
+#include "uucico-ssh/lock.h"
+#include "uucico-ssh/pair.h"
+
+static const char usage[] = "uuxqt [-s SITE]";
+static const char about[] = "Runs the jobs that peers sent, when they may run them here.";
+
+enum {
+	JOB_SECONDS = 3600,
+	WORDS_MAX = 2000,
+	PART_KEPT = 14 * 24 * 3600,	/* a part of a job that nobody goes on with */
+};
+
+/* Commands are our own programs, whatever the settings say. */
+static const struct command {
+	const char *name, *program;
+} commands[] = {
+	{ "rmail", "rmail" },
+	{ "rsmtp", "bsmtp" },
+	{ "rgsmtp", "bsmtp" },
+	{ "rbsmtp", "bsmtp" },
+	{ "rcsmtp", "bsmtp" },
+	{ "rzsmtp", "bsmtp" },
+};
+
+struct uuxqt {
+	struct settings settings;
+	struct settings_args args;
+	struct spool spool;
+	const char *site;
+	struct err worst;	/* becomes the exit status */
+};
+
+static const struct command *
+command_named(const char *name)
+{
+	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+		if (strcmp(name, commands[i].name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+/* The words of a command, parted at blanks and by nothing else.  All but the first
+ * are addresses: one that looks like an option is an attack (ARG-01). */
+static int
+split(char *text, const char **words, struct err *err)
+{
+	size_t count = 0;
+
+	for (char *at = text; *(at += strspn(at, " \t")) != '\0';) {
+		if (count == WORDS_MAX)
+			return err_set(err, ERR_PERM, "more than %d words", WORDS_MAX);
+		if (count > 0 && *at == '-')
+			return err_set(err, ERR_PERM, "the word \"%.40s\" would be an option", at);
+		words[count++] = at;
+		at += strcspn(at, " \t");
+		if (*at != '\0')
+			*at++ = '\0';
+	}
+	words[count] = NULL;
+	return count > 0 ? 0 : err_set(err, ERR_PERM, "an empty command");
+}
+
+static void
+tell_child(struct job *job)
+{
+	setenv("UU_MACHINE", str_c(&job->peer), 1);
+	setenv("UU_USER", str_c(&job->user), 1);
+	setenv("MOCHILA_JOB", str_c(&job->key), 1);
+}
+
+static const char **
+child_environment(void)
+{
+	static const char *const names[] = { "PATH", "HOME", "LANG", "TZ", "MOCHILA_ROOT",
+		"MOCHILA_CONFIG", "MOCHILA_SET", "MOCHILA_LIBEXEC", "MOCHILA_JOB", "UU_MACHINE", "UU_USER" };
+	enum { NAMES = sizeof names / sizeof names[0] };
+	const char **list = mem_get((NAMES + 1) * sizeof *list);
+	size_t count = 0;
+
+	for (size_t i = 0; i < NAMES; i++) {
+		struct str word = {0};
+		if (getenv(names[i]) == NULL)
+			continue;
+		str_printf(&word, "%s=%s", names[i], getenv(names[i]));
+		str_c(&word);
+		list[count++] = word.p;		/* handed over to the list */
+	}
+	return list;
+}
+
+static void
+free_environment(const char **list)
+{
+	for (size_t i = 0; list[i] != NULL; i++)
+		free((char *)(uintptr_t)list[i]);
+	free(list);
+}
+
+static int
+execute(struct job *job, const char *const *words, struct err *err)
+{
+	const struct command *command = command_named(words[0]);
+	struct str path = {0};
+	int status = 0;
+
+	if (command == NULL)
+		return err_set(err, ERR_PERM, "%s is no program of ours", words[0]);
+	settings_program(command->program, &path);
+	tell_child(job);
+	const char **environment = child_environment();
+	struct child child = { .argv = words, .path = str_c(&path), .environment = environment,
+		.in = job->fd, .out = -1, .errors = 2 };
+	int result = child_run(&child, JOB_SECONDS, &status, err);
+	if (result == 0) {
+		child_status(status, words[0], err);
+		result = err->kind == ERR_NONE ? 0 : -1;
+	}
+	free_environment(environment);
+	str_free(&path);
+	return result;
+}
+
+static int
+run_command(struct uuxqt *x, struct job *job, struct err *err)
+{
+	const struct site_settings *site = settings_site(&x->settings, str_c(&job->peer));
+	char *text = mem_text(str_c(&job->command));
+	const char **words = mem_get((WORDS_MAX + 1) * sizeof *words);
+	int result;
+
+	if (site == NULL)
+		result = err_set(err, ERR_CONFIG, "there is no [site %s]", str_c(&job->peer));
+	else if (!pair_may_run(site, str_span(&job->command)))
+		result = err_set(err, ERR_PERM, "[site %s] commands does not permit \"%.60s\"", site->name, text);
+	else if ((result = split(text, words, err)) == 0)
+		result = execute(job, words, err);
+	free(words);
+	free(text);
+	return result;
+}
+
+/* Run, and what becomes of it: done (1), kept for later, or held for a person. */
+static int
+run_job(struct uuxqt *x, const char *peer, const char *key)
+{
+	struct job job;
+	struct err err = {0}, trouble = {0};
+	int result = job_load(&job, &x->spool, peer, key, &err);
+
+	/* Known to seen/ before it runs: else a crash would let the peer send it again. */
+	if (result == 0)
+		result = job_seen(&job, &err);
+	if (result == 0)
+		result = run_command(x, &job, &err);
+	if (result == 0 && job_done(&job, &trouble) == 0) {
+		log_info("%s: event=job-done peer=%s command=\"%s\"", key, peer, str_c(&job.command));
+	} else if (result < 0 && err.kind == ERR_PERM) {
+		log_error("%s: event=job-held peer=%s why=\"%s\"", key, peer, err.text);
+		job_hold(&job, err.text, &trouble);
+	} else if (result < 0) {
+		log_warn("%s: event=job-kept peer=%s why=\"%s\"", key, peer, err.text);
+		x->worst = err;
+	}
+	if (trouble.kind != ERR_NONE) {
+		log_error("%s: peer=%s %s", key, peer, trouble.text);
+		x->worst = trouble;
+	}
+	job_close(&job);
+	return result == 0 && trouble.kind == ERR_NONE;
+}
+
+/* One round over what is there; how many were done. */
+static size_t
+run_round(struct uuxqt *x, const char *peer)
+{
+	struct fs_names names = {0};
+	size_t done = 0;
+
+	job_names(&x->spool, peer, &names, &x->worst);
+	for (size_t i = 0; i < names.count; i++)
+		done += (size_t)run_job(x, peer, names.name[i]);
+	fs_names_free(&names);
+	return done;
+}
+
+static void
+run_peer(struct uuxqt *x, const char *peer)
+{
+	struct err err = {0};
+	int lock = lock_jobs(&x->settings, peer, &err);
+
+	if (lock < 0 && errno == EWOULDBLOCK)
+		return;		/* another uuxqt is at it, and looks again before it ends */
+	if (lock < 0 || job_expire(&x->spool, peer, PART_KEPT, &err) < 0 ||
+	    pair_all(&x->spool, peer, &err) < 0)
+		x->worst = err;
+	while (lock >= 0 && run_round(x, peer) > 0)
+		;
+	if (lock >= 0)
+		close(lock);
+}
+
+static void
+run_all(struct uuxqt *x)
+{
+	struct fs_names peers;
+
+	if (fs_names(x->spool.xqt, ".", &peers, &x->worst) < 0)
+		return;
+	for (size_t i = 0; i < peers.count; i++)
+		if (settings_site_name(peers.name[i]))
+			run_peer(x, peers.name[i]);
+	fs_names_free(&peers);
+}
+
+static int
+start(struct uuxqt *x, int argc, char **argv, struct err *err)
+{
+	const struct opt_row rows[] = {
+		{ "site", 's', "SITE", "only the jobs of this site", OPT_TEXT, &x->site },
+		SETTINGS_OPTS(&x->args),
+		{0},
+	};
+	int done = settings_start(&x->settings, &x->args, rows, "uuxqt", usage, about, false, &argc, &argv,
+	    err);
+
+	if (done != 0)
+		return done;
+	if (argc > 0 || (x->site != NULL && !settings_site_name(x->site))) {
+		err_set(err, ERR_CONFIG, "an operand, or a site whose name is none (--help lists the options)");
+		return err_as(err, EX_USAGE, NULL);
+	}
+	helper_environment(&x->settings, &x->args);
+	return spool_open(&x->spool, &x->settings, true, err);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct uuxqt x = {0};
+
+	umask(027);
+	int done = start(&x, argc, argv, &x.worst);
+	if (done == 0 && x.site != NULL)
+		run_peer(&x, x.site);
+	else if (done == 0)
+		run_all(&x);
+	int status = log_failure(&x.worst);
+	opt_list_free(&x.args.set);
+	settings_free(&x.settings);
+	return status;
+}
