@@ -61,7 +61,7 @@ add_line(struct list *list, const struct door_file *file, const struct door_mess
 	door_age(&cells[COL_AGE].text, message->damaged ? door_id_time(file->name) : entry->info.time);
 	door_size(&cells[COL_SIZE].text, message->size);
 	add_where(file, message, &cells[COL_WHERE]);
-	door_escape(&cells[COL_WHY].text, str_span(&message->why), 200);
+	door_noted(&cells[COL_WHY].text, str_span(&message->why), 200);
 	if (!message->damaged) {
 		str_add_char(&cells[COL_FROM].text, '<');
 		door_escape(&cells[COL_FROM].text, str_span(&entry->env.from), 64);

@@ -17,21 +17,6 @@ is_of(struct span line, const char *id)
 	return span_begins(span_word(&line), id);
 }
 
-/* Its writers have escaped it; whoever else wrote there has perhaps not. */
-static void
-add_line(struct span line, struct str *out)
-{
-	bool plain = true;
-
-	for (size_t i = 0; i < line.len; i++)
-		plain = plain && line.p[i] >= ' ' && line.p[i] <= '~';
-	if (plain)
-		str_add_span(out, line);
-	else
-		door_escape(out, line, 2048);
-	str_add_char(out, '\n');
-}
-
 static int
 print_lines(FILE *file, const char *id, size_t *found, struct err *err)
 {
@@ -48,7 +33,8 @@ print_lines(FILE *file, const char *id, size_t *found, struct err *err)
 		if (!is_of(line, id))
 			continue;
 		++*found;
-		add_line(line, &out);
+		door_noted(&out, line, 4096);
+		str_add_char(&out, '\n');
 		result = door_print(&out, err);
 	}
 	str_free(&out);

@@ -25,7 +25,7 @@ add_field(struct str *out, const char *name, struct span value)
 	if (value.len == 0)
 		return;
 	str_printf(out, "%-9s ", name);
-	door_escape(out, value, 2000);
+	door_noted(out, value, 2000);
 	str_add_char(out, '\n');
 }
 
@@ -68,8 +68,7 @@ add_rcpt(const struct entry *entry, size_t i, struct str *out)
 	}
 	if (status->reply.len > 0)
 		str_add_text(out, ": ");
-	/* Its words were escaped when they were noted. */
-	door_escape(out, str_span(&status->reply), 1100);
+	door_noted(out, str_span(&status->reply), 1100);
 	str_add_char(out, '\n');
 }
 

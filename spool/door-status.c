@@ -92,10 +92,11 @@ status_visit(void *of, const struct door_file *file, struct err *err)
 	return 0;
 }
 
+/* Whole, and under its key (spool/job.h). */
 static bool
 is_job(const char *name)
 {
-	return name[0] != '.' && strchr(name, '.') == NULL;
+	return strlen(name) == 16 && strspn(name, "0123456789abcdef") == 16;
 }
 
 static void
@@ -223,10 +224,10 @@ add_call(const struct site_row *row, struct door_cell *cell)
 	if (row->call_at != 0) {
 		door_age(&cell->text, row->call_at);
 		str_add_text(&cell->text, " ago: ");
-		door_escape(&cell->text, str_span(&row->call), 200);
+		door_noted(&cell->text, str_span(&row->call), 200);
 	} else if (failed) {
 		str_printf(&cell->text, "%u failed: ", row->retry.failures);
-		door_escape(&cell->text, str_span(&row->retry.why), 200);
+		door_noted(&cell->text, str_span(&row->retry.why), 200);
 	} else {
 		str_add_char(&cell->text, '-');
 	}

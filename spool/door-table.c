@@ -15,6 +15,19 @@ door_escape(struct str *out, struct span hostile, size_t max)
 }
 
 void
+door_noted(struct str *out, struct span text, size_t max)
+{
+	bool plain = text.len <= max;
+
+	for (size_t i = 0; plain && i < text.len; i++)
+		plain = text.p[i] >= ' ' && text.p[i] <= '~';
+	if (plain)
+		str_add_span(out, text);
+	else
+		log_escape(out, text, max);
+}
+
+void
 door_age(struct str *out, int64_t since)
 {
 	static const struct { int64_t seconds; char unit; } units[] = {

@@ -10,6 +10,7 @@
 
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
+#include "spool/route.h"
 
 #define CONF_OF struct spool_settings
 static const struct conf_row spool_rows[] = {
@@ -204,6 +205,15 @@ fill_relays(struct settings *s, struct err *err)
 	return 0;
 }
 
+static struct route *
+route_said(const struct settings *s, const char *pattern)
+{
+	for (size_t i = 0; i < s->routes; i++)
+		if (strcmp(s->route[i].pattern, pattern) == 0)
+			return &s->route[i];
+	return NULL;
+}
+
 static void
 fill_routes(struct settings *s)
 {
@@ -211,9 +221,37 @@ fill_routes(struct settings *s)
 		const struct conf_word *word = &s->conf.word[i];
 		if (strcmp(word->kind, "routes") != 0)
 			continue;
+		struct route *said = route_said(s, word->key);
+		if (said != NULL) {	/* said again, by --set: the later word counts */
+			conf_text.set(&said->destination, word->value);
+			continue;
+		}
 		s->route = mem_resize(s->route, s->routes + 1, sizeof *s->route);
 		s->route[s->routes++] = (struct route){ mem_text(word->key), mem_text(word->value) };
 	}
+}
+
+/* A destination is a folder's name, and what is written beside it needs room. */
+enum { FOLDER_MAX = 180 };
+
+static int
+check_routes(const struct settings *s, struct err *err)
+{
+	for (size_t i = 0; i < s->routes; i++) {
+		const struct route *route = &s->route[i];
+		struct route_match match = route_destination(route->destination);
+		struct str folder = {0};
+		if (match.kind == ROUTE_NONE)
+			return err_set(err, ERR_CONFIG, "[routes] %.100s = %.100s: want site:NAME, smtp:HOST:PORT, "
+			    "maildir:DIR or reject:TEXT", route->pattern, route->destination);
+		route_folder(&match, &folder);
+		size_t len = folder.len;
+		str_free(&folder);
+		if (match.kind != ROUTE_REJECT && len > FOLDER_MAX)
+			return err_set(err, ERR_CONFIG, "[routes] %.100s: a destination of %zu letters is too long "
+			    "for a folder's name (%d)", route->pattern, len, FOLDER_MAX);
+	}
+	return 0;
 }
 
 static int
@@ -227,7 +265,7 @@ check_values(const struct settings *s, struct err *err)
 	if (log_level_of(s->spool.log_level, &level) < 0)
 		return err_set(err, ERR_CONFIG, "spool.log-level = %s: not error, warn, info or debug",
 		    s->spool.log_level);
-	return 0;
+	return check_routes(s, err);
 }
 
 int

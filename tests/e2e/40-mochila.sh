@@ -1,0 +1,265 @@
+#!/bin/sh
+# mochila(1): what a person does with a spool, from init to the last message removed.
+# The messages are laid into out/ by hand, as anyone may.
+. "${srcdir:-.}/tests/e2e/lib.sh"
+stage
+
+root=$work/hub
+spool=$root/spool
+unset NO_COLOR
+m() { mochila --root="$root" "$@"; }
+# said TEXT: the last exits() printed it.
+said() { grep -qF -e "$1" "$work/said"; }
+# has FILE TEXT, lacks FILE TEXT
+has() { grep -qF -e "$2" "$1"; }
+lacks() { ! has "$@"; }
+# gives TEXT COMMAND...: what it prints has the text.
+gives() {
+	gives_text=$1
+	shift
+	"$@" >"$work/given" 2>&1
+	grep -qF -e "$gives_text" "$work/given" || { cat "$work/given"; return 1; }
+}
+
+# ---- Entries by hand ---------------------------------------------------------------
+
+# Reads hex, writes the bytes.
+unhex() {
+	# shellcheck disable=SC2059	# octal escapes are the format
+	printf "$(tr -d '\n' | awk '{
+		for (i = 1; i < length($0); i += 2)
+			printf "\\%03o", 16 * (index("0123456789abcdef", substr($0, i, 1)) - 1) + \
+			    index("0123456789abcdef", substr($0, i + 1, 1)) - 1
+	}')"
+}
+sha() { sha256sum | cut -d' ' -f1; }
+
+# entry ID FROM TO...: a whole entry on stdout.
+entry() {
+	entry_id=$1 entry_from=$2
+	shift 2
+	printf 'From: %s\r\nSubject: number %s\r\n\r\nHello.\r\n' "$entry_from" "$entry_id" >"$work/body"
+	{
+		echo "NOOP mochila=1 id=$entry_id time=2026-11-21T18:45:02Z from=smtp client=192.0.2.7"
+		echo "MAIL FROM:<$entry_from> BODY=8BITMIME"
+		for entry_to; do echo "RCPT TO:<$entry_to>"; done
+		printf 'BDAT %010d LAST\n' "$(wc -c <"$work/body")"
+	} >"$work/head"
+	cat "$work/head" "$work/body"
+	echo "NOOP end sum=$({ sha <"$work/body" | unhex; cat "$work/head"; } | sha | cut -c1-16)"
+}
+id() { printf '20261121T184502.%06d-7f3a9c02d41be066-1' "$1"; }
+# lay N FROM TO...: into out/home
+lay() {
+	lay_id=$(id "$1")
+	shift
+	mkdir -p "$spool/out/home/N-20261121T184502-hub"
+	entry "$lay_id" "$@" >"$spool/out/home/N-20261121T184502-hub/$lay_id"
+}
+count() { find "$spool/$1" -type f -name '2026*' | wc -l; }
+
+# ---- init --------------------------------------------------------------------------
+
+if test -x "$MOCHILA_LIBEXEC/uucico-ssh"; then
+	check "init makes a root" exits 0 m init --site hub --host hub.example
+	check "with a key of its own" test -s "$root/keys/id_ed25519" -a -s "$root/keys/id_ed25519.pub"
+	check "which nobody else reads" test "$(stat -c %a "$root/keys" "$root/keys/id_ed25519" | tr '\n' ' ')" = "700 600 "
+	check "once: it never overwrites" exits 73 m init --site other
+	check "and says so" said "is there already"
+else
+	say "uucico-ssh is not built yet: no init"
+	make_site "$root" hub
+	mkdir -p "$spool"
+	for folder in tmp in out sent xqt hold failed seen drop log; do mkdir "$spool/$folder"; done
+fi
+check "the configuration is readable" exits 0 m --show-config
+check "and says who we are" said "site = hub"
+check "an empty spool has nothing to list" gives "nothing waits" m list
+check "nor in JSON" gives "[]" m list --json
+check "no spool is said plainly, with what to do" exits 78 mochila --root="$work/none" list
+check "in words" said "mochila init"
+
+# ---- slips -------------------------------------------------------------------------
+
+check "an unknown key is refused" exits 78 m --set spool.max-siez=3 list
+check "with the nearest name" said "unknown key max-siez; did you mean max-size?"
+check "an unknown command too" exits 64 m relase
+check "with the nearest name" said "did you mean release?"
+check "a destination must be one" exits 78 m --set routes.home.example=home list
+check "and is shown" said "want site:NAME"
+check "a route can be said here" exits 0 m --set routes.home.example=site:home list
+check "no command is a matter of usage" exits 64 m
+check "an operand too many also" exits 64 m list a b
+check "every command has its help" exits 0 m pair --help
+check "with its options" said "--fingerprint=SHA256:..."
+
+# ---- looking -----------------------------------------------------------------------
+
+cat >>"$root/mochila.conf" <<-'END'
+	[site home]
+	link = ssh://mochila@home.example
+END
+lay 1 ann@example.org bob@home.example carl@home.example
+lay 2 "esc$(printf '\033')[2J@example.org" bob@home.example
+lay 3 ann@example.org dora@home.example
+one=$(id 1) two=$(id 2) three=$(id 3)
+bucket=$spool/out/home/N-20261121T184502-hub
+
+check "a waiting message is listed" gives "20261121T184502.000001" m list
+check "with its sender" has "$work/given" "<ann@example.org>"
+check "and its recipients" has "$work/given" "bob@home.example +1"
+check "and its site" has "$work/given" "home"
+check "hostile bytes are escaped" has "$work/given" 'esc\x1B[2J@example.org'
+m list --json >"$work/json"
+check "JSON has whole ids" has "$work/json" "\"id\":\"$one\""
+check "and all recipients" has "$work/json" '"to":["bob@home.example","carl@home.example"]'
+check "and says where" has "$work/json" '"where":"waiting"'
+check "a site can be asked for" gives "20261121T184502.000003" m list home
+check "another has nothing" gives "nothing waits" m list away
+check "status counts" gives "home " m status
+check "in one line a site" sh -c "grep -q '^home  *3 ' '$work/given'"
+check "also in JSON" gives '"waiting":3' m status --json
+check "a message is shown" gives "id:       $one" m show "$one"
+check "with its envelope" has "$work/given" "<ann@example.org> BODY=8BITMIME"
+check "the state of each recipient" has "$work/given" "<carl@home.example>  waiting"
+check "its header" has "$work/given" "Subject: number $one"
+check "and its file" has "$work/given" "file:     $bucket/$one"
+check "but not its body" lacks "$work/given" "Hello."
+check "an unambiguous beginning is enough" gives "id:       $two" m show 20261121T184502.000002
+check "an ambiguous one is not" exits 64 m show 2026
+check "and says so" said "is the beginning of several"
+check "an unknown one exits 66" exits 66 m show 1999
+m show --body "$one" >"$work/given"
+entry "$one" ann@example.org >/dev/null	# leaves its body
+check "its body comes byte for byte" cmp "$work/given" "$work/body"
+check "JSON shows it too" gives '"state":"waiting"' m show --json "$one"
+
+# ---- damage ------------------------------------------------------------------------
+
+head -c 100 "$bucket/$three" >"$bucket/$(id 4)"
+: >"$bucket/$(id 5)"
+ln -s /etc/passwd "$bucket/$(id 6)"
+mkfifo "$bucket/$(id 7)"
+printf 'MAIL FROM:<x@y>\n' >"$spool/out/home/notes"
+check "damaged files are listed as such" exits 0 m list
+check "one cut short" sh -c "grep -q '000004 .*damaged: cut off' '$work/said'"
+check "an empty one" sh -c "grep -q '000005 .*damaged: an empty file' '$work/said'"
+check "a link that was planted" sh -c "grep -q '000006 .*damaged: ' '$work/said'"
+check "a FIFO" sh -c "grep -q '000007 .*damaged: .*not a regular file' '$work/said'"
+check "a stranger's file" sh -c "grep -q '^notes .*damaged: ' '$work/said'"
+check "and do not hide the others" said "20261121T184502.000003"
+check "JSON says damaged" gives '"damaged":true' m list --json
+check "one can be shown" gives "damaged: cut off" m show "$(id 4)"
+check "its body cannot" exits 65 m show --body "$(id 4)"
+for n in 4 5 6 7; do check "damaged file $n can be removed" exits 0 m remove "$(id $n)"; done
+rm "$spool/out/home/notes"
+mkdir "$bucket/$(id 8)" && rmdir "$bucket/$(id 8)"
+
+# ---- moving ------------------------------------------------------------------------
+
+check "a message can be held" exits 0 m hold "$one" because Bob "is $(printf '\001')away"
+check "it has left the queue" test ! -e "$bucket/$one" -a -e "$spool/hold/$one"
+check "with the reason" gives 'because Bob is \x01away' m list
+check "which show tells too" gives 'why:      because Bob' m show "$one"
+check "not twice" exits 69 m hold "$one"
+cp "$spool/hold/$one" "$work/kept"
+printf 'NOOP at=2026-11-21T19:00:00Z rel' >>"$spool/hold/$one"
+check "a torn last line does not count" gives 'why:      because Bob' m show "$one"
+
+cat >>"$root/mochila.conf" <<-'END'
+	[routes]
+	home.example = site:home
+END
+if grep -q '^\[routes\]' "$root/mochila.conf" && test "$(grep -c '^\[routes\]' "$root/mochila.conf")" -gt 1; then
+	check "a section may be said in two parts" exits 0 m --show-config
+fi
+check "it is released" exits 0 m release "$one"
+check "and waits again" gives '"where":"waiting"' m list --json home
+check "under its id" has "$work/given" "$one"
+check "held no more" test "$(count hold)" -eq 0
+check "nothing remains in in/" test "$(count in)" -eq 0
+check "all three are there" test "$(count out)" -eq 3
+check "what waits cannot be released" exits 69 m release "$one"
+
+printf 'next=2099-01-01T00:00:00Z failures=3 why=451 try later\n' >"$spool/out/home/.retry"
+check "status tells the next try" gives "3 failed: 451 try later" m status
+check "show too" gives "after 3 failed: 451 try later" m show "$two"
+check "a site can be made due" exits 0 m retry home
+check "and is" test ! -e "$spool/out/home/.retry"
+
+mv "$(find "$spool/out" -name "$two")" "$spool/failed/"
+check "what failed is listed" gives "failed home" m list
+check "and can be tried again" exits 0 m retry "$two"
+check "it waits" test "$(find "$spool/out" -name "$two" | wc -l)" -eq 1
+
+mv "$(find "$spool/out" -name "$three")" "$spool/in/"
+check "what has just arrived is listed" gives "arrived home" m list
+check "but is left to settle" exits 69 m remove "$three"
+check "which retry of all does" exits 0 m retry
+check "it waits again" test "$(find "$spool/out" -name "$three" | wc -l)" -eq 1
+
+mkdir -p "$spool/sent/home/$(id 90).d"
+mv "$(find "$spool/out" -name "$three")" "$spool/sent/home/$(id 90).d/"
+: >"$spool/sent/home/$(id 90)"
+check "in flight is listed" gives "in flight home" m list
+check "and counted" sh -c "mochila --root='$root' status | grep -q '^home  *2  *[^ ]*  *1 '"
+check "and cannot be held" exits 69 m hold "$three"
+check "with its batch named" said "in batch $(id 90)"
+check "nor removed" exits 69 m remove "$three"
+
+mkdir -p "$spool/out/home/N-copy-hub"
+cp "$(find "$spool/out" -name "$two")" "$spool/out/home/N-copy-hub/"
+cp "$spool/out/home/N-copy-hub/$two" "$spool/hold/"
+check "a copy in hold/ is never written over" exits 65 m hold "$two"
+check "and says why" said "is there already"
+check "nothing was lost" test "$(find "$spool" -name "$two" | wc -l)" -eq 3
+check "all copies go at once" exits 0 m remove "$two"
+check "for good" test "$(find "$spool" -name "$two" | wc -l)" -eq 0
+check "the history remembers" gives "event=removed" m log "$two"
+check "an unknown id has none" exits 66 m log 1999
+
+# ---- a spool that changes while it is read --------------------------------------------
+
+churn() {
+	while :; do
+		lay 11 ann@example.org bob@home.example
+		rm -f "$bucket/$(id 11)"
+		rmdir "$bucket" 2>/dev/null
+	done
+}
+start churn churn
+for turn in 1 2 3 4 5 6 7 8 9 10; do
+	for words in list status 'list --json'; do
+		# shellcheck disable=SC2086	# words
+		exits 0 m $words || fail "turn $turn"
+	done
+done
+stop "$pid"
+check "names that vanish disturb nothing" test "$turn" -eq 10
+
+# ---- the answering side of pair ------------------------------------------------------
+
+key='ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl'
+check "a site's key is taken" exits 0 m pair ship --accept "$key ann@laptop"
+check "its fingerprint is shown" said "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU"
+check "and the line for authorized_keys" \
+    said "restrict,command=\"$MOCHILA_LIBEXEC/uucico-ssh -r0 --root=$root --peer=ship\" $key mochila-ship"
+check "the site is known" gives "[site ship]" m --show-config
+cp "$root/mochila.conf" "$work/conf"
+check "twice changes nothing" exits 0 m pair ship --accept "$key" --authorized-keys "$work/authorized_keys"
+check "in the configuration" cmp "$root/mochila.conf" "$work/conf"
+check "the line is appended" test "$(wc -l <"$work/authorized_keys")" -eq 1
+check "and again" exits 0 m pair ship --accept "$key" --authorized-keys "$work/authorized_keys"
+check "once" test "$(wc -l <"$work/authorized_keys")" -eq 1
+check "the same key under another name is refused" \
+    exits 78 m pair boat --accept "$key" --authorized-keys "$work/authorized_keys"
+check "a site with a link keeps it" exits 0 m pair home --accept "$key"
+check "as it was" has "$root/mochila.conf" "link = ssh://mochila@home.example"
+check "no key is no key" exits 65 m pair ship --accept 'ssh-ed25519 AAAA"; sh'
+check "a site's name is no path" exits 64 m pair ../x --accept "$key"
+check "nor an option" exits 64 m pair -- -oProxyCommand=x --accept "$key"
+check "our own name is not another site" exits 64 m pair hub --accept "$key"
+for link in 'ssh://-oProxyCommand=x' 'ssh://u@-oX' 'http://u@h' "$(printf 'ssh://u@h\nx')" 'ssh://h'; do
+	check "no link: $(printf %s "$link" | tr '\n' ' ')" exits 64 m pair ship "$link"
+done
+finish
