@@ -266,7 +266,9 @@ report(struct call *call)
 	struct str line = {0};
 
 	summary(call, &line);
-	log_info("event=call %s %s", str_c(&line), call->uucp.err.kind == ERR_NONE ? "ok" : "failed");
+	/* "mochila status" finds the last one by the site's name. */
+	spool_event(call->spool, call->site->name, "event=call result=%s %s",
+	    call->uucp.err.kind == ERR_NONE ? "ok" : "failed", str_c(&line));
 	if (call->stats != NULL)
 		write_stats(call, &line);
 	str_free(&line);
