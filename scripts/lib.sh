@@ -48,6 +48,16 @@ bring() {
 		install "$@" 2>/dev/null || { apt-get -q -q update && install "$@"; }' sh $bring_wanted
 }
 
+# bring_to_build: what the build needs, or the one line that brings it.
+bring_to_build() {
+	# shellcheck disable=SC2086	# one word a package
+	bring $build_packages && return 0
+	# shellcheck disable=SC2046,SC2086
+	set -- $(missing $build_packages)
+	test $# -eq 0 || die "these packages are missing, and there is no root or sudo to bring them:
+    apt-get install $*"
+}
+
 # From here on nothing needs root, and a tree that belongs to somebody is built as its
 # owner, so that "sudo scripts/check" leaves no file there that they cannot remove.
 as_owner() {
@@ -169,6 +179,79 @@ stage_programs() {
 	ln -sf "$build/rmail/rmail" "$1/sendmail"
 	MOCHILA_LIBEXEC=$1 PATH=$1:$PATH
 	export MOCHILA_LIBEXEC PATH
+}
+
+# ---- Comparing what arrived with what was sent ---------------------------------------
+
+# split_mbox MBOX DIR: its messages as DIR/000001 ..., by the rules of mbox(5): a From_ line
+# begins a message at the start or behind an empty line, which is not the message's; ">From"
+# loses its ">".  Line ends become LF, as everywhere outside SMTP.
+split_mbox() {
+	mkdir -p "$2"
+	LC_ALL=C awk -v dir="$2" '
+		{ sub(/\r$/, "") }
+		/^From / && (NR == 1 || blank) {
+			if (file != "") close(file)
+			file = sprintf("%s/%06d", dir, ++n)
+			printf "" >file
+			blank = 0
+			next
+		}
+		file == "" { exit 1 }
+		blank { print "" >file }
+		{ blank = $0 == "" }
+		blank { next }
+		/^>+From / { $0 = substr($0, 2) }
+		{ print >file }' "$1"
+}
+
+# body FILE: what stands behind the first empty line.
+body() { sed '0,/^\r\{0,1\}$/d' "$1"; }
+
+# body_sums DIR OUT: "SHA-256 NAME" of the body of each file below.
+body_sums() {
+	(cd "$1" && find . -type f ! -name '.*' | sort | while read -r sums_file; do
+		say "$(body "$sums_file" | sha256sum | cut -d' ' -f1) ${sums_file#./}"
+	done) >"$2"
+}
+
+# came_whole ORIGINAL DELIVERED: the same bytes, but for trace fields on top; their number
+# of lines in $added.
+came_whole() {
+	whole_size=$(stat -c %s "$1")
+	whole_more=$(($(stat -c %s "$2") - whole_size))
+	test "$whole_more" -ge 0 && tail -c "$whole_size" "$2" | cmp -s - "$1" || return 1
+	added=$(head -c "$whole_more" "$2" | grep -c '')
+	! head -c "$whole_more" "$2" | grep -qvE '^(Return-Path|Delivered-To|Received):|^[[:blank:]]'
+}
+
+# compare ORIGINALS DELIVERED: each original is there once and whole, and nothing else.  Says
+# what is not so; the number of those that are in $same, of the others in $different.
+compare() {
+	same=0 different=0
+	body_sums "$1" "$work/.sums-sent"
+	body_sums "$2" "$work/.sums-got"
+	cp "$work/.sums-got" "$work/.sums-left"
+	while read -r sum original; do
+		found=
+		# shellcheck disable=SC2013	# names have no blanks
+		for got in $(sed -n "s/^$sum //p" "$work/.sums-left"); do
+			came_whole "$1/$original" "$2/$got" && found=$got && break
+		done
+		if test -n "$found"; then
+			same=$((same + 1))
+			grep -vF "$sum $found" "$work/.sums-left" >"$work/.sums-next"
+			mv "$work/.sums-next" "$work/.sums-left"
+		else
+			different=$((different + 1))
+			say "not found unchanged: $1/$original"
+		fi
+	done <"$work/.sums-sent"
+	while read -r sum got; do
+		different=$((different + 1))
+		say "nobody sent this: $2/$got"
+	done <"$work/.sums-left"
+	test $different -eq 0
 }
 
 # ---- Peers: Debian packages, unpacked and not installed ----------------------------

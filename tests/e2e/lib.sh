@@ -94,3 +94,27 @@ messages() {
 spooled() {
 	find "$@" -type f ! -name '.*' -exec cat {} + 2>/dev/null | grep -ac '^NOOP mochila=1 '
 }
+
+# at SITE COMMAND...: as somebody at that site, whose root is $work/SITE.
+at() {
+	at_site=$1
+	shift
+	MOCHILA_ROOT=$work/$at_site "$@"
+}
+
+# random N: 0 to N-1.
+random() { echo $(($(od -An -N4 -tu4 /dev/urandom) % $1)); }
+
+# caller_may CALLER ANSWERER: CALLER (whose mochila.conf has the link) gets a key, ANSWERER's
+# sshd on $port takes it for one forced command, and its host key is pinned: what
+# mochila init and mochila pair do, by hand.
+caller_may() {
+	mkdir -p "$work/$1/keys"
+	chmod 700 "$work/$1/keys"
+	test -f "$work/$1/keys/id_ed25519" ||
+	    ssh-keygen -q -t ed25519 -N '' -C "mochila-$1" -f "$work/$1/keys/id_ed25519"
+	say "restrict,command=\"$MOCHILA_LIBEXEC/uucico-ssh -r0 --root=$work/$2 --peer=$1\"" \
+	    "$(cat "$work/$1/keys/id_ed25519.pub")" >"$work/$2.authorized_keys"
+	start_sshd "$work/$2.sshd" "$port" "$work/$2.authorized_keys" || return 1
+	say "[127.0.0.1]:$port $(cat "$work/$2.sshd"/ssh_host_*_key.pub)" >"$work/$1/keys/known_hosts"
+}
