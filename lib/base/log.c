@@ -156,10 +156,28 @@ log_level_of(const char *name, enum log_level *level)
 	return -1;
 }
 
+/* Who runs a program by hand and has its log in a file wants to know all the same. */
+static void
+tell_caller(const char *text)
+{
+	struct str line = {0};
+
+	if (!state.syslog && state.fd == 2)
+		return;
+	str_printf(&line, "%s: ", state.program);
+	log_escape(&line, span_of(text), LINE_MAX_BYTES);
+	str_add_char(&line, '\n');
+	ssize_t done = write(2, line.p, line.len);
+	(void)done;
+	str_free(&line);
+}
+
 int
 log_failure(const struct err *err)
 {
-	if (err->kind != ERR_NONE)
+	if (err->kind != ERR_NONE) {
 		log_error("%s", err->text);
+		tell_caller(err->text);
+	}
 	return err_exit(err);
 }

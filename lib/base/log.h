@@ -31,7 +31,8 @@ void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_escape(struct str *out, struct span bytes, size_t max);	/* the encoder */
 int log_level_of(const char *name, enum log_level *level);	/* error warn info debug */
 
-/* For main(): logs the error and returns its exit status. */
+/* For main(): logs the error, says it on stderr too where the log goes elsewhere, and
+ * returns its exit status. */
 int log_failure(const struct err *err);
 
 #endif
