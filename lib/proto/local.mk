@@ -8,8 +8,9 @@ lib_libproto_a_SOURCES = \
 	%D%/ext-pipelining.c \
 	%D%/ext-size.c \
 	%D%/ext-smtputf8.c \
+	%D%/reply.c %D%/reply.h \
 	%D%/smtp-body.c \
-	%D%/smtp-client.h \
+	%D%/smtp-client.c %D%/smtp-client.h \
 	%D%/smtp-engine.h \
 	%D%/smtp-ext.c %D%/smtp-ext.h \
 	%D%/smtp-server.c %D%/smtp-server.h \

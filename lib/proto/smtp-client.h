@@ -7,14 +7,19 @@
  *	smtp_client_pump(&client);			more of the body, while out is small
  *
  * When client.ready is true a message may be given with smtp_client_send(); its
- * envelope and body hooks must live until hook done was called.  MAIL, RCPTs and DATA
- * (or BDAT) leave in one flight where the server has PIPELINING; BDAT is used where it
- * has CHUNKING and the body cannot go by DATA.  DSN, SIZE, BODY and SMTPUTF8 parameters
- * go to servers that announced them; what cannot be handed on is told by client.offers
- * so that the caller can answer for it.
+ * envelope must live until hook done was called.  Hooks never call back into the client:
+ * the next message is given when feed or pump has returned.
  *
- * A body leaves with CRLF line ends and dots stuffed; a bare CR or LF never does:
- * where it is met without BINARYMIME the message is refused (554 5.6.0) before MAIL.
+ * MAIL, RCPTs and DATA leave in one flight where the server has PIPELINING.  With
+ * client.chunks set and CHUNKING offered the body goes by BDAT, a small one in the same
+ * flight as its envelope: one round trip less on a slow link.  DSN, SIZE, BODY and
+ * SMTPUTF8 parameters go to servers that announced them; what was not offered is left
+ * out, and client.offers tells the caller so that he can answer for it.  A message that
+ * cannot go without (SMTPUTF8), or is larger than SIZE, is refused before MAIL.
+ *
+ * A body leaves with CRLF line ends and dots stuffed, and a bare CR or LF never does: where
+ * hook read brings one, the message is refused (554 5.6.0), and in DATA the connection
+ * closes before the end, since SMTP has no other way to take a message back.
  */
 #ifndef LIB_PROTO_SMTP_CLIENT_H
 #define LIB_PROTO_SMTP_CLIENT_H
@@ -29,15 +34,18 @@ struct smtp_client_hooks {
 	int (*read)(void *ctx, void *bytes, size_t room, size_t *got, struct err *err);
 			/* next bytes of the body, CRLF lines; got 0: the end */
 	int (*commit)(void *ctx, struct err *err);	/* may be NULL; asked right before the byte
-			   that commits (final dot, BDAT LAST): -1 drops the connection */
+			 * that commits (final dot, BDAT LAST): -1 takes the message back, in
+			 * DATA by dropping the connection */
 	void (*done)(void *ctx, const struct err *err, const char *reply);
-			/* the transaction ended: err->kind ERR_NONE = every recipient not told
-			 * of by hook rcpt is accepted; TEMP or PERM = none was */
+			/* the transaction ended; err speaks of the recipients that hook rcpt did
+			 * not tell of: ERR_NONE = all of them are accepted (also when there are
+			 * none left), TEMP or PERM = none is.  reply may be "" */
 };
 
 struct smtp_client {
 	struct str out;		/* for the caller to send */
-	bool ready;		/* greeted: a message may be given */
+	bool chunks;		/* set by the caller: BDAT where it is offered */
+	bool ready;		/* greeted, nothing under way: a message may be given */
 	bool closing;		/* send out, then close */
 	bool failed;		/* the session is useless; err says why */
 	struct err err;
@@ -51,7 +59,8 @@ void smtp_client_start(struct smtp_client *client, const char *helo,
 void smtp_client_feed(struct smtp_client *client, const void *bytes, size_t len);
 void smtp_client_pump(struct smtp_client *client);
 void smtp_client_send(struct smtp_client *client, const struct envelope *env, uint64_t size);
-			/* size: bytes of the body as hook read will give them */
+			/* size: bytes of the body as hook read will give them; 0 = not known.
+			 * Hook done may be called before it returns */
 void smtp_client_quit(struct smtp_client *client);
 void smtp_client_eof(struct smtp_client *client);	/* the connection is gone: TEMP to done */
 void smtp_client_free(struct smtp_client *client);

@@ -1,0 +1,723 @@
+#include "lib/proto/smtp-client.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "lib/mail/dot.h"
+#include "lib/proto/reply.h"
+
+enum {
+	FLIGHT_MAX = 100,	/* commands sent ahead of their replies */
+	OUT_MAX = 64 << 10,	/* pump stops above it */
+	PIECE = 16 << 10,	/* of a body, for each hook read */
+	CHUNK_MAX = 64 << 10,	/* of a BDAT */
+	EARLY_MAX = 16 << 10,	/* bodies sent before the envelope is answered */
+};
+
+enum phase { GREETING, EHLO, HELO, IDLE, TALK, QUIT };
+
+enum body { BODY_NOT_YET, BODY_MOVING, BODY_SENT };
+
+/* What a transaction says is counted through: RSET (where one is needed), MAIL, each
+ * RCPT, and then DATA and the dot, or the chunks.  sent and due are places in that
+ * row: the next to be said, the next to be answered. */
+enum { AT_RSET, AT_MAIL, AT_RCPT };
+
+struct smtp_client_work {
+	const struct smtp_client_hooks *hooks;
+	void *ctx;
+	struct str helo;
+	enum phase phase;
+	struct reply reply;
+	bool open;		/* the last transaction was left open: RSET comes first */
+
+	const struct envelope *env;
+	struct str mail;	/* the whole MAIL command */
+	uint64_t size;
+	bool by_chunks;
+	size_t sent, due;
+	size_t accepted;	/* recipients */
+	struct err refusal;	/* of MAIL, DATA or a chunk: ends the transaction */
+	struct str words;	/* the reply it came with */
+
+	enum body body;
+	struct dot_out dot;
+	bool cr;		/* the last chunk ended in CR */
+	struct str piece;
+};
+
+static size_t
+at_body(const struct smtp_client_work *work)
+{
+	return AT_RCPT + work->env->rcpts;
+}
+
+static bool
+all_answered(const struct smtp_client_work *work)
+{
+	return work->due >= at_body(work);
+}
+
+/* Nobody is left to send it to. */
+static bool
+in_vain(const struct smtp_client_work *work)
+{
+	return work->refusal.kind != ERR_NONE || (all_answered(work) && work->accepted == 0);
+}
+
+static void
+say(struct smtp_client *client, const char *line)
+{
+	str_add_text(&client->out, line);
+	str_add_text(&client->out, "\r\n");
+}
+
+static void
+finish(struct smtp_client *client, const struct err *err, const char *reply)
+{
+	struct smtp_client_work *work = client->work;
+
+	work->phase = IDLE;
+	client->ready = !client->failed;
+	work->hooks->done(work->ctx, err, reply);
+}
+
+/* The session is of no more use; the message under way, if any, may be tried
+ * again (or not, when err says so). */
+static void
+fail(struct smtp_client *client, const struct err *err, const char *reply)
+{
+	bool talking = client->work->phase == TALK;
+
+	if (client->failed)
+		return;
+	client->err = *err;
+	client->failed = client->closing = true;
+	client->ready = false;
+	if (talking)
+		finish(client, err, reply);
+}
+
+static void
+fail_with_reply(struct smtp_client *client)
+{
+	struct err err = {0};
+	struct str text = {0};
+
+	reply_err(&client->work->reply, &err);
+	err.kind = ERR_TEMP;	/* what it says of the session it does not say of the mail */
+	reply_text(&client->work->reply, &text);
+	fail(client, &err, str_c(&text));
+	str_free(&text);
+}
+
+static void
+fail_protocol(struct smtp_client *client, const char *what)
+{
+	struct err err = {0};
+
+	err_set(&err, ERR_TEMP, "%s", what);
+	err_as(&err, 0, "4.5.0");
+	fail(client, &err, "");
+}
+
+/* The body: from hook read to out. */
+
+/* Reads a piece behind what is in work->piece.  1: something came, 0: the end. */
+static int
+read_piece(struct smtp_client *client, struct err *err)
+{
+	struct smtp_client_work *work = client->work;
+	size_t got = 0;
+
+	if (work->hooks->read(work->ctx, str_room(&work->piece, PIECE), PIECE, &got, err) < 0)
+		return -1;
+	work->piece.len += got;
+	return got > 0;
+}
+
+static int
+commit(struct smtp_client *client, struct err *err)
+{
+	const struct smtp_client_work *work = client->work;
+
+	return work->hooks->commit != NULL ? work->hooks->commit(work->ctx, err) : 0;
+}
+
+static int
+bare(struct err *err)
+{
+	err_set(err, ERR_PERM, "a CR or LF stands alone in the message");
+	return err_as_reply(err, 554, "5.6.0");
+}
+
+/* The last words of DATA; without recipients nothing is committed. */
+static int
+end_data(struct smtp_client *client, struct err *err)
+{
+	struct smtp_client_work *work = client->work;
+
+	if (!in_vain(work) && commit(client, err) < 0)
+		return -1;
+	if (dot_finish(&work->dot, &client->out) < 0)
+		return bare(err);
+	work->body = BODY_SENT;
+	work->sent++;
+	return 0;
+}
+
+static int
+move_data(struct smtp_client *client, struct err *err)
+{
+	struct smtp_client_work *work = client->work;
+
+	str_clear(&work->piece);
+	int got = in_vain(work) ? 0 : read_piece(client, err);
+	if (got < 0)
+		return -1;
+	if (got == 0)
+		return end_data(client, err);
+	if (dot_stuff(&work->dot, str_span(&work->piece), &client->out) < 0)
+		return bare(err);
+	return 0;
+}
+
+static int
+move_chunk(struct smtp_client *client, struct err *err)
+{
+	struct smtp_client_work *work = client->work;
+	int got = 1;
+
+	str_clear(&work->piece);
+	while (got > 0 && work->piece.len + PIECE <= CHUNK_MAX)
+		got = read_piece(client, err);
+	if (got < 0)
+		return -1;
+	bool last = got == 0;
+	if (!dot_lines_ok(str_span(&work->piece), &work->cr) || (last && work->cr))
+		return bare(err);
+	if (last && commit(client, err) < 0)
+		return -1;
+	str_printf(&client->out, "BDAT %zu%s\r\n", work->piece.len, last ? " LAST" : "");
+	str_add_span(&client->out, str_span(&work->piece));
+	work->sent++;
+	if (last)
+		work->body = BODY_SENT;
+	return 0;
+}
+
+/* Is the body to be moved on now?  In vain there are no more chunks, but what 354
+ * was said to has to end. */
+static bool
+moving(const struct smtp_client *client)
+{
+	const struct smtp_client_work *work = client->work;
+
+	return !client->failed && work->phase == TALK && work->body == BODY_MOVING &&
+	    (!work->by_chunks || !in_vain(work)) && client->out.len < OUT_MAX;
+}
+
+/* May one more chunk leave before the last one is answered? */
+static bool
+in_step(const struct smtp_client *client)
+{
+	return (client->offers & OFFER_PIPELINING) != 0 || client->work->due == client->work->sent;
+}
+
+/* A message can be taken back between chunks, but not out of DATA. */
+static void
+take_back(struct smtp_client *client, const struct err *err)
+{
+	if (client->work->by_chunks)
+		client->work->refusal = *err;
+	else
+		fail(client, err, "");
+}
+
+static void
+move(struct smtp_client *client)
+{
+	struct err err = {0};
+	bool by_chunks = client->work->by_chunks;
+
+	while (moving(client) && (!by_chunks || in_step(client))) {
+		if ((by_chunks ? move_chunk(client, &err) : move_data(client, &err)) < 0)
+			take_back(client, &err);
+	}
+}
+
+/* The envelope: commands as far as the server lets us go ahead. */
+
+static void
+say_rcpt(struct smtp_client *client, const struct rcpt *rcpt)
+{
+	struct span words = str_span(&rcpt->args), word, key;
+	const struct smtp_ext *ext;
+
+	str_add_text(&client->out, "RCPT TO:<");
+	str_add_span(&client->out, str_span(&rcpt->to));
+	str_add_char(&client->out, '>');
+	while ((word = span_word(&words)).len > 0) {
+		struct span value = word;
+		span_cut(&value, '=', &key);
+		if (smtp_param_find(true, key, ~client->offers, &ext) == NULL)
+			continue;
+		str_add_char(&client->out, ' ');
+		str_add_span(&client->out, word);
+	}
+	str_add_text(&client->out, "\r\n");
+}
+
+static void
+say_command(struct smtp_client *client, size_t at)
+{
+	struct smtp_client_work *work = client->work;
+
+	if (at == AT_RSET)
+		say(client, "RSET");
+	else if (at == AT_MAIL)
+		say(client, str_c(&work->mail));
+	else if (at < at_body(work))
+		say_rcpt(client, &work->env->rcpt[at - AT_RCPT]);
+	else
+		say(client, "DATA");
+}
+
+/* May the command at this place leave, with the one at due being answered next? */
+static bool
+may_go(const struct smtp_client *client)
+{
+	const struct smtp_client_work *work = client->work;
+	size_t end = at_body(work) + !work->by_chunks;
+
+	if (work->sent >= end || in_vain(work))
+		return false;
+	if (work->sent == work->due)
+		return true;
+	return (client->offers & OFFER_PIPELINING) != 0 && work->sent - work->due < FLIGHT_MAX;
+}
+
+/* Chunks need no 354: a small body may leave behind its envelope. */
+static bool
+chunks_may_begin(const struct smtp_client *client)
+{
+	const struct smtp_client_work *work = client->work;
+	bool early = (client->offers & OFFER_PIPELINING) != 0 && work->size > 0 &&
+	    work->size <= EARLY_MAX;
+
+	return work->by_chunks && work->body == BODY_NOT_YET && work->sent == at_body(work) &&
+	    !in_vain(work) && (early || all_answered(work));
+}
+
+static void
+push(struct smtp_client *client)
+{
+	struct smtp_client_work *work = client->work;
+
+	if (client->failed || work->phase != TALK)
+		return;
+	while (may_go(client))
+		say_command(client, work->sent++);
+	if (chunks_may_begin(client))
+		work->body = BODY_MOVING;
+	move(client);
+}
+
+/* Ends the transaction when nothing more of it is under way. */
+static void
+settle(struct smtp_client *client)
+{
+	struct smtp_client_work *work = client->work;
+
+	if (client->failed || work->phase != TALK || !in_vain(work))
+		return;
+	if (work->due < work->sent || (work->body == BODY_MOVING && !work->by_chunks))
+		return;
+	work->open = true;
+	finish(client, &work->refusal, str_c(&work->words));
+}
+
+void
+smtp_client_pump(struct smtp_client *client)
+{
+	push(client);
+	settle(client);
+}
+
+/* Replies. */
+
+static bool
+is_good(const struct smtp_client *client)
+{
+	return client->work->reply.code / 100 == 2;
+}
+
+static bool
+is_refusal(const struct smtp_client_work *work)
+{
+	return work->reply.code >= 400;
+}
+
+/* The reply refuses the whole transaction; the first one that does counts. */
+static void
+refuse(struct smtp_client *client)
+{
+	struct smtp_client_work *work = client->work;
+
+	if (work->refusal.kind != ERR_NONE)
+		return;
+	reply_err(&work->reply, &work->refusal);
+	str_clear(&work->words);
+	reply_text(&work->reply, &work->words);
+}
+
+static void
+greeting_came(struct smtp_client *client)
+{
+	if (client->work->reply.code != 220) {
+		fail_with_reply(client);
+		return;
+	}
+	client->work->phase = EHLO;
+	str_printf(&client->out, "EHLO %s\r\n", str_c(&client->work->helo));
+}
+
+static void
+read_offer(struct smtp_client *client, struct span line)
+{
+	struct span keyword = span_word(&line);
+
+	for (const struct smtp_ext *const *ext = smtp_exts; *ext != NULL; ext++) {
+		if (!span_is_case(keyword, (*ext)->keyword))
+			continue;
+		client->offers |= (*ext)->offer;
+		if ((*ext)->offered != NULL)
+			(*ext)->offered(client, line);
+	}
+}
+
+static void
+read_offers(struct smtp_client *client)
+{
+	struct span rest = str_span(&client->work->reply.lines), line;
+
+	span_cut(&rest, '\n', &line);	/* the server's name and greeting */
+	while (span_cut(&rest, '\n', &line))
+		read_offer(client, line);
+}
+
+static void
+hello_came(struct smtp_client *client)
+{
+	struct smtp_client_work *work = client->work;
+	bool ehlo = work->phase == EHLO;
+
+	if (is_good(client)) {
+		if (ehlo)
+			read_offers(client);
+		work->phase = IDLE;
+		client->ready = true;
+	} else if (ehlo && work->reply.code >= 500) {
+		work->phase = HELO;
+		str_printf(&client->out, "HELO %s\r\n", str_c(&work->helo));
+	} else {
+		fail_with_reply(client);
+	}
+}
+
+static void
+rcpt_came(struct smtp_client *client, size_t rcpt)
+{
+	struct smtp_client_work *work = client->work;
+	struct err err = {0};
+	struct str text = {0};
+
+	if (is_good(client)) {
+		work->accepted++;
+		return;
+	}
+	if (work->refusal.kind != ERR_NONE)
+		return;		/* the echo of a refused MAIL */
+	reply_err(&work->reply, &err);
+	reply_text(&work->reply, &text);
+	work->hooks->rcpt(work->ctx, rcpt, &err, str_c(&text));
+	str_free(&text);
+}
+
+/* DATA is answered: 354, or not. */
+static void
+data_came(struct smtp_client *client)
+{
+	struct smtp_client_work *work = client->work;
+
+	if (work->reply.code == 354)
+		work->body = BODY_MOVING;	/* RFC 2920 3.1: an empty one, in vain */
+	else if (work->accepted > 0)
+		refuse(client);
+}
+
+static void
+end_came(struct smtp_client *client)
+{
+	struct smtp_client_work *work = client->work;
+	struct err err = {0};
+	struct str text = {0};
+
+	if (in_vain(work))
+		return;
+	if (!is_good(client))
+		reply_err(&work->reply, &err);
+	reply_text(&work->reply, &text);
+	finish(client, &err, str_c(&text));
+	str_free(&text);
+}
+
+static void
+chunk_came(struct smtp_client *client)
+{
+	if (!is_good(client) && client->work->accepted > 0)
+		refuse(client);
+}
+
+/* 354 belongs to DATA, and no other good reply does. */
+static bool
+makes_sense(const struct smtp_client_work *work, bool data)
+{
+	if (work->reply.code / 100 == 3)
+		return data && work->reply.code == 354;
+	return !data || is_refusal(work);
+}
+
+static void
+talk_came(struct smtp_client *client)
+{
+	struct smtp_client_work *work = client->work;
+	size_t at = work->due++;
+	bool data = !work->by_chunks && at == at_body(work);
+
+	if (!makes_sense(work, data))
+		fail_protocol(client, "the server's reply makes no sense here");
+	else if (at == AT_RSET && is_refusal(work))
+		fail_with_reply(client);
+	else if (at == AT_RSET)
+		work->open = false;
+	else if (at == AT_MAIL && is_refusal(work))
+		refuse(client);
+	else if (at >= AT_RCPT && at < at_body(work))
+		rcpt_came(client, at - AT_RCPT);
+	else if (data)
+		data_came(client);
+	else if (work->body == BODY_SENT && work->due == work->sent)
+		end_came(client);
+	else if (at >= at_body(work))
+		chunk_came(client);
+}
+
+static void
+quit_came(struct smtp_client *client)
+{
+	client->closing = true;
+}
+
+static void
+nothing_came(struct smtp_client *client)
+{
+	fail_protocol(client, "the server answers what was not asked");
+}
+
+static void
+reply_came(struct smtp_client *client)
+{
+	static void (*const came[])(struct smtp_client *) = {
+		[GREETING] = greeting_came,
+		[EHLO] = hello_came,
+		[HELO] = hello_came,
+		[IDLE] = nothing_came,
+		[TALK] = talk_came,
+		[QUIT] = quit_came,
+	};
+	struct smtp_client_work *work = client->work;
+
+	if (work->reply.code == 421 && work->phase != QUIT)
+		fail_with_reply(client);	/* RFC 5321 3.8: at any time */
+	else if (work->phase == TALK && work->due == work->sent)
+		nothing_came(client);
+	else
+		came[work->phase](client);
+}
+
+void
+smtp_client_start(struct smtp_client *client, const char *helo,
+    const struct smtp_client_hooks *hooks, void *ctx)
+{
+	*client = (struct smtp_client){ .work = mem_get(sizeof *client->work) };
+	client->work->hooks = hooks;
+	client->work->ctx = ctx;
+	str_add_text(&client->work->helo, helo);
+}
+
+void
+smtp_client_feed(struct smtp_client *client, const void *bytes, size_t len)
+{
+	struct span in = { bytes, len };
+	struct err err = {0};
+	int got = 0;
+
+	while (!client->failed && (got = reply_feed(&client->work->reply, &in, &err)) > 0) {
+		reply_came(client);
+		smtp_client_pump(client);
+	}
+	if (got < 0)
+		fail(client, &err, "");
+}
+
+static bool
+has_controls(struct span text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		if ((unsigned char)text.p[i] < ' ' || text.p[i] == 0x7F)
+			return true;
+	}
+	return false;
+}
+
+/* The spool's envelopes were checked when they came; but what is a line of its own
+ * must not depend on that. */
+static int
+check_envelope(const struct envelope *env, struct err *err)
+{
+	bool bad = has_controls(str_span(&env->from)) || has_controls(str_span(&env->args));
+
+	for (size_t i = 0; i < env->rcpts; i++)
+		bad = bad || has_controls(str_span(&env->rcpt[i].to)) ||
+		    has_controls(str_span(&env->rcpt[i].args));
+	if (!bad)
+		return 0;
+	err_set(err, ERR_PERM, "the envelope has control characters");
+	return err_as_reply(err, 501, "5.1.7");
+}
+
+static int
+check_size(const struct smtp_client *client, uint64_t size, struct err *err)
+{
+	if (client->max_size == 0 || size <= client->max_size)
+		return 0;
+	err_set(err, ERR_PERM, "%ju bytes is more than the %ju the next host takes",
+	    (uintmax_t)size, (uintmax_t)client->max_size);
+	return err_as_reply(err, 552, "5.3.4");
+}
+
+/* A parameter of MAIL as it goes on, or not; SIZE is told anew. */
+static int
+add_mail_word(struct smtp_client *client, struct span word, struct err *err)
+{
+	struct str *mail = &client->work->mail;
+	struct span value = word, key;
+	const struct smtp_ext *ext;
+
+	span_cut(&value, '=', &key);
+	const struct smtp_param *param = smtp_param_find(false, key, 0, &ext);
+	if (param == NULL || ext->offer == OFFER_SIZE)
+		return 0;
+	if ((client->offers & ext->offer) != 0) {
+		str_add_char(mail, ' ');
+		str_add_span(mail, word);
+		return 0;
+	}
+	if (!param->essential)
+		return 0;
+	err_set(err, ERR_PERM, "the next host does not offer %s, which this message needs", ext->keyword);
+	return err_as_reply(err, 554, "5.6.7");
+}
+
+static int
+compose_mail(struct smtp_client *client, const struct envelope *env, uint64_t size, struct err *err)
+{
+	struct str *mail = &client->work->mail;
+	struct span words = str_span(&env->args), word;
+
+	str_set(mail, "MAIL FROM:<");
+	str_add_span(mail, str_span(&env->from));
+	str_add_char(mail, '>');
+	while ((word = span_word(&words)).len > 0) {
+		if (add_mail_word(client, word, err) < 0)
+			return -1;
+	}
+	if ((client->offers & OFFER_SIZE) != 0 && size > 0)
+		str_printf(mail, " SIZE=%ju", (uintmax_t)size);
+	return 0;
+}
+
+static void
+begin(struct smtp_client *client, const struct envelope *env, uint64_t size)
+{
+	struct smtp_client_work *work = client->work;
+
+	client->ready = false;
+	work->phase = TALK;
+	work->env = env;
+	work->size = size;
+	work->by_chunks = client->chunks && (client->offers & OFFER_CHUNKING) != 0;
+	work->sent = work->due = work->open ? AT_RSET : AT_MAIL;
+	work->accepted = 0;
+	work->refusal = (struct err){0};
+	str_clear(&work->words);
+	work->body = BODY_NOT_YET;
+	work->dot = (struct dot_out){0};
+	work->cr = false;
+}
+
+void
+smtp_client_send(struct smtp_client *client, const struct envelope *env, uint64_t size)
+{
+	struct err err = {0};
+
+	begin(client, env, size);
+	if (check_envelope(env, &err) < 0 || check_size(client, size, &err) < 0 ||
+	    compose_mail(client, env, size, &err) < 0)
+		finish(client, &err, "");
+	else
+		smtp_client_pump(client);
+}
+
+void
+smtp_client_quit(struct smtp_client *client)
+{
+	client->closing = !client->ready;
+	if (client->closing)
+		return;
+	say(client, "QUIT");
+	client->ready = false;
+	client->work->phase = QUIT;
+}
+
+void
+smtp_client_eof(struct smtp_client *client)
+{
+	struct err err = {0};
+
+	if (client->work->phase == QUIT) {
+		client->closing = true;
+		return;
+	}
+	err_set(&err, ERR_TEMP, "the server closed the connection");
+	err_as(&err, 0, "4.4.2");
+	fail(client, &err, "");
+}
+
+void
+smtp_client_free(struct smtp_client *client)
+{
+	struct smtp_client_work *work = client->work;
+
+	if (work != NULL) {
+		str_free(&work->helo);
+		str_free(&work->mail);
+		str_free(&work->words);
+		str_free(&work->piece);
+		reply_free(&work->reply);
+	}
+	free(work);
+	str_free(&client->out);
+	*client = (struct smtp_client){0};
+}

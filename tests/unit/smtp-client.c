@@ -1,0 +1,392 @@
+/* The client engine: what servers say, what they hear from us, and what becomes of
+ * the message.  Each reply is fed whole and in steps of 1, 2 and 3 bytes. */
+#include "lib/proto/smtp-client.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/talk/sender.h"
+
+#define ALL "250-mx\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8bitmime\r\n250-CHUNKING\r\n" \
+	"250-DSN\r\n250-X-OTHER\r\n250-SMTPUTF8\r\n250 ENHANCEDSTATUSCODES\r\n"
+#define PIPE "250-mx\r\n250 PIPELINING\r\n"
+#define PLAIN "250 mx\r\n"
+#define MAIL "MAIL FROM:<a@b>\r\n"
+#define MAIL5 "MAIL FROM:<a@b> SIZE=5\r\n"
+#define TO1 "RCPT TO:<c@d>\r\n"
+#define TO2 "RCPT TO:<e@f>\r\n"
+#define OK "250 2.0.0 ok\r\n"
+#define NO "550 5.1.1 no such user\r\n"
+#define LATER "450 4.2.1 not today\r\n"
+#define GO "354 go\r\n"
+
+enum { MORE = 8 };
+
+struct exchange {
+	const char *server;	/* says this */
+	const char *client;	/* and hears this */
+};
+
+struct dialogue {
+	const char *name;
+	const char *ehlo;
+	const char *args;	/* of MAIL */
+	size_t rcpts;
+	const char *body;
+	struct exchange talk[MORE];
+	const char *events;
+	bool chunks, failed;
+};
+
+static const struct dialogue dialogues[] = {
+	{ "one flight, one body", ALL, NULL, 1, "hi\r\n.x\r\n",
+	  { { NULL, "MAIL FROM:<a@b> SIZE=8\r\n" TO1 "DATA\r\n" }, { OK OK GO, "hi\r\n..x\r\n.\r\n" }, { OK, "" } },
+	  "commit\ndone OK 250 2.0.0 ok\n", false, false },
+	{ "step by step without PIPELINING", PLAIN, NULL, 2, "hi\r\n",
+	  { { NULL, MAIL }, { OK, TO1 }, { OK, TO2 }, { OK, "DATA\r\n" }, { GO, "hi\r\n.\r\n" }, { OK, "" } },
+	  "commit\ndone OK 250 2.0.0 ok\n", false, false },
+	{ "a missing last line end is added", PIPE, NULL, 1, "hi",
+	  { { NULL, MAIL TO1 "DATA\r\n" }, { OK OK GO, "hi\r\n.\r\n" }, { OK, "" } },
+	  "commit\ndone OK 250 2.0.0 ok\n", false, false },
+	{ "parameters go where they are offered", ALL, "SIZE=9 BODY=8BITMIME RET=HDRS ENVID=Q+2B X=y", 2, "hi\r\n.",
+	  { { NULL, "MAIL FROM:<a@b> BODY=8BITMIME RET=HDRS ENVID=Q+2B SIZE=5\r\n" TO1 TO2 "DATA\r\n" } },
+	  "", false, false },
+	{ "and stay where they are not", PIPE, "SIZE=9 BODY=8BITMIME RET=HDRS ENVID=Q+2B", 1, "hi",
+	  { { NULL, MAIL TO1 "DATA\r\n" } }, "", false, false },
+	{ "SMTPUTF8 cannot be left out", PIPE, "SMTPUTF8", 1, "hi",
+	  { { NULL, "" } },
+	  "done PERM the next host does not offer SMTPUTF8, which this message needs\n", false, false },
+	{ "larger than SIZE", "250-mx\r\n250 SIZE 4\r\n", NULL, 1, "hello",
+	  { { NULL, "" } }, "done PERM 5 bytes is more than the 4 the next host takes\n", false, false },
+	{ "a control character in the envelope", PLAIN, "X=\nRSET", 1, "hi",
+	  { { NULL, "" } }, "done PERM the envelope has control characters\n", false, false },
+	{ "some recipients are refused", PIPE, NULL, 3, "hi\r\n",
+	  { { NULL, MAIL TO1 TO2 "RCPT TO:<g@h>\r\n" "DATA\r\n" }, { OK NO OK LATER GO, "hi\r\n.\r\n" }, { OK, "" } },
+	  "rcpt 0 PERM 550 5.1.1 no such user\nrcpt 2 TEMP 450 4.2.1 not today\ncommit\ndone OK 250 2.0.0 ok\n",
+	  false, false },
+	{ "all are refused, DATA too", PIPE, NULL, 1, "hi\r\n",
+	  { { NULL, MAIL TO1 "DATA\r\n" }, { OK NO "503 5.5.1 no\r\n", "" } },
+	  "rcpt 0 PERM 550 5.1.1 no such user\ndone OK\n", false, false },
+	{ "all are refused, DATA is not: an empty one (RFC 2920 3.1)", PIPE, NULL, 1, "hi\r\n",
+	  { { NULL, MAIL TO1 "DATA\r\n" }, { OK NO GO, ".\r\n" }, { "554 5.5.1 no\r\n", "" } },
+	  "rcpt 0 PERM 550 5.1.1 no such user\ndone OK\n", false, false },
+	{ "all are refused, no DATA without PIPELINING", PLAIN, NULL, 1, "hi\r\n",
+	  { { NULL, MAIL }, { OK, TO1 }, { NO, "" } },
+	  "rcpt 0 PERM 550 5.1.1 no such user\ndone OK\n", false, false },
+	{ "MAIL is refused", PIPE, NULL, 1, "hi\r\n",
+	  { { NULL, MAIL TO1 "DATA\r\n" }, { "550 5.7.1 go\r\n503 5.5.1 no\r\n503 5.5.1 no\r\n", "" } },
+	  "done PERM 550 5.7.1 go\n", false, false },
+	{ "DATA is refused", PIPE, NULL, 1, "hi\r\n",
+	  { { NULL, MAIL TO1 "DATA\r\n" }, { OK OK "452 4.3.1 full\r\n", "" } },
+	  "done TEMP 452 4.3.1 full\n", false, false },
+	{ "the end is refused", PIPE, NULL, 1, "hi\r\n",
+	  { { NULL, MAIL TO1 "DATA\r\n" }, { OK OK GO, "hi\r\n.\r\n" }, { "554-5.6.0 no\r\n554 5.6.0 spam\r\n", "" } },
+	  "commit\ndone PERM 554 5.6.0 no spam\n", false, false },
+	{ "421 in the middle", PIPE, NULL, 1, "hi\r\n",
+	  { { NULL, MAIL TO1 "DATA\r\n" }, { OK "421 4.3.2 shutting down\r\n", "" } },
+	  "done TEMP 421 4.3.2 shutting down\n", false, true },
+	{ "421 behind the dot", PIPE, NULL, 1, "hi\r\n",
+	  { { NULL, MAIL TO1 "DATA\r\n" }, { OK OK GO, "hi\r\n.\r\n" }, { "421 4.4.2 slow\r\n", "" } },
+	  "commit\ndone TEMP 421 4.4.2 slow\n", false, true },
+	{ "a lone LF is not sent (DATA-02)", PIPE, NULL, 1, "hi\n.\nx\r\n",
+	  { { NULL, MAIL TO1 "DATA\r\n" }, { OK OK GO, "hi" } },
+	  "done PERM a CR or LF stands alone in the message\n", false, true },
+	{ "a dot behind a lone CR is not sent (DATA-02)", PIPE, NULL, 1, "hi\r.\r\nx\r\n",
+	  { { NULL, MAIL TO1 "DATA\r\n" }, { OK OK GO, "hi\r" } },
+	  "done PERM a CR or LF stands alone in the message\n", false, true },
+	{ "a body that ends in CR is not sent by BDAT either", ALL, NULL, 1, "a\r\n.\r",
+	  { { NULL, MAIL5 TO1 }, { OK OK, "" } },
+	  "done PERM a CR or LF stands alone in the message\n", true, false },
+	{ "BDAT in the flight of its envelope", ALL, NULL, 1, "a\r\n.b",
+	  { { NULL, MAIL5 TO1 "BDAT 5 LAST\r\na\r\n.b" }, { OK OK OK, "" } },
+	  "commit\ndone OK 250 2.0.0 ok\n", true, false },
+	{ "BDAT in vain", ALL, NULL, 1, "a\r\n.b",
+	  { { NULL, MAIL5 TO1 "BDAT 5 LAST\r\na\r\n.b" }, { OK NO "503 5.5.1 no\r\n", "" } },
+	  "commit\nrcpt 0 PERM 550 5.1.1 no such user\ndone OK\n", true, false },
+	{ "BDAT is refused", ALL, NULL, 1, "a\r\n.b",
+	  { { NULL, MAIL5 TO1 "BDAT 5 LAST\r\na\r\n.b" }, { OK OK "552 5.3.4 big\r\n", "" } },
+	  "commit\ndone PERM 552 5.3.4 big\n", true, false },
+	{ "a 2xx to DATA", PIPE, NULL, 1, "hi",
+	  { { NULL, MAIL TO1 "DATA\r\n" }, { OK OK OK, "" } },
+	  "done TEMP the server's reply makes no sense here\n", false, true },
+	{ "a 354 to MAIL", PIPE, NULL, 1, "hi",
+	  { { NULL, MAIL TO1 "DATA\r\n" }, { GO, "" } },
+	  "done TEMP the server's reply makes no sense here\n", false, true },
+	{ "a reply before the command (CLI-01)", PLAIN, NULL, 1, "hi",
+	  { { NULL, MAIL }, { OK OK OK, TO1 "DATA\r\n" } },
+	  "done TEMP the server's reply makes no sense here\n", false, true },
+	{ "two codes in a reply (CLI-01)", PIPE, NULL, 1, "hi",
+	  { { NULL, MAIL TO1 "DATA\r\n" }, { "250-a\r\n550 b\r\n", "" } },
+	  "done TEMP the server's reply has two codes\n", false, true },
+	{ "no code (CLI-01)", PIPE, NULL, 1, "hi",
+	  { { NULL, MAIL TO1 "DATA\r\n" }, { "what?\r\n", "" } },
+	  "done TEMP the server's answer is no reply\n", false, true },
+	{ "code 999 (CLI-01)", PIPE, NULL, 1, "hi",
+	  { { NULL, MAIL TO1 "DATA\r\n" }, { "999 x\r\n", "" } },
+	  "done TEMP the server's answer is no reply\n", false, true },
+	{ "250 without words, LF only (CLI-01)", PIPE, NULL, 1, "hi",
+	  { { NULL, MAIL TO1 "DATA\r\n" }, { "250\n250 \n354\n", "hi\r\n.\r\n" }, { "250\n", "" } },
+	  "commit\ndone OK 250\n", false, false },
+	{ "controls in the server's words (CLI-02)", PIPE, NULL, 1, "hi",
+	  { { NULL, MAIL TO1 "DATA\r\n" }, { "550 \x1b[2J%s%n\r\xff\r\n" "503\r\n503\r\n", "" } },
+	  "done PERM 550 \\x1B[2J%s%n\\x0D\\xFF\n", false, false },
+};
+
+static void
+feed(struct sender *sender, const char *text, size_t step)
+{
+	struct span rest = span_of(text);
+
+	while (rest.len > 0) {
+		struct span piece = span_to(rest, step > 0 ? step : rest.len);
+		smtp_client_feed(&sender->client, piece.p, piece.len);
+		rest = span_from(rest, piece.len);
+	}
+}
+
+static void
+greet(struct sender *sender, const char *ehlo, size_t step)
+{
+	sender_start(sender);
+	feed(sender, "220-mx ESMTP\r\n220 hello\r\n", step);
+	ck_assert_str_eq(str_c(&sender->client.out), "EHLO home.example\r\n");
+	str_clear(&sender->client.out);
+	feed(sender, ehlo, step);
+	ck_assert(sender->client.ready);
+}
+
+static void
+play(const struct dialogue *row, size_t step)
+{
+	static const char *const to[] = { "c@d", "e@f", "g@h" };
+	struct sender sender = { .piece = step };
+
+	greet(&sender, row->ehlo, step);
+	sender.client.chunks = row->chunks;
+	sender_mail(&sender, "a@b", row->args);
+	for (size_t i = 0; i < row->rcpts; i++)
+		sender_rcpt(&sender, to[i], NULL);
+	sender_send(&sender, span_of(row->body));
+	for (const struct exchange *now = row->talk; now->client != NULL; now++) {
+		feed(&sender, now->server, step);
+		ck_assert_msg(strcmp(str_c(&sender.client.out), now->client) == 0,
+		    "%s (step %zu): said \"%s\", not \"%s\"", row->name, step,
+		    str_c(&sender.client.out), now->client);
+		str_clear(&sender.client.out);
+	}
+	ck_assert_msg(sender.client.failed == row->failed, "%s: failed", row->name);
+	if (row->events[0] != '\0')
+		ck_assert_msg(strcmp(str_c(&sender.events), row->events) == 0,
+		    "%s (step %zu): %s", row->name, step, str_c(&sender.events));
+	sender_free(&sender);
+}
+
+START_TEST(dialogues_go_as_the_rows_say)
+{
+	for (size_t step = 0; step <= 3; step++)
+		play(&dialogues[_i], step);
+}
+END_TEST
+
+START_TEST(a_server_without_ehlo_gets_helo)
+{
+	struct sender sender = {0};
+
+	sender_start(&sender);
+	feed(&sender, "220 mx\r\n502 what?\r\n", 0);
+	ck_assert_str_eq(str_c(&sender.client.out), "EHLO home.example\r\nHELO home.example\r\n");
+	feed(&sender, "250 mx\r\n", 0);
+	ck_assert(sender.client.ready && sender.client.offers == 0);
+	sender_free(&sender);
+}
+END_TEST
+
+START_TEST(a_greeting_that_is_none_is_temporary)
+{
+	static const char *const rows[] = {
+		"554 go away\r\n", "421 busy\r\n", "450 x\r\n", "250 hi\r\n", "SSH-2.0-x\r\n", "* OK imap\r\n",
+		"220 hi\r\n421 x\r\n", "220 hi\r\n450 x\r\n", "220 hi\r\n502 x\r\n502 x\r\n",
+	};
+	struct sender sender = {0};
+
+	sender_start(&sender);
+	feed(&sender, rows[_i], 1);
+	ck_assert(sender.client.failed && sender.client.closing && !sender.client.ready);
+	ck_assert_int_eq(sender.client.err.kind, ERR_TEMP);
+	ck_assert_str_eq(str_c(&sender.events), "");
+	sender_free(&sender);
+}
+END_TEST
+
+START_TEST(what_was_left_open_is_reset_first)
+{
+	struct sender sender = {0};
+
+	greet(&sender, PIPE, 0);
+	sender_mail(&sender, "a@b", NULL);
+	sender_rcpt(&sender, "c@d", NULL);
+	sender_send(&sender, span_of("1\r\n"));
+	feed(&sender, OK NO "503 no\r\n", 0);
+	ck_assert(sender.client.ready);
+	str_clear(&sender.client.out);
+	sender_send(&sender, span_of("2\r\n"));
+	ck_assert_str_eq(str_c(&sender.client.out), "RSET\r\n" MAIL TO1 "DATA\r\n");
+	feed(&sender, OK OK OK GO OK, 0);
+	str_clear(&sender.client.out);
+	sender_send(&sender, span_of("3\r\n"));
+	ck_assert_str_eq(str_c(&sender.client.out), MAIL TO1 "DATA\r\n");
+	feed(&sender, OK OK GO OK, 0);
+	smtp_client_quit(&sender.client);
+	feed(&sender, "221 bye\r\n", 0);
+	ck_assert(sender.client.closing && !sender.client.failed);
+	ck_assert_str_eq(str_c(&sender.events), "rcpt 0 PERM 550 5.1.1 no such user\ndone OK\n"
+	    "commit\ndone OK 250 2.0.0 ok\ncommit\ndone OK 250 2.0.0 ok\n");
+	sender_free(&sender);
+}
+END_TEST
+
+/* RFC 1047: after the dot nobody knows; the message is kept. */
+START_TEST(a_lost_connection_is_temporary)
+{
+	static const char *const said[] = { "", OK, OK OK, OK OK GO };
+	struct sender sender = {0};
+
+	greet(&sender, PIPE, 0);
+	sender_mail(&sender, "a@b", NULL);
+	sender_rcpt(&sender, "c@d", NULL);
+	sender_send(&sender, span_of("1\r\n"));
+	feed(&sender, said[_i], 0);
+	smtp_client_eof(&sender.client);
+	smtp_client_eof(&sender.client);
+	ck_assert(sender.client.failed);
+	ck_assert(strstr(str_c(&sender.events), "done TEMP the server closed the connection\n") != NULL);
+	sender_free(&sender);
+}
+END_TEST
+
+START_TEST(a_message_that_was_moved_away_is_not_committed)
+{
+	struct sender sender = { .no_commit = true };
+
+	greet(&sender, _i ? ALL : PIPE, 0);
+	sender.client.chunks = _i;
+	sender_mail(&sender, "a@b", NULL);
+	sender_rcpt(&sender, "c@d", NULL);
+	sender_send(&sender, span_of("1\r\n"));
+	feed(&sender, _i ? OK OK : OK OK GO, 0);
+	ck_assert(strstr(str_c(&sender.client.out), ".\r\n") == NULL);
+	ck_assert(strstr(str_c(&sender.client.out), "LAST") == NULL);
+	ck_assert_int_eq(sender.client.failed, !_i);
+	ck_assert_str_eq(str_c(&sender.events), "commit\ndone TEMP it was moved away\n");
+	sender_free(&sender);
+}
+END_TEST
+
+START_TEST(a_body_that_cannot_be_read_is_not_ended)
+{
+	struct sender sender = { .bad_read = true };
+
+	greet(&sender, PIPE, 0);
+	sender_mail(&sender, "a@b", NULL);
+	sender_rcpt(&sender, "c@d", NULL);
+	sender_send(&sender, span_of("1\r\n"));
+	feed(&sender, OK OK GO, 0);
+	ck_assert(strstr(str_c(&sender.client.out), ".\r\n") == NULL);
+	ck_assert_str_eq(str_c(&sender.events), "done TEMP cannot read it\n");
+	sender_free(&sender);
+}
+END_TEST
+
+/* CLI-01: a line, a reply, for ever. */
+START_TEST(replies_are_bounded)
+{
+	struct sender sender = {0};
+	struct str said = {0};
+
+	if (_i == 0) {
+		str_add_text(&said, "220 ");
+		while (said.len < 9 << 10)
+			str_add_char(&said, 'x');
+	} else {
+		for (int i = 0; i < 201; i++)
+			str_add_text(&said, "220-x\r\n");
+	}
+	sender_start(&sender);
+	feed(&sender, str_c(&said), 100);
+	ck_assert(sender.client.failed && sender.client.err.kind == ERR_TEMP);
+	sender_free(&sender);
+	str_free(&said);
+}
+END_TEST
+
+START_TEST(a_large_body_leaves_in_pieces)
+{
+	struct sender sender = {0};
+	struct str body = {0};
+	size_t left = 0, most = 0;
+
+	while (body.len < 1 << 20)
+		str_add_text(&body, ".a line of mail\r\n");
+	greet(&sender, "250-mx\r\n250-CHUNKING\r\n250 PIPELINING\r\n", 0);
+	sender.client.chunks = _i;
+	sender_mail(&sender, "a@b", NULL);
+	sender_rcpt(&sender, "c@d", NULL);
+	sender_send(&sender, str_span(&body));
+	feed(&sender, _i ? OK OK : OK OK GO, 0);
+	while (sender.client.out.len > 0) {
+		left += sender.client.out.len;
+		most = sender.client.out.len > most ? sender.client.out.len : most;
+		str_clear(&sender.client.out);
+		smtp_client_pump(&sender.client);
+	}
+	ck_assert_uint_gt(left, body.len);
+	ck_assert_uint_lt(most, 160 << 10);
+	ck_assert_str_eq(str_c(&sender.events), "commit\n");
+	sender_free(&sender);
+	str_free(&body);
+}
+END_TEST
+
+START_TEST(many_recipients_leave_in_flights)
+{
+	struct sender sender = {0};
+
+	greet(&sender, PIPE, 0);
+	sender_mail(&sender, "a@b", NULL);
+	for (int i = 0; i < 1000; i++)
+		sender_rcpt(&sender, "c@d", NULL);
+	sender_send(&sender, span_of("1\r\n"));
+	ck_assert_uint_lt(sender.client.out.len, 2000);
+	for (int i = 0; i < 1001; i++)
+		feed(&sender, OK, 0);
+	feed(&sender, GO OK, 0);
+	ck_assert_str_eq(str_c(&sender.events), "commit\ndone OK 250 2.0.0 ok\n");
+	sender_free(&sender);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("smtp-client");
+	TCase *tcase = tcase_create("dialogues");
+
+	tcase_add_loop_test(tcase, dialogues_go_as_the_rows_say, 0,
+	    (int)(sizeof dialogues / sizeof dialogues[0]));
+	tcase_add_test(tcase, a_server_without_ehlo_gets_helo);
+	tcase_add_loop_test(tcase, a_greeting_that_is_none_is_temporary, 0, 9);
+	tcase_add_test(tcase, what_was_left_open_is_reset_first);
+	tcase_add_loop_test(tcase, a_lost_connection_is_temporary, 0, 4);
+	tcase_add_loop_test(tcase, a_message_that_was_moved_away_is_not_committed, 0, 2);
+	tcase_add_test(tcase, a_body_that_cannot_be_read_is_not_ended);
+	tcase_add_loop_test(tcase, replies_are_bounded, 0, 2);
+	tcase_add_loop_test(tcase, a_large_body_leaves_in_pieces, 0, 2);
+	tcase_add_test(tcase, many_recipients_leave_in_flights);
+	suite_add_tcase(suite, tcase);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed > 0;
+}
