@@ -1,1 +1,14 @@
-# rmail: see the folder's main header
+# rmail: mail from UUCP and from programs; rmail/rmail.h says what is where.
+pkglibexec_PROGRAMS += rmail/rmail rmail/mochila-drop
+rmail_rmail_SOURCES = \
+	%D%/compose.c %D%/compose.h \
+	%D%/rmail.c %D%/rmail.h \
+	%D%/sendmail.c \
+	%D%/submit.c %D%/submit.h
+rmail_rmail_CPPFLAGS = $(AM_CPPFLAGS) -DBINDIR='"$(bindir)"'
+rmail_rmail_LDADD = $(SPOOL_LIBS)
+
+rmail_mochila_drop_SOURCES = %D%/drop.c
+rmail_mochila_drop_CFLAGS = -std=c11 -Wall -Wextra $(HARDEN) $(SAN)
+
+ALIASES += rmail:sendmail

@@ -24,6 +24,7 @@ static const struct conf_row spool_rows[] = {
 	ROW("max-recipients", number, max_recipients, "1000", "most recipients of a message"),
 	ROW("max-hops", number, max_hops, "50", "Received fields of a message that loops"),
 	ROW("max-batch-unpacked", bytes, max_batch_unpacked, "2G", "a batch that grows beyond is refused"),
+	ROW("rmail", text, rmail, "spool:", "where rmail gives mail to: spool: or sendmail:PROGRAM"),
 	ROW("min-free", bytes, min_free, "64M", "stays free on the spool's file system"),
 	ROW("retry-after", seconds, retry_after, "5m", "first pause of a destination that failed"),
 	ROW("retry-max", seconds, retry_max, "4h", "longest pause of a destination that failed"),

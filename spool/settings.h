@@ -28,6 +28,7 @@ struct spool_settings {		/* [spool] */
 	uint64_t max_recipients;
 	uint64_t max_hops;	/* Received fields before a message counts as looping */
 	uint64_t max_batch_unpacked;	/* bytes: a batch that grows beyond is refused */
+	char *rmail;		/* where rmail gives mail to: spool:, sendmail:PROGRAM */
 	uint64_t min_free;	/* bytes that stay free on the spool's file system */
 	int64_t retry_after, retry_max;	/* first and longest pause after a TEMP failure */
 	int64_t seen_keep;	/* how long ids of peers are remembered */

@@ -1,1 +1,1 @@
-# tests of rmail
+# tests of rmail/
