@@ -1,0 +1,185 @@
+#!/bin/sh
+# Mail goes hub -> home and home -> hub while every program on the way is killed
+# (SIGKILL) at random moments.  A ledger outside the programs holds what was promised:
+# the SHA-256 of each body whose submission was acknowledged.  In the end each of these
+# has arrived exactly once, and what was tried but not acknowledged at most once.
+#
+# KILLS=1000 tests/e2e/91-kill.sh goes on for longer.
+. "${srcdir:-.}/tests/e2e/lib.sh"
+need ssh-keygen python3 shuf
+stage
+kills=${KILLS:-60}
+
+# ---- Two sites, a real sshd --------------------------------------------------------------
+
+make_site "$work/hub" hub
+make_site "$work/home" home
+free_port
+hub_port=$port
+free_port
+home_port=$port
+free_port
+cat >>"$work/hub/mochila.conf" <<END
+log = $work/hub.log
+retry-after = 1
+retry-max = 1
+[relay main]
+listen = 127.0.0.1:$hub_port
+[site home]
+[routes]
+home.example = site:home
+hub.example = maildir:mail
+END
+cat >>"$work/home/mochila.conf" <<END
+log = $work/home.log
+retry-after = 1
+retry-max = 1
+[relay main]
+listen = 127.0.0.1:$home_port
+[site hub]
+link = ssh://$(id -un)@127.0.0.1:$port
+[routes]
+home.example = maildir:mail
+* = site:hub
+END
+caller_may home hub || skip "$why"
+
+# ---- Promises ----------------------------------------------------------------------------
+
+# letter DOMAIN NUMBER: a message whose body there is once; some are large.
+letter() {
+	printf 'From: ann@elsewhere.example\nTo: user@%s\nSubject: letter %s\n\nletter %s to %s\n' \
+	    "$1" "$2" "$2" "$1"
+	head -c $((1 + $(random 4) * 20000)) /dev/urandom | od -An -tx1
+}
+
+# One SMTP transaction and no second try: what a client does that dies when we do.
+submit_at_hub() {
+	python3 - "$hub_port" "$1" 2>>"$work/submit.log" <<-END
+		import smtplib, sys
+		with smtplib.SMTP("127.0.0.1", int(sys.argv[1]), timeout=20) as smtp:
+		    smtp.sendmail("ann@elsewhere.example", ["user@home.example"], open(sys.argv[2]).read())
+	END
+}
+
+submit_at_home() {	# from a pipe
+	at home sendmail -f ann@elsewhere.example user@hub.example <"$1"
+}
+
+# submitter SITE DOMAIN: letters until told to stop, a line in SITE.tried before each and in
+# SITE.promised after its acknowledgement.
+submitter() {
+	number=0
+	while ! test -e "$work/stop"; do
+		number=$((number + 1))
+		letter "$2" "$number" >"$work/$1.letter"
+		sum=$(body "$work/$1.letter" | sha256sum | cut -d' ' -f1)
+		say "$sum" >>"$work/$1.tried"
+		"submit_at_$1" "$work/$1.letter" && say "$sum" >>"$work/$1.promised"
+		sleep 0.1
+	done
+}
+
+# ---- The way, and what goes wrong on it ------------------------------------------------------
+
+keep_up() {	# SITE: its relay, begun again whenever it died
+	while ! test -e "$work/stop"; do
+		at "$1" mochila-relay
+		sleep 0.05
+	done
+}
+
+exchange() {
+	at hub bsmtp pack home
+	at home bsmtp pack hub
+	at home mochila call hub
+}
+
+exchanges() {
+	while ! test -e "$work/stop"; do
+		exchange
+	done
+}
+
+# Ours: they carry our libexec in their environment, and are none of the shells.
+victims() {
+	grep -lzxF "MOCHILA_LIBEXEC=$MOCHILA_LIBEXEC" /proc/[0-9]*/environ 2>/dev/null |
+	    while IFS=/ read -r _ _ victim _; do
+		case $(cat "/proc/$victim/comm" 2>/dev/null) in
+		bsmtp | rgsmtp | rmail | sendmail | uucico-ssh | uuxqt | mochila | mochila-relay)
+			say "$victim" ;;
+		esac
+	    done
+}
+
+kill_some() {
+	killed=0
+	while test $killed -lt "$kills"; do
+		sleep "0.$((1 + $(random 3)))"
+		victim=$(victims | shuf -n 1)
+		test -n "$victim" || continue
+		comm=$(cat "/proc/$victim/comm" 2>/dev/null) || continue
+		kill -KILL "$victim" 2>/dev/null && killed=$((killed + 1)) && say "$comm" >>"$work/killed"
+	done
+}
+
+: >"$work/hub.promised"
+: >"$work/home.promised"
+start keep-hub keep_up hub
+start keep-home keep_up home
+wait_for 10 listening "$hub_port" || fail "the hub's relay does not listen"
+start submit-hub submitter hub home.example
+start submit-home submitter home hub.example
+start exchanges exchanges
+kill_some
+touch "$work/stop"
+
+# ---- Calm: everything may finish ---------------------------------------------------------------
+
+stop_loops() {
+	for loop in $started; do
+		test "$loop" = "$sshd" || stop "$loop"
+	done
+}
+stop_loops
+start relay-hub at hub mochila-relay
+start relay-home at home mochila-relay
+
+on_the_way() {	# files that are not yet at their end, at either site
+	find "$work"/hub/spool/in "$work"/hub/spool/out "$work"/hub/spool/sent "$work"/hub/spool/xqt \
+	    "$work"/hub/spool/drop "$work"/home/spool/in "$work"/home/spool/out \
+	    "$work"/home/spool/sent "$work"/home/spool/xqt "$work"/home/spool/drop \
+	    -type f ! -name '.*' 2>/dev/null
+}
+arrived_all() {
+	exchange >>"$work/calm.log" 2>&1
+	test -z "$(on_the_way)"
+}
+if ! wait_for 60 arrived_all; then
+	fail "these are still on the way:"
+	on_the_way
+fi
+
+# ---- The ledger is right -------------------------------------------------------------------------
+
+# judge FROM TO: what FROM promised against TO's Maildir.
+judge() {
+	mkdir -p "$work/$2/mail/new"
+	body_sums "$work/$2/mail/new" "$work/$2.sums"
+	cut -d' ' -f1 "$work/$2.sums" | sort >"$work/$2.got"
+	sort "$work/$1.tried" >"$work/tried"
+	sort "$work/$1.promised" >"$work/promised"
+	say "$1 -> $2: $(wc -l <"$work/tried") tried, $(wc -l <"$work/promised") promised," \
+	    "$(wc -l <"$work/$2.got") arrived"
+	check "what $1 promised has arrived" test -z "$(comm -23 "$work/promised" "$work/$2.got")"
+	check "nothing from $1 arrived twice" test -z "$(uniq -d "$work/$2.got")"
+	check "nothing arrived at $2 that nobody sent" \
+	    test -z "$(uniq "$work/$2.got" | comm -13 "$work/tried" -)"
+}
+judge hub home
+judge home hub
+check "some were promised at both ends" test -s "$work/hub.promised" -a -s "$work/home.promised"
+check "nothing is held or failed" test -z \
+    "$(find "$work"/*/spool/hold "$work"/*/spool/failed -type f 2>/dev/null)"
+say "killed: $(sort "$work/killed" | uniq -c | tr -s ' \n' ' ')"
+finish
