@@ -1,1 +1,15 @@
-# relay: see the folder's main header
+# relay: the daemon that takes, keeps and forwards (relay/relay.h).
+sbin_PROGRAMS += relay/mochila-relay
+relay_sources = \
+	%D%/access.c %D%/access.h \
+	%D%/lane.c %D%/lane.h \
+	%D%/ready.c %D%/ready.h \
+	%D%/relay.c %D%/relay.h \
+	%D%/rights.c %D%/rights.h \
+	%D%/runner.c %D%/runner.h \
+	%D%/service-smtp.c %D%/service.h \
+	%D%/session.c %D%/session.h \
+	%D%/settler.c %D%/settler.h \
+	%D%/transport-maildir.c %D%/transport-smtp.c %D%/transport.h
+relay_mochila_relay_SOURCES = $(relay_sources) %D%/main.c
+relay_mochila_relay_LDADD = spool/libspool.a lib/libproto.a lib/libmail.a $(NET_LIBS) $(BASE_LIBS)

@@ -59,6 +59,7 @@ static const struct conf_row relay_rows[] = {
 	ROW("max-connections", number, max_connections, "100", "connections in all"),
 	ROW("max-client-connections", number, max_client_connections, "10", "connections of one client"),
 	ROW("max-errors", number, max_errors, "20", "errors before a client is sent away"),
+	ROW("min-data-rate", bytes, min_data_rate, "50", "bytes a second at which a body must come in"),
 	{0},
 };
 #undef CONF_OF

@@ -56,6 +56,7 @@ struct relay_settings {		/* [relay NAME] */
 	int64_t timeout;	/* seconds for a command or a reply */
 	uint64_t max_connections, max_client_connections;
 	uint64_t max_errors;
+	uint64_t min_data_rate;	/* bytes a second at which a body must come in */
 };
 
 struct route {			/* [routes] PATTERN = DESTINATION, in order */

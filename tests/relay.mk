@@ -1,5 +1,5 @@
 # tests of lib/net and relay
-check_PROGRAMS += tests/unit/place tests/unit/net tests/unit/maildir
+check_PROGRAMS += tests/unit/place tests/unit/net tests/unit/maildir tests/unit/access
 tests_unit_place_SOURCES = %D%/unit/place.c
 tests_unit_place_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_place_LDADD = $(NET_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
@@ -9,3 +9,13 @@ tests_unit_net_LDADD = $(NET_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 tests_unit_maildir_SOURCES = %D%/unit/maildir.c
 tests_unit_maildir_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_maildir_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)
+tests_unit_access_SOURCES = %D%/unit/access.c relay/access.c
+tests_unit_access_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_access_LDADD = spool/libspool.a lib/libproto.a lib/libmail.a $(NET_LIBS) $(BASE_LIBS) \
+	$(CHECK_LIBS)
+
+# One end of a TCP dialogue, for the end-to-end tests.
+noinst_PROGRAMS += tests/e2e/wire
+tests_e2e_wire_SOURCES = %D%/e2e/wire.c
+dist_check_SCRIPTS += %D%/e2e/30-relay.sh
+EXTRA_DIST += %D%/e2e/relay-lib.sh

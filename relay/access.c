@@ -1,0 +1,126 @@
+#include "relay/access.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/mail/envelope.h"
+#include "spool/maildir.h"
+#include "spool/route.h"
+
+int
+access_parse(struct access *access, const char *relay_from, struct err *err)
+{
+	struct span rest = span_of(relay_from), word;
+
+	*access = (struct access){0};
+	while ((word = span_word(&rest)).len > 0) {
+		access->network = mem_resize(access->network, access->networks + 1,
+		    sizeof *access->network);
+		if (network_parse(word, &access->network[access->networks], err) < 0) {
+			access_free(access);
+			return err_prefix(err, "relay-from");
+		}
+		access->networks++;
+	}
+	return 0;
+}
+
+void
+access_free(struct access *access)
+{
+	free(access->network);
+	*access = (struct access){0};
+}
+
+bool
+access_trusts(const struct access *access, const struct ip *client)
+{
+	for (size_t i = 0; i < access->networks; i++)
+		if (network_has(&access->network[i], client))
+			return true;
+	return false;
+}
+
+static int
+refuse(struct err *err, const char *code, const char *text)
+{
+	err_set(err, ERR_PERM, "%s", text);
+	return err_as_reply(err, 550, code);
+}
+
+/* The local part as it reads when its quotes are taken for what they are: a next
+ * host may take them off. */
+static bool
+names_a_hop(struct span rcpt)
+{
+	struct span domain = envelope_domain(rcpt), local = rcpt;
+
+	if (domain.len > 0)
+		local.len -= domain.len + 1;
+	for (size_t i = 0; i < local.len; i++)
+		if (strchr("%!@:", local.p[i]) != NULL)
+			return true;
+	return false;
+}
+
+static int
+maildir_takes(const struct settings *settings, const char *dir, struct span rcpt, struct err *err)
+{
+	struct str folder = {0};
+	int result = maildir_folder(settings, dir, rcpt, &folder, err);
+
+	str_free(&folder);
+	return result < 0 ? err_as_reply(err, 550, "5.1.1") : 0;
+}
+
+int
+access_rcpt(const struct settings *settings, bool trusted, struct span rcpt, struct err *err)
+{
+	struct route_match match = route_find(settings, rcpt);
+
+	if (match.kind == ROUTE_NONE)
+		return refuse(err, trusted ? "5.1.2" : "5.7.1",
+		    trusted ? "no route leads to this domain" : "relaying denied");
+	if (match.wildcard && !trusted)
+		return refuse(err, "5.7.1", "relaying denied");
+	if (!match.wildcard && names_a_hop(rcpt))
+		return refuse(err, "5.7.1", "relaying denied: the local part names another hop");
+	if (match.kind == ROUTE_REJECT)
+		return refuse(err, "5.7.1", match.rest);
+	if (match.kind == ROUTE_MAILDIR)
+		return maildir_takes(settings, match.rest, rcpt, err);
+	return 0;
+}
+
+/* Nobody's own network: wider than the widest that is handed out for private or
+ * provider use (10.0.0.0/8; fc00::/7, and 2000::/3 is all of the public IPv6). */
+static bool
+is_everybody(const struct network *network)
+{
+	if (network->v4)
+		return network->bits < 96 + 8;
+	bool private = (network->ip.bytes[0] & 0xfe) == 0xfc && network->bits >= 7;
+	return network->bits < 16 && !private && network->ip.bytes[0] != 0xfe;
+}
+
+int
+access_check(const struct access *access, const struct settings *settings, struct err *err)
+{
+	struct route_match anywhere = route_find(settings, SPAN("anybody@anywhere.invalid"));
+
+	if (!anywhere.wildcard || (anywhere.kind != ROUTE_SMTP && anywhere.kind != ROUTE_SITE))
+		return 0;
+	for (size_t i = 0; i < access->networks; i++) {
+		const struct network *network = &access->network[i];
+		struct str ip = {0};
+		if (!is_everybody(network))
+			continue;
+		ip_show(&network->ip, &ip);
+		err_set(err, ERR_CONFIG, "this would be an open relay: relay-from %s/%u lets everybody send "
+		    "anywhere through the \"*\" route; name your own networks instead",
+		    str_c(&ip), network->bits - (network->v4 ? 96 : 0));
+		str_free(&ip);
+		return -1;
+	}
+	return 0;
+}

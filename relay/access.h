@@ -1,0 +1,35 @@
+/*
+ * access - who may send to whom.  Pure functions of settings and addresses.
+ *
+ * A client inside relay-from may send wherever a route leads.  Anybody else may send
+ * to what has a route of its own (an address, a domain, the domains below one), never
+ * through "*".  Nothing that a client says of himself gives a right, nor does his name
+ * in the DNS.
+ *
+ * An address was parsed once, by the SMTP engine: its domain decides.  Behind a route
+ * of our own, a local part that names a second hop (user%other, other!user,
+ * "user@other") is refused for everybody, because the next host might obey it.
+ */
+#ifndef RELAY_ACCESS_H
+#define RELAY_ACCESS_H
+
+#include "lib/net/place.h"
+#include "spool/settings.h"
+
+struct access {
+	struct network *network;	/* of relay-from */
+	size_t networks;
+};
+
+int access_parse(struct access *access, const char *relay_from, struct err *err);
+void access_free(struct access *access);
+bool access_trusts(const struct access *access, const struct ip *client);
+
+/* 0, or ERR_PERM with the code for the reply to RCPT. */
+int access_rcpt(const struct settings *settings, bool trusted, struct span rcpt, struct err *err);
+
+/* Refuses settings under which anybody could send anywhere through us: networks as
+ * wide as the Internet together with a "*" route that leads out. */
+int access_check(const struct access *access, const struct settings *settings, struct err *err);
+
+#endif

@@ -1,0 +1,294 @@
+#include "relay/lane.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "relay/relay.h"
+#include "relay/transport.h"
+
+enum {
+	PASSED_AT_ONCE = 100,	/* messages not due yet, before others have their turn */
+	LOCKED_SECONDS = 5,	/* another process works the queue */
+	TROUBLE_SECONDS = 60,	/* it cannot be read */
+};
+
+/* when */
+
+static void
+pause_for(struct lane *lane, int64_t microseconds)
+{
+	if (!lane->relay->runner.stopping)
+		timer_set(&lane->timer, microseconds);
+}
+
+static int64_t
+between(int64_t value, int64_t least, int64_t most)
+{
+	return value < least ? least : value > most ? most : value;
+}
+
+/* When a recipient may be tried: 0 is now. */
+static int64_t
+rcpt_due(const struct lane *lane, const struct rcpt_status *status)
+{
+	const struct spool_settings *s = &lane->relay->setup->settings.spool;
+	int64_t age = status->at - lane->message.entry.info.time;
+
+	if (status->state != RCPT_DEFERRED)
+		return 0;
+	return status->at + between(age, s->retry_after * CLOCK_SECOND, s->retry_max * CLOCK_SECOND);
+}
+
+/* Of the recipients that wait, the first that is due. */
+static int64_t
+message_due(const struct lane *lane)
+{
+	int64_t first = INT64_MAX;
+
+	for (size_t i = 0; i < lane->message.entry.env.rcpts; i++) {
+		int64_t due = lane_waiting(lane, i) ? rcpt_due(lane, &lane->message.entry.status[i]) : INT64_MAX;
+		first = due < first ? due : first;
+	}
+	return first;
+}
+
+/* True while the destination as a whole pauses. */
+static bool
+is_paused(struct lane *lane)
+{
+	struct retry retry;
+	struct err err;
+
+	if (retry_load(&lane->relay->spool, lane->folder, &retry, &err) < 0)
+		return false;
+	int64_t left = retry.next - clock_now();
+	str_free(&retry.why);
+	if (left <= 0)
+		return false;
+	/* Looked at again each minute: somebody may clear it. */
+	pause_for(lane, between(left, 0, 60 * CLOCK_SECOND));
+	return true;
+}
+
+/* the queue */
+
+static void
+close_queue(struct lane *lane)
+{
+	if (lane->open)
+		queue_close(&lane->queue);
+	lane->open = false;
+}
+
+static bool
+open_queue(struct lane *lane)
+{
+	struct err err;
+
+	if (lane->open)
+		return true;
+	if (is_paused(lane))
+		return false;
+	if (queue_open(&lane->queue, &lane->relay->spool, lane->folder, false, &err) < 0) {
+		bool locked = errno == EWOULDBLOCK;
+		if (!locked)
+			log_error("-: event=queue-failed to=%s why=\"%s\"", lane->folder, err.text);
+		pause_for(lane, (locked ? LOCKED_SECONDS : TROUBLE_SECONDS) * CLOCK_SECOND);
+		return false;
+	}
+	lane->open = true;
+	lane->again = false;
+	lane->due = 0;
+	return true;
+}
+
+static void
+end_of_queue(struct lane *lane)
+{
+	close_queue(lane);
+	if (lane->again) {
+		pause_for(lane, 0);
+		return;
+	}
+	if (lane->transport->rest != NULL)
+		lane->transport->rest(lane);
+	if (lane->due > 0)
+		pause_for(lane, between(lane->due - clock_now(), CLOCK_SECOND, 60 * CLOCK_SECOND));
+}
+
+/* What message_settle writes decides what is sent again, so a failure is no trifle. */
+static bool
+note(struct lane *lane)
+{
+	struct err err;
+
+	if (message_settle(&lane->message, &err) == 0)
+		return true;
+	log_error("%s: event=not-noted why=\"%s\"", str_c(&lane->message.id), err.text);
+	return false;
+}
+
+/* Not to be sent now: not due, or, after a crash, with everything done already. */
+static void
+pass_over(struct lane *lane, int64_t due)
+{
+	if (due == INT64_MAX)
+		note(lane);
+	else if (lane->due == 0 || due < lane->due)
+		lane->due = due;
+	message_close(&lane->message);
+}
+
+/* The next message that is due to the transport; true to be called again. */
+static bool
+take_next(struct lane *lane)
+{
+	struct err err;
+	int got = queue_next(&lane->queue, &lane->message, &err);
+
+	if (got < 0) {
+		log_error("-: event=queue-failed to=%s why=\"%s\"", lane->folder, err.text);
+		close_queue(lane);
+		pause_for(lane, TROUBLE_SECONDS * CLOCK_SECOND);
+		return false;
+	}
+	if (got == 0) {
+		end_of_queue(lane);
+		return false;
+	}
+	int64_t due = message_due(lane);
+	if (due > clock_now()) {
+		pass_over(lane, due);
+		return true;
+	}
+	lane->busy = true;
+	lane->transport->send(lane);
+	return false;
+}
+
+static void
+step(void *ctx)
+{
+	struct lane *lane = ctx;
+
+	if (lane->busy || !open_queue(lane))
+		return;
+	for (int i = 0; i < PASSED_AT_ONCE; i++)
+		if (!take_next(lane))
+			return;
+	pause_for(lane, 0);
+}
+
+struct lane *
+lane_new(struct relay *relay, const char *folder, const char *rest,
+    const struct transport *transport)
+{
+	struct lane *lane = mem_get(sizeof *lane);
+
+	*lane = (struct lane){ .relay = relay, .folder = mem_text(folder), .rest = mem_text(rest),
+	    .transport = transport };
+	timer_start(&lane->timer, &relay->loop, step, lane);
+	if (transport->open != NULL)
+		transport->open(lane);
+	return lane;
+}
+
+void
+lane_wake(struct lane *lane)
+{
+	if (lane->open)
+		lane->again = true;
+	else
+		timer_set_before(&lane->timer, 0);
+}
+
+void
+lane_stop(struct lane *lane)
+{
+	timer_clear(&lane->timer);
+	if (lane->busy)
+		return;
+	close_queue(lane);
+	if (lane->transport->rest != NULL)
+		lane->transport->rest(lane);
+}
+
+void
+lane_free(struct lane *lane)
+{
+	if (lane->transport->close != NULL)
+		lane->transport->close(lane);
+	if (lane->busy)
+		message_close(&lane->message);
+	close_queue(lane);
+	timer_free(&lane->timer);
+	free(lane->folder);
+	free(lane->rest);
+	free(lane);
+}
+
+/* what became of it */
+
+bool
+lane_waiting(const struct lane *lane, size_t rcpt)
+{
+	return lane->message.entry.status[rcpt].state < RCPT_DONE;
+}
+
+void
+lane_rcpt(struct lane *lane, size_t rcpt, enum rcpt_state state, const char *reply)
+{
+	static const char *const words[] = {
+		[RCPT_WAITING] = "waiting", [RCPT_DEFERRED] = "deferred",
+		[RCPT_DONE] = "delivered", [RCPT_FAILED] = "failed",
+	};
+	struct str *to = &lane->message.entry.env.rcpt[rcpt].to;
+
+	message_rcpt(&lane->message, rcpt, state, reply);
+	spool_event(&lane->relay->spool, str_c(&lane->message.id), "event=%s to=<%s> by=%s:%s reply=\"%s\"",
+	    words[state], str_c(to), lane->transport->name, lane->rest, reply);
+}
+
+void
+lane_rcpt_err(struct lane *lane, size_t rcpt, const struct err *err)
+{
+	struct str reply = {0};
+
+	err_reply(err, &reply);
+	lane_rcpt(lane, rcpt, err->kind == ERR_PERM ? RCPT_FAILED : RCPT_DEFERRED, str_c(&reply));
+	str_free(&reply);
+}
+
+static void
+pause_destination(struct lane *lane, const struct err *why)
+{
+	struct err err;
+
+	log_warn("-: event=unreachable by=%s:%s why=\"%s\"", lane->transport->name, lane->rest, why->text);
+	if (retry_failed(&lane->relay->spool, lane->folder, why->text, &err) < 0)
+		log_error("-: event=retry-lost to=%s why=\"%s\"", lane->folder, err.text);
+	close_queue(lane);
+	if (!is_paused(lane))	/* no hint could be written: do not spin */
+		pause_for(lane, TROUBLE_SECONDS * CLOCK_SECOND);
+}
+
+void
+lane_done(struct lane *lane, const struct err *err)
+{
+	bool noted = note(lane);
+
+	message_close(&lane->message);
+	lane->busy = false;
+	if (err != NULL) {
+		pause_destination(lane, err);
+	} else {
+		retry_clear(&lane->relay->spool, lane->folder);
+		pause_for(lane, noted ? 0 : TROUBLE_SECONDS * CLOCK_SECOND);
+	}
+	if (lane->relay->runner.stopping) {
+		lane_stop(lane);
+		relay_left(lane->relay);
+	}
+}

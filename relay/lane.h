@@ -1,0 +1,50 @@
+/*
+ * lane - one destination and what waits for it.
+ *
+ * A lane goes through its queue, grade then age, one message at a time, and gives way
+ * to the loop between two.  Lanes know nothing of each other: one whose destination is
+ * dead or slow stops nobody.
+ *
+ * Two kinds of pause.  A destination that cannot be reached pauses as a whole, twice as
+ * long each time (queue.h, retry).  A recipient that was deferred while others get
+ * through pauses alone, for as long as the message is old, between retry-after and
+ * retry-max; the time is read from the entry's own history, so nothing else is kept.
+ */
+#ifndef RELAY_LANE_H
+#define RELAY_LANE_H
+
+#include "lib/net/loop.h"
+#include "spool/queue.h"
+
+struct relay;
+struct transport;
+
+struct lane {
+	struct relay *relay;
+	char *folder;		/* below out/ */
+	char *rest;		/* of the destination, behind "smtp:" or "maildir:" */
+	const struct transport *transport;
+	void *work;		/* the transport's */
+	struct timer timer;	/* the next step */
+	struct queue queue;
+	struct message message;
+	bool open;		/* the queue is */
+	bool busy;		/* the message is with the transport */
+	bool again;		/* something came while the queue was being read */
+	int64_t due;		/* the first of those that were not due yet; 0: none */
+};
+
+struct lane *lane_new(struct relay *relay, const char *folder, const char *rest,
+    const struct transport *transport);
+void lane_wake(struct lane *lane);
+void lane_stop(struct lane *lane);	/* after the message that is under way */
+void lane_free(struct lane *lane);
+
+/* For transports.  Waiting: neither done nor failed yet. */
+bool lane_waiting(const struct lane *lane, size_t rcpt);
+void lane_rcpt(struct lane *lane, size_t rcpt, enum rcpt_state state, const char *reply);
+void lane_rcpt_err(struct lane *lane, size_t rcpt, const struct err *err);	/* PERM: failed */
+void lane_done(struct lane *lane, const struct err *err);
+			/* err: the destination cannot be reached, so all of it waits; or NULL */
+
+#endif

@@ -1,0 +1,79 @@
+/*
+ * mochila-relay - takes mail by SMTP into the spool, and carries on to next hops and
+ * Maildirs what waits there for them.
+ */
+#include <signal.h>
+#include <sys/stat.h>
+
+#include "lib/base/log.h"
+#include "relay/ready.h"
+#include "relay/relay.h"
+#include "relay/rights.h"
+
+static struct relay relay;
+
+static void
+on_stop(void *ctx)
+{
+	relay_stop(ctx);
+}
+
+static void
+on_reload(void *ctx)
+{
+	relay_reload(ctx);
+}
+
+/* Everything up to the first event: bind, then go to the background, then give rights
+ * away, then touch the spool. */
+static int
+begin(struct settings *settings, struct ready *ready, struct err *err)
+{
+	struct setup *setup;
+
+	if (ready_check(ready, err) < 0 ||
+	    (setup = setup_new(settings, relay.only, err)) == NULL ||
+	    relay_open(&relay, setup, err) < 0 ||
+	    ready_detach(ready, err) < 0 ||
+	    rights_drop(&setup->settings, err) < 0 ||
+	    loop_start(&relay.loop, err) < 0 ||
+	    relay_start(&relay, err) < 0)
+		return -1;
+	loop_signal(&relay.loop, SIGTERM, on_stop, &relay);
+	loop_signal(&relay.loop, SIGINT, on_stop, &relay);
+	loop_signal(&relay.loop, SIGHUP, on_reload, &relay);
+	return ready_tell(ready, &relay, err);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct settings settings;
+	struct settings_args args = {0};
+	struct ready ready = {0};
+	struct err err = {0};
+	const struct opt_row rows[] = {
+		{ "instance", 0, "NAME", "only the section [relay NAME]", OPT_TEXT, &relay.only },
+		{ "foreground", 0, NULL, "stay where it was started", OPT_FLAG, &ready.foreground },
+		{ "ready-fd", 0, "N", "when ready, print the addresses there", OPT_TEXT, &ready.fd_text },
+		{ "pid-file", 0, "FILE", "when ready, write the process id there", OPT_TEXT, &ready.pid_file },
+		SETTINGS_OPTS(&args),
+		{0},
+	};
+
+	umask(027);
+	relay.args = &args;
+	int result = settings_start(&settings, &args, rows, "mochila-relay", "mochila-relay [OPTION ...]",
+	    "Takes mail by SMTP, and carries it to next hops and Maildirs.", false, &argc, &argv, &err);
+	if (result == 0 && begin(&settings, &ready, &err) == 0) {
+		loop_run(&relay.loop);
+		ready_gone(&ready);
+		log_info("-: event=stopped");
+	}
+	relay_close(&relay);
+	settings_free(&settings);
+	opt_list_free(&args.set);
+	int status = err.kind == ERR_NONE ? 0 : log_failure(&err);
+	log_close();
+	return status;
+}

@@ -1,0 +1,319 @@
+#include "relay/relay.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "relay/service.h"
+#include "relay/session.h"
+
+enum {
+	PATIENCE_SECONDS = 10,
+	PARTING_MS = 200,	/* for the last replies to leave */
+};
+
+/* setups */
+
+static int
+add_instance(struct setup *setup, const struct relay_settings *settings, struct err *err)
+{
+	struct instance *instance = &setup->instance[setup->instances];
+
+	*instance = (struct instance){ .settings = settings };
+	if (access_parse(&instance->access, settings->relay_from, err) < 0)
+		return err_prefix(err, "[relay %s]", settings->name);
+	setup->instances++;
+	if (access_check(&instance->access, &setup->settings, err) < 0)
+		return err_prefix(err, "[relay %s]", settings->name);
+	return 0;
+}
+
+struct setup *
+setup_new(struct settings *settings, const char *only, struct err *err)
+{
+	struct setup *setup = mem_get(sizeof *setup);
+	int result = 0;
+
+	*setup = (struct setup){ .settings = *settings, .holders = 1 };
+	*settings = (struct settings){0};
+	setup->instance = mem_get(setup->settings.relays * sizeof *setup->instance);
+	for (size_t i = 0; i < setup->settings.relays && result == 0; i++)
+		if (only == NULL || strcmp(only, setup->settings.relay[i].name) == 0)
+			result = add_instance(setup, &setup->settings.relay[i], err);
+	if (result == 0 && setup->instances == 0)
+		result = err_set(err, ERR_CONFIG, "--instance %s: there is no [relay %s]", only, only);
+	if (result == 0)
+		return setup;
+	setup_drop(setup);
+	return NULL;
+}
+
+struct setup *
+setup_hold(struct setup *setup)
+{
+	setup->holders++;
+	return setup;
+}
+
+void
+setup_drop(struct setup *setup)
+{
+	if (setup == NULL || --setup->holders > 0)
+		return;
+	for (size_t i = 0; i < setup->instances; i++)
+		access_free(&setup->instance[i].access);
+	free(setup->instance);
+	settings_free(&setup->settings);
+	free(setup);
+}
+
+const struct instance *
+setup_instance(const struct setup *setup, const char *name)
+{
+	for (size_t i = 0; i < setup->instances; i++)
+		if (strcmp(setup->instance[i].settings->name, name) == 0)
+			return &setup->instance[i];
+	return NULL;
+}
+
+/* doors */
+
+static bool
+is_door(const struct door *door, const char *said, const char *instance,
+    const struct service *service)
+{
+	return door->service == service && strcmp(door->said, said) == 0 &&
+	    strcmp(door->instance, instance) == 0;
+}
+
+static void
+door_free(struct door *door)
+{
+	listener_close(&door->listener);
+	free(door->said);
+	free(door->instance);
+	free(door);
+}
+
+static void
+door_start(struct door *door)
+{
+	log_info("-: event=listening relay=%s service=%s at=%s", door->instance, door->service->name,
+	    str_c(&door->listener.where));
+	listener_start(&door->listener, &door->relay->loop, session_taken, door);
+}
+
+/* Where a setup wants doors; each is kept, or opened. */
+struct wanted {
+	struct relay *relay;
+	struct door **door;
+	size_t doors;
+};
+
+static struct door *
+take_old(struct relay *relay, const char *said, const char *instance, const struct service *service)
+{
+	for (size_t i = 0; i < relay->doors; i++) {
+		struct door *door = relay->door[i];
+		if (door == NULL || !is_door(door, said, instance, service))
+			continue;
+		relay->door[i] = NULL;
+		return door;
+	}
+	return NULL;
+}
+
+static struct door *
+open_door(struct relay *relay, const char *said, const char *instance,
+    const struct service *service, struct err *err)
+{
+	struct door *door = mem_get(sizeof *door);
+
+	*door = (struct door){ .relay = relay, .said = mem_text(said),
+	    .instance = mem_text(instance), .service = service };
+	if (listener_bind(&door->listener, said, err) == 0)
+		return door;
+	err_prefix(err, "[relay %s] listen", instance);
+	door_free(door);
+	return NULL;
+}
+
+static int
+want_door(struct wanted *wanted, struct span said, const char *instance,
+    const struct service *service, struct err *err)
+{
+	char *where = mem_text_n(said.p, said.len);
+	struct door *door = take_old(wanted->relay, where, instance, service);
+
+	if (door == NULL)
+		door = open_door(wanted->relay, where, instance, service, err);
+	free(where);
+	if (door == NULL)
+		return -1;
+	wanted->door = mem_resize(wanted->door, wanted->doors + 1, sizeof *wanted->door);
+	wanted->door[wanted->doors++] = door;
+	return 0;
+}
+
+/* One that cannot be opened does not keep the others shut. */
+static int
+want_doors(struct wanted *wanted, const struct instance *instance, struct err *err)
+{
+	int result = 0;
+
+	for (const struct service *const *service = services; *service != NULL; service++) {
+		struct span rest = span_of((*service)->listen(instance->settings)), said;
+		while ((said = span_word(&rest)).len > 0)
+			if (want_door(wanted, said, instance->settings->name, *service, err) < 0)
+				result = -1;
+	}
+	return result;
+}
+
+static void
+drop_doors(struct relay *relay)
+{
+	for (size_t i = 0; i < relay->doors; i++)
+		if (relay->door[i] != NULL)
+			door_free(relay->door[i]);
+	free(relay->door);
+	relay->door = NULL;
+	relay->doors = 0;
+}
+
+/* Doors as the setup says; those that stay are not closed in between.  After -1
+ * those that could be opened are. */
+static int
+set_doors(struct relay *relay, const struct setup *setup, struct err *err)
+{
+	struct wanted wanted = { .relay = relay };
+	int result = 0;
+
+	for (size_t i = 0; i < setup->instances; i++)
+		if (want_doors(&wanted, &setup->instance[i], err) < 0)
+			result = -1;
+	drop_doors(relay);
+	relay->door = wanted.door;
+	relay->doors = wanted.doors;
+	return result;
+}
+
+/* the whole */
+
+int
+relay_open(struct relay *relay, struct setup *setup, struct err *err)
+{
+	relay->setup = setup;
+	return set_doors(relay, setup, err);
+}
+
+static void
+out_of_patience(void *ctx)
+{
+	struct relay *relay = ctx;
+
+	loop_stop(&relay->loop);
+}
+
+int
+relay_start(struct relay *relay, struct err *err)
+{
+	if (spool_open(&relay->spool, &relay->setup->settings, true, err) < 0 ||
+	    spool_repair(&relay->spool, err) < 0)
+		return -1;
+	timer_start(&relay->patience, &relay->loop, out_of_patience, relay);
+	runner_start(&relay->runner, relay);
+	settler_start(&relay->settler, relay);
+	for (size_t i = 0; i < relay->doors; i++)
+		door_start(relay->door[i]);
+	return 0;
+}
+
+/* The same spool, or it is no reload. */
+static int
+check_same_place(const struct settings *now, const struct settings *then, struct err *err)
+{
+	if (strcmp(now->root, then->root) == 0 && strcmp(now->spool.path, then->spool.path) == 0)
+		return 0;
+	return err_set(err, ERR_CONFIG, "root and spool.path change only with a restart");
+}
+
+static struct setup *
+load_again(struct relay *relay, struct err *err)
+{
+	struct settings settings;
+	struct setup *setup = NULL;
+
+	if (settings_load(&settings, relay->args, err) == 0 &&
+	    check_same_place(&settings, &relay->setup->settings, err) == 0)
+		setup = setup_new(&settings, relay->only, err);
+	settings_free(&settings);
+	return setup;
+}
+
+void
+relay_reload(struct relay *relay)
+{
+	struct err err;
+	struct setup *setup = relay->ending ? NULL : load_again(relay, &err);
+
+	log_reopen();
+	if (relay->ending)
+		return;
+	if (setup == NULL) {
+		log_error("-: event=reload-refused why=\"%s\" still=\"the settings as before\"", err.text);
+		return;
+	}
+	setup_drop(relay->setup);
+	relay->setup = setup;
+	relay->spool.settings = &setup->settings;
+	if (set_doors(relay, setup, &err) < 0)
+		log_error("-: event=listen-failed why=\"%s\"", err.text);
+	for (size_t i = 0; i < relay->doors; i++)
+		if (relay->door[i]->listener.loop == NULL)
+			door_start(relay->door[i]);
+	log_info("-: event=reloaded");
+	settler_wake(&relay->settler, false);
+}
+
+void
+relay_stop(struct relay *relay)
+{
+	struct session *next;
+
+	if (relay->ending)
+		return;
+	relay->ending = true;
+	log_info("-: event=stopping sessions=%zu", relay->session_count);
+	drop_doors(relay);
+	timer_set(&relay->patience, PATIENCE_SECONDS * CLOCK_SECOND);
+	for (struct session *session = relay->sessions; session != NULL; session = next) {
+		next = session->next;
+		session->service->stop(session);
+	}
+	runner_stop(&relay->runner);
+	relay_left(relay);
+}
+
+void
+relay_left(struct relay *relay)
+{
+	if (relay->ending && relay->sessions == NULL && !runner_busy(&relay->runner))
+		timer_set_before(&relay->patience, PARTING_MS * 1000);
+}
+
+void
+relay_close(struct relay *relay)
+{
+	while (relay->sessions != NULL)
+		session_break(relay->sessions);
+	runner_close(&relay->runner);
+	settler_close(&relay->settler);
+	drop_doors(relay);
+	timer_free(&relay->patience);
+	if (relay->spool.settings != NULL)
+		spool_close(&relay->spool);
+	setup_drop(relay->setup);
+	loop_free(&relay->loop);
+}

@@ -1,0 +1,74 @@
+/*
+ * relay - the daemon: one process, one loop, several instances.
+ *
+ *	session-NAME	one connection; what it speaks is a row of services (service.h)
+ *	settler		turns what was accepted into files per destination, soon
+ *	runner, lane	carry those files on: a lane is a destination, how it
+ *			is reached a row of transports (transport.h)
+ *
+ * Settings are held as a struct setup.  A session keeps the one it began with until
+ * it ends, so that SIGHUP changes nothing under its feet; whoever comes later has the
+ * new one.
+ */
+#ifndef RELAY_RELAY_H
+#define RELAY_RELAY_H
+
+#include "lib/net/listen.h"
+#include "relay/access.h"
+#include "relay/runner.h"
+#include "relay/settler.h"
+#include "spool/spool.h"
+
+struct service;
+struct session;
+
+struct instance {		/* a [relay NAME] */
+	const struct relay_settings *settings;
+	struct access access;
+};
+
+struct setup {
+	struct settings settings;
+	struct instance *instance;
+	size_t instances;
+	unsigned holders;
+};
+
+struct door {			/* a listening socket, and whose it is */
+	struct relay *relay;
+	struct listener listener;
+	char *said;		/* as in the settings: 127.0.0.1:0 stays so */
+	char *instance;		/* by name: the setup may change */
+	const struct service *service;
+};
+
+struct relay {
+	struct loop loop;
+	struct spool spool;
+	struct setup *setup;	/* the newest */
+	const struct settings_args *args;
+	const char *only;	/* --instance, or NULL */
+	struct door **door;
+	size_t doors;
+	struct session *sessions;
+	size_t session_count;
+	struct settler settler;
+	struct runner runner;
+	struct timer patience;	/* with sessions and lanes, once we are ending */
+	bool ending;
+};
+
+/* Takes the settings, reads the networks, checks that it is no open relay. */
+struct setup *setup_new(struct settings *settings, const char *only, struct err *err);
+struct setup *setup_hold(struct setup *setup);
+void setup_drop(struct setup *setup);
+const struct instance *setup_instance(const struct setup *setup, const char *name);
+
+int relay_open(struct relay *relay, struct setup *setup, struct err *err);	/* binds */
+int relay_start(struct relay *relay, struct err *err);	/* repairs the spool, then all begins */
+void relay_reload(struct relay *relay);
+void relay_stop(struct relay *relay);	/* no new work; what is under way may end */
+void relay_left(struct relay *relay);	/* a session or a lane ended: was it the last? */
+void relay_close(struct relay *relay);
+
+#endif

@@ -1,0 +1,97 @@
+#include "relay/runner.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/log.h"
+#include "relay/lane.h"
+#include "relay/relay.h"
+#include "relay/transport.h"
+#include "spool/route.h"
+
+const struct transport *const transports[] = { &transport_maildir, &transport_smtp, NULL };
+
+static const struct transport *
+transport_of(enum route_kind kind)
+{
+	for (const struct transport *const *t = transports; *t != NULL; t++)
+		if ((*t)->kind == kind)
+			return *t;
+	return NULL;	/* a site's: calls and batches see to it */
+}
+
+void
+runner_start(struct runner *runner, struct relay *relay)
+{
+	*runner = (struct runner){ .relay = relay };
+}
+
+static bool
+has_lane(const struct runner *runner, const char *folder)
+{
+	for (size_t i = 0; i < runner->lanes; i++)
+		if (strcmp(runner->lane[i]->folder, folder) == 0)
+			return true;
+	return false;
+}
+
+static void
+add_lane(struct runner *runner, const char *folder)
+{
+	struct str destination = {0};
+
+	route_of_folder(folder, &destination);
+	struct route_match match = route_destination(str_c(&destination));
+	const struct transport *transport = transport_of(match.kind);
+	if (transport != NULL) {
+		runner->lane = mem_resize(runner->lane, runner->lanes + 1, sizeof *runner->lane);
+		runner->lane[runner->lanes++] = lane_new(runner->relay, folder, match.rest, transport);
+	}
+	str_free(&destination);
+}
+
+void
+runner_look(struct runner *runner)
+{
+	struct fs_names names = {0};
+	struct err err;
+
+	if (runner->stopping)
+		return;
+	if (fs_names(runner->relay->spool.out, ".", &names, &err) < 0) {
+		log_error("-: event=no-queues why=\"%s\"", err.text);
+		return;
+	}
+	for (size_t i = 0; i < names.count; i++)
+		if (names.name[i][0] != '.' && !has_lane(runner, names.name[i]))
+			add_lane(runner, names.name[i]);
+	fs_names_free(&names);
+	for (size_t i = 0; i < runner->lanes; i++)
+		lane_wake(runner->lane[i]);
+}
+
+void
+runner_stop(struct runner *runner)
+{
+	runner->stopping = true;
+	for (size_t i = 0; i < runner->lanes; i++)
+		lane_stop(runner->lane[i]);
+}
+
+bool
+runner_busy(const struct runner *runner)
+{
+	for (size_t i = 0; i < runner->lanes; i++)
+		if (runner->lane[i]->busy)
+			return true;
+	return false;
+}
+
+void
+runner_close(struct runner *runner)
+{
+	for (size_t i = 0; i < runner->lanes; i++)
+		lane_free(runner->lane[i]);
+	free(runner->lane);
+	*runner = (struct runner){0};
+}

@@ -1,0 +1,27 @@
+/*
+ * runner - carries on what waits in out/: finds the destinations that are ours to
+ * reach, and keeps a lane for each.
+ */
+#ifndef RELAY_RUNNER_H
+#define RELAY_RUNNER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct lane;
+struct relay;
+
+struct runner {
+	struct relay *relay;
+	struct lane **lane;
+	size_t lanes;
+	bool stopping;
+};
+
+void runner_start(struct runner *runner, struct relay *relay);
+void runner_look(struct runner *runner);	/* something may have come: wakes every lane */
+void runner_stop(struct runner *runner);	/* each lane ends with its message */
+bool runner_busy(const struct runner *runner);
+void runner_close(struct runner *runner);	/* at once: what was under way is kept */
+
+#endif

@@ -1,0 +1,382 @@
+/*
+ * service-smtp - mail taken by SMTP: the engine (lib/proto/smtp-server.h) asks, this
+ * file decides and writes an arrival into the spool.
+ */
+#include "relay/service.h"
+
+#include <stdlib.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/mail/header.h"
+#include "lib/mail/received.h"
+#include "lib/proto/smtp-server.h"
+#include "relay/session.h"
+
+enum {
+	HEADER_MAX = 256 << 10,	/* DATA-05 */
+	JUNK_MAX = 50,		/* SMTP-16: NOOP, RSET, VRFY ... without mail between */
+};
+
+struct smtp {
+	struct session *session;
+	struct smtp_server server;
+	struct arrival arrival;
+	struct header_gather header;
+	struct str id;			/* of the message under way */
+	bool counted;			/* its hops were */
+	bool accepted;			/* a message was, since the last look */
+	size_t messages, refused;
+	uint64_t body, body_before;	/* bytes of it so far; and when the deadline was set */
+	char *host;
+};
+
+static const struct relay_settings *
+limits_of(const struct smtp *smtp)
+{
+	return smtp->session->instance->settings;
+}
+
+static const struct settings *
+settings_of(const struct smtp *smtp)
+{
+	return &smtp->session->setup->settings;
+}
+
+/* the decisions */
+
+static void
+log_refusal(struct smtp *smtp, const struct envelope *env, struct span to, const struct err *err)
+{
+	struct str reply = {0};
+
+	err_reply(err, &reply);
+	log_info("-: event=refused relay=%s client=%s helo=%.*s from=<%.*s> to=<%.*s> reply=\"%s\"",
+	    limits_of(smtp)->name, str_c(&smtp->session->where),
+	    (int)smtp->server.helo.len, smtp->server.helo.p != NULL ? smtp->server.helo.p : "",
+	    (int)env->from.len, env->from.p != NULL ? env->from.p : "",
+	    (int)to.len, to.p != NULL ? to.p : "", str_c(&reply));
+	str_free(&reply);
+	smtp->refused++;
+}
+
+static int
+on_mail(void *ctx, const struct envelope *env, uint64_t size, struct err *err)
+{
+	struct smtp *smtp = ctx;
+
+	/* Twice: while it is settled a message lies in in/ and in out/. */
+	if (smtp->session->relay->ending)
+		err_set(err, ERR_TEMP, "shutting down, please come back");
+	else if (spool_room(&smtp->session->relay->spool, 2 * size, err) == 0)
+		return 0;
+	log_refusal(smtp, env, (struct span){ "", 0 }, err);
+	return -1;
+}
+
+static int
+on_rcpt(void *ctx, const struct envelope *env, const struct rcpt *rcpt, struct err *err)
+{
+	struct smtp *smtp = ctx;
+	bool trusted = access_trusts(&smtp->session->instance->access, &smtp->session->ip);
+
+	if (access_rcpt(settings_of(smtp), trusted, str_span(&rcpt->to), err) == 0)
+		return 0;
+	log_refusal(smtp, env, str_span(&rcpt->to), err);
+	return -1;
+}
+
+/* the message */
+
+static int
+add_received(struct smtp *smtp, struct err *err)
+{
+	struct str field = {0};
+	const struct received received = {
+		.helo = str_span(&smtp->server.helo),
+		.client = str_span(&smtp->session->client),
+		.by = span_of(smtp->host),
+		.with = smtp->server.esmtp ? SPAN("ESMTP") : SPAN("SMTP"),
+		.id = str_span(&smtp->id),
+		.when = clock_now(),
+	};
+
+	received_field(&received, &field);
+	int result = arrival_body(&smtp->arrival, field.p, field.len, err);
+	str_free(&field);
+	return result;
+}
+
+static void
+forget(struct smtp *smtp)
+{
+	arrival_close(&smtp->arrival);
+	smtp->arrival.fd = -1;
+	str_clear(&smtp->header.text);
+	smtp->header = (struct header_gather){ .text = smtp->header.text, .max = HEADER_MAX };
+	smtp->counted = false;
+	smtp->body = smtp->body_before = 0;
+}
+
+static int
+on_begin(void *ctx, const struct envelope *env, struct err *err)
+{
+	struct smtp *smtp = ctx;
+	struct entry_info info = { .grade = 'N' };
+
+	forget(smtp);
+	str_clear(&smtp->id);
+	spool_new_id(&smtp->id);
+	str_set_span(&info.id, str_span(&smtp->id));
+	str_set(&info.from, "smtp");
+	str_set_span(&info.client, str_span(&smtp->session->client));
+	int result = arrival_open(&smtp->arrival, &smtp->session->relay->spool, NULL, err);
+	if (result == 0)
+		result = arrival_begin(&smtp->arrival, &info, env, err);
+	if (result == 0)
+		result = add_received(smtp, err);
+	entry_info_free(&info);
+	if (result < 0) {
+		log_refusal(smtp, env, (struct span){ "", 0 }, err);
+		forget(smtp);
+	}
+	return result;
+}
+
+/* Once, when the header is whole: a message that has been through too many hands is
+ * going in circles. */
+static int
+check_header(struct smtp *smtp, struct err *err)
+{
+	uint64_t most = settings_of(smtp)->spool.max_hops;
+
+	if (smtp->counted)
+		return 0;
+	smtp->counted = true;
+	if (smtp->header.over) {
+		err_set(err, ERR_PERM, "the header is longer than the %d bytes taken here", HEADER_MAX);
+		return err_as(err, 0, "5.3.4");
+	}
+	if (header_count(str_span(&smtp->header.text), "Received") <= most)
+		return 0;
+	err_set(err, ERR_PERM, "a mail loop: more than %llu hops", (unsigned long long)most);
+	return err_as(err, 0, "5.4.6");
+}
+
+static int
+on_body(void *ctx, const char *bytes, size_t len, struct err *err)
+{
+	struct smtp *smtp = ctx;
+
+	header_gather(&smtp->header, (struct span){ bytes, len });
+	if (smtp->header.done && check_header(smtp, err) < 0)
+		return -1;
+	return arrival_body(&smtp->arrival, bytes, len, err);
+}
+
+static void
+log_accepted(struct smtp *smtp)
+{
+	struct envelope *env = &smtp->server.env;
+
+	spool_event(&smtp->session->relay->spool, str_c(&smtp->id),
+	    "event=accepted from=<%s> rcpts=%zu size=%llu client=%s relay=%s", str_c(&env->from), env->rcpts,
+	    (unsigned long long)smtp->arrival.body_len, str_c(&smtp->session->where),
+	    limits_of(smtp)->name);
+}
+
+static int
+on_end(void *ctx, struct err *err)
+{
+	struct smtp *smtp = ctx;
+	int result = check_header(smtp, err);
+
+	if (result == 0)
+		result = arrival_end(&smtp->arrival, err);
+	if (result == 0)
+		result = arrival_commit(&smtp->arrival, err);
+	if (result == 0) {
+		log_accepted(smtp);
+		smtp->messages++;
+		smtp->accepted = true;
+		err_set(err, ERR_NONE, "%s accepted", str_c(&smtp->id));
+	} else {
+		log_refusal(smtp, &smtp->server.env, (struct span){ "", 0 }, err);
+	}
+	forget(smtp);
+	return result;
+}
+
+static void
+on_abort(void *ctx)
+{
+	struct smtp *smtp = ctx;
+
+	log_info("%s: event=not-accepted relay=%s client=%s bytes=%llu", str_c(&smtp->id),
+	    limits_of(smtp)->name, str_c(&smtp->session->where), (unsigned long long)smtp->body);
+	forget(smtp);
+}
+
+static const struct smtp_server_hooks hooks = {
+	.mail = on_mail, .rcpt = on_rcpt, .begin = on_begin, .body = on_body, .end = on_end,
+	.abort = on_abort,
+};
+
+/* the session */
+
+static bool
+in_body(const struct smtp *smtp)
+{
+	return smtp->arrival.fd >= 0 || smtp->server.mode == SMTP_DATA ||
+	    smtp->server.mode == SMTP_CHUNK;
+}
+
+static bool
+in_transaction(const struct smtp *smtp)
+{
+	return smtp->server.env.begun || in_body(smtp);
+}
+
+/* Is anybody in the middle of a message?  Then settling can wait for him. */
+static bool
+others_busy(const struct smtp *smtp)
+{
+	for (const struct session *s = smtp->session->relay->sessions; s != NULL; s = s->next)
+		if (s->service == &service_smtp && in_transaction(s->work))
+			return true;
+	return false;
+}
+
+/* The deadline counts from each reply of ours; SMTP-14: per command, not per read. */
+static void
+set_deadline(struct smtp *smtp)
+{
+	smtp->body_before = smtp->body;
+	stream_deadline(&smtp->session->stream, limits_of(smtp)->timeout);
+}
+
+/* After the engine ran: what it says goes out, and the session may be over. */
+static void
+follow(struct smtp *smtp)
+{
+	struct session *session = smtp->session;
+
+	if (smtp->accepted) {
+		smtp->accepted = false;
+		settler_wake(&session->relay->settler, others_busy(smtp));
+	}
+	if (session->relay->ending && !in_transaction(smtp))
+		smtp_server_close(&smtp->server, "421 4.3.2 shutting down, please come back");
+	if (smtp->server.out.len > 0)
+		set_deadline(smtp);
+	stream_send_str(&session->stream, &smtp->server.out);
+	stream_pause(&session->stream, smtp->server.waiting);
+	if (smtp->server.closing)
+		session_end(session);
+}
+
+static const char *
+smtp_listen(const struct relay_settings *settings)
+{
+	return settings->listen;
+}
+
+static void
+smtp_open(struct session *session)
+{
+	const struct settings *settings = &session->setup->settings;
+	const struct relay_settings *limits = session->instance->settings;
+	struct smtp *smtp = mem_get(sizeof *smtp);
+
+	session->work = smtp;
+	*smtp = (struct smtp){ .session = session, .arrival.fd = -1,
+	    .header.max = HEADER_MAX, .host = mem_text(settings->spool.host) };
+	const struct smtp_server_options options = {
+		.host = smtp->host,
+		.max_size = settings->spool.max_size,
+		.max_recipients = (size_t)settings->spool.max_recipients,
+		.max_errors = (unsigned)limits->max_errors,
+		.max_junk = JUNK_MAX,
+		.max_refused = (unsigned)limits->max_errors,
+	};
+	log_info("-: event=connect relay=%s client=%s", limits->name, str_c(&session->where));
+	smtp_server_start(&smtp->server, &options, &hooks, smtp);
+	follow(smtp);
+}
+
+static void
+smtp_input(struct session *session, const void *bytes, size_t len)
+{
+	struct smtp *smtp = session->work;
+
+	if (in_body(smtp))
+		smtp->body += len;
+	smtp_server_feed(&smtp->server, bytes, len);
+	follow(smtp);
+}
+
+static void
+smtp_gone(struct session *session)
+{
+	struct smtp *smtp = session->work;
+
+	smtp_server_eof(&smtp->server);
+	session_end(session);
+}
+
+/* A body may take longer than a command, if it keeps coming. */
+static bool
+comes_fast_enough(const struct smtp *smtp)
+{
+	const struct relay_settings *limits = limits_of(smtp);
+
+	return in_body(smtp) &&
+	    smtp->body - smtp->body_before >= limits->min_data_rate * (uint64_t)limits->timeout;
+}
+
+static void
+smtp_late(struct session *session)
+{
+	struct smtp *smtp = session->work;
+
+	if (comes_fast_enough(smtp)) {
+		set_deadline(smtp);
+		return;
+	}
+	smtp_server_close(&smtp->server, "421 4.4.2 you took too long");
+	follow(smtp);
+}
+
+static void
+smtp_stop(struct session *session)
+{
+	follow(session->work);
+}
+
+static void
+smtp_close(struct session *session)
+{
+	struct smtp *smtp = session->work;
+
+	log_info("-: event=disconnect relay=%s client=%s messages=%zu refused=%zu", limits_of(smtp)->name,
+	    str_c(&session->where), smtp->messages, smtp->refused);
+	forget(smtp);
+	str_free(&smtp->header.text);
+	smtp_server_free(&smtp->server);
+	str_free(&smtp->id);
+	free(smtp->host);
+	free(smtp);
+}
+
+const struct service service_smtp = {
+	.name = "smtp",
+	.listen = smtp_listen,
+	.open = smtp_open,
+	.input = smtp_input,
+	.gone = smtp_gone,
+	.late = smtp_late,
+	.stop = smtp_stop,
+	.close = smtp_close,
+	.full = "421 4.3.2 too many connections, please come back later\r\n",
+	.client_full = "421 4.7.0 too many connections from you\r\n",
+};

@@ -1,0 +1,152 @@
+#include "relay/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/log.h"
+
+const struct service *const services[] = { &service_smtp, NULL };
+
+static void
+on_input(void *ctx, const void *bytes, size_t len)
+{
+	struct session *session = ctx;
+
+	session->service->input(session, bytes, len);
+}
+
+static void
+on_sent(void *ctx)
+{
+	struct session *session = ctx;
+
+	if (session->service->sent != NULL)
+		session->service->sent(session);
+}
+
+static void
+on_ended(void *ctx, const struct err *err)
+{
+	struct session *session = ctx;
+
+	log_debug("-: event=gone client=%s why=\"%s\"", str_c(&session->where), err->text);
+	session->service->gone(session);
+}
+
+static void
+on_late(void *ctx)
+{
+	struct session *session = ctx;
+
+	session->service->late(session);
+}
+
+static const struct stream_hooks hooks = { on_input, on_sent, on_ended, on_late };
+
+/* limits */
+
+static size_t
+sessions_of(const struct relay *relay, const struct ip *ip)
+{
+	size_t count = 0;
+
+	for (const struct session *s = relay->sessions; s != NULL; s = s->next)
+		count += ip_same(&s->ip, ip);
+	return count;
+}
+
+/* NULL: come in. */
+static const char *
+too_many(const struct relay *relay, const struct relay_settings *limits,
+    const struct service *service, const struct ip *ip)
+{
+	if (relay->session_count >= limits->max_connections)
+		return service->full;
+	if (sessions_of(relay, ip) >= limits->max_client_connections)
+		return service->client_full;
+	return NULL;
+}
+
+/* One write into an empty socket: it fits, or he need not know. */
+static void
+turn_away(int fd, const char *reply)
+{
+	ssize_t told = write(fd, reply, strlen(reply));
+
+	(void)told;
+	close(fd);
+}
+
+/* coming and going */
+
+static void
+join(struct session *session, struct relay *relay)
+{
+	session->relay = relay;
+	session->next = relay->sessions;
+	session->at = &relay->sessions;
+	if (session->next != NULL)
+		session->next->at = &session->next;
+	relay->sessions = session;
+	relay->session_count++;
+}
+
+static void
+leave(struct session *session)
+{
+	struct relay *relay = session->relay;
+
+	*session->at = session->next;
+	if (session->next != NULL)
+		session->next->at = session->at;
+	relay->session_count--;
+	session->service->close(session);
+	setup_drop(session->setup);
+	str_free(&session->client);
+	str_free(&session->where);
+	free(session);
+	relay_left(relay);
+}
+
+void
+session_taken(void *ctx, int fd, const struct sockaddr *peer)
+{
+	const struct door *door = ctx;
+	const struct instance *instance = setup_instance(door->relay->setup, door->instance);
+	struct session *session = mem_get(sizeof *session);
+
+	session->service = door->service;
+	session->instance = instance;
+	ip_of(peer, &session->ip);
+	ip_show(&session->ip, &session->client);
+	place_show(peer, &session->where);
+	const char *sorry = too_many(door->relay, instance->settings, door->service, &session->ip);
+	if (sorry != NULL) {
+		log_warn("-: event=turned-away relay=%s client=%s reply=\"%.30s\"", door->instance,
+		    str_c(&session->where), sorry);
+		turn_away(fd, sorry);
+		str_free(&session->client);
+		str_free(&session->where);
+		free(session);
+		return;
+	}
+	session->setup = setup_hold(door->relay->setup);
+	join(session, door->relay);
+	stream_start(&session->stream, &door->relay->loop, fd, &hooks, session);
+	session->service->open(session);
+}
+
+void
+session_end(struct session *session)
+{
+	stream_finish(&session->stream);
+	leave(session);
+}
+
+void
+session_break(struct session *session)
+{
+	stream_free(&session->stream);
+	leave(session);
+}

@@ -1,0 +1,32 @@
+/*
+ * session - one connection that somebody made to us.
+ *
+ * A connection beyond the limits is told so and closed before any service sees it.
+ * All sessions stand in relay->sessions.
+ */
+#ifndef RELAY_SESSION_H
+#define RELAY_SESSION_H
+
+#include "lib/net/stream.h"
+#include "relay/relay.h"
+#include "relay/service.h"
+
+struct session {
+	struct relay *relay;
+	struct session *next, **at;	/* in relay->sessions */
+	struct setup *setup;
+	const struct instance *instance;
+	const struct service *service;
+	struct stream stream;
+	struct ip ip;
+	struct str client;	/* "192.0.2.7", */
+	struct str where;	/* and with its port */
+	void *work;		/* the service's */
+};
+
+/* A listener's hook: fd is ours, ctx is the struct door. */
+void session_taken(void *ctx, int fd, const struct sockaddr *peer);
+void session_end(struct session *session);	/* what is to be sent still is; frees it */
+void session_break(struct session *session);	/* at once; frees it */
+
+#endif

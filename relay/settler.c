@@ -1,0 +1,77 @@
+#include "relay/settler.h"
+
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "relay/relay.h"
+
+static void
+settle(void *ctx)
+{
+	struct settler *settler = ctx;
+	struct settled settled = {0};
+	struct err err;
+
+	if (spool_settle(&settler->relay->spool, &settled, &err) < 0)
+		log_error("-: event=settle-failed why=\"%s\"", err.text);
+	if (settled.messages > 0 || settled.held > 0)
+		log_debug("-: event=settled messages=%zu repeats=%zu held=%zu", settled.messages,
+		    settled.repeats, settled.held);
+	runner_look(&settler->relay->runner);
+}
+
+static void
+each_minute(void *ctx)
+{
+	struct settler *settler = ctx;
+
+	timer_set(&settler->minute, 60 * CLOCK_SECOND);
+	settle(settler);
+}
+
+static void
+bell_rang(void *ctx)
+{
+	struct settler *settler = ctx;
+	char dust[256];
+
+	while (read(settler->bell, dust, sizeof dust) > 0)
+		;
+	timer_set_before(&settler->soon, 0);
+}
+
+void
+settler_start(struct settler *settler, struct relay *relay)
+{
+	struct err err;
+
+	*settler = (struct settler){ .relay = relay };
+	timer_start(&settler->soon, &relay->loop, settle, settler);
+	timer_start(&settler->minute, &relay->loop, each_minute, settler);
+	settler->bell = spool_bell_open(&relay->spool, &err);
+	if (settler->bell >= 0)
+		watch_start(&settler->watch, &relay->loop, settler->bell, WATCH_READ, bell_rang, settler);
+	else
+		log_warn("-: event=no-bell why=\"%s\"", err.text);
+	each_minute(settler);
+}
+
+void
+settler_wake(struct settler *settler, bool busy)
+{
+	timer_set_before(&settler->soon, busy ? CLOCK_SECOND : 0);
+}
+
+void
+settler_close(struct settler *settler)
+{
+	if (settler->relay == NULL)
+		return;
+	watch_free(&settler->watch);
+	timer_free(&settler->soon);
+	timer_free(&settler->minute);
+	if (settler->bell >= 0)
+		close(settler->bell);
+	*settler = (struct settler){ .bell = -1 };
+}

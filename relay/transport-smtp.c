@@ -1,0 +1,385 @@
+/*
+ * transport-smtp - to the next hop, by the client engine (lib/proto/smtp-client.h).
+ *
+ * One connection carries the messages of a lane one after the other, and is closed
+ * when nothing more waits.  A next hop may close a connection that it has used (421,
+ * or silently): then the message is tried once more on a fresh one before the
+ * destination counts as unreachable.
+ */
+#include "relay/transport.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/log.h"
+#include "lib/net/dial.h"
+#include "lib/net/stream.h"
+#include "lib/proto/smtp-client.h"
+#include "relay/lane.h"
+#include "relay/relay.h"
+
+enum { DIAL_SECONDS = 60 };
+
+struct hop {
+	struct lane *lane;
+	struct dial dial;
+	struct stream stream;
+	struct smtp_client client;
+	char *host;		/* what we call ourselves */
+	bool up;		/* stream and client are in use */
+	bool sending;		/* the engine has the message */
+	bool ended;		/* and gave it back: look at it when it has returned */
+	size_t carried;		/* messages over this connection */
+	struct envelope env;	/* of the recipients that wait */
+	size_t *rcpt;		/* and which of the message's they are */
+	bool *refused;
+	uint64_t read;		/* bytes of the body given to the engine */
+	bool vanished;		/* somebody moved the message away before the last byte */
+	bool unreadable;	/* its file: our trouble, not the next hop's */
+	struct err result;
+	struct str reply;
+};
+
+static void hop_send(struct hop *hop);
+
+static int64_t
+patience(const struct hop *hop)
+{
+	/* The first [relay] speaks for the process where there are several. */
+	return hop->lane->relay->setup->settings.relay[0].timeout;
+}
+
+/* the message */
+
+static void
+forget_message(struct hop *hop)
+{
+	envelope_clear(&hop->env);
+	free(hop->rcpt);
+	free(hop->refused);
+	hop->rcpt = NULL;
+	hop->refused = NULL;
+	hop->sending = hop->ended = hop->vanished = hop->unreadable = false;
+}
+
+static void
+copy_envelope(struct hop *hop)
+{
+	const struct envelope *whole = &hop->lane->message.entry.env;
+
+	forget_message(hop);
+	envelope_from(&hop->env, str_span(&whole->from), str_span(&whole->args));
+	hop->rcpt = mem_get(whole->rcpts * sizeof *hop->rcpt);
+	hop->refused = mem_get(whole->rcpts * sizeof *hop->refused);
+	for (size_t i = 0; i < whole->rcpts; i++) {
+		if (!lane_waiting(hop->lane, i))
+			continue;
+		hop->rcpt[hop->env.rcpts] = i;
+		envelope_add(&hop->env, str_span(&whole->rcpt[i].to), str_span(&whole->rcpt[i].args));
+	}
+}
+
+static void
+on_rcpt(void *ctx, size_t rcpt, const struct err *err, const char *reply)
+{
+	struct hop *hop = ctx;
+
+	hop->refused[rcpt] = true;
+	lane_rcpt(hop->lane, hop->rcpt[rcpt], err->kind == ERR_PERM ? RCPT_FAILED : RCPT_DEFERRED, reply);
+}
+
+static int
+on_read(void *ctx, void *bytes, size_t room, size_t *got, struct err *err)
+{
+	struct hop *hop = ctx;
+	const struct message *message = &hop->lane->message;
+	uint64_t left = message->entry.body_len - hop->read;
+
+	*got = left < room ? (size_t)left : room;
+	if (*got == 0)
+		return 0;
+	ssize_t n = fs_pread(message->fd, bytes, *got, message->entry.body_at + (off_t)hop->read, err);
+	if (n >= 0 && (size_t)n < *got)
+		err_set(err, ERR_TEMP, "the message is shorter than its head says");
+	hop->unreadable = n < (ssize_t)*got;
+	hop->read += *got;
+	return hop->unreadable ? -1 : 0;
+}
+
+static int
+on_commit(void *ctx, struct err *err)
+{
+	struct hop *hop = ctx;
+
+	if (message_still_there(&hop->lane->message))
+		return 0;
+	hop->vanished = true;
+	return err_set(err, ERR_TEMP, "the message was moved away");
+}
+
+static void
+on_done(void *ctx, const struct err *err, const char *reply)
+{
+	struct hop *hop = ctx;
+
+	if (!hop->up)
+		return;		/* we hung up ourselves */
+	hop->ended = true;
+	hop->result = *err;
+	str_set(&hop->reply, reply);
+}
+
+static const struct smtp_client_hooks client_hooks = { on_rcpt, on_read, on_commit, on_done };
+
+/* the connection */
+
+static void
+hang_up(struct hop *hop)
+{
+	dial_cancel(&hop->dial);
+	if (!hop->up)
+		return;
+	hop->up = false;	/* first, for on_done */
+	smtp_client_free(&hop->client);
+	stream_free(&hop->stream);
+	hop->carried = 0;
+}
+
+/* QUIT, and no waiting for what is said to it. */
+static void
+say_goodbye(struct hop *hop)
+{
+	if (!hop->up)
+		return;
+	smtp_client_quit(&hop->client);
+	stream_send_str(&hop->stream, &hop->client.out);
+	stream_finish(&hop->stream);
+	hang_up(hop);
+}
+
+/* What the whole message was told goes to each recipient not told of by itself. */
+static void
+tell_recipients(struct hop *hop)
+{
+	static const enum rcpt_state states[] = {
+		[ERR_NONE] = RCPT_DONE, [ERR_TEMP] = RCPT_DEFERRED,
+		[ERR_PERM] = RCPT_FAILED, [ERR_CONFIG] = RCPT_DEFERRED,
+	};
+	const char *said = hop->reply.len > 0 ? str_c(&hop->reply) : hop->result.text;
+
+	for (size_t i = 0; i < hop->env.rcpts; i++)
+		if (!hop->refused[i])
+			lane_rcpt(hop->lane, hop->rcpt[i], states[hop->result.kind], said);
+}
+
+/* The connection broke and nobody knows of the message: it is not the message's fault. */
+static bool
+is_unanswered(const struct hop *hop)
+{
+	return hop->client.failed && hop->result.kind == ERR_TEMP && !hop->unreadable;
+}
+
+static void
+message_unanswered(struct hop *hop)
+{
+	struct err why = hop->client.err;
+	bool used = hop->carried > 0;
+
+	hang_up(hop);
+	forget_message(hop);
+	if (used)
+		hop_send(hop);
+	else
+		lane_done(hop->lane, &why);
+}
+
+/* The engine has given the message back. */
+static void
+message_ended(struct hop *hop)
+{
+	struct lane *lane = hop->lane;
+
+	if (!hop->vanished && is_unanswered(hop)) {
+		message_unanswered(hop);
+		return;
+	}
+	if (hop->vanished)
+		log_info("%s: event=moved-away by=smtp:%s", str_c(&lane->message.id), lane->rest);
+	else
+		tell_recipients(hop);
+	hop->carried++;
+	if (hop->client.failed || hop->client.closing)
+		hang_up(hop);
+	forget_message(hop);
+	lane_done(lane, NULL);
+}
+
+/* The engine says that the session is useless, with no message of ours in it. */
+static void
+session_failed(struct hop *hop)
+{
+	struct err why = hop->client.err;
+	bool used = hop->carried > 0;
+
+	hang_up(hop);
+	if (!hop->lane->busy)
+		return;
+	if (used)
+		hop_send(hop);
+	else
+		lane_done(hop->lane, &why);
+}
+
+static void
+give_message(struct hop *hop)
+{
+	copy_envelope(hop);
+	hop->read = 0;
+	hop->sending = true;
+	smtp_client_send(&hop->client, &hop->env, hop->lane->message.entry.body_len);
+}
+
+/* After the engine ran, until there is nothing to do but wait. */
+static void
+follow(struct hop *hop)
+{
+	if (hop->lane->busy && !hop->sending && hop->client.ready && !hop->client.failed)
+		give_message(hop);
+	while (hop->sending && !hop->ended && !hop->client.failed &&
+	    stream_backlog(&hop->stream) + hop->client.out.len < STREAM_LITTLE) {
+		size_t before = hop->client.out.len;
+		smtp_client_pump(&hop->client);
+		if (hop->client.out.len == before)
+			break;
+	}
+	if (hop->client.out.len > 0)
+		stream_deadline(&hop->stream, patience(hop));
+	stream_send_str(&hop->stream, &hop->client.out);
+	if (hop->ended)
+		message_ended(hop);
+	else if (hop->client.failed || hop->client.closing)
+		session_failed(hop);
+}
+
+static void
+on_input(void *ctx, const void *bytes, size_t len)
+{
+	struct hop *hop = ctx;
+
+	smtp_client_feed(&hop->client, bytes, len);
+	follow(hop);
+}
+
+static void
+on_sent(void *ctx)
+{
+	struct hop *hop = ctx;
+
+	if (hop->sending)
+		stream_deadline(&hop->stream, patience(hop));
+	follow(hop);
+}
+
+static void
+on_ended(void *ctx, const struct err *err)
+{
+	struct hop *hop = ctx;
+
+	log_debug("-: event=hop-gone by=smtp:%s why=\"%s\"", hop->lane->rest, err->text);
+	smtp_client_eof(&hop->client);
+	follow(hop);
+}
+
+static void
+on_late(void *ctx)
+{
+	struct hop *hop = ctx;
+
+	if (!hop->sending && hop->client.ready) {
+		hang_up(hop);	/* idle: nothing is lost */
+		return;
+	}
+	smtp_client_eof(&hop->client);
+	if (hop->client.err.kind != ERR_NONE)
+		err_set(&hop->client.err, ERR_TEMP, "no answer in time");
+	follow(hop);
+}
+
+static const struct stream_hooks stream_hooks = { on_input, on_sent, on_ended, on_late };
+
+static void
+on_dialled(void *ctx, int fd, const struct err *err)
+{
+	struct hop *hop = ctx;
+
+	if (fd < 0) {
+		lane_done(hop->lane, err);
+		return;
+	}
+	hop->up = true;
+	hop->carried = 0;
+	free(hop->host);
+	hop->host = mem_text(hop->lane->relay->setup->settings.spool.host);
+	stream_start(&hop->stream, &hop->lane->relay->loop, fd, &stream_hooks, hop);
+	smtp_client_start(&hop->client, hop->host, &client_hooks, hop);
+	hop->client.chunks = true;	/* a round trip less */
+	stream_deadline(&hop->stream, patience(hop));
+}
+
+static void
+hop_send(struct hop *hop)
+{
+	if (hop->up && (hop->client.failed || hop->client.closing))
+		hang_up(hop);
+	if (hop->up)
+		follow(hop);
+	else
+		dial_start(&hop->dial, &hop->lane->relay->loop, hop->lane->rest, DIAL_SECONDS,
+		    on_dialled, hop);
+}
+
+/* the row */
+
+static void
+smtp_open(struct lane *lane)
+{
+	struct hop *hop = mem_get(sizeof *hop);
+
+	hop->lane = lane;
+	lane->work = hop;
+}
+
+static void
+smtp_send(struct lane *lane)
+{
+	hop_send(lane->work);
+}
+
+static void
+smtp_rest(struct lane *lane)
+{
+	say_goodbye(lane->work);
+}
+
+static void
+smtp_close(struct lane *lane)
+{
+	struct hop *hop = lane->work;
+
+	hang_up(hop);
+	forget_message(hop);
+	envelope_free(&hop->env);
+	str_free(&hop->reply);
+	free(hop->host);
+	free(hop);
+	lane->work = NULL;
+}
+
+const struct transport transport_smtp = {
+	.name = "smtp",
+	.kind = ROUTE_SMTP,
+	.open = smtp_open,
+	.send = smtp_send,
+	.rest = smtp_rest,
+	.close = smtp_close,
+};

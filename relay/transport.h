@@ -1,0 +1,28 @@
+/*
+ * transport - how mail reaches a destination: rows of a table.
+ *
+ * A lane (lane.h) hands over one message at a time with send().  The transport notes
+ * with lane_rcpt() what became of each recipient that was waiting, and ends with
+ * lane_done(), from inside send() or later from the loop.
+ */
+#ifndef RELAY_TRANSPORT_H
+#define RELAY_TRANSPORT_H
+
+#include "spool/route.h"
+
+struct lane;
+
+struct transport {
+	const char *name;
+	enum route_kind kind;
+	void (*open)(struct lane *lane);	/* once, may set lane->work; may be NULL */
+	void (*send)(struct lane *lane);	/* lane->message */
+	void (*rest)(struct lane *lane);	/* nothing more for now; may be NULL */
+	void (*close)(struct lane *lane);	/* at once, even in the middle; may be NULL */
+};
+
+extern const struct transport transport_maildir, transport_smtp;
+
+extern const struct transport *const transports[];	/* NULL-ended */
+
+#endif
