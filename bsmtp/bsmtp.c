@@ -99,7 +99,7 @@ receive(struct bsmtp *b, int argc, struct err *err)
 		b->peer = peer;
 		const struct site_settings *site = settings_site(&b->settings, peer);
 		if (site != NULL)
-			b->into = site->unpack;
+			opt_list_add(&b->to, site->unpack);
 	}
 	return unpack(b, 0, NULL, err);
 }
@@ -131,17 +131,17 @@ int
 main(int argc, char **argv)
 {
 	const char *name = base_name(argc > 0 ? argv[0] : NULL), *codec = NULL;
-	struct bsmtp b = { .into = "spool:" };
+	struct bsmtp b = {0};
 	struct settings_args args = {0};
 	struct err err = {0};
 	char *alone[] = { argc > 0 ? argv[0] : (char *)(uintptr_t)"bsmtp", NULL };
 	const struct opt_row rows[] = {
-		{ "into", 0, "SINK", "unpack: spool:, smtp:HOST:PORT or maildir:DIR", OPT_TEXT, &b.into },
 		{ "peer", 0, "SITE", "unpack: the site this batch is known to come from", OPT_TEXT, &b.peer },
 		{ "codec", 0, "NAME", "gz or none; reading, it is seen by itself", OPT_TEXT, &codec },
 		{ "mbox", 0, "FILE", "pack: the messages of this mailbox (- reads it)", OPT_TEXT, &b.mbox },
 		{ "files", 0, NULL, "pack: the operands are messages, one a file", OPT_FLAG, &b.files },
-		{ "to", 0, "ADDRESS", "pack: their recipient; may be given again", OPT_LIST, &b.to },
+		{ "to", 0, "WHERE", "pack: an address, for each recipient; unpack: spool:, smtp:HOST:PORT or "
+		    "maildir:DIR", OPT_LIST, &b.to },
 		{ "from", 0, "ADDRESS", "pack: their sender, whatever the input says", OPT_TEXT, &b.from },
 		{ "output", 'o', "FILE", "pack: the batch goes here (- is standard output)", OPT_TEXT, &b.output },
 		{ "json", 0, NULL, "list: as JSON", OPT_FLAG, &b.json },

@@ -20,9 +20,8 @@ struct bsmtp {
 	struct settings settings;
 	const struct codec *codec;	/* said by --codec or our name; NULL: not said */
 	const char *peer;		/* who vouches for the batch; NULL: nobody does */
-	const char *into;		/* the sink's text */
 	const char *mbox, *from, *output;
-	struct opt_list to;
+	struct opt_list to;		/* pack: addresses; unpack: a sink */
 	bool files, json;
 };
 

@@ -16,6 +16,7 @@ bsmtp_bsmtp_SOURCES = \
 	%D%/pack.c \
 	%D%/sink.c %D%/sink.h \
 	%D%/sink-maildir.c \
+	%D%/sink-smtp.c \
 	%D%/sink-spool.c \
 	%D%/unpack.c
 bsmtp_bsmtp_LDADD = $(BATCH_LIBS) $(JANSSON_LIBS)

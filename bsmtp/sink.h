@@ -19,7 +19,7 @@
 
 #include "spool/spool.h"
 
-#define SINKS(X) X(spool) X(maildir)
+#define SINKS(X) X(spool) X(smtp) X(maildir)
 
 struct delivery {
 	const struct settings *settings;

@@ -152,9 +152,9 @@ unpack(const struct bsmtp *b, int count, char **args, struct err *err)
 		.job = job != NULL && job[0] != '\0' && strlen(job) <= 64 ? job : NULL,
 	};
 
-	if (count > 1)
-		return usage(err, "unpack: one batch at a time");
-	const struct sink *sink = sink_of(b->into, &where, err);
+	if (count > 1 || b->to.count > 1)
+		return usage(err, "unpack: one batch to one place");
+	const struct sink *sink = sink_of(b->to.count > 0 ? b->to.text[0] : "spool:", &where, err);
 	if (sink == NULL)
 		return -1;
 	int fd = open_batch(b, count > 0 ? args[0] : NULL, err);

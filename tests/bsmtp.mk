@@ -8,3 +8,19 @@ check_PROGRAMS += tests/unit/codec
 tests_unit_codec_SOURCES = %D%/unit/codec.c
 tests_unit_codec_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_codec_LDADD = $(BATCH_LIBS) $(CHECK_LIBS)
+
+# Mails of our own writing; demo.mbox is what scripts/demo carries.
+EXTRA_DIST += \
+	%D%/fixtures/blank-lines.eml \
+	%D%/fixtures/commands.eml \
+	%D%/fixtures/crlf.eml \
+	%D%/fixtures/demo.mbox \
+	%D%/fixtures/dots.eml \
+	%D%/fixtures/eight-bit.eml \
+	%D%/fixtures/empty-body.eml \
+	%D%/fixtures/from-lines.eml \
+	%D%/fixtures/header-only.eml \
+	%D%/fixtures/long-lines.eml \
+	%D%/fixtures/no-newline.eml \
+	%D%/fixtures/plain.eml \
+	%D%/fixtures/tabs-and-nul.eml
