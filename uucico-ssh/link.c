@@ -8,7 +8,7 @@
 
 #include "lib/base/clock.h"
 
-static const struct link_row *const rows[] = { &link_exec, &link_stdio };
+static const struct link_row *const rows[] = { &link_ssh, &link_exec, &link_stdio };
 
 static volatile sig_atomic_t told_to_stop;
 static sigset_t outside;	/* the signals that pass while we wait */

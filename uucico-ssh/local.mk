@@ -5,18 +5,22 @@ uucico_ssh_libuucico_a_SOURCES = \
 	%D%/command.c %D%/command.h \
 	%D%/handshake.c \
 	%D%/helper.c %D%/helper.h \
+	%D%/hostkey.c %D%/hostkey.h \
 	%D%/incoming.c %D%/incoming.h \
-	%D%/link.c %D%/link.h %D%/link-exec.c %D%/link-stdio.c \
+	%D%/key.c %D%/key.h \
+	%D%/link.c %D%/link.h %D%/link-exec.c %D%/link-ssh.c %D%/link-stdio.c \
 	%D%/lock.c %D%/lock.h \
 	%D%/outgoing.c %D%/outgoing.h \
 	%D%/pair.c %D%/pair.h \
 	%D%/proto.h %D%/proto-e.c \
 	%D%/session.c \
+	%D%/ssh.c %D%/ssh.h \
+	%D%/tool.c %D%/tool.h \
 	%D%/uucp.c %D%/uucp.h \
 	%D%/xfile.c %D%/xfile.h
 
 # Link with these, in this order.
-UUCICO_LIBS = uucico-ssh/libuucico.a $(SPOOL_LIBS) $(LIBSSH2_LIBS)
+UUCICO_LIBS = uucico-ssh/libuucico.a $(LIBSSH2_LIBS) $(SPOOL_LIBS)
 
 bin_PROGRAMS += uucico-ssh/uucico-ssh
 uucico_ssh_uucico_ssh_SOURCES = %D%/main.c

@@ -14,8 +14,10 @@
 #include "uucico-ssh/call.h"
 #include "uucico-ssh/helper.h"
 #include "uucico-ssh/lock.h"
+#include "uucico-ssh/tool.h"
 
-static const char usage[] = "uucico-ssh -s SITE | -r 0 --peer=SITE";
+static const char usage[] = "uucico-ssh -s SITE | -r 0 --peer=SITE | --new-key [FILE] | "
+    "--host-key=LINK | --fingerprint=FILE";
 static const char about[] = "Calls a site, or answers its call, and moves batches both ways.";
 
 enum { PACK_SECONDS = 600, JOBS_SECONDS = 24 * 3600 };
@@ -26,6 +28,8 @@ struct main {
 	struct spool spool;
 	const struct site_settings *site;
 	const char *call, *role, *peer, *stats;
+	const char *host_key, *fingerprint;
+	bool new_key;
 	bool no_pack, no_jobs, quiet;
 };
 
@@ -89,6 +93,24 @@ log_to_spool(struct main *m, struct err *err)
 	return result;
 }
 
+/* What is no call at all. */
+static bool
+is_tool(const struct main *m)
+{
+	return m->new_key || m->host_key != NULL || m->fingerprint != NULL;
+}
+
+static int
+run_tool(struct main *m, const char *operand, struct err *err)
+{
+	if (m->new_key)
+		return tool_new_key(&m->settings, operand, err);
+	if (m->host_key != NULL)
+		return tool_host_key(&m->settings, m->host_key, err);
+	return tool_fingerprint(&m->settings, m->fingerprint, err);
+}
+
+/* 0: go on with a call; 1: all is done; -1. */
 static int
 start(struct main *m, int argc, char **argv, struct err *err)
 {
@@ -100,6 +122,9 @@ start(struct main *m, int argc, char **argv, struct err *err)
 		{ "no-jobs", 0, NULL, "do not run received jobs after the call", OPT_FLAG, &m->no_jobs },
 		{ "quiet", 'q', NULL, "no progress on a terminal", OPT_FLAG, &m->quiet },
 		{ "wire-stats", 0, "FILE", "append the numbers of the call to FILE", OPT_TEXT, &m->stats },
+		{ "new-key", 0, NULL, "make a key pair, in FILE or keys/id_ed25519", OPT_FLAG, &m->new_key },
+		{ "host-key", 0, "LINK", "print the host key that an ssh:// link shows", OPT_TEXT, &m->host_key },
+		{ "fingerprint", 0, "FILE", "print the fingerprint of a public key", OPT_TEXT, &m->fingerprint },
 		SETTINGS_OPTS(&m->args),
 		{0},
 	};
@@ -108,6 +133,8 @@ start(struct main *m, int argc, char **argv, struct err *err)
 
 	if (done != 0)
 		return done;
+	if (is_tool(m))
+		return run_tool(m, argc > 0 ? argv[0] : NULL, err) < 0 ? -1 : 1;
 	if (check_options(m, argc, err) < 0 || find_site(m, err) < 0 ||
 	    spool_open(&m->spool, &m->settings, true, err) < 0)
 		return -1;

@@ -1,0 +1,349 @@
+#include "uucico-ssh/key.h"
+
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/digest.h"
+#include "lib/base/fs.h"
+
+enum { KEY_MAX = 65536, LINE = 70, SEED = 32, BLOCK = 8 };
+
+static const char begins[] = "-----BEGIN OPENSSH PRIVATE KEY-----\n";
+static const char ends[] = "-----END OPENSSH PRIVATE KEY-----\n";
+static const char magic[] = "openssh-key-v1";
+
+/* --- bytes as ssh packs them --- */
+
+static void
+add_number(struct str *out, uint32_t number)
+{
+	const unsigned char bytes[4] = { (unsigned char)(number >> 24), (unsigned char)(number >> 16),
+		(unsigned char)(number >> 8), (unsigned char)number };
+	str_add(out, bytes, sizeof bytes);
+}
+
+static void
+add_bytes(struct str *out, struct span bytes)
+{
+	add_number(out, (uint32_t)bytes.len);
+	str_add_span(out, bytes);
+}
+
+static int
+take_bytes(struct span *rest, struct span *bytes)
+{
+	const unsigned char *p = (const unsigned char *)rest->p;
+
+	if (rest->len < 4)
+		return -1;
+	size_t len = (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
+	if (len > rest->len - 4)
+		return -1;
+	*bytes = span_to(span_from(*rest, 4), len);
+	*rest = span_from(*rest, 4 + len);
+	return 0;
+}
+
+void
+key_base64(struct span bytes, struct str *out)
+{
+	size_t size = 4 * ((bytes.len + 2) / 3);
+	char *room = str_room(out, size + 1);
+
+	out->len += (size_t)EVP_EncodeBlock((unsigned char *)room, (const unsigned char *)bytes.p,
+	    (int)bytes.len);
+}
+
+/* Blanks and line ends in between do not matter. */
+static int
+from_base64(struct span text, struct str *out)
+{
+	struct str packed = {0};
+	size_t padding = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		if (strchr(" \t\r\n", text.p[i]) != NULL)
+			continue;
+		padding += text.p[i] == '=';
+		str_add_char(&packed, text.p[i]);
+	}
+	char *room = str_room(out, packed.len);
+	int len = packed.len == 0 || packed.len > KEY_MAX ? -1 : EVP_DecodeBlock((unsigned char *)room,
+	    (const unsigned char *)packed.p, (int)packed.len);
+	key_forget(&packed);
+	if (len < 0 || padding > 2)
+		return -1;
+	out->len += (size_t)len - padding;
+	return 0;
+}
+
+int
+key_type(struct span blob, struct span *type)
+{
+	if (take_bytes(&blob, type) < 0 || type->len == 0 || type->len > 60)
+		return -1;
+	for (size_t i = 0; i < type->len; i++)
+		if (type->p[i] <= ' ' || type->p[i] > '~')
+			return -1;
+	return 0;
+}
+
+void
+key_fingerprint(struct span blob, struct str *out)
+{
+	unsigned char sum[DIGEST_SIZE];
+
+	digest_of(blob.p, blob.len, sum);
+	str_add_text(out, "SHA256:");
+	key_base64((struct span){ (const char *)sum, sizeof sum }, out);
+	while (out->p[out->len - 1] == '=')
+		out->len--;
+}
+
+void
+key_forget(struct str *text)
+{
+	if (text->p != NULL)
+		OPENSSL_cleanse(text->p, text->size);
+	str_free(text);
+}
+
+/* --- reading --- */
+
+static int
+check_file(int fd, const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, "key %s", path);
+	if (st.st_uid != geteuid() && st.st_uid != 0)
+		return err_set(err, ERR_CONFIG, "key %s: it belongs to another user; type: chown %ld %s", path,
+		    (long)geteuid(), path);
+	if ((st.st_mode & 077) != 0)
+		return err_set(err, ERR_CONFIG, "key %s: others may read or write it (mode %03o); type: chmod 600 %s",
+		    path, (unsigned)st.st_mode & 0777, path);
+	if (st.st_nlink != 1)
+		return err_set(err, ERR_CONFIG, "key %s: it has another name elsewhere (a hard link)", path);
+	return 0;
+}
+
+/* What a file in OpenSSH's own format says about itself before its secret. */
+static int
+check_openssh(struct span body, const char *path, struct err *err)
+{
+	struct str bytes = {0};
+	struct span rest, cipher, kdf, options, blob, type;
+	int result = 0;
+
+	if (from_base64(body, &bytes) < 0 || bytes.len < sizeof magic + 4 ||
+	    memcmp(bytes.p, magic, sizeof magic) != 0) {
+		key_forget(&bytes);
+		return err_set(err, ERR_CONFIG, "key %s: it is damaged", path);
+	}
+	rest = span_from(str_span(&bytes), sizeof magic);
+	if (take_bytes(&rest, &cipher) < 0 || take_bytes(&rest, &kdf) < 0 ||
+	    take_bytes(&rest, &options) < 0 || rest.len < 4)
+		result = err_set(err, ERR_CONFIG, "key %s: it is damaged", path);
+	else if (!span_is(cipher, "none"))
+		result = err_set(err, ERR_CONFIG, "key %s: it has a passphrase, and nobody is here to type it; load "
+		    "it into ssh-agent and leave \"key\" empty, or use one without", path);
+	rest = result == 0 ? span_from(rest, 4) : rest;
+	if (result == 0 && take_bytes(&rest, &blob) == 0 && key_type(blob, &type) == 0 &&
+	    span_begins(type, "ssh-rsa"))
+		result = err_set(err, ERR_CONFIG, "key %s: RSA would need SHA-1 with this libssh2, which servers "
+		    "refuse; make an ed25519 key (uucico-ssh --new-key)", path);
+	key_forget(&bytes);
+	return result;
+}
+
+static int
+check_text(struct span text, const char *path, struct err *err)
+{
+	struct span first, rest = text, line;
+	bool encrypted = false;
+
+	span_cut(&rest, '\n', &first);
+	if (span_begins(first, "-----BEGIN OPENSSH PRIVATE KEY-----")) {
+		const char *end = rest.len > 0 ? memchr(rest.p, '-', rest.len) : NULL;
+		return check_openssh(span_to(rest, end != NULL ? (size_t)(end - rest.p) : rest.len), path, err);
+	}
+	if (span_begins(first, "-----BEGIN RSA") || span_begins(first, "-----BEGIN DSA"))
+		return err_set(err, ERR_CONFIG, "key %s: RSA and DSA keys cannot be used; make an ed25519 key "
+		    "(uucico-ssh --new-key)", path);
+	if (!span_begins(first, "-----BEGIN "))
+		return err_set(err, ERR_CONFIG, "key %s: it is no private key", path);
+	while (span_cut(&rest, '\n', &line))
+		encrypted = encrypted || span_begins(line, "Proc-Type: 4,ENCRYPTED");
+	if (encrypted || span_begins(first, "-----BEGIN ENCRYPTED"))
+		return err_set(err, ERR_CONFIG, "key %s: it has a passphrase, and nobody is here to type it", path);
+	return 0;
+}
+
+int
+key_load(const char *path, struct str *text, struct err *err)
+{
+	int fd = fs_open(AT_FDCWD, path, O_RDONLY, err);
+
+	if (fd < 0)
+		return err_prefix(err, "key");
+	int result = check_file(fd, path, err);
+	if (result == 0)
+		result = fs_read_all(fd, KEY_MAX, text, err);
+	close(fd);
+	if (result == 0)
+		result = check_text(str_span(text), path, err);
+	if (result < 0)
+		key_forget(text);
+	if (result < 0 && err->kind == ERR_PERM)	/* too long for a key */
+		err->kind = ERR_CONFIG;
+	return result;
+}
+
+int
+key_read_public(const char *path, struct str *blob, struct err *err)
+{
+	struct str text = {0};
+	struct span rest, type, body, said;
+
+	if (fs_load(AT_FDCWD, path, KEY_MAX, &text, err) < 0)
+		return -1;
+	rest = str_span(&text);
+	type = span_word(&rest);
+	body = span_word(&rest);
+	bool good = from_base64(span_trim(body), blob) == 0 && key_type(str_span(blob), &said) == 0 &&
+	    span_same(type, said);
+	str_free(&text);
+	return good ? 0 : err_set(err, ERR_CONFIG, "%s: it is no public key (TYPE BASE64 COMMENT)", path);
+}
+
+/* --- making --- */
+
+struct pair_bytes {
+	unsigned char seed[SEED], public[SEED];
+};
+
+static int
+generate(struct pair_bytes *pair, struct err *err)
+{
+	size_t seed = SEED, public = SEED;
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_id(EVP_PKEY_ED25519, NULL);
+	EVP_PKEY *key = NULL;
+	bool good = context != NULL && EVP_PKEY_keygen_init(context) == 1 &&
+	    EVP_PKEY_keygen(context, &key) == 1 &&
+	    EVP_PKEY_get_raw_private_key(key, pair->seed, &seed) == 1 &&
+	    EVP_PKEY_get_raw_public_key(key, pair->public, &public) == 1;
+
+	EVP_PKEY_free(key);
+	EVP_PKEY_CTX_free(context);
+	return good ? 0 : err_set(err, ERR_TEMP, "OpenSSL makes no ed25519 key");
+}
+
+static void
+public_blob(const struct pair_bytes *pair, struct str *out)
+{
+	add_bytes(out, SPAN("ssh-ed25519"));
+	add_bytes(out, (struct span){ (const char *)pair->public, SEED });
+}
+
+/* OpenSSH's PROTOCOL.key: two equal check numbers, the key, a comment, 1 2 3 ... up to
+ * a whole block. */
+static void
+secret_part(const struct pair_bytes *pair, const char *comment, struct str *out)
+{
+	struct str both = {0};
+	uint32_t check;
+
+	random_bytes(&check, sizeof check);
+	add_number(out, check);
+	add_number(out, check);
+	public_blob(pair, out);
+	str_add(&both, pair->seed, SEED);
+	str_add(&both, pair->public, SEED);
+	add_bytes(out, str_span(&both));
+	key_forget(&both);
+	add_bytes(out, span_of(comment));
+	for (char next = 1; out->len % BLOCK != 0; next++)
+		str_add_char(out, next);
+}
+
+static void
+private_file(const struct pair_bytes *pair, const char *comment, struct str *out)
+{
+	struct str bytes = {0}, blob = {0}, secret = {0}, text = {0};
+
+	str_add(&bytes, magic, sizeof magic);
+	add_bytes(&bytes, SPAN("none"));	/* cipher, key derivation and its options */
+	add_bytes(&bytes, SPAN("none"));
+	add_bytes(&bytes, SPAN(""));
+	add_number(&bytes, 1);
+	public_blob(pair, &blob);
+	add_bytes(&bytes, str_span(&blob));
+	secret_part(pair, comment, &secret);
+	add_bytes(&bytes, str_span(&secret));
+	key_base64(str_span(&bytes), &text);
+	str_add_text(out, begins);
+	for (struct span rest = str_span(&text); rest.len > 0;) {
+		size_t len = rest.len < LINE ? rest.len : LINE;
+		str_add_span(out, span_to(rest, len));
+		str_add_char(out, '\n');
+		rest = span_from(rest, len);
+	}
+	str_add_text(out, ends);
+	str_free(&blob);
+	key_forget(&bytes);
+	key_forget(&secret);
+	key_forget(&text);
+}
+
+static void
+public_line(const struct pair_bytes *pair, const char *comment, struct str *out)
+{
+	struct str blob = {0};
+
+	public_blob(pair, &blob);
+	str_add_text(out, "ssh-ed25519 ");
+	key_base64(str_span(&blob), out);
+	str_printf(out, " %s\n", comment);
+	str_free(&blob);
+}
+
+static int
+write_file(const char *path, struct span bytes, mode_t mode, struct err *err)
+{
+	int fd = fs_create(AT_FDCWD, path, mode, err);
+
+	if (fd < 0)
+		return -1;
+	int result = fs_write(fd, bytes.p, bytes.len, err) < 0 || fs_sync(fd, err) < 0 ? -1 : 0;
+	close(fd);
+	if (result < 0)
+		unlink(path);
+	return result;
+}
+
+int
+key_make(const char *path, const char *comment, struct err *err)
+{
+	struct pair_bytes pair;
+	struct str secret = {0}, public = {0}, public_path = {0};
+	int result = generate(&pair, err);
+
+	str_printf(&public_path, "%s.pub", path);
+	if (result == 0) {
+		private_file(&pair, comment, &secret);
+		public_line(&pair, comment, &public);
+		result = write_file(path, str_span(&secret), 0600, err);
+	}
+	if (result == 0)
+		result = write_file(str_c(&public_path), str_span(&public), 0644, err);
+	OPENSSL_cleanse(&pair, sizeof pair);
+	key_forget(&secret);
+	str_free(&public);
+	str_free(&public_path);
+	return result < 0 ? err_prefix(err, "new key") : 0;
+}

@@ -1,0 +1,26 @@
+/*
+ * key - our own keys: made, checked, read, and shown as fingerprints.
+ *
+ * A "blob" is a public key as ssh sends it: its type's name and its numbers, each
+ * with a length before it.
+ */
+#ifndef UUCICO_SSH_KEY_H
+#define UUCICO_SSH_KEY_H
+
+#include "lib/base/err.h"
+
+/* Reads a private key for libssh2.  Refuses (ERR_CONFIG) a file that others could
+ * have read or changed, checked on the open descriptor; a passphrase; RSA. */
+int key_load(const char *path, struct str *text, struct err *err);
+void key_forget(struct str *text);	/* wiped and freed */
+
+/* An ed25519 pair in OpenSSH's format: path, 0600, and path.pub.  One that is there is
+ * never written over. */
+int key_make(const char *path, const char *comment, struct err *err);
+
+int key_read_public(const char *path, struct str *blob, struct err *err);
+int key_type(struct span blob, struct span *type);
+void key_base64(struct span bytes, struct str *out);
+void key_fingerprint(struct span blob, struct str *out);	/* SHA256:..., as ssh-keygen -l */
+
+#endif

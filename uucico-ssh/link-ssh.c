@@ -1,0 +1,195 @@
+/*
+ * Link ssh: a channel of libssh2 in which sshd runs uucico at the far end.
+ *
+ * What runs there is decided there, by the forced command of our key; the command we
+ * ask for only matters where there is none.
+ */
+#include "uucico-ssh/link.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "uucico-ssh/hostkey.h"
+#include "uucico-ssh/ssh.h"
+
+enum { END_SECONDS = 10 };
+
+static void
+below_keys(const struct link *link, const char *said, const char *preset, struct str *out)
+{
+	if (said[0] != '\0') {
+		settings_path(link->settings, said, out);
+		return;
+	}
+	settings_path(link->settings, link->settings->spool.keys, out);
+	str_printf(out, "/%s", preset);
+}
+
+/* The key of the settings, else the one that --new-key makes, else (-) the agent. */
+static int
+login(struct link *link, struct ssh *ssh, struct err *err)
+{
+	struct str path = {0};
+
+	below_keys(link, link->site->key, "id_ed25519", &path);
+	bool agent = link->site->key[0] == '\0' && access(str_c(&path), F_OK) < 0;
+	int result = ssh_login(ssh, agent ? NULL : str_c(&path), err);
+	str_free(&path);
+	return result;
+}
+
+static int
+open_session(struct link *link, struct ssh *ssh, struct err *err)
+{
+	struct str known = {0}, types = {0};
+
+	below_keys(link, link->site->known_hosts, "known_hosts", &known);
+	int result = hostkey_types(ssh, str_c(&known), &types, err);
+	if (result == 0)
+		result = ssh_connect(ssh, types.len > 0 ? str_c(&types) : NULL, err);
+	if (result == 0)
+		result = hostkey_check(ssh, str_c(&known), err);
+	if (result == 0)
+		result = login(link, ssh, err);
+	str_free(&known);
+	str_free(&types);
+	return result;
+}
+
+static int
+ssh_open(struct link *link, const char *rest, struct err *err)
+{
+	struct ssh *ssh = mem_get(sizeof *ssh);
+
+	ssh->fd = -1;
+	ssh->timeout = link->site->timeout;
+	link->mine = ssh;
+	if (ssh_place(ssh, rest, err) < 0 || open_session(link, ssh, err) < 0)
+		return -1;
+	return ssh_start(ssh, ssh->command.len > 0 ? str_c(&ssh->command) : "uucico-ssh -r0", err);
+}
+
+static void
+count(struct link *link)
+{
+	const struct ssh *ssh = link->mine;
+
+	link->wire_up = ssh->up;
+	link->wire_down = ssh->down;
+}
+
+static void
+hear_errors(struct link *link, struct ssh *ssh)
+{
+	char bytes[1024];
+	ssize_t got;
+
+	while ((got = libssh2_channel_read_stderr(ssh->channel, bytes, sizeof bytes)) > 0) {
+		size_t room = LINK_NOISE_MAX - link->noise.len;
+		str_add(&link->noise, bytes, (size_t)got < room ? (size_t)got : room);
+	}
+}
+
+/* BAD_USE: libssh2 wants to widen the window and a packet of ours is half written;
+ * it can when that one is out. */
+static bool
+later(ssize_t result)
+{
+	return result == LIBSSH2_ERROR_EAGAIN || result == LIBSSH2_ERROR_BAD_USE;
+}
+
+static int
+broken(const struct ssh *ssh, struct err *err)
+{
+	char *text = NULL;
+
+	libssh2_session_last_error(ssh->session, &text, NULL, 0);
+	return err_set(err, ERR_TEMP, "the ssh connection broke: %s", text != NULL ? text : "");
+}
+
+static ssize_t
+ssh_read(struct link *link, void *to, size_t len, struct err *err)
+{
+	struct ssh *ssh = link->mine;
+	ssize_t got = libssh2_channel_read(ssh->channel, to, len);
+
+	count(link);
+	hear_errors(link, ssh);
+	if (got > 0)
+		return got;
+	if (later(got) || (got == 0 && libssh2_channel_eof(ssh->channel) == 0))
+		return LINK_AGAIN;
+	/* A connection that ends is a line that dropped, whatever it is called. */
+	if (got == 0 || got == LIBSSH2_ERROR_SOCKET_DISCONNECT || got == LIBSSH2_ERROR_CHANNEL_CLOSED)
+		return 0;
+	return broken(ssh, err);
+}
+
+static ssize_t
+ssh_write(struct link *link, const void *from, size_t len, struct err *err)
+{
+	struct ssh *ssh = link->mine;
+	ssize_t done = libssh2_channel_write(ssh->channel, from, len);
+
+	count(link);
+	if (done >= 0)
+		return done;
+	return later(done) ? LINK_AGAIN : broken(ssh, err);
+}
+
+static size_t
+ssh_poll(const struct link *link, bool writing, struct pollfd fds[LINK_FDS])
+{
+	const struct ssh *ssh = link->mine;
+	int directions = libssh2_session_block_directions(ssh->session);
+
+	(void)writing;	/* what holds a write up may be the window, and that is a read */
+	fds[0] = (struct pollfd){ .fd = ssh->fd, .events = POLLIN };
+	if ((directions & LIBSSH2_SESSION_BLOCK_OUTBOUND) != 0)
+		fds[0].events |= POLLOUT;
+	return 1;
+}
+
+static void
+ssh_finish(struct link *link)
+{
+	struct ssh *ssh = link->mine;
+	int64_t deadline = clock_mono() + END_SECONDS * CLOCK_SECOND;
+	char rest[1024];
+	struct err err;
+	ssize_t got;
+
+	while (libssh2_channel_send_eof(ssh->channel) == LIBSSH2_ERROR_EAGAIN)
+		if (ssh_wait(ssh, deadline, &err) < 0)
+			return;
+	while ((got = libssh2_channel_read(ssh->channel, rest, sizeof rest)) > 0 ||
+	    got == LIBSSH2_ERROR_EAGAIN)
+		if (got < 0 && ssh_wait(ssh, deadline, &err) < 0)
+			return;
+}
+
+static void
+ssh_end(struct link *link)
+{
+	struct ssh *ssh = link->mine;
+
+	if (ssh == NULL)
+		return;
+	ssh_close(ssh);
+	count(link);
+	free(ssh);
+	link->mine = NULL;
+}
+
+const struct link_row link_ssh = {
+	.scheme = "ssh:",
+	.advice = "is our key's line in authorized_keys there "
+	    "restrict,command=\"uucico-ssh -r0 --peer=OUR-SITE\" ... ?",
+	.open = ssh_open,
+	.read = ssh_read,
+	.write = ssh_write,
+	.poll = ssh_poll,
+	.finish = ssh_finish,
+	.close = ssh_end,
+};

@@ -1,0 +1,526 @@
+#include "uucico-ssh/ssh.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "uucico-ssh/key.h"
+#include "uucico-ssh/link.h"
+
+static const struct {
+	int method;
+	const char *names;
+} lists[] = {
+	{ LIBSSH2_METHOD_KEX, "curve25519-sha256,curve25519-sha256@libssh.org,"
+	    "ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521" },
+	{ LIBSSH2_METHOD_CRYPT_CS, "aes128-ctr,aes256-ctr" },
+	{ LIBSSH2_METHOD_CRYPT_SC, "aes128-ctr,aes256-ctr" },
+	{ LIBSSH2_METHOD_MAC_CS, "hmac-sha2-256,hmac-sha2-512" },
+	{ LIBSSH2_METHOD_MAC_SC, "hmac-sha2-256,hmac-sha2-512" },
+	{ LIBSSH2_METHOD_COMP_CS, "none" },
+	{ LIBSSH2_METHOD_COMP_SC, "none" },
+};
+
+static const char host_key_types[] =
+    "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521";
+
+/* --- where --- */
+
+static int
+bad_place(const char *rest, struct err *err)
+{
+	return err_set(err, ERR_CONFIG, "link ssh:%s: it is ssh://USER@HOST[:PORT][/COMMAND]", rest);
+}
+
+static bool
+plain_name(struct span name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if ((unsigned char)name.p[i] <= ' ' || name.p[i] == 0x7f)
+			return false;
+	return name.len > 0 && name.p[0] != '-';
+}
+
+static int
+split_host(struct ssh *ssh, struct span place)
+{
+	struct span host = place, rest = place;
+
+	if (span_begins(place, "[")) {		/* [::1]:22 */
+		rest = span_from(place, 1);
+		if (!span_cut(&rest, ']', &host) || (rest.len > 0 && rest.p[0] != ':'))
+			return -1;
+		rest = rest.len > 0 ? span_from(rest, 1) : rest;
+	} else {
+		span_cut(&rest, ':', &host);
+	}
+	uint64_t port = 22;
+	if (!plain_name(host) || (rest.len > 0 && span_number(rest, 65535, &port) < 0) || port == 0)
+		return -1;
+	str_set_span(&ssh->host, host);
+	str_printf(&ssh->port, "%u", (unsigned)port);
+	return 0;
+}
+
+static void
+own_user(struct str *user)
+{
+	const struct passwd *me = getpwuid(geteuid());
+
+	str_set(user, me != NULL ? me->pw_name : "mochila");
+}
+
+int
+ssh_place(struct ssh *ssh, const char *rest, struct err *err)
+{
+	struct span all = span_of(rest), place, user;
+
+	if (!span_begins(all, "//"))
+		return bad_place(rest, err);
+	all = span_from(all, 2);
+	span_cut(&all, '/', &place);
+	str_set_span(&ssh->command, all);
+	const char *at = memchr(place.p, '@', place.len);
+	if (at != NULL) {
+		span_cut(&place, '@', &user);
+		if (!plain_name(user))
+			return bad_place(rest, err);
+		str_set_span(&ssh->user, user);
+	} else {
+		own_user(&ssh->user);
+	}
+	if (split_host(ssh, place) < 0)
+		return bad_place(rest, err);
+	str_printf(&ssh->where, "%s port %s", str_c(&ssh->host), str_c(&ssh->port));
+	return 0;
+}
+
+/* --- TCP --- */
+
+static int
+resolve(struct ssh *ssh, struct addrinfo **list, struct err *err)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
+	int result = getaddrinfo(str_c(&ssh->host), str_c(&ssh->port), &hints, list);
+
+	if (result != 0)	/* loopback alone is no configured address */
+		hints.ai_flags = 0;
+	if (result != 0)
+		result = getaddrinfo(str_c(&ssh->host), str_c(&ssh->port), &hints, list);
+	if (result == 0)
+		return 0;
+	return err_set(err, ERR_TEMP, "the host %s cannot be found: %s; see the link and the network",
+	    str_c(&ssh->host), gai_strerror(result));
+}
+
+static void
+tune(const struct ssh *ssh, int fd)
+{
+	int one = 1;
+	unsigned dead_after = (unsigned)(ssh->timeout * 1000);
+
+	/* Before connect: some kernels take it no later for the first flight. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_after, sizeof dead_after);
+}
+
+/* errno says why when this is -1 with err still empty. */
+static int
+connect_one(struct ssh *ssh, const struct addrinfo *address, struct err *err)
+{
+	int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	socklen_t size = sizeof errno;
+	int number = 0;
+
+	if (fd < 0)
+		return -1;
+	tune(ssh, fd);
+	if (connect(fd, address->ai_addr, address->ai_addrlen) < 0 && errno != EINPROGRESS) {
+		number = errno;
+	} else {
+		struct pollfd ready = { .fd = fd, .events = POLLOUT };
+		int result = link_wait(&ready, 1, clock_mono() + ssh->timeout * CLOCK_SECOND, err);
+		if (result == 0)
+			number = ETIMEDOUT;
+		else if (result < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &size) < 0)
+			number = EINTR;
+	}
+	if (number == 0)
+		return fd;
+	close(fd);
+	errno = number;
+	return -1;
+}
+
+static int
+connect_tcp(struct ssh *ssh, struct err *err)
+{
+	struct addrinfo *list = NULL;
+
+	if (resolve(ssh, &list, err) < 0)
+		return -1;
+	for (const struct addrinfo *a = list; a != NULL && ssh->fd < 0 && err->kind == ERR_NONE; a = a->ai_next)
+		ssh->fd = connect_one(ssh, a, err);
+	int number = errno;
+	freeaddrinfo(list);
+	if (ssh->fd >= 0)
+		return 0;
+	if (err->kind != ERR_NONE)
+		return -1;
+	if (number == ECONNREFUSED)
+		return err_set(err, ERR_TEMP, "%s refuses the connection; is sshd running there, and the port "
+		    "right?", str_c(&ssh->where));
+	return err_set(err, ERR_TEMP, "%s cannot be reached: %s", str_c(&ssh->where), strerror(number));
+}
+
+/* --- libssh2 --- */
+
+/* Our own, to count what really crosses the line, and to see the server's KEXINIT. */
+static ssize_t
+count_send(libssh2_socket_t fd, const void *bytes, size_t len, int flags, void **abstract)
+{
+	struct ssh *ssh = *abstract;
+	ssize_t done = send(fd, bytes, len, flags | MSG_NOSIGNAL);
+
+	if (done < 0)
+		return -errno;
+	ssh->up += (uint64_t)done;
+	return done;
+}
+
+static ssize_t
+count_receive(libssh2_socket_t fd, void *bytes, size_t len, int flags, void **abstract)
+{
+	struct ssh *ssh = *abstract;
+	ssize_t got = recv(fd, bytes, len, flags);
+
+	if (got < 0)
+		return -errno;
+	ssh->down += (uint64_t)got;
+	if (ssh->early.len + (size_t)got <= SSH_EARLY_MAX)
+		str_add(&ssh->early, bytes, (size_t)got);
+	return got;
+}
+
+int
+ssh_wait(struct ssh *ssh, int64_t deadline, struct err *err)
+{
+	int directions = libssh2_session_block_directions(ssh->session);
+	struct pollfd fd = { .fd = ssh->fd, .events = 0 };
+
+	if ((directions & LIBSSH2_SESSION_BLOCK_INBOUND) != 0 || directions == 0)
+		fd.events |= POLLIN;
+	if ((directions & LIBSSH2_SESSION_BLOCK_OUTBOUND) != 0)
+		fd.events |= POLLOUT;
+	int result = link_wait(&fd, 1, deadline, err);
+	if (result == 0)
+		return err_set(err, ERR_TEMP, "%s has not answered for %lld s", str_c(&ssh->where),
+		    (long long)ssh->timeout);
+	return result < 0 ? -1 : 0;
+}
+
+/* One thing that libssh2 does in as many tries as it takes; its code, or -1 with err
+ * when we gave up waiting. */
+static int
+repeat(struct ssh *ssh, int (*step)(struct ssh *ssh), struct err *err)
+{
+	int64_t deadline = clock_mono() + ssh->timeout * CLOCK_SECOND;
+	int result;
+
+	while ((result = step(ssh)) == LIBSSH2_ERROR_EAGAIN)
+		if (ssh_wait(ssh, deadline, err) < 0)
+			return -1;
+	return result;
+}
+
+static const char *
+last_words(const struct ssh *ssh)
+{
+	char *text = NULL;
+
+	libssh2_session_last_error(ssh->session, &text, NULL, 0);
+	return text != NULL && text[0] != '\0' ? text : "no reason given";
+}
+
+static int
+make_session(struct ssh *ssh, const char *types, struct err *err)
+{
+	if (libssh2_init(0) != 0 ||
+	    (ssh->session = libssh2_session_init_ex(NULL, NULL, NULL, ssh)) == NULL)
+		return err_set(err, ERR_TEMP, "libssh2 cannot start");
+	libssh2_session_set_blocking(ssh->session, 0);
+	libssh2_session_callback_set(ssh->session, LIBSSH2_CALLBACK_SEND, (void *)count_send);
+	libssh2_session_callback_set(ssh->session, LIBSSH2_CALLBACK_RECV, (void *)count_receive);
+	libssh2_session_method_pref(ssh->session, LIBSSH2_METHOD_HOSTKEY,
+	    types != NULL ? types : host_key_types);
+	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+		if (libssh2_session_method_pref(ssh->session, lists[i].method, lists[i].names) != 0)
+			return err_set(err, ERR_CONFIG, "this libssh2 knows none of %s", lists[i].names);
+	return 0;
+}
+
+static int
+step_handshake(struct ssh *ssh)
+{
+	return libssh2_session_handshake(ssh->session, ssh->fd);
+}
+
+static uint32_t
+big_endian(const unsigned char *at)
+{
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+/* The server's host key algorithms, from its KEXINIT (RFC 4253 7.1), which comes in the
+ * clear behind its banner: length 4, padding 1, type 20, cookie 16, two name-lists. */
+static struct span
+offered_types(const struct str *early)
+{
+	struct span rest = str_span(early), line, none = {0};
+
+	while (span_cut(&rest, '\n', &line) && !span_begins(line, "SSH-"))
+		;
+	if (rest.len < 26 || rest.p[5] != 20)
+		return none;
+	rest = span_from(rest, 22);
+	for (int list = 0; rest.len >= 4; list++) {
+		size_t len = big_endian((const unsigned char *)rest.p);
+		rest = span_from(rest, 4);
+		if (len > rest.len)
+			return none;
+		if (list == 1)
+			return span_to(rest, len);
+		rest = span_from(rest, len);
+	}
+	return none;
+}
+
+static bool
+any_of(struct span offered, const char *wanted)
+{
+	struct span word;
+
+	while (span_cut(&offered, ',', &word)) {
+		struct span ours = span_of(wanted), one;
+		while (span_cut(&ours, ',', &one))
+			if (span_same(word, one))
+				return true;
+	}
+	return false;
+}
+
+static int
+explain_handshake(struct ssh *ssh, const char *types, struct err *err)
+{
+	struct span offered = offered_types(&ssh->early);
+
+	if (ssh->early.len == 0)
+		return err_set(err, ERR_TEMP, "%s closed the connection at once; is it an ssh server, and does "
+		    "it let us in from here?", str_c(&ssh->where));
+	if (offered.len > 0 && !any_of(offered, host_key_types))
+		err_set(err, ERR_CONFIG, "%s has only host keys that cannot be used here (%.*s): RSA would need "
+		    "SHA-1 with this libssh2; give it an ed25519 host key (ssh-keygen -A there, and "
+		    "HostKey in sshd_config)", str_c(&ssh->where),
+		    offered.len > 120 ? 120 : (int)offered.len, offered.p);
+	else if (offered.len > 0 && types != NULL && !any_of(offered, types))
+		err_set(err, ERR_CONFIG, "%s no longer has the host key that is pinned here (%s; it now has %.*s); "
+		    "ask its administrator, and pin the new one when it is right", str_c(&ssh->where), types,
+		    offered.len > 120 ? 120 : (int)offered.len, offered.p);
+	else
+		return err_set(err, ERR_TEMP, "no ssh session with %s: %s", str_c(&ssh->where), last_words(ssh));
+	return err_as(err, EX_PROTOCOL, NULL);
+}
+
+int
+ssh_connect(struct ssh *ssh, const char *types, struct err *err)
+{
+	*err = (struct err){0};
+	if (connect_tcp(ssh, err) < 0 || make_session(ssh, types, err) < 0)
+		return -1;
+	int result = repeat(ssh, step_handshake, err);
+	if (result == 0 || err->kind != ERR_NONE)
+		return result == 0 ? 0 : -1;
+	return explain_handshake(ssh, types, err);
+}
+
+/* --- login --- */
+
+static const struct str *current_key;	/* of the step below: libssh2's calls take no closure */
+
+static int
+step_key_file(struct ssh *ssh)
+{
+	return libssh2_userauth_publickey_frommemory(ssh->session, str_c(&ssh->user), ssh->user.len,
+	    NULL, 0, current_key->p, current_key->len, NULL);
+}
+
+static int
+refused(struct ssh *ssh, const char *what, struct err *err)
+{
+	err_set(err, ERR_CONFIG, "%s refuses %s for the user %s (%s); put our public key into "
+	    "authorized_keys there (\"mochila pair\" prints the line)", str_c(&ssh->where), what,
+	    str_c(&ssh->user), last_words(ssh));
+	return err_as(err, EX_NOPERM, NULL);
+}
+
+static bool
+lost(int result)
+{
+	return result == LIBSSH2_ERROR_SOCKET_DISCONNECT || result == LIBSSH2_ERROR_SOCKET_SEND ||
+	    result == LIBSSH2_ERROR_SOCKET_RECV || result == LIBSSH2_ERROR_SOCKET_TIMEOUT;
+}
+
+static int
+login_with_file(struct ssh *ssh, const char *path, struct err *err)
+{
+	struct str key = {0};
+	int result = key_load(path, &key, err);
+
+	if (result < 0)
+		return -1;
+	current_key = &key;
+	result = repeat(ssh, step_key_file, err);
+	current_key = NULL;
+	key_forget(&key);
+	if (result == 0)
+		return 0;
+	if (err->kind != ERR_NONE)
+		return -1;
+	if (lost(result))
+		return err_set(err, ERR_TEMP, "%s dropped the line while we logged in", str_c(&ssh->where));
+	if (result == LIBSSH2_ERROR_AUTHENTICATION_FAILED || result == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED)
+		return refused(ssh, path, err);
+	return err_set(err, ERR_CONFIG, "the key %s cannot be used: %s", path, last_words(ssh));
+}
+
+static LIBSSH2_AGENT *current_agent;
+static struct libssh2_agent_publickey *current_identity;
+
+static int
+step_agent(struct ssh *ssh)
+{
+	return libssh2_agent_userauth(current_agent, str_c(&ssh->user), current_identity);
+}
+
+/* ssh-rsa signs with SHA-1 here, and no server of today takes that. */
+static bool
+usable(const struct libssh2_agent_publickey *identity)
+{
+	struct span blob = { (const char *)identity->blob, identity->blob_len };
+
+	return blob.len > 4 && !span_begins(span_from(blob, 4), "ssh-rsa") &&
+	    !span_begins(span_from(blob, 4), "ssh-dss");
+}
+
+/* 0: logged in; 1: none of its keys will do; -1. */
+static int
+try_identities(struct ssh *ssh, struct err *err)
+{
+	struct libssh2_agent_publickey *identity = NULL;
+
+	while (libssh2_agent_get_identity(current_agent, &identity, identity) == 0) {
+		current_identity = identity;
+		int result = usable(identity) ? repeat(ssh, step_agent, err) : 1;
+		if (result == 0)
+			return 0;
+		if (lost(result))
+			err_set(err, ERR_TEMP, "%s dropped the line while we logged in", str_c(&ssh->where));
+		if (err->kind != ERR_NONE)
+			return -1;
+	}
+	return 1;
+}
+
+static int
+login_with_agent(struct ssh *ssh, struct err *err)
+{
+	int result = 1;
+
+	current_agent = libssh2_agent_init(ssh->session);
+	if (current_agent == NULL || libssh2_agent_connect(current_agent) != 0 ||
+	    libssh2_agent_list_identities(current_agent) != 0) {
+		err_set(err, ERR_CONFIG, "there is no key: neither key = FILE, nor keys/id_ed25519, nor an "
+		    "ssh-agent; \"uucico-ssh --new-key\" makes one");
+		err_as(err, EX_NOPERM, NULL);
+	} else {
+		result = try_identities(ssh, err);
+	}
+	if (current_agent != NULL) {
+		libssh2_agent_disconnect(current_agent);
+		libssh2_agent_free(current_agent);
+	}
+	current_agent = NULL;
+	if (result > 0 && err->kind == ERR_NONE)
+		refused(ssh, "every ed25519 and ecdsa key of the agent", err);
+	return result == 0 ? 0 : -1;
+}
+
+int
+ssh_login(struct ssh *ssh, const char *key_path, struct err *err)
+{
+	*err = (struct err){0};
+	return key_path != NULL ? login_with_file(ssh, key_path, err) : login_with_agent(ssh, err);
+}
+
+/* --- channel --- */
+
+static int
+step_channel(struct ssh *ssh)
+{
+	ssh->channel = libssh2_channel_open_ex(ssh->session, "session", strlen("session"),
+	    LIBSSH2_CHANNEL_WINDOW_DEFAULT, LIBSSH2_CHANNEL_PACKET_DEFAULT, NULL, 0);
+	return ssh->channel != NULL ? 0 : libssh2_session_last_errno(ssh->session);
+}
+
+static const char *current_command;
+
+static int
+step_exec(struct ssh *ssh)
+{
+	return libssh2_channel_process_startup(ssh->channel, "exec", strlen("exec"), current_command,
+	    (unsigned)strlen(current_command));
+}
+
+int
+ssh_start(struct ssh *ssh, const char *command, struct err *err)
+{
+	*err = (struct err){0};
+	current_command = command;
+	if (repeat(ssh, step_channel, err) == 0 && repeat(ssh, step_exec, err) == 0)
+		return 0;
+	if (err->kind != ERR_NONE)
+		return -1;
+	return err_set(err, ERR_TEMP, "%s starts no command for us (%s); %s", str_c(&ssh->where),
+	    last_words(ssh), link_ssh.advice);
+}
+
+void
+ssh_close(struct ssh *ssh)
+{
+	if (ssh->session != NULL) {
+		/* A short time for a polite end, no more. */
+		libssh2_session_set_blocking(ssh->session, 1);
+		libssh2_session_set_timeout(ssh->session, 2000);
+		if (ssh->channel != NULL)
+			libssh2_channel_free(ssh->channel);
+		libssh2_session_disconnect(ssh->session, "bye");
+		libssh2_session_free(ssh->session);
+	}
+	if (ssh->fd >= 0)
+		close(ssh->fd);
+	struct str *all[] = { &ssh->user, &ssh->host, &ssh->port, &ssh->command, &ssh->where, &ssh->early };
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		str_free(all[i]);
+	ssh->session = NULL;
+	ssh->channel = NULL;
+	ssh->fd = -1;
+}

@@ -1,0 +1,46 @@
+/*
+ * ssh - a libssh2 session to one host, step by step, never blocking but in link_wait().
+ *
+ *	ssh_place(&ssh, "//mochila@hub.example:22/command", err)
+ *	ssh_connect(&ssh, NULL or the pinned keys, err)	TCP and key exchange
+ *	hostkey_check(...)				is it the host we mean?
+ *	ssh_login(&ssh, key path or NULL, err)		key file or agent
+ *	ssh_start(&ssh, command, err)			a channel, exec
+ *	ssh_close(&ssh)
+ *
+ * libssh2 1.10 knows neither rsa-sha2 nor the strict key exchange, so the lists are
+ * our own: curve25519 or ecdh, ed25519 or ecdsa, aes-ctr with hmac-sha2, and nothing
+ * that Terrapin or an old hash could touch.  Only channels of type exec are used.
+ */
+#ifndef UUCICO_SSH_SSH_H
+#define UUCICO_SSH_SSH_H
+
+#include <libssh2.h>
+
+#include "lib/base/err.h"
+
+enum { SSH_EARLY_MAX = 8192 };
+
+struct ssh {
+	struct str user, host, port, command;
+	struct str where;		/* "host:port" for messages */
+	int64_t timeout;		/* seconds for each step */
+	int fd;
+	LIBSSH2_SESSION *session;
+	LIBSSH2_CHANNEL *channel;
+	uint64_t up, down;		/* bytes of TCP */
+	struct str early;		/* the server's first bytes: its KEXINIT is among them */
+};
+
+/* rest: "//[USER@]HOST[:PORT][/COMMAND]" */
+int ssh_place(struct ssh *ssh, const char *rest, struct err *err);
+/* types: host key algorithms to ask for, or NULL for all that are good enough. */
+int ssh_connect(struct ssh *ssh, const char *types, struct err *err);
+int ssh_login(struct ssh *ssh, const char *key_path, struct err *err);
+int ssh_start(struct ssh *ssh, const char *command, struct err *err);
+void ssh_close(struct ssh *ssh);
+
+/* Waits until libssh2 can go on; -1: time is up, or we are told to stop. */
+int ssh_wait(struct ssh *ssh, int64_t deadline, struct err *err);
+
+#endif

@@ -1,0 +1,14 @@
+/*
+ * tool - what "mochila pair" and a person need of keys: --new-key, --host-key,
+ * --fingerprint.  Each prints its answer on standard output.
+ */
+#ifndef UUCICO_SSH_TOOL_H
+#define UUCICO_SSH_TOOL_H
+
+#include "spool/settings.h"
+
+int tool_new_key(const struct settings *settings, const char *path, struct err *err);	/* NULL: keys/id_ed25519 */
+int tool_host_key(const struct settings *settings, const char *link, struct err *err);
+int tool_fingerprint(const struct settings *settings, const char *path, struct err *err);
+
+#endif
