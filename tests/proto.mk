@@ -2,11 +2,32 @@
 PROTO_TEST_LIBS = lib/libproto.a lib/libmail.a $(BASE_LIBS) $(CHECK_LIBS)
 
 check_PROGRAMS += tests/unit/smtp-server
-tests_unit_smtp_server_SOURCES = %D%/unit/smtp-server.c %D%/talk/fake.c %D%/talk/fake.h
+tests_unit_smtp_server_SOURCES = %D%/unit/smtp-server.c %D%/unit/unit.h \
+	%D%/talk/fake.c %D%/talk/fake.h
 tests_unit_smtp_server_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_smtp_server_LDADD = $(PROTO_TEST_LIBS)
 
 check_PROGRAMS += tests/unit/smtp-client
-tests_unit_smtp_client_SOURCES = %D%/unit/smtp-client.c %D%/talk/sender.c %D%/talk/sender.h
+tests_unit_smtp_client_SOURCES = %D%/unit/smtp-client.c %D%/unit/unit.h \
+	%D%/talk/sender.c %D%/talk/sender.h
 tests_unit_smtp_client_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_smtp_client_LDADD = $(PROTO_TEST_LIBS)
+
+# The words of mail, a test each.
+check_PROGRAMS += tests/unit/address tests/unit/xtext tests/unit/dot tests/unit/header \
+	tests/unit/smtp-ext
+tests_unit_address_SOURCES = %D%/unit/address.c %D%/unit/unit.h
+tests_unit_address_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_address_LDADD = $(PROTO_TEST_LIBS)
+tests_unit_xtext_SOURCES = %D%/unit/xtext.c %D%/unit/unit.h
+tests_unit_xtext_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_xtext_LDADD = $(PROTO_TEST_LIBS)
+tests_unit_dot_SOURCES = %D%/unit/dot.c %D%/unit/unit.h
+tests_unit_dot_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_dot_LDADD = $(PROTO_TEST_LIBS)
+tests_unit_header_SOURCES = %D%/unit/header.c %D%/unit/unit.h
+tests_unit_header_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_header_LDADD = $(PROTO_TEST_LIBS)
+tests_unit_smtp_ext_SOURCES = %D%/unit/smtp-ext.c %D%/unit/unit.h
+tests_unit_smtp_ext_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_smtp_ext_LDADD = $(PROTO_TEST_LIBS)

@@ -2,11 +2,10 @@
  * the message.  Each reply is fed whole and in steps of 1, 2 and 3 bytes. */
 #include "lib/proto/smtp-client.h"
 
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/talk/sender.h"
+#include "tests/unit/unit.h"
 
 #define ALL "250-mx\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8bitmime\r\n250-CHUNKING\r\n" \
 	"250-DSN\r\n250-X-OTHER\r\n250-SMTPUTF8\r\n250 ENHANCEDSTATUSCODES\r\n"
@@ -366,27 +365,14 @@ START_TEST(many_recipients_leave_in_flights)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite *suite = suite_create("smtp-client");
-	TCase *tcase = tcase_create("dialogues");
-
-	tcase_add_loop_test(tcase, dialogues_go_as_the_rows_say, 0,
-	    (int)(sizeof dialogues / sizeof dialogues[0]));
-	tcase_add_test(tcase, a_server_without_ehlo_gets_helo);
-	tcase_add_loop_test(tcase, a_greeting_that_is_none_is_temporary, 0, 9);
-	tcase_add_test(tcase, what_was_left_open_is_reset_first);
-	tcase_add_loop_test(tcase, a_lost_connection_is_temporary, 0, 4);
-	tcase_add_loop_test(tcase, a_message_that_was_moved_away_is_not_committed, 0, 2);
-	tcase_add_test(tcase, a_body_that_cannot_be_read_is_not_ended);
-	tcase_add_loop_test(tcase, replies_are_bounded, 0, 2);
-	tcase_add_loop_test(tcase, a_large_body_leaves_in_pieces, 0, 2);
-	tcase_add_test(tcase, many_recipients_leave_in_flights);
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed > 0;
-}
+UNIT("smtp-client",
+	{ dialogues_go_as_the_rows_say, ROWS(dialogues) },
+	{ a_server_without_ehlo_gets_helo, 1 },
+	{ a_greeting_that_is_none_is_temporary, 9 },
+	{ what_was_left_open_is_reset_first, 1 },
+	{ a_lost_connection_is_temporary, 4 },
+	{ a_message_that_was_moved_away_is_not_committed, 2 },
+	{ a_body_that_cannot_be_read_is_not_ended, 1 },
+	{ replies_are_bounded, 2 },
+	{ a_large_body_leaves_in_pieces, 2 },
+	{ many_recipients_leave_in_flights, 1 })

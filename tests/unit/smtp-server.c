@@ -2,11 +2,8 @@
  * whole and in steps of 1, 2 and 3 bytes, with quick hooks and with slow ones. */
 #include "lib/proto/smtp-server.h"
 
-#include <check.h>
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "tests/talk/fake.h"
+#include "tests/unit/unit.h"
 
 #define EHLO "EHLO c.example\r\n"
 #define START EHLO "MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n"
@@ -371,28 +368,14 @@ START_TEST(notes_in_a_batch_reach_the_hook)
 }
 END_TEST
 
-#define LOOP(test, rows) tcase_add_loop_test(tcase, test, 0, (int)(sizeof (rows) / sizeof (rows)[0]))
-
-int
-main(void)
-{
-	Suite *suite = suite_create("smtp-server");
-	TCase *tcase = tcase_create("dialogues");
-
-	LOOP(sessions_go_as_the_rows_say, sessions);
-	LOOP(batches_go_as_the_rows_say, batches);
-	tcase_add_test(tcase, ehlo_tells_every_extension);
-	tcase_add_loop_test(tcase, long_lines_are_answered_and_the_session_stays_in_step, 0, 9);
-	tcase_add_loop_test(tcase, size_is_enforced_on_what_comes, 0, 6);
-	tcase_add_loop_test(tcase, running_ahead_closes, 0, 4);
-	tcase_add_test(tcase, fifty_thousand_recipients_are_no_trouble);
-	tcase_add_loop_test(tcase, a_peer_that_is_gone_leaves_nothing, 0, 9);
-	tcase_add_test(tcase, what_comes_while_a_hook_thinks_is_kept_within_bounds);
-	tcase_add_test(tcase, notes_in_a_batch_reach_the_hook);
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed > 0;
-}
+UNIT("smtp-server",
+	{ sessions_go_as_the_rows_say, ROWS(sessions) },
+	{ batches_go_as_the_rows_say, ROWS(batches) },
+	{ ehlo_tells_every_extension, 1 },
+	{ long_lines_are_answered_and_the_session_stays_in_step, 9 },
+	{ size_is_enforced_on_what_comes, 6 },
+	{ running_ahead_closes, 4 },
+	{ fifty_thousand_recipients_are_no_trouble, 1 },
+	{ a_peer_that_is_gone_leaves_nothing, 9 },
+	{ what_comes_while_a_hook_thinks_is_kept_within_bounds, 1 },
+	{ notes_in_a_batch_reach_the_hook, 1 })

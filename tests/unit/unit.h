@@ -1,0 +1,46 @@
+/*
+ * unit - the end of a unit test: main() with one row for each test.
+ *
+ *	UNIT("xtext",
+ *		{ xtext_means_what_the_rows_say, ROWS(rows) },
+ *		{ one_more_thing, 1 })
+ *
+ * A test with rows finds the row's number in _i.
+ */
+#ifndef TESTS_UNIT_UNIT_H
+#define TESTS_UNIT_UNIT_H
+
+#include <check.h>
+
+#define ROWS(rows) ((int)(sizeof (rows) / sizeof (rows)[0]))
+
+struct unit_test {
+	const TTest *test;
+	int rows;
+};
+
+static inline int
+unit_run(const char *name, const struct unit_test *tests, int count)
+{
+	Suite *suite = suite_create(name);
+	TCase *tcase = tcase_create(name);
+
+	for (int i = 0; i < count; i++)
+		tcase_add_loop_test(tcase, tests[i].test, 0, tests[i].rows);
+	suite_add_tcase(suite, tcase);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed > 0;
+}
+
+#define UNIT(name, ...)							\
+	int								\
+	main(void)							\
+	{								\
+		const struct unit_test tests[] = { __VA_ARGS__ };	\
+		return unit_run(name, tests, ROWS(tests));		\
+	}
+
+#endif
