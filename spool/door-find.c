@@ -227,7 +227,7 @@ find_why(const struct door_file *file, struct door_message *message)
 	const struct entry *entry = &message->entry;
 	const struct rcpt_status *last = NULL;
 
-	if (entry->held.len > 0) {
+	if (file->where == DOOR_HELD && entry->held.len > 0) {
 		str_set_span(&message->why, str_span(&entry->held));
 		return;
 	}
@@ -240,13 +240,24 @@ find_why(const struct door_file *file, struct door_message *message)
 		load_reason(file, &message->why);
 }
 
+bool
+door_is_job(const char *name)
+{
+	size_t len = strlen(name);
+	return len > DOOR_JOB_TAIL && name[len - DOOR_JOB_TAIL] == '-' && strcmp(name + len - 4, ".job") == 0 &&
+	    strspn(name + len - DOOR_JOB_TAIL + 1, "0123456789abcdef") == 16;
+}
+
 static void
 load_damaged(const struct door_file *file, const char *why, struct door_message *message)
 {
 	struct stat st;
 
 	message->damaged = true;
-	str_printf(&message->why, "damaged: %s", why);
+	if (door_is_job(file->name))
+		str_add_text(&message->why, "a job of another site");
+	else
+		str_printf(&message->why, "damaged: %s", why);
 	if (fstatat(file->dir, file->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		message->size = (uint64_t)st.st_size;
 	load_reason(file, &message->why);

@@ -33,17 +33,23 @@ open_folder(const struct spool *spool, const struct door_match *match, struct he
 /* One rename, durable on both ends.  Never over another message of that name: a copy
  * made by hand may have other recipients. */
 static int
-move_to(const struct held_file *file, int dir, const char *folder, struct err *err)
+move_as(const struct held_file *file, int dir, const char *folder, const char *name, struct err *err)
 {
-	if (renameat2(file->dir, file->name, dir, file->name, RENAME_NOREPLACE) < 0) {
+	if (renameat2(file->dir, file->name, dir, name, RENAME_NOREPLACE) < 0) {
 		if (errno == EEXIST)
 			return err_set(err, ERR_PERM, "%s/%s is there already; move one of the two by hand",
-			    folder, file->name);
+			    folder, name);
 		if (errno == ENOENT)
 			return err_set(err, ERR_TEMP, "%s has just been moved; look again", file->name);
 		return err_sys(err, "rename of %s to %s/", file->match->path, folder);
 	}
 	return fs_sync_dir(dir, ".", err) < 0 || fs_sync(file->dir, err) < 0 ? -1 : 0;
+}
+
+static int
+move_to(const struct held_file *file, int dir, const char *folder, struct err *err)
+{
+	return move_as(file, dir, folder, file->name, err);
 }
 
 /* Appends a line to the history of the message in dir/name.  A file that is no whole
@@ -102,20 +108,51 @@ act_hold(struct door *door, const struct held_file *file, const char *reason, st
 	return 0;
 }
 
+static void
+drop_reason(const struct held_file *file)
+{
+	struct str reason = {0};
+	struct err ignored;
+
+	str_printf(&reason, "%s.reason", file->name);
+	fs_remove(file->dir, str_c(&reason), &ignored);
+	str_free(&reason);
+}
+
+/* A job goes back to where uuxqt looks for it. */
+static int
+let_job_in(struct door *door, const struct held_file *file, struct err *err)
+{
+	size_t peer_len = strlen(file->name) - DOOR_JOB_TAIL;
+	char *peer = mem_text_n(file->name, peer_len);
+	char *key = mem_text_n(file->name + peer_len + 1, 16);
+	int result = settings_site(&door->settings, peer) != NULL ?
+	    fs_make_dir(door->spool.xqt, peer, 0750, err) :
+	    err_set(err, ERR_PERM, "%s: half a job, or of a site that is not known", file->name);
+	int dir = result < 0 ? -1 : fs_dir(door->spool.xqt, peer, err);
+
+	result = dir < 0 ? -1 : move_as(file, dir, "xqt", key, err);
+	if (result == 0) {
+		drop_reason(file);
+		spool_event(&door->spool, file->name, "event=released by=hand");
+	}
+	if (dir >= 0)
+		close(dir);
+	free(peer);
+	free(key);
+	return result;
+}
+
 /* Back through the one door: settle finds its way anew. */
 static int
 let_in(struct door *door, const struct held_file *file, const char *event, struct err *err)
 {
 	struct spool *spool = &door->spool;
-	struct str reason = {0};
-	struct err ignored;
 
 	if (note(file->dir, file->name, "released", NULL, (struct span){0}, err) < 0 ||
 	    move_to(file, spool->in, "in", err) < 0)
 		return -1;
-	str_printf(&reason, "%s.reason", file->name);
-	fs_remove(file->dir, str_c(&reason), &ignored);
-	str_free(&reason);
+	drop_reason(file);
 	spool_event(spool, file->name, "event=%s by=hand", event);
 	return 0;
 }
@@ -126,6 +163,8 @@ act_release(struct door *door, const struct held_file *file, const char *words, 
 	(void)words;
 	if (file->match->where != DOOR_HELD)
 		return not_from(file->match, "released", err);
+	if (door_is_job(file->name))
+		return let_job_in(door, file, err);
 	return let_in(door, file, "released", err);
 }
 
@@ -145,21 +184,16 @@ act_retry(struct door *door, const struct held_file *file, const char *words, st
 static int
 act_remove(struct door *door, const struct held_file *file, const char *words, struct err *err)
 {
-	struct str reason = {0};
-
 	(void)words;
 	if (file->match->where == DOOR_SENT || file->match->where == DOOR_ARRIVED)
 		return not_from(file->match, "removed", err);
 	if (fs_remove(file->dir, file->name, err) < 0)
 		return -1;
-	str_printf(&reason, "%s.reason", file->name);
-	int result = fs_remove(file->dir, str_c(&reason), err);
-	str_free(&reason);
-	if (result == 0)
-		result = fs_sync(file->dir, err);
-	if (result == 0)
-		spool_event(&door->spool, file->name, "event=removed by=hand from=%s", file->match->path);
-	return result;
+	drop_reason(file);
+	if (fs_sync(file->dir, err) < 0)
+		return -1;
+	spool_event(&door->spool, file->name, "event=removed by=hand from=%s", file->match->path);
+	return 0;
 }
 
 static int

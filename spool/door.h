@@ -67,7 +67,7 @@ struct door_message {			/* what a file holds */
 	struct entry entry;
 	int fd;
 	uint64_t size;			/* of the body; of the file when damaged */
-	bool damaged;
+	bool damaged;			/* or no message at all */
 	struct str why;			/* damaged, held, or last words; may be empty */
 	struct str site;		/* the folder, or where the first recipient would go */
 };
@@ -75,6 +75,9 @@ struct door_message {			/* what a file holds */
 int door_load(const struct spool *spool, const struct door_file *file, struct door_message *message,
     struct err *err);			/* 1, or 0: it has vanished */
 void door_message_free(struct door_message *message);
+
+enum { DOOR_JOB_TAIL = 21 };		/* -0123456789abcdef.job */
+bool door_is_job(const char *name);	/* in hold/: PEER-KEY.job (spool/job.h) */
 
 struct door_match {			/* a file found by its id, kept */
 	enum door_where where;

@@ -219,6 +219,15 @@ check "for good" test "$(find "$spool" -name "$two" | wc -l)" -eq 0
 check "the history remembers" gives "event=removed" m log "$two"
 check "an unknown id has none" exits 66 m log 1999
 
+printf 'job=1 peer=home user=uucp temp=D.1 size=3\ncommand sh\n\nabc' >"$spool/hold/home-0123456789abcdef.job"
+echo "sh is not among the commands it may run" >"$spool/hold/home-0123456789abcdef.job.reason"
+check "a job that is held is listed with its reason" gives "a job of another site: sh is not among" m list
+check "and goes back to be run" exits 0 m release home-0123456789abcdef.job
+check "under its key" test -f "$spool/xqt/home/0123456789abcdef"
+check "which status counts" gives "1 jobs of other sites" m status
+check "and its reason is gone" test ! -e "$spool/hold/home-0123456789abcdef.job.reason"
+rm "$spool/xqt/home/0123456789abcdef"
+
 # ---- a spool that changes while it is read --------------------------------------------
 
 churn() {
