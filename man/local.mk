@@ -1,1 +1,2 @@
-# man: see the folder's main header
+# man: mdoc, one page a program and a file format; compared with the programs by tests.
+dist_man_MANS += %D%/mochila.1 %D%/mochila.conf.5 %D%/spool.5 %D%/mochila.7
