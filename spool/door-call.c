@@ -36,7 +36,7 @@ call_run(struct door *door, int argc, char **argv, struct err *err)
 		{ "all", 'a', NULL, "every site that has a link, one after the other", OPT_FLAG, &all },
 		DOOR_HELP(&help), {0},
 	};
-	int result = door_options(&door_call, rows, 0, 1, &argc, &argv, err);
+	int result = door_options(door, &door_call, rows, 0, 1, &argc, &argv, err);
 
 	if (result != 0)
 		return result < 0 ? -1 : 0;

@@ -132,13 +132,13 @@ init_run(struct door *door, int argc, char **argv, struct err *err)
 		{ "host", 0, "FQDN", "our host name in mail", OPT_TEXT, &host },
 		DOOR_HELP(&help), {0},
 	};
-	int result = door_options(&door_init, rows, 0, 0, &argc, &argv, err);
+	int result = door_options(door, &door_init, rows, 0, 0, &argc, &argv, err);
 
 	if (result != 0)
 		return result < 0 ? -1 : 0;
 	/* The configuration comes last: without it an init cut short can be run again. */
 	if (check_names(site, host, err) < 0 || refuse_second(door, err) < 0 ||
-	    make_folders(door, err) < 0 || door_key_make(door, err) < 0 ||
+	    make_folders(door, err) < 0 || door_key_make(door, site, err) < 0 ||
 	    make_conf(door, site, host, err) < 0)
 		return -1;
 	return tell(door, site, err);

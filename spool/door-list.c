@@ -132,7 +132,7 @@ list_run(struct door *door, int argc, char **argv, struct err *err)
 		{ "json", 0, NULL, "an array of objects, for programs", OPT_FLAG, &list.json },
 		DOOR_HELP(&help), {0},
 	};
-	int result = door_options(&door_list, rows, 0, 1, &argc, &argv, err);
+	int result = door_options(door, &door_list, rows, 0, 1, &argc, &argv, err);
 
 	if (result != 0)
 		return result < 0 ? -1 : 0;

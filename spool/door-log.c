@@ -47,7 +47,7 @@ log_run(struct door *door, int argc, char **argv, struct err *err)
 {
 	bool help = false;
 	const struct opt_row rows[] = { DOOR_HELP(&help), {0} };
-	int result = door_options(&door_log, rows, 0, 1, &argc, &argv, err);
+	int result = door_options(door, &door_log, rows, 0, 1, &argc, &argv, err);
 	size_t found = 0;
 
 	if (result != 0)

@@ -239,7 +239,7 @@ hold_run(struct door *door, int argc, char **argv, struct err *err)
 	bool help = false;
 	const struct opt_row rows[] = { DOOR_HELP(&help), {0} };
 	struct str reason = {0};
-	int result = door_options(&door_hold, rows, 1, -1, &argc, &argv, err);
+	int result = door_options(door, &door_hold, rows, 1, -1, &argc, &argv, err);
 
 	if (result != 0)
 		return result < 0 ? -1 : 0;
@@ -255,7 +255,7 @@ release_run(struct door *door, int argc, char **argv, struct err *err)
 {
 	bool help = false;
 	const struct opt_row rows[] = { DOOR_HELP(&help), {0} };
-	int result = door_options(&door_release, rows, 1, -1, &argc, &argv, err);
+	int result = door_options(door, &door_release, rows, 1, -1, &argc, &argv, err);
 
 	if (result != 0)
 		return result < 0 ? -1 : 0;
@@ -300,7 +300,7 @@ retry_run(struct door *door, int argc, char **argv, struct err *err)
 {
 	bool help = false;
 	const struct opt_row rows[] = { DOOR_HELP(&help), {0} };
-	int result = door_options(&door_retry, rows, 0, -1, &argc, &argv, err);
+	int result = door_options(door, &door_retry, rows, 0, -1, &argc, &argv, err);
 
 	if (result != 0)
 		return result < 0 ? -1 : 0;
@@ -315,7 +315,7 @@ remove_run(struct door *door, int argc, char **argv, struct err *err)
 {
 	bool help = false;
 	const struct opt_row rows[] = { DOOR_HELP(&help), {0} };
-	int result = door_options(&door_remove, rows, 1, -1, &argc, &argv, err);
+	int result = door_options(door, &door_remove, rows, 1, -1, &argc, &argv, err);
 
 	if (result != 0)
 		return result < 0 ? -1 : 0;

@@ -91,24 +91,26 @@ key_path(const struct pair *pair, const char *ending, struct str *out)
 }
 
 static int
-make_key(const struct pair *pair, struct err *err)
+make_key(const struct pair *pair, const char *ours, struct err *err)
 {
-	struct str path = {0};
-	const char *const words[] = { "uucico-ssh", "--new-key", NULL };
+	struct str path = {0}, name = {0};
 
 	key_path(pair, "", &path);
+	str_printf(&name, "spool.site=%s", ours);
 	/* It tells its public key on stdout; ours is no place for that. */
+	const char *const words[] = { "uucico-ssh", "--new-key", "--set", str_c(&name), NULL };
 	int result = access(str_c(&path), F_OK) == 0 ? 0 :
 	    door_run(pair->door, "uucico-ssh", words, -1, err);
 	str_free(&path);
+	str_free(&name);
 	return result;
 }
 
 int
-door_key_make(struct door *door, struct err *err)
+door_key_make(struct door *door, const char *ours, struct err *err)
 {
 	struct pair pair = { .door = door };
-	return make_key(&pair, err);
+	return make_key(&pair, ours, err);
 }
 
 static int
@@ -141,19 +143,22 @@ known_hosts_path(const struct pair *pair, struct str *out)
 	str_add_text(out, "/known_hosts");
 }
 
-/* One line of known_hosts: "HOST TYPE BASE64". */
+/* One line of known_hosts, "HOST TYPE BASE64"; comments may stand before it. */
 static int
 fetch_host_key(const struct pair *pair, struct str *line, struct err *err)
 {
 	const char *const words[] = { "uucico-ssh", "--host-key", pair->link, NULL };
+	struct str text = {0};
+	int result = door_read(pair->door, "uucico-ssh", words, 65536, &text, err);
+	struct span rest = str_span(&text), row;
 
-	if (door_read(pair->door, "uucico-ssh", words, 65536, line, err) < 0)
-		return -1;
-	const char *end = line->len > 0 ? memchr(line->p, '\n', line->len) : NULL;
-	if (end == NULL)
-		return err_set(err, ERR_TEMP, "the far end showed no host key");
-	line->len = (size_t)(end - line->p);
-	return 0;
+	while (result == 0 && line->len == 0 && span_cut(&rest, '\n', &row))
+		if (row.len > 0 && row.p[0] != '#')
+			str_set_span(line, row);
+	if (result == 0 && line->len == 0)
+		result = err_set(err, ERR_TEMP, "the far end showed no host key");
+	str_free(&text);
+	return result;
 }
 
 enum pinned { PIN_NONE, PIN_SAME, PIN_OTHER };
@@ -309,7 +314,7 @@ pair_calling(const struct pair *pair, struct err *err)
 	int result = door_conf_path(pair->door, &path, err);
 
 	if (result == 0)
-		result = make_key(pair, err);
+		result = make_key(pair, pair->door->settings.spool.site, err);
 	if (result == 0)
 		result = load_own_key(pair, &own_text, &own, err);
 	if (result == 0)
@@ -449,7 +454,7 @@ pair_run(struct door *door, int argc, char **argv, struct err *err)
 		{ "authorized-keys", 0, "FILE", "append its line here", OPT_TEXT, &pair.file },
 		DOOR_HELP(&help), {0},
 	};
-	int result = door_options(&door_pair, rows, 1, 2, &argc, &argv, err);
+	int result = door_options(door, &door_pair, rows, 1, 2, &argc, &argv, err);
 
 	if (result != 0)
 		return result < 0 ? -1 : 0;

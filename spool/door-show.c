@@ -304,7 +304,7 @@ show_run(struct door *door, int argc, char **argv, struct err *err)
 		DOOR_HELP(&help), {0},
 	};
 	struct door_matches matches = {0};
-	int result = door_options(&door_show, rows, 1, 1, &argc, &argv, err);
+	int result = door_options(door, &door_show, rows, 1, 1, &argc, &argv, err);
 
 	if (result != 0)
 		return result < 0 ? -1 : 0;

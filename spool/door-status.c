@@ -325,7 +325,7 @@ status_run(struct door *door, int argc, char **argv, struct err *err)
 		{ "json", 0, NULL, "an object, for programs", OPT_FLAG, &json },
 		DOOR_HELP(&help), {0},
 	};
-	int result = door_options(&door_status, rows, 0, 0, &argc, &argv, err);
+	int result = door_options(door, &door_status, rows, 0, 0, &argc, &argv, err);
 
 	if (result != 0)
 		return result < 0 ? -1 : 0;

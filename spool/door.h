@@ -20,7 +20,8 @@
 struct door {
 	const struct settings_args *args;
 	struct settings settings;
-	struct spool spool;		/* open only for a command that needs it */
+	struct spool spool;		/* only for a command that needs it */
+	bool spool_is_open;
 };
 
 struct door_command {
@@ -34,10 +35,10 @@ extern const struct door_command door_init, door_pair, door_call, door_status, d
     door_hold, door_release, door_retry, door_remove, door_log,
     door_bsmtp, door_rmail, door_sendmail, door_uux, door_uuxqt;
 
-/* Reads a sub-command's options and wants min to max operands, which argv is moved on
- * to; 1: --help was printed.  max < 0: any number. */
-int door_options(const struct door_command *command, const struct opt_row *rows, int min, int max,
-    int *argc, char ***argv, struct err *err);
+/* Reads a sub-command's options, wants min to max operands, which argv is moved on to,
+ * and opens the spool where that is needed; 1: --help was printed.  max < 0: any number. */
+int door_options(struct door *door, const struct door_command *command, const struct opt_row *rows,
+    int min, int max, int *argc, char ***argv, struct err *err);
 #define DOOR_HELP(to) { "help", 0, NULL, "print this help", OPT_FLAG, (to) }
 
 /* ---- Looking (door-find.c) ---- */
@@ -151,7 +152,8 @@ void door_conf_edit(struct span text, const char *site, const char *link, bool k
 struct door_key {		/* "TYPE BASE64 [comment]"; borrowed from the line */
 	struct span type, base64;
 };
-int door_key_make(struct door *door, struct err *err);	/* our own, unless it is there (door-pair.c) */
+int door_key_make(struct door *door, const char *ours, struct err *err);	/* our own, for site
+				OURS, unless it is there (door-pair.c) */
 int door_key_parse(struct span line, struct door_key *key, struct err *err);
 int door_key_fingerprint(const struct door_key *key, struct str *out, struct err *err);	/* SHA256:... */
 /* restrict,command="..." TYPE BASE64 mochila-PEER, without a line end. */

@@ -66,8 +66,8 @@ about(struct str *out)
 }
 
 int
-door_options(const struct door_command *command, const struct opt_row *rows, int min, int max,
-    int *argc, char ***argv, struct err *err)
+door_options(struct door *door, const struct door_command *command, const struct opt_row *rows,
+    int min, int max, int *argc, char ***argv, struct err *err)
 {
 	struct str usage = {0}, out = {0};
 	int result = opt_parse(rows, false, argc, argv, err);
@@ -83,6 +83,9 @@ door_options(const struct door_command *command, const struct opt_row *rows, int
 	} else if (result == 0 && (*argc < min || (max >= 0 && *argc > max))) {
 		err_set(err, ERR_CONFIG, "usage: %s", str_c(&usage));
 		result = err_as(err, EX_USAGE, NULL);
+	} else if (result == 0 && command->needs_spool) {
+		result = spool_open(&door->spool, &door->settings, false, err);
+		door->spool_is_open = result == 0;
 	}
 	str_free(&usage);
 	str_free(&out);
@@ -100,12 +103,9 @@ run_command(struct door *door, int argc, char **argv, struct err *err)
 	}
 	if (find_command(argv[0], &command, err) < 0)
 		return -1;
-	if (!command->needs_spool)
-		return command->run(door, argc, argv, err);
-	if (spool_open(&door->spool, &door->settings, false, err) < 0)
-		return -1;
 	int result = command->run(door, argc, argv, err);
-	spool_close(&door->spool);
+	if (door->spool_is_open)
+		spool_close(&door->spool);
 	return result;
 }
 

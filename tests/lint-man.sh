@@ -6,7 +6,7 @@ command -v mandoc >/dev/null || { echo "SKIP: mandoc is not installed"; exit 77;
 # Pages of other packages need not be installed here.
 complaints=$(for page in man/*.[1-9]; do
 	test -f "$page" || continue
-	mandoc -T lint "$page" 2>&1 | grep -v 'referenced manual not found'
+	mandoc -T lint "$page" 2>&1 | grep -v -e 'referenced manual not found' -e 'outdated mandoc.db lacks'
 	sed -n 's/^\.Xr \([^ ]*\) \([1-9]\).*/\1.\2/p' "$page" | sort -u | while read -r other; do
 		case $other in
 		mochila* | bsmtp* | rmail* | uucico-ssh* | uuxqt* | spool* | batch*)
