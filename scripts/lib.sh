@@ -165,18 +165,24 @@ free_port() {
 
 # ---- The programs just built ---------------------------------------------------------
 
+# of_make VARIABLE...: what the build's Makefile says of each, a line each.
+of_make() {
+	{
+		say 'include Makefile'
+		for of_make_name; do say "of-make:: ; @echo '\$($of_make_name)'"; done
+	} | MAKEFLAGS='' make -s -C "$build" -f - of-make
+}
+
 # stage_programs DIR: DIR becomes what make install would make libexec/mochila: links to the
 # programs in the build, under every name they go by.
 stage_programs() {
 	mkdir -p "$1"
-	for stage_at in spool/mochila bsmtp/bsmtp rmail/rmail uucico-ssh/uucico-ssh uucico-ssh/uux \
-	    uucico-ssh/uuxqt relay/mochila-relay; do
-		test -x "$build/$stage_at" && ln -sf "$build/$stage_at" "$1/${stage_at##*/}"
+	for stage_at in $(of_make bin_PROGRAMS sbin_PROGRAMS pkglibexec_PROGRAMS ALIASES); do
+		case $stage_at in
+		*:*) ln -sf "${stage_at%:*}" "$1/${stage_at#*:}" ;;
+		*) ln -sf "$build/$stage_at" "$1/${stage_at##*/}" ;;
+		esac
 	done
-	for stage_at in rsmtp rgsmtp rbsmtp rcsmtp; do
-		ln -sf "$build/bsmtp/bsmtp" "$1/$stage_at"
-	done
-	ln -sf "$build/rmail/rmail" "$1/sendmail"
 	MOCHILA_LIBEXEC=$1 PATH=$1:$PATH
 	export MOCHILA_LIBEXEC PATH
 }

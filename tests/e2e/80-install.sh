@@ -3,15 +3,9 @@
 # are configurations that hold, and make uninstall takes all of it away again.
 . "${srcdir:-.}/tests/e2e/lib.sh"
 need make
-unset MAKEFLAGS MFLAGS MAKELEVEL
 
-install_here() { make -s -C "$build" "$1" DESTDIR="$work/root" >"$work/$1.log" 2>&1; }
-# Where configure was told to put them, inside our root.
-where() { printf '%s' "$work/root$(make -s -C "$build" -f - where <<-END
-	include Makefile
-	where: ; @echo '\$($1)'
-END
-)"; }
+install_here() { MAKEFLAGS='' make -s -C "$build" "$1" DESTDIR="$work/root" >"$work/$1.log" 2>&1; }
+where() { say "$work/root$(of_make "$1")"; }
 
 check "make install" install_here install
 bin=$(where bindir) sbin=$(where sbindir) libexec=$(where pkglibexecdir) man=$(where mandir)
