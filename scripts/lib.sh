@@ -169,8 +169,8 @@ free_port() {
 of_make() {
 	{
 		say 'include Makefile'
-		for of_make_name; do say "of-make:: ; @echo '\$($of_make_name)'"; done
-	} | MAKEFLAGS='' make -s -C "$build" -f - of-make
+		for of_make_name; do say "of-make:: ; @echo of-make: '\$($of_make_name)'"; done
+	} | MAKEFLAGS='' make -s -C "$build" -f - of-make | sed -n 's/^of-make: *//p'
 }
 
 # stage_programs DIR: DIR becomes what make install would make libexec/mochila: links to the

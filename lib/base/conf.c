@@ -166,7 +166,7 @@ conf_say_text(struct conf *conf, const char *text, const char *origin, struct er
 		kind_len++;
 	while (dot > kind_len && key.p[dot - 1] != '.')
 		dot--;
-	if (dot == kind_len)
+	if (dot == kind_len || dot == key.len)
 		return err_set(err, ERR_CONFIG, "%s %s: no '.' between section and key", origin, text);
 	if (key.p[kind_len] == '.')
 		dot = kind_len + 1;
@@ -199,6 +199,13 @@ read_section(struct reader *r, struct span line, struct err *err)
 	str_set_span(&r->kind, span_word(&inside));
 	str_set_span(&r->name, span_trim(inside));
 	r->section = r->conf->words;
+	/* "[site home]" and no more says that there is one, with all presets. */
+	if (r->name.len > 0) {
+		struct str origin = {0};
+		str_printf(&origin, "%s:%u", r->file, r->line);
+		conf_say(r->conf, str_c(&r->kind), str_c(&r->name), "", "", str_c(&origin));
+		str_free(&origin);
+	}
 	return 0;
 }
 
@@ -213,6 +220,8 @@ read_word(struct reader *r, struct span line, struct err *err)
 		return err_set(err, ERR_CONFIG, "%s:%u: key before the first [section]", r->file, r->line);
 	key = span_trim(key);
 	value = span_trim(value);
+	if (key.len == 0)
+		return err_set(err, ERR_CONFIG, "%s:%u: no key before the =", r->file, r->line);
 	struct str k = {0}, v = {0}, origin = {0};
 	str_add_span(&k, key);
 	str_add_span(&v, value);
@@ -398,7 +407,7 @@ conf_fill(const struct conf *conf, const char *kind, const char *name,
 			return err_set(err, ERR_CONFIG, "preset of %s is not %s", row->name, row->type->what);
 	for (size_t i = 0; i < conf->words; i++) {
 		const struct conf_word *word = &conf->word[i];
-		if (strcmp(word->kind, kind) != 0 || strcmp(word->name, name) != 0)
+		if (strcmp(word->kind, kind) != 0 || strcmp(word->name, name) != 0 || word->key[0] == '\0')
 			continue;
 		const struct conf_row *row = row_of(rows, word->key);
 		if (row == NULL)

@@ -48,7 +48,8 @@ struct conf_row {
 	{ (name), &conf_##type, offsetof(CONF_OF, field), (preset), (help) }
 
 struct conf_word {
-	char *kind, *name, *key, *value;	/* name is "" for "[kind]" */
+	char *kind, *name, *key, *value;	/* name is "" for "[kind]"; key is "" for the line
+						 * "[kind name]" itself */
 	char *origin;				/* "mochila.conf:12", "environment", "--set" */
 };
 

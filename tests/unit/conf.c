@@ -204,7 +204,8 @@ static const char *const slips[][2] = {		/* text | what the error says */
 	{ "[thing\nname = a\n", ":1: section without its ]" },
 	{ "[]\nname = a\n", ":2: key before the first [section]" },
 	{ "[", ":1: section without its ]" },
-	{ "[thing]\n = a\n", ":2: unknown key " },
+	{ "[thing]\n = a\n", ":2: no key before the =" },
+	{ "[thng a]\n", ":1: unknown section thng; did you mean thing?" },
 	{ "[thing]\nNAME = a\n", ":2: unknown key NAME" },
 };
 
@@ -242,6 +243,23 @@ START_TEST(nul_endless_lines_and_missing_files_are_refused)
 }
 END_TEST
 
+START_TEST(a_section_of_nothing_but_its_name_is_there)
+{
+	struct conf conf = {0};
+	struct err err = {0};
+	struct thing thing = {0};
+
+	ck_assert_int_eq(read_text(&conf, span_of("[thing a]\n[thing b]\nname = x\n[thing a]\n"), &err), 0);
+	ck_assert_str_eq(conf_name(&conf, "thing", 0), "a");
+	ck_assert_str_eq(conf_name(&conf, "thing", 1), "b");
+	ck_assert_ptr_null(conf_name(&conf, "thing", 2));
+	ck_assert_int_eq(conf_fill(&conf, "thing", "a", rows, &thing, &err), 0);
+	ck_assert_str_eq(thing.name, "");
+	conf_drop(rows, &thing);
+	conf_free(&conf);
+}
+END_TEST
+
 static const char *const said[][4] = {		/* text | kind, name, key; NULL: refused */
 	{ "thing.name=x", "thing", "", "name" },
 	{ "thing a.name=x", "thing", "a", "name" },
@@ -251,6 +269,8 @@ static const char *const said[][4] = {		/* text | kind, name, key; NULL: refused
 	{ "thing=x", NULL, NULL, NULL },
 	{ "thing a=x", NULL, NULL, NULL },
 	{ "thing.name", NULL, NULL, NULL },
+	{ "thing.=x", NULL, NULL, NULL },
+	{ "thing a.=x", NULL, NULL, NULL },
 	{ "", NULL, NULL, NULL },
 };
 
@@ -310,6 +330,7 @@ main(void)
 	tcase_add_loop_test(tests, a_number_is_read_whole_or_refused, 0, COUNT(numbers));
 	tcase_add_loop_test(tests, a_slip_is_named_with_its_place, 0, COUNT(slips));
 	tcase_add_test(tests, nul_endless_lines_and_missing_files_are_refused);
+	tcase_add_test(tests, a_section_of_nothing_but_its_name_is_there);
 	tcase_add_loop_test(tests, a_setting_can_be_said_in_one_word, 0, COUNT(said));
 	tcase_add_test(tests, the_later_word_counts_and_its_origin_is_shown);
 	suite_add_tcase(suite, tests);
