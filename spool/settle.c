@@ -443,7 +443,12 @@ commit(struct settling *s, struct err *err)
 		return err_sys(err, "syncfs");
 	if (fs_sync(s->dir, err) < 0 || fs_rename(s->spool->in, s->name, s->dir, s->name, err) < 0)
 		return -1;
-	return fs_sync(s->dir, err);
+	if (fs_sync(s->dir, err) == 0)
+		return 0;
+	/* Whether the rename is on disk nobody knows: back, while nothing was moved on. */
+	struct err ignored;
+	fs_rename(s->dir, s->name, s->spool->in, s->name, &ignored);
+	return -1;
 }
 
 /* One whole entry of our own for one place, unchanged: a rename is all it needs.  1:
@@ -507,8 +512,10 @@ long_way(struct settling *s, struct err *err)
 		result = commit(s, err);
 	if (result == 0)
 		return move_on(s, err);
-	if (s->dir >= 0) {	/* S is still beside S.d: nobody saw what was made */
-		struct err ignored;
+	struct err ignored;
+	struct stat st;
+	/* S beside S.d: nobody saw what was made.  (If S is stuck inside, all stays.) */
+	if (s->dir >= 0 && fstatat(s->spool->in, s->name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 		empty_folder(s->dir, &ignored);
 		unlinkat(s->spool->in, str_c(&s->folder), AT_REMOVEDIR);
 	}
@@ -564,8 +571,8 @@ settle_folder(struct settling *s, struct err *err)
 	if (s->dir < 0)
 		return errno == ENOENT ? 0 : err_sys(err, "in/%s", str_c(&s->folder));
 	int got = take_file(s, s->dir, err);
-	if (got > 0)
-		return move_on(s, err);
+	if (got > 0)	/* the dead process may not have got as far as this sync */
+		return fs_sync(s->dir, err) < 0 ? -1 : move_on(s, err);
 	if (got == 0 && s->fd < 0)	/* fails unless it is empty: only rmdir was left to do */
 		unlinkat(s->spool->in, str_c(&s->folder), AT_REMOVEDIR);
 	return got;

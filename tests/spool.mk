@@ -1,5 +1,17 @@
 # tests of spool
-check_PROGRAMS += tests/unit/spool
+check_PROGRAMS += tests/unit/spool tests/crash/spool-steps
 tests_unit_spool_SOURCES = %D%/unit/spool.c
 tests_unit_spool_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_spool_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)
+tests_crash_spool_steps_SOURCES = %D%/crash/spool-steps.c
+tests_crash_spool_steps_LDADD = $(SPOOL_LIBS)
+
+# The fault injector is preloaded, so it must not be built with a sanitizer.
+check_DATA = tests/crash/fault.so
+CLEANFILES += tests/crash/fault.so
+EXTRA_DIST += %D%/crash/fault.c %D%/crash/verify.sh
+dist_check_SCRIPTS += %D%/crash/spool-faults.sh %D%/crash/spool-powercut.sh
+tests/crash/fault.so: %D%/crash/fault.c
+	@$(MKDIR_P) tests/crash
+	$(AM_V_CCLD)test -n '$(SAN)' || $(CC) -include config.h -I. $(CFLAGS) -shared -fPIC -o $@ \
+		$(srcdir)/tests/crash/fault.c -ldl

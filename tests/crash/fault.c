@@ -1,0 +1,123 @@
+/*
+ * fault - a preload library that breaks one state-changing call.
+ *
+ *	FAULT_AT=n	the n-th such call (from 1); 0 or unset: none
+ *	FAULT=kill	the process dies instead of the call
+ *	FAULT=EIO ENOSPC ...	that call fails so
+ *	FAULT=full	from that call on, every call that needs room fails with ENOSPC
+ *	FAULT_COUNT=FILE	at exit: how many there were
+ *
+ * It counts the calls of this process that change a file system.  With FAULT_AT from 1
+ * up until the program ends untouched, every step of it has been tried.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static unsigned long calls;
+
+static int
+error_number(const char *name)
+{
+	static const struct { const char *name; int number; } names[] = {
+		{ "EIO", EIO }, { "ENOSPC", ENOSPC }, { "EMFILE", EMFILE }, { "EDQUOT", EDQUOT },
+		{ "EROFS", EROFS }, { "EINTR", EINTR },
+	};
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (strcmp(names[i].name, name) == 0)
+			return names[i].number;
+	return EIO;
+}
+
+/* true: the call fails, errno is set */
+static int
+fault(int needs_room)
+{
+	const char *at = getenv("FAULT_AT"), *what = getenv("FAULT");
+	unsigned long n = at != NULL ? strtoul(at, NULL, 10) : 0;
+
+	calls++;
+	if (n == 0 || what == NULL || calls < n)
+		return 0;
+	if (strcmp(what, "full") == 0) {
+		errno = ENOSPC;
+		return needs_room;
+	}
+	if (calls > n)
+		return 0;
+	if (strcmp(what, "kill") == 0)
+		raise(SIGKILL);
+	errno = error_number(what);
+	return 1;
+}
+
+__attribute__((destructor)) static void
+report(void)
+{
+	const char *path = getenv("FAULT_COUNT");
+	FILE *file = path != NULL ? fopen(path, "w") : NULL;
+
+	if (file != NULL) {
+		fprintf(file, "%lu\n", calls);
+		fclose(file);
+	}
+}
+
+static void *
+next(const char *name)
+{
+	return dlsym(RTLD_NEXT, name);
+}
+
+/* Each wrapper is a declaration, so that the compiler sees a prototype. */
+#define WRAP(room, type, name, params, args)			\
+	type name params;					\
+	type name params					\
+	{							\
+		static type (*real) params;			\
+		if (real == NULL)				\
+			*(void **)&real = next(#name);		\
+		return fault(room) ? -1 : real args;		\
+	}
+
+WRAP(1, ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n))
+WRAP(1, ssize_t, pwrite, (int fd, const void *p, size_t n, off_t at), (fd, p, n, at))
+WRAP(1, ssize_t, pwrite64, (int fd, const void *p, size_t n, off64_t at), (fd, p, n, at))
+WRAP(0, int, fsync, (int fd), (fd))
+WRAP(0, int, fdatasync, (int fd), (fd))
+WRAP(0, int, syncfs, (int fd), (fd))
+WRAP(0, int, ftruncate, (int fd, off_t len), (fd, len))
+WRAP(0, int, ftruncate64, (int fd, off64_t len), (fd, len))
+WRAP(1, int, renameat, (int a, const char *b, int c, const char *d), (a, b, c, d))
+WRAP(0, int, unlinkat, (int dir, const char *name, int flags), (dir, name, flags))
+WRAP(1, int, mkdirat, (int dir, const char *name, mode_t mode), (dir, name, mode))
+WRAP(1, int, linkat, (int a, const char *b, int c, const char *d, int f), (a, b, c, d, f))
+
+#define WRAP_OPENAT(name)						\
+	int name(int dir, const char *path, int flags, ...);		\
+	int name(int dir, const char *path, int flags, ...)		\
+	{								\
+		static int (*real)(int, const char *, int, ...);	\
+		mode_t mode = 0;					\
+		if (real == NULL)					\
+			*(void **)&real = next(#name);			\
+		if (flags & O_CREAT) {					\
+			va_list args;					\
+			va_start(args, flags);				\
+			mode = va_arg(args, mode_t);			\
+			va_end(args);					\
+			if (fault(1))					\
+				return -1;				\
+		}							\
+		return real(dir, path, flags, mode);			\
+	}
+WRAP_OPENAT(openat)
+WRAP_OPENAT(openat64)
