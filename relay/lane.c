@@ -130,14 +130,20 @@ note(struct lane *lane)
 	return false;
 }
 
+static void
+come_back_at(struct lane *lane, int64_t due)
+{
+	if (due < INT64_MAX && (lane->due == 0 || due < lane->due))
+		lane->due = due;
+}
+
 /* Not to be sent now: not due, or, after a crash, with everything done already. */
 static void
 pass_over(struct lane *lane, int64_t due)
 {
 	if (due == INT64_MAX)
 		note(lane);
-	else if (lane->due == 0 || due < lane->due)
-		lane->due = due;
+	come_back_at(lane, due);
 	message_close(&lane->message);
 }
 
@@ -279,6 +285,7 @@ lane_done(struct lane *lane, const struct err *err)
 {
 	bool noted = note(lane);
 
+	come_back_at(lane, message_due(lane));
 	message_close(&lane->message);
 	lane->busy = false;
 	if (err != NULL) {
