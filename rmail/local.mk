@@ -4,9 +4,10 @@ rmail_rmail_SOURCES = \
 	%D%/compose.c %D%/compose.h \
 	%D%/rmail.c %D%/rmail.h \
 	%D%/sendmail.c \
-	%D%/submit.c %D%/submit.h
+	%D%/submit.c %D%/submit.h \
+	%D%/talk.c
 rmail_rmail_CPPFLAGS = $(AM_CPPFLAGS) -DBINDIR='"$(bindir)"'
-rmail_rmail_LDADD = $(SPOOL_LIBS)
+rmail_rmail_LDADD = lib/libproto.a $(SPOOL_LIBS)
 
 rmail_mochila_drop_SOURCES = %D%/drop.c
 rmail_mochila_drop_CFLAGS = -std=c11 -Wall -Wextra $(HARDEN) $(SAN)

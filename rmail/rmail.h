@@ -3,6 +3,7 @@
  *
  *	rmail.c		one message of a UUCP peer; recipients on the command line
  *	sendmail.c	the options of sendmail(8), and what follows from them
+ *	talk.c		sendmail -bs, a dialogue
  *	compose.c	headers of a submission: recipients in it, fields added
  *	submit.c	where it goes
  *	drop.c		mochila-drop, the setgid helper: a program of its own
@@ -10,9 +11,10 @@
 #ifndef RMAIL_RMAIL_H
 #define RMAIL_RMAIL_H
 
-#include "lib/base/err.h"
+#include "rmail/submit.h"
 
 int rmail_main(int argc, char **argv, struct err *err);
 int sendmail_main(int argc, char **argv, struct err *err);
+int talk(struct submission *s, struct err *err);
 
 #endif

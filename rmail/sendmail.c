@@ -368,12 +368,21 @@ do_nothing(struct sending *s, int argc, char **argv, struct err *err)
 	return 0;
 }
 
+static int
+speak_smtp(struct sending *s, int argc, char **argv, struct err *err)
+{
+	(void)argc;
+	(void)argv;
+	return add_sender(s, err) < 0 ? -1 : talk(&s->submission, err);
+}
+
 static const struct mode {
 	char letter;
 	int (*run)(struct sending *s, int argc, char **argv, struct err *err);
 } modes[] = {
 	{ 'm', send_message },
 	{ 'p', print_queue },
+	{ 's', speak_smtp },
 	{ 'i', do_nothing },	/* there are no aliases here to make anew */
 	{0},
 };

@@ -8,7 +8,7 @@ common='--root --config --set --log --log-level --show-config --help --version'
 # "  -f, --from=ADDRESS  text" becomes -f and --from, one a line.
 of_help() {
 	"$1" --help 2>/dev/null |
-	    sed -n 's/^ *\(-[^ ]*\)\(, *\)\{0,1\}\(--[^ =]*\)\{0,1\}.*/\1\n\3/p' |
+	    sed -n 's/^ *\(-[^ ,]*\)\(, *\)\{0,1\}\(--[^ =]*\)\{0,1\}.*/\1\n\3/p' |
 	    sed 's/[=,].*//' | grep -E '^--?[A-Za-z0-9]' | sort -u
 }
 
