@@ -31,3 +31,26 @@ tests_unit_header_LDADD = $(PROTO_TEST_LIBS)
 tests_unit_smtp_ext_SOURCES = %D%/unit/smtp-ext.c %D%/unit/unit.h
 tests_unit_smtp_ext_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_smtp_ext_LDADD = $(PROTO_TEST_LIBS)
+
+# Dialogues anyone can read; --to HOST:PORT plays them to a real server.
+check_PROGRAMS += tests/talk/player
+tests_talk_player_SOURCES = %D%/talk/player.c %D%/talk/fake.c %D%/talk/fake.h
+tests_talk_player_LDADD = $(PROTO_TEST_LIBS)
+EXTRA_DIST += \
+	%D%/talk/bsmtp-01-old-sites.talk \
+	%D%/talk/smtp-01-a-message.talk \
+	%D%/talk/smtp-02-in-one-flight.talk \
+	%D%/talk/smtp-03-running-ahead.talk \
+	%D%/talk/smtp-04-smuggling.talk \
+	%D%/talk/smtp-05-chunks.talk \
+	%D%/talk/smtp-06-order.talk \
+	%D%/talk/smtp-07-reports.talk \
+	%D%/talk/smtp-08-limits.talk \
+	%D%/talk/smtp-09-browser.talk
+
+# Client against server, in memory.
+check_PROGRAMS += tests/unit/smtp-pair
+tests_unit_smtp_pair_SOURCES = %D%/unit/smtp-pair.c %D%/unit/unit.h \
+	%D%/talk/fake.c %D%/talk/fake.h %D%/talk/sender.c %D%/talk/sender.h
+tests_unit_smtp_pair_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_smtp_pair_LDADD = $(PROTO_TEST_LIBS)

@@ -154,6 +154,14 @@ verb_mail(struct smtp_server *server, struct span args)
 	smtp_ask(server, result, &err, mail_answered);
 }
 
+/* A client that sends ahead says DATA all the same, when nobody is left. */
+static void
+excuse_data(struct smtp_server *server)
+{
+	if (server->work->spoilt == 0)
+		server->work->spoilt = 1;
+}
+
 static void
 rcpt_answered(struct smtp_server *server, int result, const struct err *err)
 {
@@ -166,6 +174,7 @@ rcpt_answered(struct smtp_server *server, int result, const struct err *err)
 		smtp_reply(server, "250 2.1.5 recipient ok");
 		return;
 	}
+	excuse_data(server);
 	smtp_reply_err(server, err);
 	if (++work->refused > most && most > 0)
 		smtp_die(server, "421 4.7.0 too many recipients refused");
@@ -193,6 +202,7 @@ verb_rcpt(struct smtp_server *server, struct span args)
 	struct err err = {0};
 
 	if (parse_rcpt(server, args, &err) < 0) {
+		excuse_data(server);
 		bad_syntax(server, &err, "5.1.3");
 		return;
 	}
