@@ -54,7 +54,7 @@ main(int argc, char **argv)
 	struct err err = {0};
 	const struct opt_row rows[] = {
 		{ "instance", 0, "NAME", "only the section [relay NAME]", OPT_TEXT, &relay.only },
-		{ "foreground", 0, NULL, "stay where it was started", OPT_FLAG, &ready.foreground },
+		{ "background", 0, NULL, "leave the terminal when ready", OPT_FLAG, &ready.background },
 		{ "ready-fd", 0, "N", "when ready, print the addresses there", OPT_TEXT, &ready.fd_text },
 		{ "pid-file", 0, "FILE", "when ready, write the process id there", OPT_TEXT, &ready.pid_file },
 		SETTINGS_OPTS(&args),

@@ -48,7 +48,7 @@ ready_detach(struct ready *ready, struct err *err)
 {
 	int ends[2];
 
-	if (ready->foreground)
+	if (!ready->background)
 		return 0;
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return err_sys(err, "going to the background");

@@ -9,12 +9,12 @@
 
 struct ready {
 	const char *fd_text, *pid_file;	/* of --ready-fd and --pid-file, or NULL */
-	bool foreground;
+	bool background;
 	int fd, parent;		/* -1: none */
 };
 
 int ready_check(struct ready *ready, struct err *err);
-int ready_detach(struct ready *ready, struct err *err);	/* unless foreground; the parent
+int ready_detach(struct ready *ready, struct err *err);	/* if background; the parent
 						   exits when the child is ready, or with its status */
 int ready_tell(struct ready *ready, const struct relay *relay, struct err *err);
 void ready_gone(const struct ready *ready);	/* the pid file goes */

@@ -28,16 +28,16 @@ END
 
 say "# configurations that are refused"
 check "an open relay is not started" exits 78 \
-    mochila-relay --root "$root" --foreground --set "relay main.relay-from=0.0.0.0/0"
+    mochila-relay --root "$root" --set "relay main.relay-from=0.0.0.0/0"
 check "and the sentence says so" grep -q "this would be an open relay" "$work/said"
 check "nor one over IPv6" exits 78 \
-    mochila-relay --root "$root" --foreground --set "relay main.relay-from=::/0"
+    mochila-relay --root "$root" --set "relay main.relay-from=::/0"
 check "an instance that is not there is named" exits 78 \
-    mochila-relay --root "$root" --foreground --instance nobody
+    mochila-relay --root "$root" --instance nobody
 check "a network that is none is named" exits 78 \
-    mochila-relay --root "$root" --foreground --set "relay main.relay-from=10.1.2.3/8"
+    mochila-relay --root "$root" --set "relay main.relay-from=10.1.2.3/8"
 check "a descriptor that is none is a slip of the command line" exits 64 \
-    mochila-relay --root "$root" --foreground --ready-fd 77
+    mochila-relay --root "$root" --ready-fd 77
 
 say "# from a client into a Maildir"
 relay_up "$root" || fail "the relay did not start"
@@ -161,9 +161,9 @@ check "SIGTERM lets a message end" test $? -eq 0
 wait "$relay"
 check "and then leaves in good order" test $? -eq 0
 check "in the background it is ready when the command is over" \
-    mochila-relay --root "$root" --log "$work/background.log" --pid-file "$work/pid"
+    mochila-relay --root "$root" --background --log "$work/background.log" --pid-file "$work/pid"
 check "its message of before is delivered" wait_for 10 has_mail "$root" term 1
-check "a second one finds the ports taken" exits 78 mochila-relay --root "$root" --foreground \
+check "a second one finds the ports taken" exits 78 mochila-relay --root "$root" \
     --set "relay main.listen=$(sed -n 's/.*relay=main .*at=//p' "$work/background.log")"
 kill "$(cat "$work/pid")"
 check "and goes when told, with its pid file" wait_for 12 test ! -e "$work/pid"

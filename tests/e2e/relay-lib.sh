@@ -9,7 +9,7 @@ relay_up() {
 	up_root=$1
 	shift
 	rm -f "$up_root/ready"
-	start "${up_root##*/}" mochila-relay --root "$up_root" --foreground --ready-fd 3 "$@" 3>"$up_root/ready"
+	start "${up_root##*/}" mochila-relay --root "$up_root" --ready-fd 3 "$@" 3>"$up_root/ready"
 	relay=$pid
 	wait_for 20 relay_says "$up_root" || { tail -n 3 "$work/${up_root##*/}.log"; return 1; }
 }
