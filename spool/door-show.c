@@ -116,8 +116,8 @@ add_place(const struct show *show, const struct door_file *file, const struct do
 	add_field(out, "id:", span_of(file->name));
 	str_add_text(&text, door_where_name(file->where));
 	if (message->site.len > 0)
-		str_printf(&text, "%s %s", file->where <= DOOR_SENT ? " for" : "; goes to",
-		    message->site.p != NULL ? message->site.p : "");
+		str_add_text(&text, file->where <= DOOR_SENT ? " for " : "; goes to ");
+	str_add_span(&text, str_span(&message->site));
 	if (file->batch[0] != '\0')
 		str_printf(&text, ", batch %s", file->batch);
 	add_field(out, "where:", str_span(&text));
