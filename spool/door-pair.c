@@ -224,7 +224,7 @@ changed(const struct pair *pair, const char *fingerprint, const char *path, stru
 	err_set(err, ERR_PERM, "%s now shows another host key, %s: nothing was changed.  If its "
 	    "administrator confirms that, delete its line from %s and pair again", pair->site,
 	    fingerprint, path);
-	return err_as(err, EX_NOPERM, NULL);
+	return err_as(err, EX_PROTOCOL, NULL);
 }
 
 /* Asks where the key is new, and pins it. */
