@@ -114,9 +114,8 @@ passed_over(const struct reader *r)
 	static const char *const words[] = {
 		"ATRN", "AUTH", "ETRN", "EXPN", "HELP", "STARTTLS", "TICK", "TURN", "VERB", "VRFY",
 	};
-	struct span word = { r->word, r->word_len };
+	struct span line = { r->word, r->word_len }, word = span_word(&line);
 
-	word = span_word(&word);
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
 		if (span_is_case(word, words[i]))
 			return true;
@@ -157,15 +156,18 @@ between_commands(const struct reader *r)
 static int
 feed_line(struct reader *r, const char *bytes, size_t len, struct err *err)
 {
+	bool ended = bytes[len - 1] == '\n';
+
 	if (!r->in_line)
 		r->word_len = 0;
 	for (size_t i = 0; i < len && r->word_len < sizeof r->word; i++)
-		r->word[r->word_len++] = bytes[i];
+		r->word[r->word_len++] = bytes[i] > ' ' ? bytes[i] : ' ';
 	smtp_server_feed(&r->server, bytes, len);
-	r->in_line = bytes[len - 1] != '\n';
+	/* A chunk need not end in a line end: what is unread tells where we are. */
+	r->in_line = r->server.mode == SMTP_COMMANDS ? r->server.in.len > 0 : !ended;
 	if (check_replies(r, err) < 0)
 		return -1;
-	r->line += !r->in_line;
+	r->line += ended;
 	return 0;
 }
 

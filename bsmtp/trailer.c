@@ -22,7 +22,7 @@ trailer_lines(uint64_t count, const struct digest *digest, struct str *out)
 bool
 trailer_noop(struct span text)
 {
-	return span_begins(text, WORD);
+	return span_is(span_word(&text), "mochila-batch");
 }
 
 void

@@ -24,3 +24,8 @@ EXTRA_DIST += \
 	%D%/fixtures/no-newline.eml \
 	%D%/fixtures/plain.eml \
 	%D%/fixtures/tabs-and-nul.eml
+
+check_PROGRAMS += tests/unit/batch
+tests_unit_batch_SOURCES = %D%/unit/batch.c %D%/unit/unit.h
+tests_unit_batch_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_batch_LDADD = $(BATCH_LIBS) $(CHECK_LIBS)

@@ -1,0 +1,307 @@
+/* bsmtp: reader and writer, in memory; foreign batches, cuts and flipped bits. */
+#include <check.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "bsmtp/reader.h"
+#include "bsmtp/writer.h"
+#include "lib/base/fs.h"
+#include "tests/unit/unit.h"
+
+static struct err err;
+
+/* What came out: "<sender>recipient,recipient|body;" for each whole message. */
+struct got {
+	struct str text, message;
+	size_t begun;
+};
+
+static int
+on_begin(void *ctx, const struct entry_info *info, const struct envelope *env, struct err *e)
+{
+	struct got *got = ctx;
+
+	(void)info;
+	(void)e;
+	got->begun++;
+	str_clear(&got->message);
+	str_printf(&got->message, "<%.*s>", (int)env->from.len, env->from.len > 0 ? env->from.p : "");
+	for (size_t i = 0; i < env->rcpts; i++)
+		str_printf(&got->message, "%.*s,", (int)env->rcpt[i].to.len, env->rcpt[i].to.p);
+	str_add_char(&got->message, '|');
+	return 0;
+}
+
+static int
+on_body(void *ctx, const char *bytes, size_t len, struct err *e)
+{
+	struct got *got = ctx;
+
+	(void)e;
+	str_add(&got->message, bytes, len);
+	return 0;
+}
+
+static int
+on_end(void *ctx, struct err *e)
+{
+	struct got *got = ctx;
+
+	(void)e;
+	str_add_span(&got->text, str_span(&got->message));
+	str_add_char(&got->text, ';');
+	return 0;
+}
+
+static const struct reader_hooks hooks = { .begin = on_begin, .body = on_body, .end = on_end };
+
+static int
+read_in_steps(struct span batch, const struct codec *codec, size_t step, struct got *got)
+{
+	struct reader reader;
+	int result = 0;
+
+	*got = (struct got){0};
+	err = (struct err){0};
+	reader_start(&reader, codec, 1 << 20, &hooks, got);
+	for (; batch.len > 0 && result == 0; batch = span_from(batch, step))
+		result = reader_feed(&reader, batch.p, batch.len < step ? batch.len : step, &err);
+	if (result == 0)
+		result = reader_end(&reader, &err);
+	reader_free(&reader);
+	return result;
+}
+
+static void
+got_free(struct got *got)
+{
+	str_free(&got->text);
+	str_free(&got->message);
+}
+
+/* foreign batches: the text | what comes out, or "!" and words of the error */
+
+#define M "MAIL FROM:<a@x>\n"
+#define R "RCPT TO:<b@y>\n"
+
+static const struct { const char *batch, *out; } foreign[] = {
+	{ M R "DATA\nhi\n.\n", "<a@x>b@y,|hi\r\n;" },
+	{ "HELO x\n" M R "DATA\nhi\n.\nQUIT\n", "<a@x>b@y,|hi\r\n;" },
+	{ "EHLO x\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\nDATA\r\nhi\r\n.\r\nQUIT\r\n", "<a@x>b@y,|hi\r\n;" },
+	{ "#! rsmtp\n" M R "DATA\nhi\n.\n", "<a@x>b@y,|hi\r\n;" },
+	{ "#! rbsmtp 999999999999\n\n\n" M R "DATA\nhi\n.\n\n\n", "<a@x>b@y,|hi\r\n;" },
+	{ M R "RCPT TO:<c@z>\nDATA\n..\n...\n.x\n.\n" M R "DATA\n.\n", "<a@x>b@y,c@z,|.\r\n..\r\nx\r\n;<a@x>b@y,|;" },
+	{ "MAIL FROM:<>\nRCPT TO:<postmaster>\nDATA\n\n.\n", "<>postmaster,|\r\n;" },
+	{ "mail from:<a@x>\nrcpt to:<b@y>\ndata\nhi\n.\n", "<a@x>b@y,|hi\r\n;" },
+	{ "MAIL FROM:<a@x> BODY=8BITMIME SIZE=7 RET=HDRS ENVID=q\nRCPT TO:<b@y> NOTIFY=NEVER\nDATA\nhi\n.\n",
+	  "<a@x>b@y,|hi\r\n;" },
+	{ "HELO x\nMAIL FROM:<a@x> SIZE=7\n" R "DATA\nhi\n.\n", "<a@x>b@y,|hi\r\n;" },
+	{ "TICK 1\nVERB ON\nHELP\nVRFY b\nETRN z\nSTARTTLS\nAUTH PLAIN\nTURN\n" M R "DATA\nhi\n.\n", "<a@x>b@y,|hi\r\n;" },
+	{ "RSET\nNOOP\nNOOP anything at all\n" M R "RSET\n" M R "DATA\nhi\n.\n", "<a@x>b@y,|hi\r\n;" },
+	{ M R "DATA\nhi\n.\nQUIT\n" M R "DATA\nyo\n.\nQUIT\n", "<a@x>b@y,|hi\r\n;<a@x>b@y,|yo\r\n;" },
+	{ M R "BDAT 4\nhi\r\nBDAT 4 LAST\nyo\r\n", "<a@x>b@y,|hi\r\nyo\r\n;" },
+	{ M R "BDAT 2 LAST\nhiQUIT\n", "<a@x>b@y,|hi;" },
+	{ M R "DATA\nMAIL FROM:<evil@x>\nQUIT\n.\n", "<a@x>b@y,|MAIL FROM:<evil@x>\r\nQUIT\r\n;" },
+	{ M "RCPT TO:<far!b>\nDATA\nhi\n.\n", "<a@x>far!b,|hi\r\n;" },
+	/* cut */
+	{ "", "!no message in it" },
+	{ "\n\n", "!no message in it" },
+	{ "HELO x\nQUIT\n", "!no message in it" },
+	{ M R "DATA\nhi\n", "!cut" },
+	{ M R "DATA\nhi\n.", "!cut" },
+	{ M R "DATA\n", "!cut" },
+	{ M R, "!cut" },		/* exim -bS exits 0 here */
+	{ M, "!cut" },
+	{ M R "DATA\nhi\n.\n" M, "!cut" },
+	{ M R "BDAT 10 LAST\nhi\r\n", "!cut" },
+	{ M R "BDAT 4\nhi\r\n", "!cut" },
+	{ M R "DATA\nhi\n.\nQUI", "!cut" },
+	{ "#! rsmtp", "!cut" },
+	/* not to be trusted */
+	{ "hello\n", "!line 1: 500" },
+	{ "From ann Sat Nov 21 18:45:02 2026\n\nhi\n", "!line 1: 500" },
+	{ M R "DATA\nhi\n.\ngarbage\n", "!line 6: 500" },
+	{ "MAIL FROM:a b c\n" R "DATA\nhi\n.\n", "!line 1: 501" },
+	{ R "DATA\nhi\n.\n", "!line 1: 503" },
+	{ M "DATA\nhi\n.\n", "!line 2: 503" },
+	{ M "RCPT TO:<b@y> FOO=1\nDATA\nhi\n.\n", "!line 2: 555" },
+	{ M R "BDAT x LAST\n", "!line 3: 501" },
+	/* ours, and not whole */
+	{ "NOOP mochila=1 id=1 time=2026-11-21T18:45:02Z\n" M R "BDAT 2 LAST\nhi", "!trailer is missing" },
+	{ "NOOP mochila=1 id=1 time=2026-11-21T18:45:02Z\n" M R "BDAT 2 LAST\nhiQUIT\n", "!trailer is missing" },
+	{ "NOOP mochila=1 id=1 time=never\n" M R "BDAT 2 LAST\nhi", "!proper time" },
+	{ "NOOP mochila=2 id=1 time=2026-11-21T18:45:02Z\n" M R "BDAT 2 LAST\nhi", "!newer" },
+	{ "NOOP mochila-batch count=0 sum=0000000000000000\nQUIT\n", "!altered" },
+	{ M R "DATA\nhi\n.\nNOOP mochila-batch count=1 sum=0000000000000000\nQUIT\n", "!altered" },
+	{ M R "DATA\nhi\n.\nNOOP mochila-batch\n", "!trailer is missing" },
+};
+
+START_TEST(what_others_write_is_read)
+{
+	static const size_t steps[] = { 1, 2, 5, 100000 };
+
+	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+		struct got got;
+		const char *want = foreign[_i].out;
+		int result = read_in_steps(span_of(foreign[_i].batch), NULL, steps[i], &got);
+		if (want[0] == '!') {
+			ck_assert_int_eq(result, -1);
+			ck_assert_msg(strstr(err.text, want + 1) != NULL, "%s: not %s", err.text, want + 1);
+			ck_assert_msg(err_exit(&err) == 65 || err_exit(&err) == 78, "%s", err.text);
+		} else {
+			ck_assert_msg(result == 0, "step %zu: %s", steps[i], err.text);
+			ck_assert_str_eq(str_c(&got.text), want);
+		}
+		got_free(&got);
+	}
+}
+END_TEST
+
+/* ours */
+
+static const char *const bodies[] = {
+	"Subject: one\r\n\r\nhi\r\n.\r\n", "", "no line end", "\r\n.\r\nQUIT\r\nNOOP mochila-batch count=0 sum=0\r\n",
+	"From here\r\n\377\200\001\r\n",
+};
+
+static void
+write_batch(const struct codec *codec, struct str *batch)
+{
+	int fd = memfd_create("batch", MFD_CLOEXEC);
+	struct writer w;
+
+	ck_assert_int_eq(writer_start(&w, codec, fd, &err), 0);
+	for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+		struct entry_info info = { .time = 1795286702000000, .grade = i == 0 ? 'A' : 'N' };
+		struct envelope env = {0};
+		str_printf(&info.id, "20261121T184502.123456-7f3a9c02d41be066-%zu", i + 1);
+		str_set(&info.client, "secret");
+		envelope_from(&env, SPAN("a@x"), SPAN("RET=HDRS"));
+		envelope_add(&env, SPAN("b@y"), SPAN("NOTIFY=NEVER"));
+		envelope_add(&env, SPAN("\"c d\"@y"), SPAN(""));
+		ck_assert_int_eq(writer_entry(&w, &info, &env, strlen(bodies[i]), &err), 0);
+		ck_assert_int_eq(writer_body(&w, bodies[i], strlen(bodies[i]), &err), 0);
+		envelope_free(&env);
+		entry_info_free(&info);
+	}
+	ck_assert_int_eq(writer_end(&w, &err), 0);
+	writer_free(&w);
+	lseek(fd, 0, SEEK_SET);
+	ck_assert_int_eq(fs_read_all(fd, 1 << 20, batch, &err), 0);
+	close(fd);
+}
+
+static void
+expected(struct str *out)
+{
+	for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++)
+		str_printf(out, "<a@x>b@y,\"c d\"@y,|%s;", bodies[i]);
+}
+
+START_TEST(our_own_come_back_byte_for_byte)
+{
+	struct str want = {0};
+
+	expected(&want);
+	for (size_t c = 0; codecs[c] != NULL; c++)
+		for (size_t step = 1; step < 70; step++) {
+			struct str batch = {0};
+			struct got got;
+			write_batch(codecs[c], &batch);
+			ck_assert_msg(read_in_steps(str_span(&batch), NULL, step, &got) == 0, "%s", err.text);
+			ck_assert_str_eq(str_c(&got.text), str_c(&want));
+			got_free(&got);
+			str_free(&batch);
+		}
+	str_free(&want);
+}
+END_TEST
+
+START_TEST(nobody_is_told_who_brought_it)
+{
+	struct str batch = {0};
+
+	write_batch(codec_named("none", &err), &batch);
+	ck_assert_ptr_null(strstr(str_c(&batch), "secret"));
+	ck_assert_ptr_nonnull(strstr(str_c(&batch), "grade=A"));
+	str_free(&batch);
+}
+END_TEST
+
+START_TEST(a_batch_cut_anywhere_is_refused)	/* UUCP-04 */
+{
+	for (size_t c = 0; codecs[c] != NULL; c++) {
+		struct str batch = {0};
+		write_batch(codecs[c], &batch);
+		for (size_t len = 0; len < batch.len; len++) {
+			struct got got;
+			ck_assert_msg(read_in_steps(span_to(str_span(&batch), len), NULL, 1000, &got) == -1,
+			    "%s cut at %zu", codecs[c]->name, len);
+			ck_assert_int_eq(err_exit(&err), 65);
+			got_free(&got);
+		}
+		str_add_char(&batch, 'x');
+		struct got got;
+		ck_assert_int_eq(read_in_steps(str_span(&batch), NULL, 1000, &got), -1);
+		got_free(&got);
+		str_free(&batch);
+	}
+}
+END_TEST
+
+/* A flip may only be passed over where it changes nothing: in gzip's header. */
+START_TEST(a_flipped_bit_never_delivers_other_mail)
+{
+	struct str want = {0};
+
+	expected(&want);
+	for (size_t c = 0; codecs[c] != NULL; c++) {
+		struct str batch = {0};
+		write_batch(codecs[c], &batch);
+		for (size_t bit = 0; bit < 8 * batch.len; bit++) {
+			struct got got;
+			batch.p[bit / 8] ^= (char)(1 << bit % 8);
+			if (read_in_steps(str_span(&batch), codecs[c], 100000, &got) == 0)
+				ck_assert_msg(strcmp(str_c(&got.text), str_c(&want)) == 0, "%s bit %zu",
+				    codecs[c]->name, bit);
+			batch.p[bit / 8] ^= (char)(1 << bit % 8);
+			got_free(&got);
+		}
+		str_free(&batch);
+	}
+	str_free(&want);
+}
+END_TEST
+
+START_TEST(a_batch_packed_twice_is_refused)	/* ZIP-01: one layer only */
+{
+	struct str batch = {0}, twice = {0};
+	int fd = memfd_create("twice", MFD_CLOEXEC);
+	struct writer w;
+	struct got got;
+
+	write_batch(codec_named("gz", &err), &batch);
+	ck_assert_int_eq(writer_start(&w, codec_named("gz", &err), fd, &err), 0);
+	ck_assert_int_eq(writer_body(&w, batch.p, batch.len, &err), 0);
+	ck_assert_int_eq(writer_end(&w, &err), 0);
+	writer_free(&w);
+	lseek(fd, 0, SEEK_SET);
+	ck_assert_int_eq(fs_read_all(fd, 1 << 20, &twice, &err), 0);
+	ck_assert_int_eq(read_in_steps(str_span(&twice), NULL, 1000, &got), -1);
+	got_free(&got);
+	str_free(&batch);
+	str_free(&twice);
+	close(fd);
+}
+END_TEST
+
+UNIT("batch",
+	{ what_others_write_is_read, ROWS(foreign) },
+	{ our_own_come_back_byte_for_byte, 1 },
+	{ nobody_is_told_who_brought_it, 1 },
+	{ a_batch_cut_anywhere_is_refused, 1 },
+	{ a_flipped_bit_never_delivers_other_mail, 1 },
+	{ a_batch_packed_twice_is_refused, 1 })
