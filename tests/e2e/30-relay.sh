@@ -102,6 +102,25 @@ all_in() { test "$(cat "$work"/hold?.log | grep -c '^in$')" -eq 3; }
 check "three connections of a client are welcome" wait_for 5 all_in
 check "the fourth is told to wait (SMTP-15)" call "$strange" "< 421 4.7.0" "<!"
 check "the other instance has no part in it" mail "$main" a@b.example dave@home.example crowd
+say "# the dialogues of the engine's tests, over the wire"
+talk=$work/talk
+make_site "$talk" mx
+cat >>"$talk/mochila.conf" <<-END
+	[relay main]
+	listen = 127.0.0.1:0
+	[routes]
+	* = maildir:mail/all
+END
+sed -i 's/^host = .*/host = mx.example/' "$talk/mochila.conf"
+home_relay=$relay
+relay_up "$talk" || fail "the relay did not start"
+for file in "$top"/tests/talk/smtp-*.talk; do
+	grep -qE 'refused@|later@' "$file" && continue	# that spool in memory has a mind of its own
+	check "${file##*/}" "$build/tests/talk/player" --to "$(at "$talk")" "$file"
+done
+stop "$relay"
+relay=$home_relay
+
 say "# early ends"
 for how in close reset; do
 	check "an end after RCPT ($how) leaves nothing" call "$main" "< 220" "> EHLO x" "< 250" \
