@@ -8,8 +8,30 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "spool/journal.h"
 
 enum { BUFFER = 256 << 10 };
+
+/* tmp/NAME, locked */
+static int
+open_file(struct arrival *a, struct err *err)
+{
+	const struct spool *spool = a->spool;
+
+	/* A file of this name can only be a dead writer's: a living one holds its lock. */
+	int fd = openat(spool->tmp, str_c(&a->name),
+	    O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return err_sys(err, "spool tmp/%s", str_c(&a->name));
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0 || ftruncate(fd, 0) < 0) {
+		err_sys(err, "spool tmp/%s", str_c(&a->name));
+		err->kind = ERR_TEMP;
+		close(fd);
+		return -1;
+	}
+	a->fd = fd;
+	return 0;
+}
 
 int
 arrival_open(struct arrival *a, const struct spool *spool, const char *name, struct err *err)
@@ -19,28 +41,24 @@ arrival_open(struct arrival *a, const struct spool *spool, const char *name, str
 		str_set(&a->name, name);
 	else
 		spool_new_id(&a->name);
-	/* A file of this name can only be a dead writer's: a living one holds its lock. */
-	int fd = openat(spool->tmp, str_c(&a->name),
-	    O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
-	if (fd < 0) {
-		err_sys(err, "spool tmp/%s", str_c(&a->name));
-		str_free(&a->name);
-		return -1;
-	}
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0 || ftruncate(fd, 0) < 0) {
-		err_sys(err, "spool tmp/%s", str_c(&a->name));
-		err->kind = ERR_TEMP;
-		close(fd);
-		str_free(&a->name);
-		return -1;
-	}
-	a->fd = fd;
-	return 0;
+	if (open_file(a, err) == 0)
+		return 0;
+	str_free(&a->name);
+	return -1;
+}
+
+void
+arrival_join(struct arrival *a, struct journal *journal)
+{
+	*a = (struct arrival){ .spool = journal->spool, .journal = journal, .fd = -1 };
+	spool_new_id(&a->name);
 }
 
 static int
 flush(struct arrival *a, struct err *err)
 {
+	if (a->fd < 0 && open_file(a, err) < 0)	/* it has outgrown the journal */
+		return -1;
 	if (fs_pwrite(a->fd, a->buffer.p, a->buffer.len, a->at, err) < 0)
 		return -1;
 	a->at += (off_t)a->buffer.len;
@@ -93,7 +111,8 @@ arrival_body(struct arrival *a, const void *bytes, size_t len, struct err *err)
 	digest_add(&a->digest, bytes, len);
 	a->body_len += len;
 	str_add(&a->buffer, bytes, len);
-	return a->buffer.len >= BUFFER ? flush(a, err) : 0;
+	return a->buffer.len >= (a->journal != NULL && a->fd < 0 ? JOURNAL_BODY_MAX : BUFFER) ?
+	    flush(a, err) : 0;
 }
 
 /* The head again, now with the length; over the one that is there. */
@@ -190,6 +209,19 @@ arrival_commit(struct arrival *a, struct err *err)
 	a->committed = true;
 	flock(a->fd, LOCK_UN);
 	return 0;
+}
+
+int
+arrival_post(struct arrival *a, struct err *err)
+{
+	if (a->journal == NULL || a->fd >= 0)
+		return arrival_commit(a, err);
+	if (a->in_entry && arrival_undo(a, err) < 0)
+		return -1;
+	journal_post(a->journal, str_span(&a->buffer));
+	str_clear(&a->buffer);
+	a->count = 0;
+	return 1;
 }
 
 void

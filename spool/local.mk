@@ -7,6 +7,7 @@ spool_libspool_a_SOURCES = \
 	%D%/entry.c %D%/entry.h \
 	%D%/job.c %D%/job.h \
 	%D%/maildir.c %D%/maildir.h \
+	%D%/journal.c %D%/journal.h \
 	%D%/queue.c %D%/queue.h \
 	%D%/route.c %D%/route.h \
 	%D%/seen.c %D%/seen.h \

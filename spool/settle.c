@@ -578,13 +578,69 @@ settle_folder(struct settling *s, struct err *err)
 	return got;
 }
 
+/* in/ID.open of a dead writer: cut behind its last whole entry, it becomes in/ID. */
+static int
+turn_open(const struct spool *spool, const char *name, struct err *err)
+{
+	struct settling s = { .spool = spool, .name = name, .fd = -1, .dir = -1, .peer_lock = -1 };
+	struct entry entry;
+	off_t good = 0;
+	int result = take_file(&s, spool->in, err);
+
+	if (result <= 0) {	/* a living writer's */
+		settling_close(&s);
+		return result;
+	}
+	while (entry_read(s.fd, &good, true, &entry, err) > 0)
+		entry_free(&entry);
+	result = 0;
+	if (err->kind == ERR_TEMP)
+		result = -1;
+	else if (good == 0)
+		result = fs_remove(spool->in, name, err);
+	else if (ftruncate(s.fd, good) < 0)
+		result = err_sys(err, "in/%s", name);
+	else
+		result = fs_sync(s.fd, err);
+	if (result == 0 && good > 0) {
+		char *settled = mem_text_n(name, strlen(name) - strlen(".open"));
+		result = fs_rename(spool->in, name, spool->in, settled, err);
+		log_info("in/%s: event=recovered bytes=%lld", settled, (long long)good);
+		free(settled);
+	}
+	settling_close(&s);
+	return result;
+}
+
+static bool
+ends_in(const char *name, const char *end)
+{
+	size_t len = strlen(name), end_len = strlen(end);
+	return len > end_len && strcmp(name + len - end_len, end) == 0;
+}
+
+/* Before the others are settled, so that their turn is in this run. */
+static int
+turn_all_open(const struct spool *spool, struct err *err)
+{
+	struct fs_names names;
+	int result = fs_names(spool->in, ".", &names, err);
+
+	for (size_t i = 0; i < names.count; i++) {
+		*err = (struct err){0};
+		if (ends_in(names.name[i], ".open") && turn_open(spool, names.name[i], err) < 0)
+			result = -1;
+	}
+	fs_names_free(&names);
+	return result;
+}
+
 static int
 settle_name(const struct spool *spool, struct placer *placer, const char *name,
     struct settled *settled, struct err *err)
 {
-	size_t len = strlen(name);
-	bool folder = len > 2 && strcmp(name + len - 2, ".d") == 0;
-	char *base = mem_text_n(name, folder ? len - 2 : len);
+	bool folder = ends_in(name, ".d");
+	char *base = mem_text_n(name, strlen(name) - (folder ? 2 : 0));
 	struct settling s = { .spool = spool, .settled = settled, .placer = placer, .name = base,
 		.fd = -1, .dir = -1, .peer_lock = -1 };
 	struct stat st;
@@ -715,11 +771,13 @@ spool_settle(const struct spool *spool, struct settled *settled, struct err *err
 	*settled = (struct settled){0};
 	if (import_drop(spool, settled, err) < 0)
 		first = *err;
+	if (turn_all_open(spool, err) < 0 && first.kind == ERR_NONE)
+		first = *err;
 	if (fs_names(spool->in, ".", &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.count; i++) {
 		const char *name = names.name[i];
-		if (name[0] == '.')
+		if (name[0] == '.' || ends_in(name, ".open"))
 			continue;
 		*err = (struct err){0};
 		if (settle_name(spool, &placer, name, settled, err) == 0)

@@ -55,8 +55,10 @@ void spool_event(const struct spool *spool, const char *id, const char *format, 
  * With a name of the caller's (a received batch: "b-" and hex), a commit of the
  * same name replaces the one before: settle drops repeats by (peer, peer_id).
  */
+struct journal;
 struct arrival {
 	const struct spool *spool;
+	struct journal *journal;	/* joined (spool/journal.h), or NULL */
 	struct str name;	/* in tmp/ and in in/ */
 	int fd;			/* -1: not open */
 	off_t start, body_at, at;	/* of the entry being written */
@@ -69,6 +71,8 @@ struct arrival {
 	bool in_entry, committed;
 };
 int arrival_open(struct arrival *a, const struct spool *spool, const char *name, struct err *err);
+void arrival_join(struct arrival *a, struct journal *journal);	/* instead of arrival_open */
+int arrival_post(struct arrival *a, struct err *err);	/* of one that has joined: commit for it */
 int arrival_begin(struct arrival *a, const struct entry_info *info, const struct envelope *env,
     struct err *err);
 int arrival_body(struct arrival *a, const void *bytes, size_t len, struct err *err);

@@ -48,6 +48,7 @@ try() {	# try FIXTURE ACK STEP...
 }
 set -f
 try "$work/fix" "^250" accept 2
+try "$work/fix" "^250" journal 6
 try "$work/fix" "^250" receive 3 0
 try "$work/fix-settle" "^settled" settle
 exit $bad

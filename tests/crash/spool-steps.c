@@ -2,6 +2,7 @@
  * spool-steps - each writer of the spool as a command, for the crash tests.
  *
  *	spool-steps ROOT accept N		N messages for home.example and ship.example
+ *	spool-steps ROOT journal N		the same, three for each sync
  *	spool-steps ROOT receive N FIRST	one file of N messages from peer hub, ids FIRST...
  *	spool-steps ROOT settle
  *	spool-steps ROOT finish SITE		delivers what waits
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #include "lib/base/log.h"
+#include "spool/journal.h"
 #include "spool/queue.h"
 
 static struct spool spool;
@@ -85,6 +87,34 @@ step_accept(int argc, char **argv)
 			return fail();
 	}
 	return 0;
+}
+
+/* Three at a time share a sync, as sessions of the relay do. */
+static int
+step_journal(int argc, char **argv)
+{
+	int many = argc > 0 ? atoi(argv[0]) : 3;
+	struct journal j = { .spool = &spool };
+	int result = 0;
+
+	for (int first = 0; first < many && result == 0; first += 3) {
+		char key[40];
+		for (int i = first; i < first + 3 && i < many && result == 0; i++) {
+			struct arrival a;
+			snprintf(key, sizeof key, "key-j-%d", i);
+			arrival_join(&a, &j);
+			result = add_message(&a, key, NULL, i % 2 == 1) < 0 || arrival_post(&a, &err) < 0 ? -1 : 0;
+			arrival_close(&a);
+		}
+		if (result == 0)
+			result = journal_sync(&j, &err);
+		for (int i = first; i < first + 3 && i < many && result == 0; i++) {
+			snprintf(key, sizeof key, "key-j-%d", i);
+			say("250", key);
+		}
+	}
+	journal_close(&j);
+	return result < 0 ? fail() : 0;
 }
 
 static int
@@ -302,7 +332,7 @@ static const struct step {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } steps[] = {
-	{ "accept", step_accept }, { "receive", step_receive }, { "settle", step_settle },
+	{ "accept", step_accept }, { "journal", step_journal }, { "receive", step_receive }, { "settle", step_settle },
 	{ "finish", step_finish }, { "hold", step_hold }, { "pack", step_pack }, { "ack", step_ack },
 	{ "ledger", step_ledger },
 };

@@ -14,6 +14,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "spool/bucket.h"
+#include "spool/journal.h"
 #include "spool/queue.h"
 #include "spool/seen.h"
 
@@ -553,6 +554,94 @@ START_TEST(an_arrival_not_committed_is_gone)
 }
 END_TEST
 
+/* the journal */
+
+static void
+post(struct journal *j, const char *const *to, size_t body_len, int expect)
+{
+	struct arrival a;
+	struct envelope env = {0};
+	struct entry_info info = {0};
+	char *body = mem_get(body_len + 1);
+
+	memset(body, 'z', body_len);
+	envelope(&env, to);
+	arrival_join(&a, j);
+	OK(arrival_begin(&a, &info, &env, &err));
+	OK(arrival_body(&a, body, body_len, &err));
+	OK(arrival_end(&a, &err));
+	ck_assert_int_eq(arrival_post(&a, &err), expect);
+	arrival_close(&a);
+	envelope_free(&env);
+	free(body);
+}
+
+START_TEST(many_share_a_sync_and_become_one_file)
+{
+	struct journal j = { .spool = &spool };
+
+	for (int round = 0; round < 40; round++) {
+		for (int i = 0; i < 5; i++)
+			post(&j, to_home, 3000, 1);
+		OK(journal_sync(&j, &err));
+	}
+	ck_assert_uint_eq(count(spool.in, "."), 1);
+	ck_assert_uint_eq(settle().messages, 0);	/* its writer lives */
+	ck_assert(!journal_due(&j, false));
+	ck_assert(journal_due(&j, true));
+	OK(journal_turn(&j, &err));
+	ck_assert_uint_eq(settle().messages, 200);
+	ck_assert_uint_eq(waiting("home"), 200);
+	journal_close(&j);
+}
+END_TEST
+
+START_TEST(a_large_message_has_a_file_of_its_own)
+{
+	struct journal j = { .spool = &spool };
+
+	post(&j, to_home, JOURNAL_BODY_MAX - 1000, 1);
+	post(&j, to_home, JOURNAL_BODY_MAX + 1000, 0);
+	OK(journal_sync(&j, &err));
+	journal_close(&j);
+	ck_assert_uint_eq(settle().messages, 2);
+}
+END_TEST
+
+START_TEST(a_dead_writers_journal_is_settled_to_its_last_whole_entry)
+{
+	struct journal j = { .spool = &spool };
+
+	for (int i = 0; i < 3; i++)
+		post(&j, to_both, 500, 1);
+	OK(journal_sync(&j, &err));
+	OK(fs_pwrite(j.fd, "NOOP mochila=1 torn", 19, j.good, &err));
+	close(j.fd);		/* its lock dies with it */
+	str_clear(&j.name);
+	ck_assert_uint_eq(settle().messages, 3);
+	ck_assert_uint_eq(waiting("home"), 3);
+	ck_assert_uint_eq(waiting("ship"), 3);
+	journal_close(&j);
+}
+END_TEST
+
+START_TEST(a_journal_taken_away_promises_nothing)
+{
+	struct journal j = { .spool = &spool };
+
+	post(&j, to_home, 500, 1);
+	OK(journal_sync(&j, &err));
+	ck_assert_int_eq(renameat(spool.in, str_c(&j.name), spool.tmp, "taken"), 0);
+	post(&j, to_home, 500, 1);
+	ck_assert_int_lt(journal_sync(&j, &err), 0);
+	ck_assert_int_eq(err.kind, ERR_TEMP);
+	post(&j, to_home, 500, 1);	/* and a new file is begun */
+	OK(journal_sync(&j, &err));
+	journal_close(&j);
+	ck_assert_uint_eq(settle().messages, 1);
+}
+END_TEST
+
 /* what a crash leaves: the table of spool(5) */
 
 START_TEST(settling_is_begun_again_when_S_is_beside_S_d)
@@ -952,7 +1041,11 @@ main(void)
 		a_held_message_that_a_person_moves_to_in_is_routed_anew,
 		a_repeat_of_a_peer_is_dropped_and_a_loop_is_not, a_file_damaged_in_its_middle_is_held_whole,
 		an_undone_message_leaves_nothing, a_large_body_has_its_length_in_its_head,
-		an_arrival_not_committed_is_gone, settling_is_begun_again_when_S_is_beside_S_d,
+		an_arrival_not_committed_is_gone, many_share_a_sync_and_become_one_file,
+		a_large_message_has_a_file_of_its_own,
+		a_dead_writers_journal_is_settled_to_its_last_whole_entry,
+		a_journal_taken_away_promises_nothing,
+		settling_is_begun_again_when_S_is_beside_S_d,
 		settling_is_finished_when_S_is_inside_S_d, an_empty_S_d_is_removed,
 		orphans_in_tmp_go_and_living_writers_stay, the_queue_gives_grade_then_age,
 		a_bucket_holds_a_thousand, a_site_is_worked_by_one_at_a_time,

@@ -1,0 +1,182 @@
+#include "spool/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+
+static bool
+is_open(const struct journal *j)
+{
+	return j->name.len > 0;
+}
+
+static void
+forget(struct journal *j)
+{
+	if (is_open(j))
+		close(j->fd);
+	str_clear(&j->name);
+	j->fd = -1;
+	j->good = j->filled = 0;
+	j->count = 0;
+}
+
+static int
+open_file(struct journal *j, struct err *err)
+{
+	struct str name = {0};
+
+	spool_new_id(&name);
+	str_add_text(&name, ".open");
+	int fd = fs_create(j->spool->in, str_c(&name), 0640, err);
+	/* Locked before anybody can find it worth a look: it is empty. */
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		err_sys(err, "lock in/%s", str_c(&name));
+		close(fd);
+		fd = -1;
+	}
+	if (fd >= 0 && fs_sync_dir(j->spool->in, ".", err) < 0) {
+		unlinkat(j->spool->in, str_c(&name), 0);
+		close(fd);
+		fd = -1;
+	}
+	if (fd >= 0) {
+		j->fd = fd;
+		j->good = j->filled = 0;
+		j->count = 0;
+		j->opened = clock_mono();
+		str_set_span(&j->name, str_span(&name));
+	}
+	str_free(&name);
+	return fd < 0 ? -1 : 0;
+}
+
+void
+journal_post(struct journal *j, struct span entry)
+{
+	str_add_span(&j->pending, entry);
+	j->posted++;
+}
+
+/* Is in/ID.open still the file that we write?  A person or another host may have
+ * taken it away: then nothing written to it is a promise. */
+static int
+still_ours(const struct journal *j, struct err *err)
+{
+	struct stat ours, named;
+	struct str name = j->name;
+
+	if (fstat(j->fd, &ours) == 0 &&
+	    fstatat(j->spool->in, str_c(&name), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    ours.st_ino == named.st_ino && ours.st_dev == named.st_dev)
+		return 0;
+	return err_set(err, ERR_TEMP, "in/%s was taken from under its writer", str_c(&name));
+}
+
+/* The pending entries and, in the same write, zeros for those to come. */
+static int
+write_pending(struct journal *j, struct err *err)
+{
+	size_t len = j->pending.len;
+	off_t end = j->good + (off_t)len;
+
+	if (end > j->filled) {
+		size_t room = end < JOURNAL_MAX ? (size_t)(JOURNAL_MAX - end) : 0;
+		size_t ahead = j->ahead < room ? j->ahead : room;
+		memset(str_room(&j->pending, ahead), 0, ahead);
+		j->pending.len += ahead;
+		j->ahead = 2 * j->ahead < JOURNAL_MAX ? 2 * j->ahead : JOURNAL_MAX;
+	}
+	int result = fs_pwrite(j->fd, j->pending.p, j->pending.len, j->good, err);
+	if (result == 0 && j->good + (off_t)j->pending.len > j->filled)
+		j->filled = j->good + (off_t)j->pending.len;
+	j->pending.len = len;
+	return result;
+}
+
+/* What was promised before stays; what was not is cut off, and the file is done with. */
+static void
+give_up(struct journal *j)
+{
+	struct err err;
+
+	log_error("in/%s: event=suspect promised=%zu", str_c(&j->name), j->count);
+	if (ftruncate(j->fd, j->good) < 0)
+		log_error("in/%s: cannot be cut back: %s", str_c(&j->name), strerror(errno));
+	if (journal_turn(j, &err) < 0) {
+		log_error("%s", err.text);
+		forget(j);
+	}
+}
+
+int
+journal_sync(struct journal *j, struct err *err)
+{
+	if (j->pending.len == 0)
+		return 0;
+	if (j->ahead == 0)
+		j->ahead = JOURNAL_AHEAD;
+	int result = is_open(j) ? 0 : open_file(j, err);
+	if (result == 0 && (write_pending(j, err) < 0 || fs_sync_data(j->fd, err) < 0 ||
+	    still_ours(j, err) < 0)) {
+		struct err why = *err;
+		give_up(j);
+		*err = why;
+		result = -1;
+	}
+	if (result == 0) {
+		j->good += (off_t)j->pending.len;
+		j->count += j->posted;
+	}
+	str_clear(&j->pending);
+	j->posted = 0;
+	return result;
+}
+
+bool
+journal_due(const struct journal *j, bool idle)
+{
+	if (!is_open(j) || j->pending.len > 0)
+		return false;
+	return idle || j->good >= JOURNAL_MAX || clock_mono() - j->opened >= CLOCK_SECOND;
+}
+
+int
+journal_turn(struct journal *j, struct err *err)
+{
+	if (!is_open(j))
+		return 0;
+	if (j->good < 512 << 10)	/* it was not busy: the next begins small */
+		j->ahead = 0;
+	int result;
+	struct str name = {0};
+	str_add(&name, j->name.p, j->name.len - strlen(".open"));
+	if (j->good == 0)
+		result = fs_remove(j->spool->in, str_c(&j->name), err);
+	else if (ftruncate(j->fd, j->good) < 0)
+		result = err_sys(err, "in/%s", str_c(&j->name));
+	else
+		result = fs_rename(j->spool->in, str_c(&j->name), j->spool->in, str_c(&name), err);
+	str_free(&name);
+	/* Either way we write no more into it; settle takes up what is left. */
+	forget(j);
+	return result;
+}
+
+void
+journal_close(struct journal *j)
+{
+	struct err err;
+
+	if (journal_turn(j, &err) < 0)
+		log_warn("%s", err.text);
+	str_free(&j->name);
+	str_free(&j->pending);
+	*j = (struct journal){ .spool = j->spool, .fd = -1 };
+}
