@@ -281,7 +281,7 @@ span_number(struct span span, uint64_t max, uint64_t *number)
 		if (span.p[i] < '0' || span.p[i] > '9')
 			return -1;
 		uint64_t digit = (uint64_t)(span.p[i] - '0');
-		if (n > max / 10 || n * 10 > max - digit)
+		if (digit > max || n > (max - digit) / 10)
 			return -1;
 		n = n * 10 + digit;
 	}
