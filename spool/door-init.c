@@ -68,6 +68,8 @@ make_folders(struct door *door, struct err *err)
 	settings_path(&door->settings, door->settings.spool.keys, &keys);
 	settings_path(&door->settings, "run", &run);
 	int result = spool_open(&door->spool, &door->settings, true, err);
+	if (result < 0 && errno == ENOENT)	/* time will not make the folder above it */
+		err->kind = ERR_CONFIG;
 	if (result == 0)
 		spool_close(&door->spool);
 	if (result == 0)

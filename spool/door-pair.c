@@ -346,14 +346,30 @@ find_authorized(struct span text, struct span line, const struct door_key *key)
 	return found;
 }
 
+/* A new account has no .ssh yet; sshd wants it to be its owner's alone. */
+static int
+make_folder_of(const char *path, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (slash == NULL || slash == path)
+		return 0;
+	char *folder = mem_text_n(path, (size_t)(slash - path));
+	int result = fs_make_dir(AT_FDCWD, folder, 0700, err);
+	free(folder);
+	return result;
+}
+
 static int
 append_authorized(const struct pair *pair, struct span line, const struct door_key *key, struct err *err)
 {
 	struct place place = { .dir = -1 };
 	struct str text = {0};
 	mode_t mode;
-	int result = place_open(&place, pair->file, err);
+	int result = make_folder_of(pair->file, err);
 
+	if (result == 0)
+		result = place_open(&place, pair->file, err);
 	if (result == 0)
 		result = place_load(&place, &text, &mode, err);
 	int found = find_authorized(str_span(&text), line, key);

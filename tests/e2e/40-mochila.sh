@@ -77,6 +77,7 @@ check "the configuration is readable" exits 0 m --show-config
 check "and says who we are" said "site = hub"
 check "an empty spool has nothing to list" gives "nothing waits" m list
 check "nor in JSON" gives "[]" m list --json
+check "a root needs the folder above it" exits 78 mochila --root="$work/no/such" init
 check "no spool is said plainly, with what to do" exits 78 mochila --root="$work/none" list
 check "in words" said "mochila init"
 
@@ -256,13 +257,14 @@ check "and the line for authorized_keys" \
     said "restrict,command=\"$MOCHILA_LIBEXEC/uucico-ssh -r0 --root=$root --peer=ship\" $key mochila-ship"
 check "the site is known" gives "[site ship]" m --show-config
 cp "$root/mochila.conf" "$work/conf"
-check "twice changes nothing" exits 0 m pair ship --accept "$key" --authorized-keys "$work/authorized_keys"
+check "twice changes nothing" exits 0 m pair ship --accept "$key" --authorized-keys "$work/.ssh/authorized_keys"
 check "in the configuration" cmp "$root/mochila.conf" "$work/conf"
-check "the line is appended" test "$(wc -l <"$work/authorized_keys")" -eq 1
-check "and again" exits 0 m pair ship --accept "$key" --authorized-keys "$work/authorized_keys"
-check "once" test "$(wc -l <"$work/authorized_keys")" -eq 1
+check "its folder is nobody else's" test "$(stat -c %a "$work/.ssh")" = 700
+check "the line is appended" test "$(wc -l <"$work/.ssh/authorized_keys")" -eq 1
+check "and again" exits 0 m pair ship --accept "$key" --authorized-keys "$work/.ssh/authorized_keys"
+check "once" test "$(wc -l <"$work/.ssh/authorized_keys")" -eq 1
 check "the same key under another name is refused" \
-    exits 78 m pair boat --accept "$key" --authorized-keys "$work/authorized_keys"
+    exits 78 m pair boat --accept "$key" --authorized-keys "$work/.ssh/authorized_keys"
 check "a site with a link keeps it" exits 0 m pair home --accept "$key"
 check "as it was" has "$root/mochila.conf" "link = ssh://mochila@home.example"
 check "no key is no key" exits 65 m pair ship --accept 'ssh-ed25519 AAAA"; sh'

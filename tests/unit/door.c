@@ -1,7 +1,9 @@
 /* mochila(1): the parts of it that need no spool. */
 #include <check.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "spool/door.h"
@@ -139,6 +141,90 @@ START_TEST(an_id_tells_its_time)
 }
 END_TEST
 
+/* a file in a spool, damaged in every way (FS-02) */
+
+static struct settings settings = { .spool = { .host = (char *)"hub.example" } };
+static struct spool spool = { .settings = &settings };
+
+static void
+make_entry(struct str *text)
+{
+	static const char body[] = "Subject: x\r\n\r\nHello.\r\n";
+	struct entry_info info = { .time = INT64_C(1800000000) * CLOCK_SECOND };
+	struct envelope env = {0};
+	unsigned char sum[DIGEST_SIZE];
+	struct str head = {0};
+
+	str_set(&info.id, "20261121T184502.123456-7f3a9c02d41be066-1");
+	str_set(&info.from, "smtp");
+	envelope_from(&env, SPAN("ann@example.org"), SPAN("BODY=8BITMIME"));
+	envelope_add(&env, SPAN("bob@home.example"), SPAN("NOTIFY=NEVER"));
+	envelope_add(&env, SPAN("carl@home.example"), (struct span){0});
+	entry_head(&info, &env, sizeof body - 1, &head);
+	str_add_span(text, str_span(&head));
+	str_add_text(text, body);
+	digest_of(body, sizeof body - 1, sum);
+	entry_end_line(str_span(&head), sum, text);
+	entry_state_line(info.time, "2", "deferred", "reply", SPAN("451 later"), text);
+	entry_state_line(info.time, NULL, "held", "reason", SPAN("by hand"), text);
+	str_free(&head);
+	envelope_free(&env);
+	entry_info_free(&info);
+}
+
+static bool
+loads_whole(int dir, struct span text)
+{
+	struct door_file file = { .where = DOOR_HELD, .name = "entry", .site = "", .batch = "",
+		.path = "hold/entry", .dir = dir };
+	struct door_message message;
+
+	ck_assert_int_eq(fs_replace(dir, "entry", text, 0600, &err), 0);
+	ck_assert_int_eq(door_load(&spool, &file, &message, &err), 1);
+	bool whole = !message.damaged;
+	ck_assert(whole ? message.entry.env.rcpts == 2 : message.why.len > 0);
+	door_message_free(&message);
+	return whole;
+}
+
+START_TEST(a_damaged_file_is_shown_as_that_or_as_what_is_whole)
+{
+	char name[] = "door-XXXXXX";
+	struct str text = {0};
+	size_t whole = 0;
+
+	ck_assert_ptr_nonnull(mkdtemp(name));
+	int dir = fs_dir(AT_FDCWD, name, &err);
+	make_entry(&text);
+	ck_assert(loads_whole(dir, str_span(&text)));
+	for (size_t len = 0; len < text.len; len++)
+		whole += loads_whole(dir, span_to(str_span(&text), len));
+	/* Cut within the state lines it stands; their torn rest does not count. */
+	ck_assert_uint_gt(whole, 50);
+	ck_assert_uint_lt(whole, text.len / 2);
+	for (size_t i = 0; i < text.len; i++) {
+		text.p[i] ^= (char)0x80;
+		loads_whole(dir, str_span(&text));
+		text.p[i] ^= (char)0x80;
+	}
+	ck_assert_int_eq(fs_remove(dir, "entry", &err), 0);
+	close(dir);
+	ck_assert_int_eq(rmdir(name), 0);
+	str_free(&text);
+}
+END_TEST
+
+START_TEST(a_file_that_has_vanished_is_none)
+{
+	struct door_file file = { .where = DOOR_HELD, .name = "no-such-file", .site = "", .batch = "",
+		.path = "hold/no-such-file", .dir = AT_FDCWD };
+	struct door_message message;
+
+	ck_assert_int_eq(door_load(&spool, &file, &message, &err), 0);
+	ck_assert_int_eq(err.kind, ERR_NONE);
+}
+END_TEST
+
 START_TEST(json_is_made_of_any_bytes)
 {
 	static const char hostile[] = "a\0\xff\xfe\"\033";
@@ -166,6 +252,9 @@ main(void)
 	tcase_add_loop_test(tests, an_age_is_short, 0, COUNT(ages));
 	tcase_add_loop_test(tests, a_size_is_short, 0, COUNT(sizes));
 	tcase_add_test(tests, an_id_tells_its_time);
+	tcase_set_timeout(tests, 60);
+	tcase_add_test(tests, a_damaged_file_is_shown_as_that_or_as_what_is_whole);
+	tcase_add_test(tests, a_file_that_has_vanished_is_none);
 	tcase_add_test(tests, json_is_made_of_any_bytes);
 	suite_add_tcase(suite, tests);
 	SRunner *runner = srunner_create(suite);
