@@ -105,17 +105,25 @@ descendants() {
 	done
 }
 
-# stop PID: ends what start() began, and its children, and waits for it.
+# stop PID: ends what start() began, and its children, and waits for them: SIGTERM, and
+# SIGKILL for what is still there after 10 seconds.
 stop() {
-	for stop_pid in $(descendants "$1"); do
-		kill "$stop_pid" 2>/dev/null
-	done
+	stop_family=$(descendants "$1")
+	# shellcheck disable=SC2086	# one word a pid
+	kill $stop_family 2>/dev/null
 	wait "$1" 2>/dev/null
+	wait_for 10 gone "$stop_family" ||
+	    for stop_pid in $stop_family; do kill -KILL "$stop_pid" 2>/dev/null; done
 	stop_rest=
 	for stop_pid in $started; do
 		test "$stop_pid" = "$1" || stop_rest="$stop_rest $stop_pid"
 	done
 	started=$stop_rest
+}
+gone() {
+	for gone_pid in $1; do
+		! kill -0 "$gone_pid" 2>/dev/null || return 1
+	done
 }
 
 stop_all() {
