@@ -54,3 +54,24 @@ tests_unit_smtp_pair_SOURCES = %D%/unit/smtp-pair.c %D%/unit/unit.h \
 	%D%/talk/fake.c %D%/talk/fake.h %D%/talk/sender.c %D%/talk/sender.h
 tests_unit_smtp_pair_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_smtp_pair_LDADD = $(PROTO_TEST_LIBS)
+
+# Fuzz targets: with --enable-fuzzers run by libFuzzer, else each seed once.
+if FUZZERS
+FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
+FUZZ_REPLAY =
+noinst_PROGRAMS += tests/fuzz/smtp-server tests/fuzz/smtp-client
+else
+FUZZ_LINK = $(AM_LDFLAGS)
+FUZZ_REPLAY = tests/fuzz/libreplay.a
+noinst_LIBRARIES += tests/fuzz/libreplay.a
+check_PROGRAMS += tests/fuzz/smtp-server tests/fuzz/smtp-client
+endif
+tests_fuzz_libreplay_a_SOURCES = %D%/fuzz/replay.c
+tests_fuzz_smtp_server_SOURCES = %D%/fuzz/smtp-server.c %D%/talk/fake.c %D%/talk/fake.h
+tests_fuzz_smtp_server_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_smtp_server_LDADD = $(FUZZ_REPLAY) lib/libproto.a lib/libmail.a $(BASE_LIBS)
+tests_fuzz_smtp_client_SOURCES = %D%/fuzz/smtp-client.c
+tests_fuzz_smtp_client_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_smtp_client_LDADD = $(FUZZ_REPLAY) lib/libproto.a lib/libmail.a $(BASE_LIBS)
+EXTRA_DIST += %D%/fuzz/smtp-server.dict %D%/fuzz/smtp-client.dict \
+	%D%/fuzz/seeds/smtp-server %D%/fuzz/seeds/smtp-client

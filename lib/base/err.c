@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+__attribute__((format(printf, 3, 0)))
 static void
 fill(struct err *err, enum err_kind kind, const char *format, va_list args)
 {

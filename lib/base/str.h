@@ -41,7 +41,8 @@ void str_add_text(struct str *str, const char *text);
 void str_add_span(struct str *str, struct span span);
 void str_printf(struct str *str, const char *format, ...)	/* appends */
     __attribute__((format(printf, 2, 3)));
-void str_vprintf(struct str *str, const char *format, va_list args);
+void str_vprintf(struct str *str, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 char *str_room(struct str *str, size_t len);	/* len writable bytes after the end;
 						   then str->len += what was used */
 void str_set(struct str *str, const char *text);	/* replaces; text may be NULL */

@@ -91,6 +91,8 @@ check_size(struct smtp_server *server, uint64_t more)
 
 	if (most == 0 || size <= most)
 		return;
+	if (size / 2 >= most)
+		work->err.kind = ERR_NONE;	/* this reason comes before any other */
 	if (!is_refused(server)) {
 		err_set(&work->err, ERR_PERM, "more than the %ju bytes taken here", (uintmax_t)most);
 		err_as_reply(&work->err, 552, "5.3.4");
@@ -183,7 +185,7 @@ chunk_done(struct smtp_server *server)
 	struct smtp_server_work *work = server->work;
 
 	server->mode = SMTP_COMMANDS;
-	if (work->chunk_last && work->chunk_cr && !is_refused(server))
+	if (work->chunk_last && work->chunk_cr && work->begun)
 		bare_in_chunk(server);
 	if (is_refused(server))
 		refused(server);
@@ -203,7 +205,8 @@ smtp_body_take_chunk(struct smtp_server *server)
 		in = span_to(in, (size_t)work->chunk_left);
 	smtp_read(server, in.len);
 	work->chunk_left -= in.len;
-	if (!server->options.batch && !is_refused(server) && !dot_lines_ok(in, &work->chunk_cr))
+	/* Whatever else refuses it: the reply must not depend on how the bytes came. */
+	if (!server->options.batch && work->begun && !dot_lines_ok(in, &work->chunk_cr))
 		bare_in_chunk(server);
 	piece(server, in);
 	if (work->chunk_left == 0 && server->mode != SMTP_DEAD)
