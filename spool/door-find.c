@@ -63,6 +63,34 @@ has_reason_ending(const char *name)
 	return len > 7 && strcmp(name + len - 7, ".reason") == 0;
 }
 
+/* in/: entries one behind the other, each a message.  A journal being written
+ * (in/ID.open) ends where its last whole one does. */
+static int
+visit_entries(struct walk *walk, struct door_file *file)
+{
+	size_t len = strlen(file->file);
+	bool journal = len > 5 && strcmp(file->file + len - 5, ".open") == 0;
+	struct entry entry;
+	struct err err = {0};
+	off_t at = 0;
+	int got, result = 0, fd = fs_open(file->dir, file->file, O_RDONLY, &err);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : walk->visit(walk->of, file, walk->err);
+	while (result == 0 && (got = entry_read(fd, &at, false, &entry, &err)) != 0) {
+		if (got < 0 && journal)
+			break;
+		file->name = got > 0 ? str_c(&entry.info.id) : file->file;
+		file->at = got > 0 ? entry.start : at;
+		result = walk->visit(walk->of, file, walk->err);
+		entry_free(&entry);
+		if (got < 0)
+			break;
+	}
+	close(fd);
+	return result;
+}
+
 /* Visits the files of one folder; skip names what is not a message there. */
 static int
 visit_files(struct walk *walk, const struct door_file *like, const char *folder, const char *skip)
@@ -84,10 +112,11 @@ visit_files(struct walk *walk, const struct door_file *like, const char *folder,
 			continue;
 		str_clear(&path);
 		str_printf(&path, "%s/%s", folder, name);
-		file.name = name;
+		file.name = file.file = name;
 		file.path = str_c(&path);
 		file.dir = dir;
-		result = walk->visit(walk->of, &file, walk->err);
+		result = file.where == DOOR_ARRIVED ? visit_entries(walk, &file) :
+		    walk->visit(walk->of, &file, walk->err);
 	}
 	fs_names_free(&names);
 	str_free(&path);
@@ -258,7 +287,7 @@ load_damaged(const struct door_file *file, const char *why, struct door_message 
 		str_add_text(&message->why, "a job of another site");
 	else
 		str_printf(&message->why, "damaged: %s", why);
-	if (fstatat(file->dir, file->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+	if (fstatat(file->dir, file->file, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		message->size = (uint64_t)st.st_size;
 	load_reason(file, &message->why);
 }
@@ -267,10 +296,10 @@ int
 door_load(const struct spool *spool, const struct door_file *file, struct door_message *message,
     struct err *err)
 {
-	off_t at = 0;
+	off_t at = file->at;
 
 	*message = (struct door_message){0};
-	message->fd = fs_open(file->dir, file->name, O_RDONLY, err);
+	message->fd = fs_open(file->dir, file->file, O_RDONLY, err);
 	if (message->fd < 0 && errno == ENOENT) {
 		*err = (struct err){0};
 		return 0;
@@ -341,7 +370,7 @@ match_visit(void *of, const struct door_file *file, struct err *err)
 	found->match = mem_resize(found->match, found->count + 1, sizeof *found->match);
 	found->match[found->count++] = (struct door_match){
 		.where = file->where, .name = mem_text(file->name), .site = mem_text(file->site),
-		.batch = mem_text(file->batch), .path = mem_text(file->path),
+		.batch = mem_text(file->batch), .path = mem_text(file->path), .at = file->at,
 	};
 	return found->count >= 1000;	/* enough to call it ambiguous */
 }

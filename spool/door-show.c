@@ -272,7 +272,7 @@ show_match(const struct show *show, const struct door_match *match, struct err *
 	const char *slash = strrchr(match->path, '/');
 	char *folder = mem_text_n(match->path, (size_t)(slash - match->path));
 	struct door_file file = { .where = match->where, .name = match->name, .site = match->site,
-		.batch = match->batch, .path = match->path,
+		.file = slash + 1, .at = match->at, .batch = match->batch, .path = match->path,
 		.dir = fs_dir(show->door->spool.dir, folder, err) };
 	struct door_message message;
 	int result = file.dir < 0 ? -1 : door_load(&show->door->spool, &file, &message, err);

@@ -47,7 +47,9 @@ enum door_where { DOOR_ARRIVED, DOOR_DROPPED, DOOR_WAITING, DOOR_SENT, DOOR_HELD
 
 struct door_file {			/* where a file is; borrowed while it is visited */
 	enum door_where where;
-	const char *name;		/* in its folder; a message's id, if it is one */
+	const char *name;		/* a message's id, if it is one */
+	const char *file;		/* in its folder; the same, but in in/, where many share one */
+	off_t at;			/* where in the file it begins */
 	const char *site;		/* the folder below out/ or sent/; "" elsewhere */
 	const char *batch;		/* in flight: its batch; "" elsewhere */
 	const char *path;		/* below the spool's folder */
@@ -83,6 +85,7 @@ bool door_is_job(const char *name);	/* in hold/: PEER-KEY.job (spool/job.h) */
 struct door_match {			/* a file found by its id, kept */
 	enum door_where where;
 	char *name, *site, *batch, *path;
+	off_t at;
 };
 struct door_matches {
 	struct door_match *match;

@@ -200,6 +200,16 @@ check "but is left to settle" exits 69 m remove "$three"
 check "which retry of all does" exits 0 m retry
 check "it waits again" test "$(find "$spool/out" -name "$three" | wc -l)" -eq 1
 
+{ entry "$(id 21)" ann@example.org bob@home.example; entry "$(id 22)" ann@example.org bob@home.example; } >"$work/two"
+{ cat "$work/two"; printf 'NOOP mochila=1 id=to'; } >"$spool/in/$(id 20).open"
+check "a journal's whole messages are listed" gives "20261121T184502.000022" m list
+check "each" has "$work/given" "20261121T184502.000021"
+check "but not its torn end" lacks "$work/given" damaged
+check "and counted" gives ", 2 arrived" m status
+check "and shown" gives "id:       $(id 22)" m show "$(id 22)"
+check "with their body" gives "Hello." m show --body "$(id 22)"
+rm "$spool/in/$(id 20).open"
+
 mkdir -p "$spool/sent/home/$(id 90).d"
 mv "$(find "$spool/out" -name "$three")" "$spool/sent/home/$(id 90).d/"
 : >"$spool/sent/home/$(id 90)"

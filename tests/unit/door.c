@@ -175,7 +175,7 @@ make_entry(struct str *text)
 static bool
 loads_whole(int dir, struct span text)
 {
-	struct door_file file = { .where = DOOR_HELD, .name = "entry", .site = "", .batch = "",
+	struct door_file file = { .where = DOOR_HELD, .name = "entry", .file = "entry", .site = "", .batch = "",
 		.path = "hold/entry", .dir = dir };
 	struct door_message message;
 
@@ -216,7 +216,7 @@ END_TEST
 
 START_TEST(a_file_that_has_vanished_is_none)
 {
-	struct door_file file = { .where = DOOR_HELD, .name = "no-such-file", .site = "", .batch = "",
+	struct door_file file = { .where = DOOR_HELD, .name = "no-such-file", .file = "no-such-file", .site = "", .batch = "",
 		.path = "hold/no-such-file", .dir = AT_FDCWD };
 	struct door_message message;
 
