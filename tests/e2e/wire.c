@@ -277,6 +277,10 @@ call(char *where)
 	if (colon == NULL)
 		die("not HOST:PORT", NULL);
 	*colon = '\0';
+	if (*where == '[' && colon[-1] == ']') {
+		where++;
+		colon[-1] = '\0';
+	}
 	if (getaddrinfo(where, colon + 1, &hints, &at) != 0)
 		die("no such host", NULL);
 	wire.fd = socket(at->ai_family, SOCK_STREAM, 0);
