@@ -11,26 +11,13 @@ enum { CONF_MAX = 4 << 20 };
 int
 door_conf_path(const struct door *door, struct str *path, struct err *err)
 {
-	const char *said = door->args->config != NULL ? door->args->config : getenv("MOCHILA_CONFIG");
-	struct str wanted = {0};
-
-	if (said != NULL && said[0] != '\0')
-		str_add_text(&wanted, said);
-	else
-		settings_path(&door->settings, "mochila.conf", &wanted);
 	/* A link to a file kept elsewhere: that file is the one to change. */
-	char *real = realpath(str_c(&wanted), NULL);
-	if (real == NULL) {
-		int number = errno;
-		if (number == ENOENT)
-			err_set(err, ERR_CONFIG, "there is no %s; \"mochila init\" makes one", str_c(&wanted));
-		else
-			err_sys(err, "%s", str_c(&wanted));
-		str_free(&wanted);
-		return -1;
-	}
+	char *real = realpath(door->settings.file, NULL);
+	if (real == NULL && errno == ENOENT)
+		return err_set(err, ERR_CONFIG, "there is no %s; \"mochila init\" makes one", door->settings.file);
+	if (real == NULL)
+		return err_sys(err, "%s", door->settings.file);
 	str_set(path, real);
-	str_free(&wanted);
 	free(real);
 	return 0;
 }

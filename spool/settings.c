@@ -105,25 +105,35 @@ find_root(struct settings *settings, const struct settings_args *args, struct er
 	return 0;
 }
 
+/* Which file it is, whether it is there or not. */
+static void
+find_file(struct settings *settings, const struct settings_args *args)
+{
+	static const char of_system[] = SYSCONFDIR "/mochila/mochila.conf";
+	const char *said = args->config != NULL ? args->config : getenv("MOCHILA_CONFIG");
+	struct str path = {0};
+
+	if (said != NULL && said[0] != '\0') {
+		settings->file = mem_text(said);
+		return;
+	}
+	str_printf(&path, "%s/mochila.conf", settings->root);
+	bool of_root = access(str_c(&path), F_OK) == 0 || args->root != NULL ||
+	    getenv("MOCHILA_ROOT") != NULL || access(of_system, F_OK) != 0;
+	settings->file = mem_text(of_root ? str_c(&path) : of_system);
+	str_free(&path);
+}
+
 static int
 read_file(struct settings *settings, const struct settings_args *args, struct err *err)
 {
 	const char *said = args->config != NULL ? args->config : getenv("MOCHILA_CONFIG");
-	struct str path = {0};
-	int result;
 
-	if (said != NULL && said[0] != '\0')
-		return conf_read(&settings->conf, said, err);
-	str_printf(&path, "%s/mochila.conf", settings->root);
-	if (access(str_c(&path), F_OK) == 0)
-		result = conf_read(&settings->conf, str_c(&path), err);
-	else if (args->root == NULL && getenv("MOCHILA_ROOT") == NULL &&
-	    access(SYSCONFDIR "/mochila/mochila.conf", F_OK) == 0)
-		result = conf_read(&settings->conf, SYSCONFDIR "/mochila/mochila.conf", err);
-	else
-		result = 0;
-	str_free(&path);
-	return result;
+	find_file(settings, args);
+	/* Only a file that was asked for must be there. */
+	if ((said == NULL || said[0] == '\0') && access(settings->file, F_OK) != 0)
+		return 0;
+	return conf_read(&settings->conf, settings->file, err);
 }
 
 static int
@@ -292,7 +302,7 @@ settings_load(struct settings *settings, const struct settings_args *args, struc
 void
 settings_show(const struct settings *s, struct str *out)
 {
-	str_printf(out, "# root: %s\n", s->root);
+	str_printf(out, "# root: %s\n# file: %s\n", s->root, s->file);
 	conf_show(&s->conf, "spool", "", spool_rows, &s->spool, out);
 	for (size_t i = 0; i < s->sites; i++)
 		conf_show(&s->conf, "site", s->site[i].name, site_rows, &s->site[i], out);
@@ -308,6 +318,7 @@ settings_free(struct settings *s)
 {
 	conf_free(&s->conf);
 	free(s->root);
+	free(s->file);
 	conf_drop(spool_rows, &s->spool);
 	for (size_t i = 0; i < s->sites; i++) {
 		conf_drop(site_rows, &s->site[i]);

@@ -67,6 +67,7 @@ struct route {			/* [routes] PATTERN = DESTINATION, in order */
 struct settings {
 	struct conf conf;
 	char *root;		/* absolute, no trailing slash */
+	char *file;		/* the configuration's, whether it is there or not */
 	struct spool_settings spool;
 	struct site_settings *site;
 	size_t sites;

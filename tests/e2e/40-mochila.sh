@@ -75,6 +75,7 @@ else
 fi
 check "the configuration is readable" exits 0 m --show-config
 check "and says who we are" said "site = hub"
+check "and which file it is" said "# file: $root/mochila.conf"
 check "an empty spool has nothing to list" gives "nothing waits" m list
 check "nor in JSON" gives "[]" m list --json
 check "a root needs the folder above it" exits 78 mochila --root="$work/no/such" init
@@ -113,6 +114,9 @@ check "and its recipients" has "$work/given" "bob@home.example +1"
 check "and its site" has "$work/given" "home"
 check "hostile bytes are escaped" has "$work/given" 'esc\x1B[2J@example.org'
 m list --json >"$work/json"
+if command -v python3 >/dev/null; then
+	check "JSON is JSON" sh -c "python3 -m json.tool <'$work/json' >'$work/given'"
+fi
 check "JSON has whole ids" has "$work/json" "\"id\":\"$one\""
 check "and all recipients" has "$work/json" '"to":["bob@home.example","carl@home.example"]'
 check "and says where" has "$work/json" '"where":"waiting"'
