@@ -43,8 +43,10 @@ send() {
 	done >"$work/ledger.$1"
 }
 
-up() { relay_up "$work/$1" && eval "$1_pid=\$relay"; }
-up home && up hub || fail "the relays did not start"
+up_home() { relay_up "$home" || fail "home does not start"; home_pid=$relay; }
+up_hub() { relay_up "$hub" || fail "the hub does not start"; hub_pid=$relay; }
+up_home
+up_hub
 i=0
 sending=
 while [ $i -lt $senders ]; do
@@ -57,9 +59,9 @@ while [ $i -lt "$rounds" ]; do
 	sleep "0.$(($(od -An -N1 -tu1 /dev/urandom) % 10))"
 	sleep 0.2
 	case $((i % 3)) in
-	0) killed "$hub_pid"; up hub || fail "the hub did not come back" ;;
-	1) killed "$home_pid"; up home || fail "home did not come back" ;;
-	2) killed "$hub_pid"; killed "$home_pid"; up home && up hub || fail "they did not come back" ;;
+	0) killed "$hub_pid"; up_hub ;;
+	1) killed "$home_pid"; up_home ;;
+	2) killed "$hub_pid"; killed "$home_pid"; up_home; up_hub ;;
 	esac
 	i=$((i + 1))
 done
