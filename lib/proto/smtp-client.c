@@ -157,10 +157,11 @@ end_data(struct smtp_client *client, struct err *err)
 {
 	struct smtp_client_work *work = client->work;
 
+	if (work->dot.state == DOT_CR)
+		return bare(err);
 	if (!in_vain(work) && commit(client, err) < 0)
 		return -1;
-	if (dot_finish(&work->dot, &client->out) < 0)
-		return bare(err);
+	dot_finish(&work->dot, &client->out);
 	work->body = BODY_SENT;
 	work->sent++;
 	return 0;
@@ -226,8 +227,10 @@ in_step(const struct smtp_client *client)
 
 /* A message can be taken back between chunks, but not out of DATA. */
 static void
-take_back(struct smtp_client *client, const struct err *err)
+take_back(struct smtp_client *client, struct err *err)
 {
+	if (err->kind == ERR_NONE)	/* a hook that forgot why: never "accepted" */
+		err_set(err, ERR_TEMP, "the message could not be read");
 	if (client->work->by_chunks)
 		client->work->refusal = *err;
 	else
@@ -439,6 +442,8 @@ rcpt_came(struct smtp_client *client, size_t rcpt)
 	if (work->refusal.kind != ERR_NONE)
 		return;		/* the echo of a refused MAIL */
 	reply_err(&work->reply, &err);
+	if (work->reply.code == 552 && work->accepted > 0)
+		err.kind = ERR_TEMP;	/* RFC 5321 4.5.3.1.10: too many recipients */
 	reply_text(&work->reply, &text);
 	work->hooks->rcpt(work->ctx, rcpt, &err, str_c(&text));
 	str_free(&text);

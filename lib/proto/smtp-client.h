@@ -34,8 +34,9 @@ struct smtp_client_hooks {
 	int (*read)(void *ctx, void *bytes, size_t room, size_t *got, struct err *err);
 			/* next bytes of the body, CRLF lines; got 0: the end */
 	int (*commit)(void *ctx, struct err *err);	/* may be NULL; asked right before the byte
-			 * that commits (final dot, BDAT LAST): -1 takes the message back, in
-			 * DATA by dropping the connection */
+			 * that commits (final dot, BDAT LAST), with BDAT maybe before the
+			 * recipients are answered: -1 takes the message back, in DATA by
+			 * dropping the connection */
 	void (*done)(void *ctx, const struct err *err, const char *reply);
 			/* the transaction ended; err speaks of the recipients that hook rcpt did
 			 * not tell of: ERR_NONE = all of them are accepted (also when there are

@@ -64,6 +64,12 @@ static const struct dialogue dialogues[] = {
 	  { { NULL, MAIL TO1 TO2 "RCPT TO:<g@h>\r\n" "DATA\r\n" }, { OK NO OK LATER GO, "hi\r\n.\r\n" }, { OK, "" } },
 	  "rcpt 0 PERM 550 5.1.1 no such user\nrcpt 2 TEMP 450 4.2.1 not today\ncommit\ndone OK 250 2.0.0 ok\n",
 	  false, false },
+	{ "552 to the first recipient is about it", PIPE, NULL, 2, "hi\r\n",
+	  { { NULL, MAIL TO1 TO2 "DATA\r\n" }, { OK "552 5.5.3 enough\r\n", "" } },
+	  "rcpt 0 PERM 552 5.5.3 enough\n", false, false },
+	{ "552 to a further recipient is about how many (RFC 5321 4.5.3.1.10)", PIPE, NULL, 2, "hi\r\n",
+	  { { NULL, MAIL TO1 TO2 "DATA\r\n" }, { OK OK "552 5.5.3 enough\r\n", "" } },
+	  "rcpt 1 TEMP 552 5.5.3 enough\n", false, false },
 	{ "all are refused, DATA too", PIPE, NULL, 1, "hi\r\n",
 	  { { NULL, MAIL TO1 "DATA\r\n" }, { OK NO "503 5.5.1 no\r\n", "" } },
 	  "rcpt 0 PERM 550 5.1.1 no such user\ndone OK\n", false, false },
@@ -92,6 +98,9 @@ static const struct dialogue dialogues[] = {
 	  { { NULL, MAIL TO1 "DATA\r\n" }, { OK OK GO, "hi" } },
 	  "done PERM a CR or LF stands alone in the message\n", false, true },
 	{ "a dot behind a lone CR is not sent (DATA-02)", PIPE, NULL, 1, "hi\r.\r\nx\r\n",
+	  { { NULL, MAIL TO1 "DATA\r\n" }, { OK OK GO, "hi\r" } },
+	  "done PERM a CR or LF stands alone in the message\n", false, true },
+	{ "nor is a CR that ends it (DATA-02)", PIPE, NULL, 1, "hi\r",
 	  { { NULL, MAIL TO1 "DATA\r\n" }, { OK OK GO, "hi\r" } },
 	  "done PERM a CR or LF stands alone in the message\n", false, true },
 	{ "a body that ends in CR is not sent by BDAT either", ALL, NULL, 1, "a\r\n.\r",
@@ -284,7 +293,7 @@ END_TEST
 
 START_TEST(a_body_that_cannot_be_read_is_not_ended)
 {
-	struct sender sender = { .bad_read = true };
+	struct sender sender = { .bad_read = true, .piece = 1 };
 
 	greet(&sender, PIPE, 0);
 	sender_mail(&sender, "a@b", NULL);
