@@ -11,7 +11,7 @@ stop "$sshd"
 MOCHILA_DEMO=$work/demo.out MOCHILA_BUILD=$build "$top/scripts/demo" >"$work/demo.log" 2>&1
 check "the demo succeeds" test $? -eq 0
 check "it says that every body is the same, three times" \
-    test "$(grep -c '^Compared byte for byte: all ' "$work/demo.log")" -eq 3
+    test "$(grep -c 'Compared byte for byte: each body ' "$work/demo.log")" -eq 3
 check "its table has a row for each call" \
     test "$(grep -c ' calls, .* [0-9]*\.[0-9][0-9]$' "$work/demo.log")" -eq 3
 check "nothing is left running" \

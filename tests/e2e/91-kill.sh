@@ -84,7 +84,7 @@ submitter() {
 
 keep_up() {	# SITE: its relay, begun again whenever it died
 	while ! test -e "$work/stop"; do
-		at "$1" mochila-relay --foreground
+		at "$1" mochila-relay
 		sleep 0.05
 	done
 }
@@ -112,7 +112,7 @@ mortal() {
 		test "\$name" != bsmtp || test -z "\${UU_MACHINE:-}" || name=rgsmtp
 		number=\$(od -An -N4 -tu4 /dev/urandom)
 		test ! -e $work/stop && test \$((number % 100)) -lt $3 || exec $work/immortal/\$name "\$@"
-		timeout --foreground -s KILL "\$(printf 0.%03d \$((1 + number / 100 % $2)))" \\
+		timeout -s KILL "\$(printf 0.%03d \$((1 + number / 100 % $2)))" \\
 		    $work/immortal/\$name "\$@"
 		status=\$?
 		case \$status in
@@ -151,8 +151,8 @@ stop_loops() {
 	done
 }
 stop_loops
-start relay-hub at hub mochila-relay --foreground
-start relay-home at home mochila-relay --foreground
+start relay-hub at hub mochila-relay
+start relay-home at home mochila-relay
 
 on_the_way() {	# files that are not yet at their end, at either site
 	find "$work"/hub/spool/in "$work"/hub/spool/out "$work"/hub/spool/sent "$work"/hub/spool/xqt \
