@@ -18,14 +18,29 @@ EXTRA_DIST += \
 	%D%/fixtures/dots.eml \
 	%D%/fixtures/eight-bit.eml \
 	%D%/fixtures/empty-body.eml \
+	%D%/fixtures/exim.bsmtp \
+	%D%/fixtures/fetchmail.bsmtp \
 	%D%/fixtures/from-lines.eml \
 	%D%/fixtures/header-only.eml \
 	%D%/fixtures/long-lines.eml \
 	%D%/fixtures/no-newline.eml \
 	%D%/fixtures/plain.eml \
+	%D%/fixtures/RECORDED \
 	%D%/fixtures/tabs-and-nul.eml
 
 check_PROGRAMS += tests/unit/batch
 tests_unit_batch_SOURCES = %D%/unit/batch.c %D%/unit/unit.h
 tests_unit_batch_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_batch_LDADD = $(BATCH_LIBS) $(CHECK_LIBS)
+
+dist_check_SCRIPTS += %D%/e2e/10-bsmtp-roundtrip.sh %D%/e2e/11-bsmtp-peers.sh %D%/e2e/12-bsmtp-smtp.sh
+
+if FUZZERS
+noinst_PROGRAMS += tests/fuzz/batch
+else
+check_PROGRAMS += tests/fuzz/batch
+endif
+tests_fuzz_batch_SOURCES = %D%/fuzz/batch.c
+tests_fuzz_batch_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_batch_LDADD = $(FUZZ_REPLAY) $(BATCH_LIBS)
+EXTRA_DIST += %D%/fuzz/batch.dict %D%/fuzz/seeds/batch

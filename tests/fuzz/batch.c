@@ -1,0 +1,93 @@
+/*
+ * fuzz: a batch from anybody, read in memory.
+ *
+ * The first byte says in pieces of what size it comes.  What must hold: a batch gives
+ * the same messages, or the same refusal, in whatever pieces it comes; every message begun
+ * ends, or the batch is refused; one that is taken can be written again and read back.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bsmtp/reader.h"
+
+struct seen {
+	struct str all;
+	size_t begun, ended;
+};
+
+static int
+on_begin(void *ctx, const struct entry_info *info, const struct envelope *env, struct err *err)
+{
+	struct seen *seen = ctx;
+
+	(void)info;
+	seen->begun++;
+	envelope_mail_line(env, &seen->all);
+	for (size_t i = 0; i < env->rcpts; i++)
+		envelope_rcpt_line(&env->rcpt[i], &seen->all);
+	return entry_check_envelope(env, err);	/* what the spool would say */
+}
+
+static int
+on_body(void *ctx, const char *bytes, size_t len, struct err *err)
+{
+	struct seen *seen = ctx;
+
+	(void)err;
+	str_add(&seen->all, bytes, len);
+	return 0;
+}
+
+static int
+on_end(void *ctx, struct err *err)
+{
+	struct seen *seen = ctx;
+
+	(void)err;
+	seen->ended++;
+	str_add_char(&seen->all, '\0');
+	return 0;
+}
+
+static const struct reader_hooks hooks = { .begin = on_begin, .body = on_body, .end = on_end };
+
+static int
+take(const uint8_t *data, size_t size, size_t step, struct seen *seen)
+{
+	struct reader reader;
+	struct err err = {0};
+	int result = 0;
+
+	*seen = (struct seen){0};
+	reader_start(&reader, NULL, 8 << 20, &hooks, seen);
+	for (size_t at = 0; at < size && result == 0; at += step)
+		result = reader_feed(&reader, data + at, size - at < step ? size - at : step, &err);
+	if (result == 0)
+		result = reader_end(&reader, &err);
+	if (result == 0 && (seen->begun != seen->ended || reader.messages != seen->ended))
+		abort();
+	if (result < 0 && (err.kind == ERR_NONE || err.text[0] == '\0'))
+		abort();
+	reader_free(&reader);
+	return result;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct seen whole, pieces;
+
+	if (size < 1)
+		return 0;
+	int result = take(data + 1, size - 1, size, &whole);
+	if (take(data + 1, size - 1, 1 + data[0] % 64, &pieces) != result)
+		abort();
+	if (result == 0 && !span_same(str_span(&whole.all), str_span(&pieces.all)))
+		abort();
+	str_free(&whole.all);
+	str_free(&pieces.all);
+	return 0;
+}
