@@ -15,7 +15,7 @@ tests_unit_smtp_client_LDADD = $(PROTO_TEST_LIBS)
 
 # The words of mail, a test each.
 check_PROGRAMS += tests/unit/address tests/unit/xtext tests/unit/dot tests/unit/header \
-	tests/unit/smtp-ext
+	tests/unit/reply tests/unit/smtp-ext
 tests_unit_address_SOURCES = %D%/unit/address.c %D%/unit/unit.h
 tests_unit_address_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_address_LDADD = $(PROTO_TEST_LIBS)
@@ -28,6 +28,9 @@ tests_unit_dot_LDADD = $(PROTO_TEST_LIBS)
 tests_unit_header_SOURCES = %D%/unit/header.c %D%/unit/unit.h
 tests_unit_header_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_header_LDADD = $(PROTO_TEST_LIBS)
+tests_unit_reply_SOURCES = %D%/unit/reply.c %D%/unit/unit.h
+tests_unit_reply_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_reply_LDADD = $(PROTO_TEST_LIBS)
 tests_unit_smtp_ext_SOURCES = %D%/unit/smtp-ext.c %D%/unit/unit.h
 tests_unit_smtp_ext_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_smtp_ext_LDADD = $(PROTO_TEST_LIBS)
@@ -59,12 +62,12 @@ tests_unit_smtp_pair_LDADD = $(PROTO_TEST_LIBS)
 if FUZZERS
 FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 FUZZ_REPLAY =
-noinst_PROGRAMS += tests/fuzz/smtp-server tests/fuzz/smtp-client
+noinst_PROGRAMS += tests/fuzz/smtp-server tests/fuzz/smtp-client tests/fuzz/words
 else
 FUZZ_LINK = $(AM_LDFLAGS)
 FUZZ_REPLAY = tests/fuzz/libreplay.a
 noinst_LIBRARIES += tests/fuzz/libreplay.a
-check_PROGRAMS += tests/fuzz/smtp-server tests/fuzz/smtp-client
+check_PROGRAMS += tests/fuzz/smtp-server tests/fuzz/smtp-client tests/fuzz/words
 endif
 tests_fuzz_libreplay_a_SOURCES = %D%/fuzz/replay.c
 tests_fuzz_smtp_server_SOURCES = %D%/fuzz/smtp-server.c %D%/talk/fake.c %D%/talk/fake.h
@@ -73,5 +76,8 @@ tests_fuzz_smtp_server_LDADD = $(FUZZ_REPLAY) lib/libproto.a lib/libmail.a $(BAS
 tests_fuzz_smtp_client_SOURCES = %D%/fuzz/smtp-client.c
 tests_fuzz_smtp_client_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_smtp_client_LDADD = $(FUZZ_REPLAY) lib/libproto.a lib/libmail.a $(BASE_LIBS)
+tests_fuzz_words_SOURCES = %D%/fuzz/words.c
+tests_fuzz_words_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_words_LDADD = $(FUZZ_REPLAY) lib/libmail.a $(BASE_LIBS)
 EXTRA_DIST += %D%/fuzz/smtp-server.dict %D%/fuzz/smtp-client.dict \
-	%D%/fuzz/seeds/smtp-server %D%/fuzz/seeds/smtp-client
+	%D%/fuzz/seeds/smtp-server %D%/fuzz/seeds/smtp-client %D%/fuzz/seeds/words

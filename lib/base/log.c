@@ -101,6 +101,7 @@ log_escape(struct str *out, struct span bytes, size_t max)
 	}
 }
 
+__attribute__((format(printf, 2, 0)))
 static void
 emit(enum log_level level, const char *format, va_list args)
 {
