@@ -82,8 +82,11 @@ find_bucket(const struct spool *spool, const char *site, char grade, struct str 
 
 	host_part(spool, &host);
 	*names = 0;
-	if (fs_names(spool->out, site, &list, err) < 0 && errno != ENOENT)
-		result = -1;
+	if (fs_names(spool->out, site, &list, err) < 0) {
+		result = errno == ENOENT ? 0 : -1;
+		if (result == 0)	/* the first message for that site */
+			*err = (struct err){0};
+	}
 	for (size_t i = 0; result == 0 && i < list.count; i++)
 		if (is_ours(list.name[i], grade, str_c(&host)))
 			last = list.name[i];
