@@ -134,8 +134,10 @@ main(int argc, char **argv)
 	about(&text);
 	int started = settings_start(&door.settings, &args, rows, "mochila",
 	    "mochila [options] COMMAND ...", str_c(&text), true, &argc, &argv, &err);
-	if (started == 0 && speak_to_the_person(&args, &err) == 0)
-		run_command(&door, argc, argv, &err);
+	/* What was met on the way to success is no failure. */
+	if (started == 0 && speak_to_the_person(&args, &err) == 0 &&
+	    run_command(&door, argc, argv, &err) == 0)
+		err = (struct err){0};
 	str_free(&text);
 	settings_free(&door.settings);
 	opt_list_free(&args.set);

@@ -16,4 +16,6 @@ tests_unit_door_SOURCES = %D%/unit/door.c spool/door.h \
 	spool/door-conf.c spool/door-find.c spool/door-key.c spool/door-table.c
 tests_unit_door_LDADD = $(SPOOL_LIBS) $(JANSSON_LIBS) $(CHECK_LIBS)
 tests_unit_door_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+EXTRA_DIST += %D%/e2e/entry-lib.sh
+dist_check_SCRIPTS += %D%/crash/door-faults.sh
 dist_check_SCRIPTS += %D%/e2e/40-mochila.sh %D%/e2e/41-pair.sh %D%/man-settings.sh
