@@ -1,6 +1,7 @@
 /* mochila - the operator's one door; see mochila(1). */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
 #include "lib/base/log.h"
@@ -131,6 +132,7 @@ main(int argc, char **argv)
 	struct str text = {0};
 	struct err err = {0};
 
+	umask(027);
 	about(&text);
 	int started = settings_start(&door.settings, &args, rows, "mochila",
 	    "mochila [options] COMMAND ...", str_c(&text), true, &argc, &argv, &err);

@@ -168,6 +168,8 @@ converse(struct main *m, const char *busy, struct err *err)
 	if (busy == NULL && !m->no_pack && m->site->pack)
 		helper_run("bsmtp", "pack", m->site->name, PACK_SECONDS);
 	int result = call_run(&call, err);
+	if (result == 0)	/* what was met on the way to success is no failure */
+		*err = (struct err){0};
 	remember(m, err);
 	if (busy == NULL && !m->no_jobs && m->site->run_jobs)
 		helper_run("uuxqt", "-s", m->site->name, JOBS_SECONDS);
