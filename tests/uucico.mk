@@ -1,1 +1,5 @@
-# tests of uucico
+# tests of uucico-ssh and uuxqt
+check_PROGRAMS += tests/unit/uucp
+tests_unit_uucp_SOURCES = %D%/unit/uucp.c %D%/unit/uucp.h %D%/unit/uucp-sides.c
+tests_unit_uucp_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_uucp_LDADD = $(UUCICO_LIBS) $(CHECK_LIBS)

@@ -72,7 +72,7 @@ hook_dropped(void *arg, struct uucp_job *job)
 	incoming_dropped(job);
 }
 
-static const struct uucp_hooks hooks = {
+const struct uucp_hooks call_hooks = {
 	.next = hook_next,
 	.read = hook_read,
 	.sent = hook_sent,
@@ -257,7 +257,7 @@ begin(struct call *call)
 		.letters = call->site->protocols, .busy = call->busy, .timeout = call->site->timeout,
 	};
 
-	uucp_start(&call->uucp, &config, &hooks, call, clock_mono());
+	uucp_start(&call->uucp, &config, &call_hooks, call, clock_mono());
 }
 
 static void

@@ -32,4 +32,6 @@ struct call {
 
 int call_run(struct call *call, struct err *err);
 
+extern const struct uucp_hooks call_hooks;	/* arg: a struct call with in, out and uucp set */
+
 #endif
