@@ -131,7 +131,7 @@ read_file(struct settings *settings, const struct settings_args *args, struct er
 
 	find_file(settings, args);
 	/* Only a file that was asked for must be there. */
-	if ((said == NULL || said[0] == '\0') && access(settings->file, F_OK) != 0)
+	if ((said == NULL || said[0] == '\0') && faccessat(AT_FDCWD, settings->file, F_OK, AT_EACCESS) != 0)
 		return 0;
 	return conf_read(&settings->conf, settings->file, err);
 }

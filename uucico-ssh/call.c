@@ -163,6 +163,7 @@ pull(struct call *call, struct err *err)
 		return 0;
 	if (got < 0)
 		return -1;
+	call->closed = got == 0;
 	if (got == 0)
 		uucp_eof(&call->uucp, clock_mono());
 	else
@@ -227,24 +228,29 @@ talk(struct call *call)
 		flush(call);
 }
 
-/* The far end never said a word of UUCP: why is on its standard error, or in what it
- * said instead, or known to whoever set it up. */
+/* A line closed before the first word of UUCP: why is on the far end's standard error,
+ * or known to whoever set it up. */
 static void
 explain(struct call *call)
 {
 	struct err *err = &call->uucp.err;
-	struct span said = span_trim(str_span(&call->link.noise));
+	struct span said = str_span(&call->link.noise);
+	bool never_began = call->uucp.reached == UUCP_WAIT_SHERE;
 	size_t len = strlen(err->text);
 
 	if (err->kind == ERR_NONE)
 		return;
-	while (said.len > 0 && (said.p[said.len - 1] == '\n' || said.p[said.len - 1] == '\r'))
+	while (said.len > 0 && strchr("\r\n ", said.p[said.len - 1]) != NULL)
 		said.len--;
 	if (said.len > 0)
 		snprintf(err->text + len, sizeof err->text - len, "; its error output is \"%.*s\"",
 		    said.len > 200 ? 200 : (int)said.len, said.p);
+	if (said.len > 0 && never_began && call->closed) {	/* it could not even start */
+		err->kind = ERR_CONFIG;
+		err_as(err, EX_PROTOCOL, NULL);
+	}
 	len = strlen(err->text);
-	if (call->uucp.reached == UUCP_WAIT_SHERE)
+	if (never_began)
 		snprintf(err->text + len, sizeof err->text - len, "; %s", call->link.row->advice);
 }
 

@@ -27,6 +27,7 @@ struct call {
 	struct link link;
 	struct incoming in;
 	struct outgoing out;
+	bool closed;		/* the far end closed the line */
 	int64_t started, shown;
 };
 

@@ -329,8 +329,10 @@ handshake_feed(struct uucp *u, struct span *rest)
 void
 handshake_eof(struct uucp *u)
 {
-	struct span noise = span_trim(str_span(&u->noise));
+	struct span noise = str_span(&u->noise);
 
+	while (noise.len > 0 && strchr("\r\n ", noise.p[noise.len - 1]) != NULL)
+		noise.len--;
 	if (u->phase != UUCP_WAIT_SHERE)
 		uucp_fail(u, ERR_TEMP, "the line closed in the handshake");
 	else if (noise.len == 0)
@@ -338,6 +340,6 @@ handshake_eof(struct uucp *u)
 	else
 		uucp_fail(u, ERR_CONFIG, "the far end is no UUCP; it says \"%.*s\"",
 		    (int)noise.len, noise.p);
-	if (u->phase == UUCP_OVER && u->noise.len > 0)
+	if (noise.len > 0)
 		err_as(&u->err, EX_PROTOCOL, NULL);
 }

@@ -189,8 +189,10 @@ key_load(const char *path, struct str *text, struct err *err)
 {
 	int fd = fs_open(AT_FDCWD, path, O_RDONLY, err);
 
-	if (fd < 0)
+	if (fd < 0) {
+		err->kind = ERR_CONFIG;
 		return err_prefix(err, "key");
+	}
 	int result = check_file(fd, path, err);
 	if (result == 0)
 		result = fs_read_all(fd, KEY_MAX, text, err);

@@ -424,6 +424,16 @@ uucp_got_end(struct uucp *u, unsigned slot)
 	return 0;
 }
 
+/* The words behind a conversation, in the middle of it: the other end gave up, perhaps
+ * because it saw the line drop before we did. */
+static int
+hung_up(struct uucp *u, unsigned slot, struct span line)
+{
+	(void)slot;
+	(void)line;
+	return uucp_fail(u, ERR_TEMP, "the far end hung up in the middle of the call");
+}
+
 /* --- commands and answers --- */
 
 enum speaker { SLAVE = 1, MASTER = 2, ANYONE = SLAVE | MASTER };
@@ -447,6 +457,7 @@ static const struct {
 	{ "R ", false, MASTER, command_request },
 	{ "X ", false, MASTER, command_request },
 	{ "H", true, MASTER, command_end },
+	{ "\020O", false, ANYONE, hung_up },
 };
 
 int

@@ -221,6 +221,8 @@ static const struct {
 	{ true, S(HELLO "CN5\0"), S("Ue\0H"), "was not sent" },
 	{ true, S(HELLO "EN2\0"), S("Ue\0H"), "no to nothing" },
 	{ true, S(HELLO OFFER), S("Ue\0H"), "out of turn" },
+	{ false, S(CALLED "\020OOOOOO\0"), S("Pe"), "hung up in the middle" },
+	{ true, S(HELLO "\020OOOOOOO\0"), S("Ue\0H"), "hung up in the middle" },
 	{ true, S(HELLO "HN\0H\0"), S("HY"), NULL },
 };
 

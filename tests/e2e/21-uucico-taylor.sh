@@ -1,0 +1,176 @@
+#!/bin/sh
+# uucico-ssh and Taylor UUCP: each calls the other over a pipe, protocol e, and mail goes
+# both ways in every call.
+# shellcheck disable=SC2317	# called by check
+. "${srcdir:-.}/tests/e2e/lib.sh"
+stage
+peer uucp || skip "$why"
+# Copies: those in the package are set-uid "uucp", and are to be nobody but us.
+mkdir -p "$work/taylor"
+for program in uucico uuxqt uux; do
+	for folder in usr/sbin usr/bin usr/lib/uucp; do
+		test ! -f "$peer/$folder/$program" || cp "$peer/$folder/$program" "$work/taylor/"
+	done
+	chmod 755 "$work/taylor/$program" || skip "the uucp package has no $program"
+done
+tuucico=$work/taylor/uucico tuuxqt=$work/taylor/uuxqt tuux=$work/taylor/uux
+# From root they turn into the user "uucp" of their own accord; any other user they stay.
+plain_user=
+if test "$(id -u)" -eq 0; then
+	caps=+dac_override,+fowner
+	plain_user="setpriv --reuid 1 --regid 1 --clear-groups --inh-caps=$caps --ambient-caps=$caps"
+	$plain_user true 2>/dev/null || skip "setpriv cannot make root a plain user here"
+fi
+# Taylor's programs only: ours find their own libraries.
+taylor() { $plain_user env LD_LIBRARY_PATH="$peer_libs" "$@"; }
+home=$work/home hub=$work/hub
+ours() { uucico-ssh --root="$home" "$@"; }
+
+# ---- The two sites -----------------------------------------------------------------
+
+make_site "$home" home
+cat >>"$home/mochila.conf" <<-END
+	[site hub]
+	link = exec:$work/taylor-answers
+	timeout = 30s
+	commands = rmail rgsmtp rsmtp
+	[routes]
+	hub.example = site:hub
+	home.example = maildir:$home/mail
+END
+mkdir -p "$hub/spool" "$hub/lock" "$hub/pub" "$hub/bin" "$hub/got"
+cat >"$hub/config" <<-END
+	nodename hub
+	spool $hub/spool
+	lockdir $hub/lock
+	pubdir $hub/pub
+	logfile $hub/Log
+	statfile $hub/Stats
+	debugfile $hub/Debug
+	sysfile $hub/sys
+	portfile $hub/port
+	run-uuxqt never
+END
+cat >"$hub/sys" <<-END
+	commands rmail rgsmtp
+	command-path $hub/bin
+	system home
+	time any
+	chat ""
+	port PIPE
+	protocol e
+END
+cat >"$hub/port" <<-END
+	port PIPE
+	type pipe
+	command $work/ours-answers
+END
+# What Taylor's uuxqt runs: keeps its input.
+for command in rgsmtp rmail; do
+	cat >"$hub/bin/$command" <<-END
+		#!/bin/sh
+		exec /bin/cat >"$hub/got/$command.\$\$"
+	END
+	chmod 755 "$hub/bin/$command"
+done
+cat >"$work/taylor-answers" <<-END
+	#!/bin/sh
+	exec $plain_user env LD_LIBRARY_PATH="$peer_libs" "$tuucico" -I "$hub/config"
+END
+cat >"$work/ours-answers" <<-END
+	#!/bin/sh
+	unset LD_LIBRARY_PATH
+	MOCHILA_LIBEXEC="$MOCHILA_LIBEXEC" exec "$MOCHILA_LIBEXEC/uucico-ssh" -r0 --peer=hub --root="$home"
+END
+chmod 755 "$work/taylor-answers" "$work/ours-answers"
+
+# from_home WORDS: a mail that leaves home; from_hub WORDS: one that Taylor's uux queues.
+from_home() {
+	printf 'Subject: %s\n\nfrom home: %s\n' "$1" "$1" |
+	    MOCHILA_ROOT=$home sendmail -f ann@home.example bob@hub.example
+}
+from_hub() {
+	printf 'From bob Sat Nov 21 19:00:00 2026 remote from hub\nSubject: %s\n\nfrom hub: %s\n' "$1" "$1" |
+	    taylor "$tuux" -r -I "$hub/config" - home!rmail ann@home.example
+}
+at_hub() {	# what came to the hub, unpacked, as text
+	taylor "$tuuxqt" -I "$hub/config"
+	for file in "$hub"/got/rgsmtp.*; do
+		test -f "$file" && gzip -dc "$file"
+	done
+}
+at_home() { find "$home/spool/out" "$home/mail" -type f -exec cat {} + 2>/dev/null; }
+count_of() { grep -c "$1"; }
+
+# ---- Ours calls Taylor ---------------------------------------------------------------
+
+check "mail is queued at home" from_home first
+check "two are queued at the hub" from_hub second
+check "" from_hub third
+check "ours calls Taylor" exits 0 ours -s hub
+cp "$work/said" "$work/first-call"
+check "its mail is at the hub" test "$(at_hub | count_of 'from home: first')" -eq 1
+check "theirs are at home" test "$(at_home | count_of 'from hub: ')" -eq 2
+check "nothing is left in flight" test "$(messages "$home/spool/sent")" -eq 0
+check "Taylor has nothing to complain of" sh -c "! grep -E 'ERROR|WARN' '$hub/Log'"
+check "and both hung up in order" grep -q "Call complete" "$hub/Log"
+
+# ---- Taylor calls ours ---------------------------------------------------------------
+
+check "mail is queued at home" from_home fourth
+check "and at the hub" from_hub fifth
+check "Taylor calls ours" taylor "$tuucico" -I "$hub/config" -S home -f
+check "its mail is at home" test "$(at_home | count_of 'from hub: fifth')" -eq 1
+check "ours is at the hub" test "$(at_hub | count_of 'from home: fourth')" -eq 1
+check "nothing is left in flight" test "$(messages "$home/spool/sent")" -eq 0
+check "Taylor has nothing to complain of" sh -c "! grep -E 'ERROR|WARN' '$hub/Log'"
+
+# ---- Jobs that must not run -----------------------------------------------------------
+
+sneak() { echo x | taylor "$tuux" -r -I "$hub/config" - "$@"; }
+check "a command that is not permitted is queued" sneak 'home!sh -c id'
+check "and an address that is an option" sneak 'home!rmail -oQ/x'
+check "the call goes on" exits 0 ours -s hub
+check "the first was refused when it was offered" grep -q 'event=refused' "$work/said"
+check "the second is held" sh -c "grep -h 'would be an option' '$home'/spool/hold/*.job.reason"
+check "Taylor was told" grep -qiE 'denied|not permitted|permission' "$hub/Log"
+
+# ---- The line drops in the middle ------------------------------------------------------
+
+# A large mail that does not shrink; the line drops after 200 kB, then it is called again.
+{ printf 'Subject: large\n\n'; head -c 400000 /dev/urandom | base64; } |
+    MOCHILA_ROOT=$home sendmail -f ann@home.example bob@hub.example
+cat >"$work/cut-answers" <<-END
+	#!/bin/sh
+	dd bs=1 count=200000 2>/dev/null | "$work/taylor-answers"
+END
+chmod 755 "$work/cut-answers"
+check "the line drops" exits 75 ours -s hub --set="site hub.link=exec:$work/cut-answers"
+check "Taylor keeps a part" test -n "$(find "$hub/spool/.Temp" -type f -size +100k)"
+check "the next call" exits 0 ours -s hub --wire-stats="$work/stats"
+check "goes on where it stopped" sh -c "tail -n 1 '$work/stats' | grep -qE ' data_out=2[0-9]{5} '"
+check "and the mail is whole" test "$(at_hub | count_of '^Subject: large')" -eq 1
+
+# The same the other way.
+{ printf 'From bob Sat Nov 21 19:00:00 2026 remote from hub\nSubject: large too\n\n'
+	head -c 400000 /dev/urandom | base64; } |
+    taylor "$tuux" -r -I "$hub/config" - home!rmail ann@home.example
+cat >"$work/cut-answers" <<-END
+	#!/bin/sh
+	"$work/taylor-answers" | dd bs=1 count=200000 2>/dev/null
+END
+check "the line drops" exits 75 ours -s hub --set="site hub.link=exec:$work/cut-answers"
+check "we keep a part" test -n "$(find "$home/spool/xqt/hub" -name '*.part' -size +100k)"
+check "the next call" exits 0 ours -s hub --wire-stats="$work/stats"
+check "goes on where it stopped" sh -c "tail -n 1 '$work/stats' | grep -qE ' data_in=3[0-9]{5} '"
+check "and the mail is whole, once" test "$(at_home | count_of '^Subject: large too')" -eq 1
+
+# ---- Refusals --------------------------------------------------------------------------
+
+sed -i 's/^system home/system other/' "$hub/sys"
+check "an unknown name is told" exits 77 ours -s hub
+check "in one sentence" grep -q 'does not know us' "$work/said"
+sed -i 's/^system other/system home/; s/^protocol e/protocol g/' "$hub/sys"
+check "no common protocol is told" exits 78 ours -s hub
+check "with what to do" grep -q 'protocol e' "$work/said"
+finish

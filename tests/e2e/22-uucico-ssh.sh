@@ -1,0 +1,142 @@
+#!/bin/sh
+# A call through a real sshd: key only, forced command, pinned host key; and each thing
+# that can be wrong with it, told in one sentence, with the mail still in the spool.
+# shellcheck disable=SC2317	# called by check
+. "${srcdir:-.}/tests/e2e/lib.sh"
+stage
+need ssh-keygen
+home=$work/home hub=$work/hub keys=$work/home/keys
+authorized=$work/authorized_keys
+free_port
+ours() { uucico-ssh --root="$home" "$@"; }
+said() { grep -qF -e "$1" "$work/said"; }
+kept() { test "$(messages "$home/spool/sent")" -ge 1; }
+from_home() { printf 'Subject: %s\n\n%s\n' "$1" "$1" | MOCHILA_ROOT=$home sendmail -f ann@home.example bob@hub.example; }
+from_hub() { printf 'Subject: %s\n\n%s\n' "$1" "$1" | MOCHILA_ROOT=$hub sendmail -f bob@hub.example ann@home.example; }
+there() { find "$1/spool/out" "$1/spool/in" -type f -exec grep -ac "^Subject: $2" {} + | awk -F: '{ n += $NF } END { print n + 0 }'; }
+# refused STATUS TEXT: a call fails so, says so, and the mail stays.
+refused() { exits "$1" ours -s hub && said "$2" && kept; }
+
+make_site "$home" home
+cat >>"$home/mochila.conf" <<-END
+	[site hub]
+	link = ssh://$(id -un)@127.0.0.1:$port
+	timeout = 20s
+	[routes]
+	hub.example = site:hub
+	home.example = maildir:$work/mail
+END
+make_site "$hub" hub
+cat >>"$hub/mochila.conf" <<-END
+	[site home]
+	timeout = 20s
+	[routes]
+	home.example = site:home
+	hub.example = maildir:$work/mail
+END
+
+# ---- Keys ----------------------------------------------------------------------------
+
+check "a key is made" exits 0 ours --new-key
+check "for nobody else to read" test "$(stat -c %a "$keys/id_ed25519")" = 600
+check "ssh-keygen reads it" sh -c "ssh-keygen -yf '$keys/id_ed25519' | cmp - '$keys/id_ed25519.pub'"
+check "and sees our fingerprint" test "$(ssh-keygen -lf "$keys/id_ed25519.pub" | cut -d' ' -f2)" = "$(ours --fingerprint "$keys/id_ed25519.pub")"
+check "it is never written over" exits 73 ours --new-key
+check "one can be made elsewhere" exits 0 ours --new-key "$work/elsewhere"
+check "with its public half" test -s "$work/elsewhere" -a -s "$work/elsewhere.pub"
+ssh-keygen -q -t ecdsa -N '' -C ecdsa -f "$keys/ecdsa"
+ssh-keygen -q -t rsa -b 2048 -N '' -C rsa -f "$keys/rsa"
+ssh-keygen -q -t ed25519 -N secret -C locked -f "$keys/locked"
+line() { echo "restrict,command=\"$MOCHILA_LIBEXEC/uucico-ssh -r0 --root=$hub --peer=home\" $(cat "$1")"; }
+line "$keys/id_ed25519.pub" >"$authorized"
+line "$keys/ecdsa.pub" >>"$authorized"
+cp "$authorized" "$work/good"
+
+# ---- Is it the host we mean? ------------------------------------------------------------
+
+from_home first
+check "nobody listens there" refused 75 'refuses the connection'
+start_sshd "$work/sshd" "$port" "$authorized" || skip "$why"
+check "an unknown host key" refused 76 'is not known here: SHA256:'
+check "names the fingerprint that sshd's key has" said "$(ssh-keygen -lf "$work/sshd/ssh_host_ed25519_key.pub" | cut -d' ' -f2)"
+check "and the command that pins it" said 'uucico-ssh --host-key'
+ssh-keygen -q -t ed25519 -N '' -C other -f "$work/other"
+echo "[127.0.0.1]:$port $(cut -d' ' -f1,2 "$work/other.pub")" >"$keys/known_hosts"
+check "a changed host key" refused 76 'HAS CHANGED'
+uucico-ssh --host-key "ssh://127.0.0.1:$port" >"$keys/known_hosts"
+check "the host key can be pinned" grep -q "^\[127.0.0.1\]:$port ssh-ed25519 " "$keys/known_hosts"
+
+# ---- Calls -----------------------------------------------------------------------------------
+
+from_hub second
+check "a call" exits 0 ours -s hub --wire-stats="$work/stats"
+check "brought our mail" test "$(there "$hub" first)" -eq 1
+check "and theirs" test "$(there "$home" second)" -eq 1
+# shellcheck disable=SC2016	# awk expands it
+check "bytes of TCP are counted" awk '{ for (i = 1; i <= NF; i++) { split($i, v, "="); n[v[1]] = v[2] } }
+	END { exit !(n["wire_up"] > n["up"] + 500 && n["wire_down"] > n["down"] + 500) }' "$work/stats"
+from_home third
+check "an ecdsa key" exits 0 ours -s hub --set="site hub.key=keys/ecdsa"
+check "works too" test "$(there "$hub" third)" -eq 1
+eval "$(ssh-agent -s -a "$work/agent")" >/dev/null
+trap 'stop_all; kill "$SSH_AGENT_PID"' EXIT
+mv "$keys/id_ed25519" "$work/id"
+check "no key and an empty agent" exits 77 ours -s hub
+ssh-add -q "$keys/rsa" "$work/id" 2>/dev/null
+check "the agent's key, behind one that cannot be used" exits 0 ours -s hub
+mv "$work/id" "$keys/id_ed25519"
+unset SSH_AUTH_SOCK
+
+# ---- Our key ------------------------------------------------------------------------------------
+
+from_home fourth
+check "(packed)" exits 75 ours -s hub --set="site hub.link=ssh://127.0.0.1:1"
+: >"$authorized"
+check "a key that the far end does not know" refused 77 'put our public key into authorized_keys'
+cp "$work/good" "$authorized"
+chmod 644 "$keys/id_ed25519"
+check "a key that others can read" refused 78 'chmod 600'
+chmod 600 "$keys/id_ed25519"
+wrong() { exits 78 ours -s hub --set="site hub.key=$1" && said "$2" && kept; }
+check "a key with a passphrase" wrong keys/locked 'has a passphrase'
+check "an RSA key" wrong keys/rsa 'RSA would need SHA-1'
+check "a public key" sh -c "cp '$keys/ecdsa.pub' '$keys/public'; chmod 600 '$keys/public'"
+check "is no private one" wrong keys/public 'no private key'
+ln -s id_ed25519 "$keys/link"
+mkfifo -m 600 "$keys/fifo"
+check "a symbolic link" wrong keys/link 'keys/link'
+check "a FIFO" wrong keys/fifo 'not a regular file'
+check "a key that is not there" wrong keys/none 'keys/none'
+
+# ---- What runs there --------------------------------------------------------------------------------
+
+force() { echo "restrict,command=\"$1\" $(cat "$keys/id_ed25519.pub")" >"$authorized"; }
+force "echo bash: line 1: uucico-ssh: command not found"
+check "a far end that is no UUCP" refused 76 'command not found'
+check "with the line that it needs" said 'restrict,command='
+force "echo bash: line 1: uucico-ssh: command not found >&2; exit 127"
+check "the same on its standard error" refused 76 'command not found'
+force /bin/true
+check "a far end that closes at once" refused 75 'before a word of UUCP'
+force "$MOCHILA_LIBEXEC/uucico-ssh -r0 --root=$hub"
+check "a forced command that does not say who calls" refused 76 '--peer=SITE'
+force "env SSH_ORIGINAL_COMMAND=--help $MOCHILA_LIBEXEC/uucico-ssh -r0 --root=$hub --peer=home"
+check "what we ask for means nothing there" exits 0 ours -s hub --set="site hub.link=ssh://$(id -un)@127.0.0.1:$port/rm -rf /; \$(id)"
+check "and the mail went" test "$(there "$hub" fourth)" -eq 1
+cp "$work/good" "$authorized"
+
+# ---- A server with an RSA key only ----------------------------------------------------------------------
+
+from_home fifth
+check "(packed)" exits 75 ours -s hub --set="site hub.link=ssh://127.0.0.1:1"
+stop "$sshd"
+start_sshd "$work/sshd-rsa" "$port" "$authorized" rsa || skip "$why"
+check "only an RSA host key" refused 76 'give it an ed25519 host key'
+check "--host-key says so too" exits 76 uucico-ssh --host-key "ssh://127.0.0.1:$port"
+stop "$sshd"
+start_sshd "$work/sshd-ecdsa" "$port" "$authorized" ecdsa || skip "$why"
+check "another kind of host key than the pinned one" refused 76 'no longer has the host key that is pinned'
+uucico-ssh --host-key "ssh://127.0.0.1:$port" >>"$keys/known_hosts"
+check "an ecdsa host key, pinned beside it" exits 0 ours -s hub
+check "and the last mail went" test "$(there "$hub" fifth)" -eq 1
+finish
