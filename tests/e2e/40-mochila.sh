@@ -219,6 +219,24 @@ check "which status counts" gives "1 jobs of other sites" m status
 check "and its reason is gone" test ! -e "$spool/hold/home-0123456789abcdef.job.reason"
 rm "$spool/xqt/home/0123456789abcdef"
 
+# ---- the other programs, under the door's name --------------------------------------------
+
+if test -x "$MOCHILA_LIBEXEC/rmail"; then
+	mail() {
+		printf 'From ann Sat Nov 21 18:45:02 2026 remote from hub\nSubject: through the door\n\nHi.\n' |
+		    m --set routes.door.example=site:door "$@"
+	}
+	check "rmail takes a message" exits 0 mail rmail bob@door.example
+	check "sendmail too" exits 0 mail sendmail -f ann@hub.example bob@door.example
+	check "with what was said to mochila" gives "bob@door.example" m list door
+	check "both" sh -c "test \$(grep -c 'bob@door' '$work/given') -eq 2"
+fi
+if test -x "$MOCHILA_LIBEXEC/bsmtp"; then
+	check "settings are passed on" gives "host = door.example" m --set spool.host=door.example bsmtp --show-config
+	check "options of others are theirs" exits 0 m bsmtp --help
+fi
+check "a program that is not there is said to be" exits 69 env MOCHILA_LIBEXEC="$work/none" mochila uux
+
 # ---- a spool that changes while it is read --------------------------------------------
 
 churn() {
