@@ -20,7 +20,7 @@ bdat(struct smtp_server *server, struct span args)
 }
 
 static const struct smtp_verb verbs[] = {
-	{ "BDAT", SMTP_ANY, bdat, 0 },	/* out of order it still has its chunk: smtp-body.c */
+	{ "BDAT", SMTP_ANY, bdat, VERB_BODY },	/* out of order it still has its chunk: smtp-body.c */
 	{0},
 };
 

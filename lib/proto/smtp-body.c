@@ -28,7 +28,7 @@ fresh(struct smtp_server *server)
 	work->dot = (struct dot_in){ .lax = server->options.batch };
 	work->err = (struct err){0};
 	work->size = 0;
-	work->close = false;
+	work->close = work->unasked = false;
 	work->chunk_cr = false;
 }
 
@@ -46,10 +46,7 @@ refused(struct smtp_server *server)
 	struct smtp_server_work *work = server->work;
 
 	done(server);
-	if (work->err.reply == 503)
-		smtp_refuse_order(server, &work->err);
-	else
-		smtp_reply_err(server, &work->err);
+	smtp_reply_err(server, &work->err);
 	work->spoilt = SMTP_SPOILT_MAX;
 	if (work->close)
 		smtp_server_eof(server);
@@ -179,6 +176,14 @@ smtp_body_take_data(struct smtp_server *server)
 	return true;
 }
 
+/* A chunk out of order is behind us. */
+static void
+unasked(struct smtp_server *server)
+{
+	done(server);
+	smtp_refuse_order(server, &server->work->err);
+}
+
 static void
 chunk_done(struct smtp_server *server)
 {
@@ -187,7 +192,9 @@ chunk_done(struct smtp_server *server)
 	server->mode = SMTP_COMMANDS;
 	if (work->chunk_last && work->chunk_cr && work->begun)
 		bare_in_chunk(server);
-	if (is_refused(server))
+	if (work->unasked)
+		unasked(server);
+	else if (is_refused(server))
 		refused(server);
 	else if (work->chunk_last)
 		whole(server);
@@ -246,7 +253,8 @@ smtp_body_chunk(struct smtp_server *server, uint64_t size, bool last)
 		return;
 	}
 	fresh(server);
-	if (server->state != SMTP_TO) {
+	work->unasked = server->state != SMTP_TO;
+	if (work->unasked) {
 		smtp_out_of_order(server, &work->err);
 		chunk_begins(server);
 		return;

@@ -33,6 +33,7 @@ struct smtp_server_work {
 	uint64_t size;		/* of the body so far */
 	struct err err;		/* the body's refusal, told at its end */
 	bool close;		/* and then close */
+	bool unasked;		/* a chunk out of order: err is its 503 */
 	struct str unstuffed;
 };
 

@@ -225,9 +225,12 @@ command(struct smtp_server *server, struct span line)
 {
 	bool batch = server->options.batch;
 	struct span name = span_word(&line), args = span_trim(line);
-	const struct smtp_verb *verb = smtp_verb_find(server, name);
+	bool offered;
+	const struct smtp_verb *verb = smtp_verb_find(server, name, &offered);
 
-	if (verb == NULL)
+	if (verb != NULL && !offered && (verb->flags & VERB_BODY) != 0)
+		smtp_die(server, "502 5.5.1 that is not offered here");	/* SMTP-10 */
+	else if (verb == NULL || !offered)
 		smtp_error(server, "500 5.5.2 no such command");
 	else if ((verb->flags & VERB_UTF8) == 0 && !batch && !utf8_is_ascii(args))
 		smtp_error(server, "501 5.5.2 ASCII, please");

@@ -46,7 +46,7 @@ struct smtp_server_options {
 	size_t max_recipients;	/* beyond: 452 4.5.3 */
 	unsigned max_errors;	/* commands not understood; beyond: 421 and close; 0 = never */
 	unsigned max_junk;	/* NOOP, VRFY, RSET ... since the last message; the same */
-	unsigned max_refused;	/* recipients refused in a session (OR-75); the same */
+	unsigned max_refused;	/* senders and recipients that hooks refused (OR-75); the same */
 	unsigned withhold;	/* smtp_offer bits (smtp-ext.h) that this client is not offered */
 	bool any_pace;		/* input may run ahead of our replies to EHLO and DATA; without
 				 * it that is 554 and close (RFC 2920 3.1, SMTP-11); always in batch */

@@ -90,12 +90,22 @@ take_path(struct span *args, const char *keyword, unsigned allow, struct span *a
 }
 
 static void
+refused_by_hook(struct smtp_server *server, const struct err *err)
+{
+	unsigned most = server->options.max_refused;
+
+	smtp_reply_err(server, err);
+	if (++server->work->refused > most && most > 0)
+		smtp_die(server, "421 4.7.0 too much was refused");
+}
+
+static void
 mail_answered(struct smtp_server *server, int result, const struct err *err)
 {
 	server->work->spoilt = result < 0 ? SMTP_SPOILT_MAX : 0;
 	if (result < 0) {
 		envelope_clear(&server->env);
-		smtp_reply_err(server, err);
+		refused_by_hook(server, err);
 		return;
 	}
 	server->state = SMTP_FROM;
@@ -125,7 +135,7 @@ has_utf8(const struct envelope *env)
 static int
 parse_mail(struct smtp_server *server, struct span args, struct err *err)
 {
-	struct span address;
+	struct span address = {0};
 	struct envelope *env = &server->env;
 
 	/* SMTPUTF8 stands behind the address that needs it: looked for afterwards. */
@@ -158,26 +168,22 @@ verb_mail(struct smtp_server *server, struct span args)
 static void
 excuse_data(struct smtp_server *server)
 {
-	if (server->work->spoilt == 0)
-		server->work->spoilt = 1;
+	server->work->spoilt = SMTP_SPOILT_MAX;
 }
 
 static void
 rcpt_answered(struct smtp_server *server, int result, const struct err *err)
 {
-	struct smtp_server_work *work = server->work;
-	unsigned most = server->options.max_refused;
+	struct rcpt *rcpt = &server->work->rcpt;
 
-	if (result >= 0) {
-		envelope_add(&server->env, str_span(&work->rcpt.to), str_span(&work->rcpt.args));
-		server->state = SMTP_TO;
-		smtp_reply(server, "250 2.1.5 recipient ok");
+	if (result < 0) {
+		excuse_data(server);
+		refused_by_hook(server, err);
 		return;
 	}
-	excuse_data(server);
-	smtp_reply_err(server, err);
-	if (++work->refused > most && most > 0)
-		smtp_die(server, "421 4.7.0 too many recipients refused");
+	envelope_add(&server->env, str_span(&rcpt->to), str_span(&rcpt->args));
+	server->state = SMTP_TO;
+	smtp_reply(server, "250 2.1.5 recipient ok");
 }
 
 /* The recipient asked for into work->rcpt. */
@@ -186,7 +192,7 @@ parse_rcpt(struct smtp_server *server, struct span args, struct err *err)
 {
 	struct rcpt *rcpt = &server->work->rcpt;
 	unsigned allow = ADDRESS_POSTMASTER | (has_utf8(&server->env) ? ADDRESS_UTF8 : 0);
-	struct span address;
+	struct span address = {0};
 
 	if (take_path(&args, "TO:", allowed(server, allow), &address, err) < 0)
 		return -1;
@@ -350,13 +356,14 @@ find(const struct smtp_verb *verb, struct span name)
 }
 
 const struct smtp_verb *
-smtp_verb_find(const struct smtp_server *server, struct span name)
+smtp_verb_find(const struct smtp_server *server, struct span name, bool *offered)
 {
 	const struct smtp_verb *verb = find(verbs, name);
 
+	*offered = true;
 	for (const struct smtp_ext *const *ext = smtp_exts; verb == NULL && *ext != NULL; ext++) {
-		if (((*ext)->offer & server->options.withhold) == 0)
-			verb = find((*ext)->verbs, name);
+		verb = find((*ext)->verbs, name);
+		*offered = ((*ext)->offer & server->options.withhold) == 0;
 	}
 	return verb;
 }

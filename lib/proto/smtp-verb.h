@@ -22,6 +22,7 @@ enum smtp_verb_flag {
 	VERB_JUNK = 1,		/* brings no mail on its way: counted (SMTP-16) */
 	VERB_UTF8 = 2,		/* its text may be beyond ASCII */
 	VERB_PACED = 4,		/* nothing may be sent behind it before our reply */
+	VERB_BODY = 8,		/* bytes follow that are no commands: not offered, it closes */
 };
 
 struct smtp_verb {
@@ -31,6 +32,8 @@ struct smtp_verb {
 	unsigned flags;
 };
 
-const struct smtp_verb *smtp_verb_find(const struct smtp_server *server, struct span name);
+/* NULL: no such verb.  *offered is false for those of withheld extensions. */
+const struct smtp_verb *smtp_verb_find(const struct smtp_server *server, struct span name,
+    bool *offered);
 
 #endif

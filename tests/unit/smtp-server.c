@@ -93,6 +93,17 @@ static const struct dialogue sessions[] = {
 	  SAID(EHLO "MAIL FROM:<nobody@b.example>\r\nRCPT TO:<1@d>\r\nRCPT TO:<1@d>\r\nRCPT TO:<1@d>\r\n"
 	    "RCPT TO:<1@d>\r\nRCPT TO:<1@d>\r\nDATA\r\nNOOP\r\n"),
 	  "220|250|550 5.1.8|503|503|503|503|503|503|250", NULL },
+	{ "refused senders are counted",
+	  SAID(EHLO "MAIL FROM:<nobody@x>\r\nMAIL FROM:<nobody@x>\r\nMAIL FROM:<nobody@x>\r\n"
+	    "MAIL FROM:<nobody@x>\r\n"),
+	  "220|250|550|550|550|550|421 4.7.0!", NULL },
+	{ "unasked chunks are counted (SMTP-10)",
+	  SAID("BDAT 1\r\nxBDAT 1\r\nxBDAT 0\r\nBDAT 0 LAST\r\nBDAT 1\r\nx"),
+	  "220|503|503|503|503|503|421 4.7.0!", NULL },
+	{ "chunks behind refused recipients are not",
+	  SAID(EHLO "MAIL FROM:<a@b>\r\nRCPT TO:<refused@d>\r\nBDAT 1\r\nxBDAT 1\r\nxBDAT 0\r\n"
+	    "BDAT 0\r\nBDAT 0 LAST\r\nNOOP\r\n"),
+	  "220|250|250|550|503|503|503|503|503|250", NULL },
 	{ "hook begin says no", SAID(EHLO "MAIL FROM:<a@b.example>\r\nRCPT TO:<shy@d>\r\nDATA\r\nNOOP\r\n"),
 	  "220|250|250|250|452 4.3.1|250", NULL },
 	{ "hook body says no (DATA-07)",
@@ -220,7 +231,8 @@ START_TEST(ehlo_tells_every_extension)
 	str_clear(&fake.server.out);
 	fake_feed(&fake, span_of("MAIL FROM:<a@b> RET=FULL\r\nBDAT 1\r\n"), 0);
 	ck_assert_str_eq(str_c(&fake.server.out), "555 5.5.4 parameter not known here\r\n"
-	    "500 5.5.2 no such command\r\n");
+	    "502 5.5.1 that is not offered here\r\n");
+	ck_assert(fake.server.closing);		/* SMTP-10 */
 	fake_free(&fake);
 }
 END_TEST
