@@ -133,7 +133,6 @@ while test $tries -lt 12; do
 	tries=$((tries + 1))
 done
 at hub bsmtp pack home 2>/dev/null
-packed=0
 : >ids
 find hub/spool/sent/home -maxdepth 1 -type f | sort | grep -vxFf list >after
 while read -r batch; do bsmtp list "$batch" | sed 1d | awk '{ print $NF }' >>ids; done <after

@@ -1,0 +1,183 @@
+#!/bin/sh
+# rmail takes mail from UUCP, sendmail takes it from programs; both refuse what is no mail.
+# shellcheck source=tests/e2e/lib.sh
+. "${srcdir:-.}/tests/e2e/lib.sh"
+stage
+mails=$top/tests/fixtures
+cd "$work" || exit 99
+make_site hub hub
+cat >>hub/mochila.conf <<-END
+	[routes]
+	home.example = site:home
+	far = site:far
+	[site home]
+	[site far]
+END
+export MOCHILA_ROOT="$work/hub"
+waiting() { spooled hub/spool/out; }
+nothing_taken() { test "$(spooled hub/spool)" -eq "${taken:-0}"; }
+
+# from_hub WORD...: as uuxqt runs it, for a peer it has made sure of
+from_hub() { UU_MACHINE=peer MOCHILA_JOB=job$((jobs = ${jobs:-0} + 1)) rmail "$@"; }
+# the only message that holds TEXT
+holding() { grep -arl "$1" hub/spool/out hub/spool/hold 2>/dev/null; }
+
+# ---- rmail ----
+
+{ echo 'From ann Sat Nov 21 18:45:02 2026 remote from hub'; cat "$mails/dots.eml"; } >letter
+from_hub user@home.example far\!far2\!bob <letter 2>said || fail "rmail: $(cat said)"
+check "a letter is in the spool, once for each place" test "$(waiting)" -eq 2
+check "its sender is the path of the From_ lines" grep -aq '^MAIL FROM:<hub!ann>$' "$(holding 'RCPT TO:<user@home.example>')"
+check "a bang path is for the next host" test -n "$(holding 'RCPT TO:<far2!bob@far>')"
+bsmtp pack --config=hub/mochila.conf home 2>/dev/null
+batch=$(find hub/spool/sent/home -maxdepth 1 -type f)
+bsmtp cat 1 "$batch" | sed 's/\r$//' >came
+sed 1d letter >letter.plain
+check "a dot is only a dot, and every byte is there" came_whole letter.plain came
+check "its trace names the peer" grep -q '^Received: from peer' came
+
+# ARG-01, ARG-02, ARG-05: words from the wire are addresses, whatever they look like
+taken=$(spooled hub/spool)
+for word in -oQ/x -C/x/y -- -bs -X/x/log --help --sendmail=/bin/sh --root=/nowhere '|sh' '/etc/passwd' \
+    ':include:/etc/shadow' "$(printf 'a\nb@home.example')" "$(printf 'a\033b@home.example')"; do
+	check "not an address: $word" exits 64 from_hub "$word" <letter
+done
+for word in 'a b@home.example' 'a,b@home.example' '@' 'a@' "$(printf '%300s@home.example' x)"; do
+	check "no address: $word" exits 65 from_hub "$word" <letter
+done
+check "one bad word refuses the letter" exits 64 from_hub user@home.example -x <letter
+check "no word at all" exits 64 from_hub <letter
+check "no From_ line" exits 65 from_hub user@home.example <"$mails/plain.eml"
+check "an empty input" exits 65 from_hub user@home.example </dev/null
+printf 'From \n\nx\n' >bad
+check "a From_ line with nobody in it" exits 65 from_hub user@home.example <bad
+printf 'From a\001b x\n\nx\n' >bad
+check "one with control characters" exits 65 from_hub user@home.example <bad
+{ printf 'From '; head -c 65536 /dev/zero | tr '\0' a; printf ' x\n\nx\n'; } >bad
+check "one of 64 KiB" exits 65 from_hub user@home.example <bad
+yes 'From u Sat Nov 21 18:45:02 2026 remote from h' | head -n 101 >bad
+check "a hundred and one hosts" exits 65 from_hub user@home.example <bad
+check "a folder for a letter" exits 66 from_hub user@home.example <"$work"
+MOCHILA_SET='spool.max-size=1000' exits 65 from_hub user@home.example <<-END || fail "more than max-size"
+	From ann x
+
+	$(head -c 2000 /dev/zero | tr '\0' a)
+END
+MOCHILA_SET='spool.min-free=9999G' exits 75 from_hub user@home.example <letter || fail "no room is 75"
+check "of all these nothing was taken" nothing_taken
+
+printf 'From MAILER-DAEMON Sat Nov 21 18:45:02 2026 remote from hub\nSubject: daemon\n\nx\n' >good
+from_hub user@home.example <good 2>said || fail "$(cat said)"
+check "MAILER-DAEMON is the null sender" grep -aq '^MAIL FROM:<>$' "$(holding 'Subject: daemon')"
+printf 'From ann@example.org Sat Nov 21 18:45:02 2026 remote from hub\nSubject: gr\303\274n\n\nx\n' >good
+from_hub user@home.example <good 2>said || fail "$(cat said)"
+check "an @ makes the hosts just the way; 8 bits are said" \
+    grep -aq '^MAIL FROM:<ann@example.org> BODY=8BITMIME$' "$(holding 'Subject: gr')"
+
+# ---- into another's sendmail: its arguments, its status, also behind a pipe ----
+
+cat >other <<-END
+	#!/bin/sh
+	printf '[%s]' "\$@" >"$work/other.args"
+	cat >"$work/other.mail"
+	exit \$(cat "$work/other.status")
+END
+chmod 755 other
+echo 0 >other.status
+cat letter | rmail --sendmail="$work/other" user@home.example "o'neil@home.example" 2>said
+check "another's sendmail takes it" test $? -eq 0
+check "by an argument list" test "$(cat other.args)" = "[-i][-f][hub!ann][--][user@home.example][o'neil@home.example]"
+check "and every byte" cmp letter.plain other.mail
+for status in 75 67 1 78; do
+	echo $status >other.status
+	cat letter | rmail --sendmail="$work/other" user@home.example 2>said
+	got=$?
+	check "its status $status is ours" test $got -eq $status
+done
+echo 0 >other.status
+rm -f other.args
+UU_MACHINE=peer MOCHILA_SET="spool.rmail=sendmail:$work/other" rmail user@home.example <letter 2>said
+check "the settings can say so for UUCP" test -s other.args
+check "a program that is not there is for a person" exits 78 rmail --sendmail=/nowhere/sendmail user@home.example <letter
+
+# ---- sendmail ----
+
+cat >mail <<-END
+	From root Sat Nov 21 18:45:02 2026
+	To: "Bob, the first" <bob@home.example>, cyd@home.example (Cyd (home)),
+	 list: dora@home.example;
+	Bcc: eve@home.example
+	Subject: submitted
+
+	Hello.
+	.
+	not part of it
+END
+check "sendmail -t takes recipients from the header" exits 0 sendmail -t -F 'Ann B' -f ann@hub.example <mail
+got=$(holding 'Subject: submitted')
+for who in bob cyd dora eve; do
+	check "$who gets it" grep -aq "^RCPT TO:<$who@home.example>" "$got"
+done
+check "Bcc is off" test "$(grep -aci '^Bcc' "$got")" -eq 0
+check "the From_ line too" test "$(grep -ac '^From root' "$got")" -eq 0
+check "From, Date and Message-ID are there" test "$(grep -acE '^(From: "Ann B" <ann@hub.example>|Date: |Message-ID: <)' "$got")" -eq 3
+check "a dot ended it" test "$(grep -ac 'not part of it' "$got")" -eq 0
+check "sendmail -i does not end there" exits 0 sendmail -i -f ann@hub.example user@home.example <mail
+check "nor -oi, and -O IgnoreDots" exits 0 sendmail -oi -OIgnoreDots=true -f ann@hub.example user@home.example <mail
+check "both are whole" test "$(grep -arl 'not part of it' hub/spool/out | wc -l)" -eq 2
+check "DSN is carried" exits 0 sendmail -N failure,delay -R hdrs -V 'QQ=1' user@home.example <"$mails/plain.eml"
+check "as RFC 3461 says it" test -n "$(holding '^MAIL FROM:<.*> RET=HDRS ENVID=QQ+3D1')"
+check "for each recipient" test -n "$(holding '^RCPT TO:<user@home.example> NOTIFY=FAILURE,DELAY')"
+echo hello | sendmail bare@home.example 2>said
+check "text without a header gets one" test "$(tr -d '\r' <"$(holding 'RCPT TO:<bare@')" | grep -A1 '^Message-ID' | tail -n 1)" = ""
+check "options that mean nothing here are taken" exits 0 sendmail -v -odq -oem -om -B8BITMIME -h 3 -q \
+    -f '<>' user@home.example <"$mails/plain.eml"
+printf 'EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<-oQ/x>\r\nRCPT TO:<user@home.example>\r\nDATA\r\nSubject: spoken\r\n\r\n..\r\n.\r\nQUIT\r\n' |
+    sendmail -bs >spoken
+check "sendmail -bs speaks SMTP" test "$(grep -c '^250 2.0.0' spoken),$(grep -c '^221' spoken)" = 1,1
+check "and takes no option for an address" test "$(grep -c '^5[0-9]' spoken)" -eq 1
+check "what it took is there" test -n "$(holding 'Subject: spoken')"
+check "sendmail -bp shows what waits" exits 0 sendmail -bp
+taken=$(spooled hub/spool)
+check "sendmail: no recipient" exits 64 sendmail <mail
+check "sendmail -t: none in the header" exits 64 sendmail -t </dev/null
+check "an unknown letter" exits 64 sendmail -Z user@home.example <mail
+check "an unknown mode" exits 64 sendmail -bz user@home.example <mail
+check "-f with a line end (ARG-04)" exits 64 sendmail -f "$(printf 'a\nb')" user@home.example <mail
+check "-F with a header in it" exits 64 sendmail -F "$(printf 'a\nBcc: x')" user@home.example <mail
+check "-V with a line end" exits 64 sendmail -V "$(printf 'a\nb')" user@home.example <mail
+printf 'To: |sh, x@home.example\n\nx\n' >bad
+check "a program in To (ARG-02)" exits 64 sendmail -t <bad
+printf 'To: :include:/etc/shadow\n\nx\n' >bad
+check "a list file in To" exits 64 sendmail -t <bad
+check "sendmail: none of these was taken" nothing_taken
+
+# ---- an ordinary user: mochila-drop ----
+
+test "$(id -u)" -eq 0 || { say "not root: mochila-drop as another user is not tried"; finish; }
+need setpriv
+cp "$build/rmail/mochila-drop" drop && rm -f libexec/mochila-drop && mv drop libexec/mochila-drop
+chmod a+rx .. . hub libexec libexec/mochila-drop
+chmod a+r hub/mochila.conf
+chgrp 65533 hub/spool/drop hub/spool
+chmod 750 hub/spool
+chmod 1730 hub/spool/drop
+as_user() { setpriv --reuid=65534 --regid=65533 --clear-groups "$@"; }
+as_user test -x "$MOCHILA_LIBEXEC/sendmail" -a -r "$work/hub/mochila.conf" ||
+    { say "another user may not reach $work: mochila-drop is not tried"; finish; }
+check "an ordinary user submits" exits 0 as_user "$MOCHILA_LIBEXEC/sendmail" -f nobody@hub.example user@home.example <"$mails/eight-bit.eml"
+dropped=$(find hub/spool/drop -type f)
+check "through drop/" test -s "$dropped"
+check "readable by the spool's account, and nobody else" test "$(stat -c %a "$dropped")" = 640
+bsmtp pack home 2>/dev/null
+check "it is taken from there" test ! -e "$dropped"
+at_last=$(find hub/spool/sent/home -maxdepth 1 -type f | sort | tail -n 1)
+number=$(bsmtp list "$at_last" | awk '/<nobody@hub.example>/ { print $1 }')
+bsmtp cat "$number" "$at_last" | sed 's/\r$//' | tail -c "$(stat -c %s "$mails/eight-bit.eml")" >last
+check "every byte of it" cmp "$mails/eight-bit.eml" last
+check "mochila-drop takes no arguments" exits 64 mochila-drop --help
+check "no entry, no file" exits 65 as_user mochila-drop --root "$work/hub" <"$mails/plain.eml"
+check "closed descriptors are no harm (ARG-03)" exits 65 as_user sh -c "exec mochila-drop --root '$work/hub' <&- >&- 2>&-"
+check "no spool, 78" exits 78 as_user mochila-drop --root /nowhere
+check "nothing half is left" test "$(find hub/spool/drop | wc -l)" -eq 1
+finish
