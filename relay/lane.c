@@ -1,7 +1,10 @@
 #include "relay/lane.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -29,26 +32,27 @@ between(int64_t value, int64_t least, int64_t most)
 	return value < least ? least : value > most ? most : value;
 }
 
-/* When a recipient may be tried: 0 is now. */
+/* When a recipient may be tried, after somebody asked for it then: 0 is now. */
 static int64_t
-rcpt_due(const struct lane *lane, const struct rcpt_status *status)
+rcpt_due(const struct lane *lane, const struct rcpt_status *status, int64_t asked)
 {
 	const struct spool_settings *s = &lane->relay->setup->settings.spool;
 	int64_t age = status->at - lane->message.entry.info.time;
 
-	if (status->state != RCPT_DEFERRED)
+	if (status->state != RCPT_DEFERRED || status->at <= asked)
 		return 0;
 	return status->at + between(age, s->retry_after * CLOCK_SECOND, s->retry_max * CLOCK_SECOND);
 }
 
 /* Of the recipients that wait, the first that is due. */
 static int64_t
-message_due(const struct lane *lane)
+message_due(const struct lane *lane, int64_t asked)
 {
+	const struct rcpt_status *status = lane->message.entry.status;
 	int64_t first = INT64_MAX;
 
 	for (size_t i = 0; i < lane->message.entry.env.rcpts; i++) {
-		int64_t due = lane_waiting(lane, i) ? rcpt_due(lane, &lane->message.entry.status[i]) : INT64_MAX;
+		int64_t due = lane_waiting(lane, i) ? rcpt_due(lane, &status[i], asked) : INT64_MAX;
 		first = due < first ? due : first;
 	}
 	return first;
@@ -61,9 +65,14 @@ is_paused(struct lane *lane)
 	struct retry retry;
 	struct err err;
 
+	lane->asked = 0;
+	lane->failing = false;
 	if (retry_load(&lane->relay->spool, lane->folder, &retry, &err) < 0)
 		return false;
 	int64_t left = retry.next - clock_now();
+	lane->failing = retry.failures > 0;
+	if (!lane->failing)
+		lane->asked = retry.next;
 	str_free(&retry.why);
 	if (left <= 0)
 		return false;
@@ -72,7 +81,55 @@ is_paused(struct lane *lane)
 	return true;
 }
 
+/* What was read at the opening is done with; what somebody wrote since is not. */
+static void
+forget_retry(struct lane *lane)
+{
+	struct retry retry;
+	struct err err;
+
+	if (!lane->failing && lane->asked == 0)
+		return;
+	if (retry_load(&lane->relay->spool, lane->folder, &retry, &err) == 0) {
+		if (lane->failing ? retry.failures > 0 : retry.next == lane->asked)
+			retry_clear(&lane->relay->spool, lane->folder);
+		str_free(&retry.why);
+	}
+	lane->failing = false;
+	lane->asked = 0;
+}
+
 /* the queue */
+
+static int64_t
+changed_at(int dir, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+		return 0;
+	return (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+}
+
+/* Changes when a name comes, goes or changes in the lane's folder or one of its
+ * buckets.  So mail for one destination does not make all the others read their queues. */
+static int64_t
+folder_stamp(const struct lane *lane)
+{
+	struct err err;
+	struct fs_names names = {0};
+	int64_t stamp = changed_at(lane->relay->spool.out, lane->folder);
+
+	if (fs_names(lane->relay->spool.out, lane->folder, &names, &err) < 0)
+		return stamp;
+	int dir = fs_dir(lane->relay->spool.out, lane->folder, &err);
+	for (size_t i = 0; i < names.count && dir >= 0; i++)
+		stamp = (int64_t)((uint64_t)stamp * 31) ^ changed_at(dir, names.name[i]);
+	if (dir >= 0)
+		close(dir);
+	fs_names_free(&names);
+	return stamp;
+}
 
 static void
 close_queue(struct lane *lane)
@@ -89,6 +146,7 @@ open_queue(struct lane *lane)
 
 	if (lane->open)
 		return true;
+	lane->stamp = folder_stamp(lane);	/* before anything is read */
 	if (is_paused(lane))
 		return false;
 	if (queue_open(&lane->queue, &lane->relay->spool, lane->folder, false, &err) < 0) {
@@ -108,6 +166,8 @@ static void
 end_of_queue(struct lane *lane)
 {
 	close_queue(lane);
+	if (!lane->failing)
+		forget_retry(lane);
 	if (lane->again) {
 		pause_for(lane, 0);
 		return;
@@ -164,7 +224,7 @@ take_next(struct lane *lane)
 		end_of_queue(lane);
 		return false;
 	}
-	int64_t due = message_due(lane);
+	int64_t due = message_due(lane, lane->asked);
 	if (due > clock_now()) {
 		pass_over(lane, due);
 		return true;
@@ -202,8 +262,10 @@ lane_new(struct relay *relay, const char *folder, const char *rest,
 }
 
 void
-lane_wake(struct lane *lane)
+lane_wake(struct lane *lane, bool sure)
 {
+	if (!sure && lane->stamp == folder_stamp(lane))
+		return;
 	if (lane->open)
 		lane->again = true;
 	else
@@ -285,13 +347,14 @@ lane_done(struct lane *lane, const struct err *err)
 {
 	bool noted = note(lane);
 
-	come_back_at(lane, message_due(lane));
+	come_back_at(lane, message_due(lane, 0));
 	message_close(&lane->message);
 	lane->busy = false;
 	if (err != NULL) {
 		pause_destination(lane, err);
 	} else {
-		retry_clear(&lane->relay->spool, lane->folder);
+		if (lane->failing)
+			forget_retry(lane);
 		pause_for(lane, noted ? 0 : TROUBLE_SECONDS * CLOCK_SECOND);
 	}
 	if (lane->relay->runner.stopping) {

@@ -32,11 +32,14 @@ struct lane {
 	bool busy;		/* the message is with the transport */
 	bool again;		/* something came while the queue was being read */
 	int64_t due;		/* the first of those that were not due yet; 0: none */
+	bool failing;		/* the destination was unreachable when last tried */
+	int64_t asked;		/* somebody said so: what was deferred before is due (retry_now) */
+	int64_t stamp;		/* of the folder when the queue was opened */
 };
 
 struct lane *lane_new(struct relay *relay, const char *folder, const char *rest,
     const struct transport *transport);
-void lane_wake(struct lane *lane);
+void lane_wake(struct lane *lane, bool sure);	/* not sure: only if its folder has changed */
 void lane_stop(struct lane *lane);	/* after the message that is under way */
 void lane_free(struct lane *lane);
 

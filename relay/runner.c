@@ -51,7 +51,7 @@ add_lane(struct runner *runner, const char *folder)
 }
 
 void
-runner_look(struct runner *runner)
+runner_look(struct runner *runner, bool sure)
 {
 	struct fs_names names = {0};
 	struct err err;
@@ -67,7 +67,7 @@ runner_look(struct runner *runner)
 			add_lane(runner, names.name[i]);
 	fs_names_free(&names);
 	for (size_t i = 0; i < runner->lanes; i++)
-		lane_wake(runner->lane[i]);
+		lane_wake(runner->lane[i], sure);
 }
 
 void

@@ -19,7 +19,8 @@ struct runner {
 };
 
 void runner_start(struct runner *runner, struct relay *relay);
-void runner_look(struct runner *runner);	/* something may have come: wakes every lane */
+void runner_look(struct runner *runner, bool sure);	/* something may have come: wakes those
+					   whose folder has changed, or, to be sure, all */
 void runner_stop(struct runner *runner);	/* each lane ends with its message */
 bool runner_busy(const struct runner *runner);
 void runner_close(struct runner *runner);	/* at once: what was under way is kept */

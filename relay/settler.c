@@ -7,9 +7,8 @@
 #include "relay/relay.h"
 
 static void
-settle(void *ctx)
+settle(struct settler *settler, bool sure)
 {
-	struct settler *settler = ctx;
 	struct settled settled = {0};
 	struct err err;
 
@@ -18,7 +17,13 @@ settle(void *ctx)
 	if (settled.messages > 0 || settled.held > 0)
 		log_debug("-: event=settled messages=%zu repeats=%zu held=%zu", settled.messages,
 		    settled.repeats, settled.held);
-	runner_look(&settler->relay->runner);
+	runner_look(&settler->relay->runner, sure);
+}
+
+static void
+settle_soon(void *ctx)
+{
+	settle(ctx, false);
 }
 
 static void
@@ -27,7 +32,7 @@ each_minute(void *ctx)
 	struct settler *settler = ctx;
 
 	timer_set(&settler->minute, 60 * CLOCK_SECOND);
-	settle(settler);
+	settle(settler, true);
 }
 
 static void
@@ -47,7 +52,7 @@ settler_start(struct settler *settler, struct relay *relay)
 	struct err err;
 
 	*settler = (struct settler){ .relay = relay };
-	timer_start(&settler->soon, &relay->loop, settle, settler);
+	timer_start(&settler->soon, &relay->loop, settle_soon, settler);
 	timer_start(&settler->minute, &relay->loop, each_minute, settler);
 	settler->bell = spool_bell_open(&relay->spool, &err);
 	if (settler->bell >= 0)

@@ -168,6 +168,16 @@ act_release(struct door *door, const struct held_file *file, const char *words, 
 	return let_in(door, file, "released", err);
 }
 
+/* A site is due as a whole; what the relay carries may be deferred by recipient, too. */
+static int
+make_due(struct door *door, const char *site, struct err *err)
+{
+	if (strchr(site, ':') != NULL)
+		return retry_now(&door->spool, site, err);
+	retry_clear(&door->spool, site);
+	return 0;
+}
+
 static int
 act_retry(struct door *door, const struct held_file *file, const char *words, struct err *err)
 {
@@ -176,7 +186,8 @@ act_retry(struct door *door, const struct held_file *file, const char *words, st
 		return let_in(door, file, "retried", err);
 	if (file->match->where != DOOR_WAITING)
 		return not_from(file->match, "tried again", err);
-	retry_clear(&door->spool, file->match->site);
+	if (make_due(door, file->match->site, err) < 0)
+		return -1;
 	spool_event(&door->spool, file->name, "event=due by=hand site=%s", file->match->site);
 	return 0;
 }
@@ -277,8 +288,7 @@ retry_one(struct door *door, const char *what, struct err *err)
 {
 	if (settings_site(&door->settings, what) == NULL && !has_queue(&door->spool, what))
 		return act_on_id(door, what, act_retry, NULL, err);
-	retry_clear(&door->spool, what);
-	return 0;
+	return make_due(door, what, err);
 }
 
 static int
@@ -288,11 +298,12 @@ retry_all(struct door *door, struct err *err)
 
 	if (fs_names(door->spool.out, ".", &names, err) < 0)
 		return -1;
-	for (size_t i = 0; i < names.count; i++)
+	int result = 0;
+	for (size_t i = 0; i < names.count && result == 0; i++)
 		if (names.name[i][0] != '.')
-			retry_clear(&door->spool, names.name[i]);
+			result = make_due(door, names.name[i], err);
 	fs_names_free(&names);
-	return 0;
+	return result;
 }
 
 static int

@@ -395,28 +395,44 @@ pause_after(const struct spool_settings *s, unsigned failures)
 	return pause * CLOCK_SECOND + (int64_t)(jitter % 1000) * pause * 200;	/* + 0-20 % */
 }
 
-int
-retry_failed(const struct spool *spool, const char *site, const char *why, struct err *err)
+static int
+retry_store(const struct spool *spool, const char *site, const struct retry *retry,
+    const char *why, struct err *err)
 {
-	struct retry retry;
 	struct str text = {0};
 
-	if (retry_load(spool, site, &retry, err) < 0)
-		retry = (struct retry){0};
-	retry.failures++;
-	retry.next = clock_now() + pause_after(&spool->settings->spool, retry.failures);
 	str_add_text(&text, "next=");
-	clock_utc(retry.next, &text);
-	str_printf(&text, " failures=%u why=", retry.failures);
+	clock_utc(retry->next, &text);
+	str_printf(&text, " failures=%u why=", retry->failures);
 	log_escape(&text, span_of(why), 600);
 	str_add_char(&text, '\n');
-	str_free(&retry.why);
 	int dir = fs_dir(spool->out, site, err);
 	int result = dir < 0 ? -1 : fs_replace(dir, ".retry", str_span(&text), 0640, err);
 	if (dir >= 0)
 		close(dir);
 	str_free(&text);
 	return result;
+}
+
+int
+retry_failed(const struct spool *spool, const char *site, const char *why, struct err *err)
+{
+	struct retry retry;
+
+	if (retry_load(spool, site, &retry, err) < 0)
+		retry = (struct retry){0};
+	retry.failures++;
+	retry.next = clock_now() + pause_after(&spool->settings->spool, retry.failures);
+	str_free(&retry.why);
+	return retry_store(spool, site, &retry, why, err);
+}
+
+int
+retry_now(const struct spool *spool, const char *site, struct err *err)
+{
+	const struct retry retry = { .next = clock_now() };
+
+	return retry_store(spool, site, &retry, "by hand", err);
 }
 
 void

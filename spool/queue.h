@@ -64,6 +64,8 @@ struct retry {
 int retry_load(const struct spool *spool, const char *site, struct retry *retry, struct err *err);
 int retry_failed(const struct spool *spool, const char *site, const char *why, struct err *err);
 void retry_clear(const struct spool *spool, const char *site);
+int retry_now(const struct spool *spool, const char *site, struct err *err);	/* a person says so:
+			   next is now with no failures, and what was deferred before is due */
 
 /*
  * batch - messages that travel together to a peer: sent/SITE/B and B.d/.

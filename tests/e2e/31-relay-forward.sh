@@ -28,6 +28,8 @@ script one "$taken"'say one\n< MAIL\n> 421 4.3.2 enough for one connection\nclos
 script all "$taken"'say all\n< QUIT\n> 221 bye\n'
 script dsn '< MAIL FROM:<a@b.example> SIZE=\n> 250 ok\n< RCPT TO:<x@dsn.example> NOTIFY=FAILURE ORCPT=rfc822;y@z.example\n> 250 ok\n< DATA\n> 354 go\n<.\n> 250 ok\nsay dsn\n< QUIT\n> 221 bye\n'
 script some '< MAIL\n> 250 ok\n< RCPT TO:<good@\n> 250 ok\n< RCPT TO:<later@\n> 451 4.2.1 try later\n< DATA\n> 354 go\n<.\n> 250 2.0.0 taken\nsay some\n< QUIT\n> 221 bye\n'
+script asked '< MAIL\n> 250 ok\n< RCPT TO:<a@\n> 451 4.2.1 not now\n< DATA\n> 503 no\nsay no\n< QUIT\n> 221 bye\n'
+script granted "$taken"'say yes\n< QUIT\n> 221 bye\n'
 script rest '< MAIL\n> 250 ok\n< RCPT TO:<later@\n> 250 ok\n< DATA\n> 354 go\n<.\n> 250 2.0.0 taken\nsay rest\n< QUIT\n> 221 bye\n'
 script slow '< MAIL\n> 250 ok\n< RCPT\n> 250 ok\n< DATA\nsay slow\nwait 1500\n> 354 go\n< Received\nsay more\n'
 printf 'say deaf\nwait 30000\n' >"$work/deaf"
@@ -43,6 +45,7 @@ cd "$work" || exit 99
 serve parts some rest && parts=$port
 sed -i '1i wait 1000' one
 serve twice one all && twice=$port
+serve asked asked granted && asked=$port
 serve dsns dsn && dsns=$port
 serve deafs deaf && deafs=$port
 serve slows slow && slows=$port
@@ -59,6 +62,7 @@ cat >>"$hub/mochila.conf" <<-END
 	gone.example = smtp:127.0.0.1:$home_port
 	parts.example = smtp:127.0.0.1:$parts
 	twice.example = smtp:127.0.0.1:$twice
+	asked.example = smtp:127.0.0.1:$asked
 	dsn.example = smtp:127.0.0.1:$dsns
 	deaf.example = smtp:127.0.0.1:$deafs
 	slow.example = smtp:127.0.0.1:$slows
@@ -122,6 +126,18 @@ wait_for 10 said slows slow
 mv "$hub/spool/out/smtp:127.0.0.1:$slows"/*/*-* "$hub/spool/hold/"
 check "a mail moved away while it is sent" wait_for 10 grep -q "event=moved-away" "$work/hub.log"
 check "is not sent" test "$(messages "$hub/spool/hold")" -eq 1
+
+relay=$hub_relay
+kill "$relay"
+wait "$relay"
+relay_up "$hub" --set spool.retry-after=1h || fail "the hub did not come back"
+hub_relay=$relay main=$(at "$hub")
+mail "$main" a@b.example a@asked.example asked
+check "a mail that is deferred for an hour" wait_for 10 said asked no
+check "is tried when somebody asks" mochila --root "$hub" retry "smtp:127.0.0.1:$asked"
+check "at once" wait_for 5 said asked yes
+check "and is gone" wait_for 5 waiting "smtp:127.0.0.1:$asked" 0
+
 killed "$home_relay"
 i=0
 while [ $i -lt 20 ]; do mail "$main" a@b.example dave@home.example "mail $i" || fail "mail $i"; i=$((i + 1)); done
