@@ -5,3 +5,13 @@ tests_unit_uucp_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_uucp_LDADD = $(UUCICO_LIBS) $(CHECK_LIBS)
 
 dist_check_SCRIPTS += %D%/e2e/20-uucico-exec.sh %D%/e2e/21-uucico-taylor.sh %D%/e2e/22-uucico-ssh.sh
+
+if FUZZERS
+noinst_PROGRAMS += tests/fuzz/uucp
+else
+check_PROGRAMS += tests/fuzz/uucp
+endif
+tests_fuzz_uucp_SOURCES = %D%/fuzz/uucp.c
+tests_fuzz_uucp_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_uucp_LDADD = $(FUZZ_REPLAY) $(UUCICO_LIBS)
+EXTRA_DIST += %D%/fuzz/uucp.dict %D%/fuzz/seeds/uucp
