@@ -1,6 +1,7 @@
 # relay: the daemon that takes, keeps and forwards (relay/relay.h).
 sbin_PROGRAMS += relay/mochila-relay
 relay_sources = \
+	%D%/acceptor.c %D%/acceptor.h \
 	%D%/access.c %D%/access.h \
 	%D%/lane.c %D%/lane.h \
 	%D%/ready.c %D%/ready.h \

@@ -223,6 +223,7 @@ relay_start(struct relay *relay, struct err *err)
 	    spool_repair(&relay->spool, err) < 0)
 		return -1;
 	timer_start(&relay->patience, &relay->loop, out_of_patience, relay);
+	acceptor_start(&relay->acceptor, &relay->loop, &relay->spool);
 	runner_start(&relay->runner, relay);
 	settler_start(&relay->settler, relay);
 	for (size_t i = 0; i < relay->doors; i++)
@@ -310,6 +311,7 @@ relay_close(struct relay *relay)
 		session_break(relay->sessions);
 	runner_close(&relay->runner);
 	settler_close(&relay->settler);
+	acceptor_close(&relay->acceptor);
 	drop_doors(relay);
 	timer_free(&relay->patience);
 	if (relay->spool.settings != NULL)

@@ -2,6 +2,7 @@
  * relay - the daemon: one process, one loop, several instances.
  *
  *	session-NAME	one connection; what it speaks is a row of services (service.h)
+ *	acceptor	one sync for what several of them accept at once
  *	settler		turns what was accepted into files per destination, soon
  *	runner, lane	carry those files on: a lane is a destination, how it
  *			is reached a row of transports (transport.h)
@@ -14,6 +15,7 @@
 #define RELAY_RELAY_H
 
 #include "lib/net/listen.h"
+#include "relay/acceptor.h"
 #include "relay/access.h"
 #include "relay/runner.h"
 #include "relay/settler.h"
@@ -52,6 +54,7 @@ struct relay {
 	size_t doors;
 	struct session *sessions;
 	size_t session_count;
+	struct acceptor acceptor;
 	struct settler settler;
 	struct runner runner;
 	struct timer patience;	/* with sessions and lanes, once we are ending */

@@ -22,6 +22,7 @@ struct smtp {
 	struct session *session;
 	struct smtp_server server;
 	struct arrival arrival;
+	struct waiter waiter;		/* for the sync that makes it durable */
 	struct header_gather header;
 	struct str id;			/* of the message under way */
 	bool counted;			/* its hops were */
@@ -30,6 +31,8 @@ struct smtp {
 	uint64_t body, body_before;	/* bytes of it so far; and when the deadline was set */
 	char *host;
 };
+
+static void follow(struct smtp *smtp);
 
 static const struct relay_settings *
 limits_of(const struct smtp *smtp)
@@ -41,6 +44,19 @@ static const struct settings *
 settings_of(const struct smtp *smtp)
 {
 	return &smtp->session->setup->settings;
+}
+
+static bool
+in_body(const struct smtp *smtp)
+{
+	return smtp->arrival.spool != NULL || smtp->server.mode == SMTP_DATA ||
+	    smtp->server.mode == SMTP_CHUNK;
+}
+
+static bool
+in_transaction(const struct smtp *smtp)
+{
+	return smtp->server.env.begun || in_body(smtp);
 }
 
 /* the decisions */
@@ -111,11 +127,33 @@ static void
 forget(struct smtp *smtp)
 {
 	arrival_close(&smtp->arrival);
-	smtp->arrival.fd = -1;
+	smtp->arrival = (struct arrival){ .fd = -1 };
 	str_clear(&smtp->header.text);
 	smtp->header = (struct header_gather){ .text = smtp->header.text, .max = HEADER_MAX };
 	smtp->counted = false;
 	smtp->body = smtp->body_before = 0;
+}
+
+/* Is anybody else in the middle of a message? */
+static bool
+others_busy(const struct smtp *smtp)
+{
+	for (const struct session *s = smtp->session->relay->sessions; s != NULL; s = s->next)
+		if (s != smtp->session && s->service == &service_smtp && in_transaction(s->work))
+			return true;
+	return false;
+}
+
+/* A file of its own is quickest for one, sharing a sync is for many. */
+static int
+open_arrival(struct smtp *smtp, struct err *err)
+{
+	struct relay *relay = smtp->session->relay;
+
+	if (!others_busy(smtp))
+		return arrival_open(&smtp->arrival, &relay->spool, NULL, err);
+	arrival_join(&smtp->arrival, &relay->acceptor.journal);
+	return 0;
 }
 
 static int
@@ -130,7 +168,7 @@ on_begin(void *ctx, const struct envelope *env, struct err *err)
 	str_set_span(&info.id, str_span(&smtp->id));
 	str_set(&info.from, "smtp");
 	str_set_span(&info.client, str_span(&smtp->session->client));
-	int result = arrival_open(&smtp->arrival, &smtp->session->relay->spool, NULL, err);
+	int result = open_arrival(smtp, err);
 	if (result == 0)
 		result = arrival_begin(&smtp->arrival, &info, env, err);
 	if (result == 0)
@@ -185,6 +223,40 @@ log_accepted(struct smtp *smtp)
 	    limits_of(smtp)->name);
 }
 
+static void
+accepted(struct smtp *smtp, struct err *err)
+{
+	log_accepted(smtp);
+	smtp->messages++;
+	smtp->accepted = true;
+	err_set(err, ERR_NONE, "%s accepted", str_c(&smtp->id));
+	forget(smtp);
+}
+
+static void
+not_accepted(struct smtp *smtp, const struct err *err)
+{
+	log_refusal(smtp, &smtp->server.env, (struct span){ "", 0 }, err);
+	forget(smtp);
+}
+
+/* The sync that we waited for. */
+static void
+on_synced(struct waiter *waiter, const struct err *trouble)
+{
+	struct smtp *smtp = (struct smtp *)((char *)waiter - offsetof(struct smtp, waiter));
+	struct err err = {0};
+
+	if (trouble == NULL) {
+		accepted(smtp, &err);
+	} else {
+		err = *trouble;
+		not_accepted(smtp, &err);
+	}
+	smtp_server_answer(&smtp->server, trouble == NULL ? 0 : -1, &err);
+	follow(smtp);
+}
+
 static int
 on_end(void *ctx, struct err *err)
 {
@@ -194,16 +266,16 @@ on_end(void *ctx, struct err *err)
 	if (result == 0)
 		result = arrival_end(&smtp->arrival, err);
 	if (result == 0)
-		result = arrival_commit(&smtp->arrival, err);
-	if (result == 0) {
-		log_accepted(smtp);
-		smtp->messages++;
-		smtp->accepted = true;
-		err_set(err, ERR_NONE, "%s accepted", str_c(&smtp->id));
-	} else {
-		log_refusal(smtp, &smtp->server.env, (struct span){ "", 0 }, err);
+		result = arrival_post(&smtp->arrival, err);
+	if (result > 0) {
+		smtp->waiter.answer = on_synced;
+		acceptor_wait(&smtp->session->relay->acceptor, &smtp->waiter);
+		return SMTP_LATER;
 	}
-	forget(smtp);
+	if (result == 0)
+		accepted(smtp, err);
+	else
+		not_accepted(smtp, err);
 	return result;
 }
 
@@ -224,29 +296,6 @@ static const struct smtp_server_hooks hooks = {
 
 /* the session */
 
-static bool
-in_body(const struct smtp *smtp)
-{
-	return smtp->arrival.fd >= 0 || smtp->server.mode == SMTP_DATA ||
-	    smtp->server.mode == SMTP_CHUNK;
-}
-
-static bool
-in_transaction(const struct smtp *smtp)
-{
-	return smtp->server.env.begun || in_body(smtp);
-}
-
-/* Is anybody in the middle of a message?  Then settling can wait for him. */
-static bool
-others_busy(const struct smtp *smtp)
-{
-	for (const struct session *s = smtp->session->relay->sessions; s != NULL; s = s->next)
-		if (s->service == &service_smtp && in_transaction(s->work))
-			return true;
-	return false;
-}
-
 /* The deadline counts from each reply of ours; SMTP-14: per command, not per read. */
 static void
 set_deadline(struct smtp *smtp)
@@ -263,7 +312,7 @@ follow(struct smtp *smtp)
 
 	if (smtp->accepted) {
 		smtp->accepted = false;
-		settler_wake(&session->relay->settler, others_busy(smtp));
+		settler_wake(&session->relay->settler, in_transaction(smtp) || others_busy(smtp));
 	}
 	if (session->relay->ending && !in_transaction(smtp))
 		smtp_server_close(&smtp->server, "421 4.3.2 shutting down, please come back");
@@ -360,6 +409,7 @@ smtp_close(struct session *session)
 
 	log_info("-: event=disconnect relay=%s client=%s messages=%zu refused=%zu", limits_of(smtp)->name,
 	    str_c(&session->where), smtp->messages, smtp->refused);
+	acceptor_leave(&smtp->waiter);
 	forget(smtp);
 	str_free(&smtp->header.text);
 	smtp_server_free(&smtp->server);

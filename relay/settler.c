@@ -12,6 +12,8 @@ settle(struct settler *settler, bool sure)
 	struct settled settled = {0};
 	struct err err;
 
+	if (acceptor_hand_over(&settler->relay->acceptor, &err) < 0)
+		log_error("-: event=settle-failed why=\"%s\"", err.text);
 	if (spool_settle(&settler->relay->spool, &settled, &err) < 0)
 		log_error("-: event=settle-failed why=\"%s\"", err.text);
 	if (settled.messages > 0 || settled.held > 0)
