@@ -324,6 +324,28 @@ job_begin(struct job *job, const struct spool *spool, const char *peer, const ch
 	return result;
 }
 
+void
+job_drop(struct job *job)
+{
+	struct str path = {0};
+	struct err err;
+
+	own_path(job, ".open", &path);
+	if (job->fd >= 0 && fs_remove(job->spool->xqt, str_c(&path), &err) < 0)
+		log_warn("xqt/%s", err.text);
+	str_free(&path);
+}
+
+/* A file whose sync failed says nothing true any more: it is received anew. */
+static int
+sync_or_drop(struct job *job, struct err *err)
+{
+	if (fs_sync(job->fd, err) == 0)
+		return 0;
+	job_drop(job);
+	return -1;
+}
+
 int
 job_write(struct job *job, const void *bytes, size_t len, struct err *err)
 {
@@ -333,7 +355,7 @@ job_write(struct job *job, const void *bytes, size_t len, struct err *err)
 		return -1;
 	bool grown = (job->have + len) / SYNC_EACH > job->have / SYNC_EACH;
 	job->have += len;
-	return grown ? fs_sync_data(job->fd, err) : 0;
+	return grown ? sync_or_drop(job, err) : 0;
 }
 
 /* --- commit --- */
@@ -359,7 +381,7 @@ job_commit_as(struct job *job, const char *name, struct err *err)
 	if (job->size != UINT64_MAX && job->have != job->size)
 		return err_set(err, ERR_TEMP, "a job with %llu of %llu bytes",
 		    (unsigned long long)job->have, (unsigned long long)job->size);
-	if (fs_sync(job->fd, err) < 0 || put_into_place(job, name, err) < 0)
+	if (sync_or_drop(job, err) < 0 || put_into_place(job, name, err) < 0)
 		return -1;
 	close(job->fd);
 	job->fd = -1;
@@ -372,24 +394,12 @@ job_commit(struct job *job, struct err *err)
 	return job_commit_as(job, str_c(&job->key), err);
 }
 
-void
-job_drop(struct job *job)
-{
-	struct str path = {0};
-	struct err err;
-
-	own_path(job, ".open", &path);
-	if (job->fd >= 0 && fs_remove(job->spool->xqt, str_c(&path), &err) < 0)
-		log_warn("xqt/%s", err.text);
-	str_free(&path);
-}
-
 static void
 keep_part(struct job *job)
 {
 	struct err err;
 
-	if (fs_sync(job->fd, &err) < 0 || move_own(job, ".open", ".part", &err) < 0)
+	if (sync_or_drop(job, &err) < 0 || move_own(job, ".open", ".part", &err) < 0)
 		log_warn("xqt/%s: a partial job is not kept whole: %s", str_c(&job->peer), err.text);
 }
 

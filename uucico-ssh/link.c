@@ -19,10 +19,11 @@ stop(int number)
 	told_to_stop = number;
 }
 
+static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
+
 void
 link_signals(void)
 {
-	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
 	struct sigaction action = { .sa_handler = stop };
 	sigset_t mine;
 
@@ -36,6 +37,16 @@ link_signals(void)
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
 		sigdelset(&outside, numbers[i]);
 	signal(SIGPIPE, SIG_IGN);
+}
+
+void
+link_signals_off(void)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL };
+
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+		sigaction(numbers[i], &action, NULL);
+	sigprocmask(SIG_SETMASK, &outside, NULL);
 }
 
 static void

@@ -73,7 +73,11 @@ find_site(struct main *m, struct err *err)
 		return err_set(err, ERR_CONFIG, "there is no [site %s] in mochila.conf", name);
 	if (!answering(m) && m->site->link[0] == '\0')
 		return err_set(err, ERR_CONFIG, "[site %s] has no link: it calls us", name);
-	return 0;
+	for (const char *letter = m->site->protocols; *letter != '\0'; letter++)
+		if (uucp_letter_known(*letter))
+			return 0;
+	return err_set(err, ERR_CONFIG, "[site %s] protocols = %s: none of them is spoken here; say e", name,
+	    m->site->protocols);
 }
 
 /* What our standard error would carry costs the caller bytes, and he cannot use it. */
@@ -168,11 +172,10 @@ converse(struct main *m, const char *busy, struct err *err)
 	if (busy == NULL && !m->no_pack && m->site->pack)
 		helper_run("bsmtp", "pack", m->site->name, PACK_SECONDS);
 	int result = call_run(&call, err);
+	link_signals_off();
 	if (result == 0)	/* what was met on the way to success is no failure */
 		*err = (struct err){0};
 	remember(m, err);
-	if (busy == NULL && !m->no_jobs && m->site->run_jobs)
-		helper_run("uuxqt", "-s", m->site->name, JOBS_SECONDS);
 	return result < 0 ? err_prefix(err, "%s", m->site->name) : 0;
 }
 
@@ -184,8 +187,11 @@ run(struct main *m, struct err *err)
 	if (lock < 0 && !(answering(m) && errno == EWOULDBLOCK))
 		return -1;
 	int result = converse(m, lock < 0 ? "LCK" : NULL, err);
-	if (lock >= 0)
-		close(lock);
+	if (lock < 0)
+		return result;
+	close(lock);	/* the site may call again while its jobs run */
+	if (!m->no_jobs && m->site->run_jobs)
+		helper_run("uuxqt", "-s", m->site->name, JOBS_SECONDS);
 	return result;
 }
 
