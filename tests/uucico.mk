@@ -4,7 +4,7 @@ tests_unit_uucp_SOURCES = %D%/unit/uucp.c %D%/unit/uucp.h %D%/unit/uucp-sides.c
 tests_unit_uucp_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_uucp_LDADD = $(UUCICO_LIBS) $(CHECK_LIBS)
 
-dist_check_SCRIPTS += %D%/e2e/20-uucico-exec.sh %D%/e2e/21-uucico-taylor.sh %D%/e2e/22-uucico-ssh.sh
+dist_check_SCRIPTS += %D%/crash/call-faults.sh %D%/e2e/20-uucico-exec.sh %D%/e2e/21-uucico-taylor.sh %D%/e2e/22-uucico-ssh.sh
 
 if FUZZERS
 noinst_PROGRAMS += tests/fuzz/uucp

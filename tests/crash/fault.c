@@ -23,6 +23,16 @@
 #include <unistd.h>
 
 static unsigned long calls;
+static const char *at, *what, *count_file;
+
+/* Read at once: a program may clean its environment. */
+__attribute__((constructor)) static void
+instructions(void)
+{
+	at = getenv("FAULT_AT");
+	what = getenv("FAULT");
+	count_file = getenv("FAULT_COUNT");
+}
 
 static int
 error_number(const char *name)
@@ -41,7 +51,6 @@ error_number(const char *name)
 static int
 fault(int needs_room)
 {
-	const char *at = getenv("FAULT_AT"), *what = getenv("FAULT");
 	unsigned long n = at != NULL ? strtoul(at, NULL, 10) : 0;
 
 	calls++;
@@ -62,8 +71,7 @@ fault(int needs_room)
 __attribute__((destructor)) static void
 report(void)
 {
-	const char *path = getenv("FAULT_COUNT");
-	FILE *file = path != NULL ? fopen(path, "w") : NULL;
+	FILE *file = count_file != NULL ? fopen(count_file, "w") : NULL;
 
 	if (file != NULL) {
 		fprintf(file, "%lu\n", calls);

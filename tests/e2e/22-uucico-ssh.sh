@@ -78,7 +78,7 @@ check "bytes of TCP are counted" awk '{ for (i = 1; i <= NF; i++) { split($i, v,
 from_home third
 check "an ecdsa key" exits 0 ours -s hub --set="site hub.key=keys/ecdsa"
 check "works too" test "$(there "$hub" third)" -eq 1
-eval "$(ssh-agent -s -a "$work/agent")" >/dev/null
+eval "$(ssh-agent -s)" >/dev/null
 trap 'stop_all; kill "$SSH_AGENT_PID"' EXIT
 mv "$keys/id_ed25519" "$work/id"
 check "no key and an empty agent" exits 77 ours -s hub
