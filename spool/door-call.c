@@ -68,5 +68,4 @@ other_run(struct door *door, int argc, char **argv, struct err *err)
 OTHER(bsmtp, "...", "batches: pack, unpack, list, check, cat");
 OTHER(rmail, "ADDRESS ...", "take one message from stdin, as UUCP does");
 OTHER(sendmail, "...", "take one message from stdin, as sendmail does");
-OTHER(uux, "...", "queue a command for another site");
 OTHER(uuxqt, "...", "run what other sites sent us to run");

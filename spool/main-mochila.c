@@ -22,7 +22,6 @@ static const struct door_command *const commands[] = {
 	&door_bsmtp,
 	&door_rmail,
 	&door_sendmail,
-	&door_uux,
 	&door_uuxqt,
 };
 

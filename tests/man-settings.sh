@@ -30,7 +30,7 @@ bad=0
 for command in $(./spool/mochila --help | sed -n 's/^  \([a-z]\{1,\}\) .*/\1/p'); do
 	grep -qE "^\.It Ic (.* )?$command( |\$)" "$page" ||
 		{ echo "mochila.1 does not know $command"; bad=1; }
-	case $command in bsmtp | rmail | sendmail | uux | uuxqt) continue ;; esac
+	case $command in bsmtp | rmail | sendmail | uuxqt) continue ;; esac
 	for option in $(./spool/mochila "$command" --help |
 	    sed -n 's/^ *\(-.\)\{0,1\}\(, \)\{0,1\}--\([-a-z]*\).*/\3/p'); do
 		test "$option" = help || grep -q -e "Fl -$option" "$page" ||

@@ -235,7 +235,7 @@ if test -x "$MOCHILA_LIBEXEC/bsmtp"; then
 	check "settings are passed on" gives "host = door.example" m --set spool.host=door.example bsmtp --show-config
 	check "options of others are theirs" exits 0 m bsmtp --help
 fi
-check "a program that is not there is said to be" exits 69 env MOCHILA_LIBEXEC="$work/none" mochila uux
+check "a program that is not there is said to be" exits 69 env MOCHILA_LIBEXEC="$work/none" mochila uuxqt
 
 # ---- a spool that changes while it is read --------------------------------------------
 

@@ -11,7 +11,7 @@ check "make install" install_here install
 bin=$(where bindir) sbin=$(where sbindir) libexec=$(where pkglibexecdir) man=$(where mandir)
 examples=$(where examplesdir)
 for program in "$bin/mochila" "$bin/uucico-ssh" "$sbin/mochila-relay" "$libexec/bsmtp" \
-    "$libexec/rmail" "$libexec/sendmail" "$libexec/uux" "$libexec/uuxqt"; do
+    "$libexec/rmail" "$libexec/sendmail" "$libexec/uuxqt"; do
 	check "${program#"$work/root"} is a program" test -f "$program" -a -x "$program"
 done
 for alias in rsmtp rgsmtp; do
