@@ -548,10 +548,36 @@ in_drop(const struct spool *spool, const char *name)
 	    fstatat(spool->drop, name + 2, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+static int settle_folder(struct settling *s, struct err *err);
+
+/* An earlier arrival of the same name, committed and half moved on by a process that died, is
+ * finished first: its ids may be in seen/ already, so this one's would pass for repeats.  1:
+ * nothing of it is left, 0: another is at it, -1. */
+static int
+finish_earlier(const struct settling *s, struct err *err)
+{
+	struct settling earlier = { .spool = s->spool, .settled = s->settled, .placer = s->placer,
+		.name = s->name, .fd = -1, .dir = -1, .peer_lock = -1 };
+	struct stat st;
+	struct str inside = {0};
+
+	str_set_span(&earlier.folder, str_span(&s->folder));
+	str_printf(&inside, "%s/%s", str_c(&earlier.folder), s->name);
+	int result = settle_folder(&earlier, err);
+	settling_close(&earlier);
+	if (result == 0)
+		result = fstatat(s->spool->in, str_c(&inside), &st, AT_SYMLINK_NOFOLLOW) < 0;
+	str_free(&inside);
+	return result;
+}
+
 static int
 settle_file(struct settling *s, struct err *err)
 {
 	int got = take_file(s, s->spool->in, err);
+
+	if (got > 0)
+		got = finish_earlier(s, err);
 
 	/* What came through drop/ waits until it can come no second time. */
 	if (got <= 0 || in_drop(s->spool, s->name))

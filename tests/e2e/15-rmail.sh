@@ -84,13 +84,13 @@ cat >other <<-END
 END
 chmod 755 other
 echo 0 >other.status
-cat letter | rmail --sendmail="$work/other" user@home.example "o'neil@home.example" 2>said
+rmail --sendmail="$work/other" user@home.example "o'neil@home.example" <letter 2>said
 check "another's sendmail takes it" test $? -eq 0
 check "by an argument list" test "$(cat other.args)" = "[-i][-f][hub!ann][--][user@home.example][o'neil@home.example]"
 check "and every byte" cmp letter.plain other.mail
 for status in 75 67 1 78; do
 	echo $status >other.status
-	cat letter | rmail --sendmail="$work/other" user@home.example 2>said
+	rmail --sendmail="$work/other" user@home.example <letter 2>said
 	got=$?
 	check "its status $status is ours" test $got -eq $status
 done

@@ -677,6 +677,28 @@ START_TEST(settling_is_finished_when_S_is_inside_S_d)
 }
 END_TEST
 
+/* A job run again after its first run was killed between the commit and the last move. */
+START_TEST(what_comes_again_does_not_undo_what_was_committed)
+{
+	struct str text = {0};
+	struct span id = SPAN("1");
+
+	accept_one(to_home, "x\r\n", "ship", "1", "b-1");
+	ck_assert_int_eq(mkdirat(spool.in, "b-1.d", 0750), 0);
+	int dir = openat(spool.in, "b-1.d", O_RDONLY);
+	ck_assert_int_eq(renameat(spool.in, "b-1", dir, "b-1"), 0);
+	sample(&text);
+	write_file(dir, "home=A=20261121T210450.814751-25d4d5aabf1c8a29-1", text.p, text.len);
+	close(dir);
+	OK(seen_note(&spool, "ship", &id, 1, &err));
+	accept_one(to_home, "x\r\n", "ship", "1", "b-1");
+	ck_assert_uint_eq(settle().repeats, 1);
+	ck_assert_uint_eq(waiting("home"), 1);
+	ck_assert_uint_eq(count(spool.in, "."), 0);
+	str_free(&text);
+}
+END_TEST
+
 START_TEST(an_empty_S_d_is_removed)
 {
 	ck_assert_int_eq(mkdirat(spool.in, "b-1.d", 0750), 0);
@@ -1046,7 +1068,8 @@ main(void)
 		a_dead_writers_journal_is_settled_to_its_last_whole_entry,
 		a_journal_taken_away_promises_nothing,
 		settling_is_begun_again_when_S_is_beside_S_d,
-		settling_is_finished_when_S_is_inside_S_d, an_empty_S_d_is_removed,
+		settling_is_finished_when_S_is_inside_S_d,
+		what_comes_again_does_not_undo_what_was_committed, an_empty_S_d_is_removed,
 		orphans_in_tmp_go_and_living_writers_stay, the_queue_gives_grade_then_age,
 		a_bucket_holds_a_thousand, a_site_is_worked_by_one_at_a_time,
 		what_a_person_moved_away_while_it_was_sent_says_so_itself, a_damaged_message_blocks_only_itself,
