@@ -402,24 +402,35 @@ quoted_value(struct span line, const char *name, struct span *value)
 }
 
 static void
-state_of_rcpts(struct entry *entry, struct span which, bool all, enum rcpt_state state, int64_t at,
+state_of_rcpt(struct rcpt_status *status, struct span line, enum rcpt_state state, int64_t at,
     struct span reply)
 {
-	struct span number;
+	struct span due = {0}, via = {0};
+
+	word_value(line, "due", &due);
+	word_value(line, "via", &via);
+	status->state = state;
+	status->at = at;
+	status->due = dsn_kind_of(due);
+	str_set_span(&status->reply, reply);
+	str_set_span(&status->via, via);
+}
+
+static void
+state_of_rcpts(struct entry *entry, struct span line, enum rcpt_state state, int64_t at,
+    struct span reply)
+{
+	struct span which, number;
 	uint64_t n;
 
-	for (size_t i = 0; all && i < entry->env.rcpts; i++) {
-		entry->status[i].state = state;
-		entry->status[i].at = at;
-		str_set_span(&entry->status[i].reply, reply);
+	if (!word_value(line, "rcpt", &which)) {
+		for (size_t i = 0; i < entry->env.rcpts; i++)
+			state_of_rcpt(&entry->status[i], line, state, at, reply);
+		return;
 	}
-	while (!all && span_cut(&which, ',', &number)) {
-		if (span_number(number, entry->env.rcpts, &n) < 0 || n == 0)
-			continue;
-		entry->status[n - 1].state = state;
-		entry->status[n - 1].at = at;
-		str_set_span(&entry->status[n - 1].reply, reply);
-	}
+	while (span_cut(&which, ',', &number))
+		if (span_number(number, entry->env.rcpts, &n) == 0 && n > 0)
+			state_of_rcpt(&entry->status[n - 1], line, state, at, reply);
 }
 
 static void
@@ -428,12 +439,11 @@ take_state(struct entry *entry, struct span line, int64_t at)
 	static const struct { const char *word; enum rcpt_state state; } events[] = {
 		{ "deferred", RCPT_DEFERRED }, { "done", RCPT_DONE }, { "failed", RCPT_FAILED },
 	};
-	struct span rest = span_from(line, 5), reply = {0}, which = {0}, word;
-	span_word(&rest);	/* at=... */
-	bool all = !word_value(line, "rcpt", &which);
+	struct span rest = span_from(line, 5), reply = {0}, word;
 
+	span_word(&rest);	/* at=... */
 	word = span_word(&rest);
-	if (!all)
+	if (span_begins(word, "rcpt="))
 		word = span_word(&rest);
 	quoted_value(line, "reply", &reply);
 	if (span_is(word, "held")) {
@@ -441,10 +451,15 @@ take_state(struct entry *entry, struct span line, int64_t at)
 		str_set_span(&entry->held, reply);
 	} else if (span_is(word, "released")) {
 		str_clear(&entry->held);
+	} else if (span_is(word, "delay-due")) {
+		entry->delay_due = true;
+	} else if (span_is(word, "delayed")) {
+		entry->delay_due = false;
+		entry->delayed = at;
 	}
 	for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
 		if (span_is(word, events[i].word))
-			state_of_rcpts(entry, which, all, events[i].state, at, reply);
+			state_of_rcpts(entry, line, events[i].state, at, reply);
 }
 
 static bool
@@ -526,8 +541,10 @@ entry_read(int fd, off_t *at, bool check, struct entry *entry, struct err *err)
 void
 entry_free(struct entry *entry)
 {
-	for (size_t i = 0; entry->status != NULL && i < entry->env.rcpts; i++)
+	for (size_t i = 0; entry->status != NULL && i < entry->env.rcpts; i++) {
 		str_free(&entry->status[i].reply);
+		str_free(&entry->status[i].via);
+	}
 	free(entry->status);
 	envelope_free(&entry->env);
 	entry_info_free(&entry->info);

@@ -23,6 +23,7 @@
 #include <sys/types.h>
 
 #include "lib/base/err.h"
+#include "lib/mail/dsn.h"
 #include "lib/mail/envelope.h"
 
 enum { ENTRY_VERSION = 1, ENTRY_HEAD_MAX = 8 << 20, ENTRY_LINE_MAX = 16384 };
@@ -42,12 +43,16 @@ struct rcpt_status {
 	enum rcpt_state state;
 	int64_t at;		/* of the last event, 0 if none */
 	struct str reply;	/* the peer's last words */
+	enum dsn_kind due;	/* a report to the sender that settle still has to write */
+	struct str via;		/* the destination that said so, its folder's name */
 };
 
 struct entry {
 	struct entry_info info;
 	struct envelope env;
 	struct rcpt_status *status;	/* one for each of env.rcpt */
+	bool delay_due;		/* its sender is to be told of a delay */
+	int64_t delayed;	/* when he was, 0 = never */
 	struct str held;	/* reason of the last hold, empty if none or released */
 	off_t start;		/* offset of the first byte in its file */
 	off_t body_at;

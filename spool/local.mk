@@ -5,10 +5,12 @@ spool_libspool_a_SOURCES = \
 	%D%/batch.c \
 	%D%/bucket.c %D%/bucket.h \
 	%D%/entry.c %D%/entry.h \
+	%D%/expand.c %D%/expand.h \
 	%D%/job.c %D%/job.h \
 	%D%/maildir.c %D%/maildir.h \
 	%D%/journal.c %D%/journal.h \
 	%D%/queue.c %D%/queue.h \
+	%D%/report.c %D%/report.h \
 	%D%/route.c %D%/route.h \
 	%D%/seen.c %D%/seen.h \
 	%D%/settings.c %D%/settings.h \

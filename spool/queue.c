@@ -161,8 +161,16 @@ queue_next(struct queue *q, struct message *m, struct err *err)
 		const char *name = q->names.name[q->next++];
 		if (!spool_id_ok(name))
 			continue;	/* not ours: doctor names it */
-		if (open_message(q, name, m, err) > 0)
+		int got = open_message(q, name, m, err);
+		if (got > 0 && entry_waiting(&m->entry) > 0)
 			return 1;
+		if (got > 0) {	/* all was said; its writer died before the last step */
+			int result = message_settle(m, err);
+			message_close(m);
+			if (result < 0)
+				return -1;
+			continue;
+		}
 		if (errno != ENOENT)	/* unreadable: it blocks only itself */
 			log_error("%s: event=unreadable where=out/%s/%s why=\"%s\"", name, q->site,
 			    bucket_name(q), err->text);
@@ -174,8 +182,10 @@ queue_next(struct queue *q, struct message *m, struct err *err)
 void
 message_close(struct message *m)
 {
-	for (size_t i = 0; m->fresh != NULL && i < m->entry.env.rcpts; i++)
+	for (size_t i = 0; m->fresh != NULL && i < m->entry.env.rcpts; i++) {
 		str_free(&m->fresh[i].reply);
+		str_free(&m->fresh[i].via);
+	}
 	free(m->fresh);
 	m->fresh = NULL;
 	if (m->fd >= 0)
@@ -214,7 +224,59 @@ message_rcpt(struct message *m, size_t rcpt, enum rcpt_state state, const char *
 
 	fresh->state = state;
 	fresh->at = clock_now();
+	fresh->due = state == RCPT_FAILED ? DSN_FAILURE : DSN_NONE;
 	str_set(&fresh->reply, reply);
+}
+
+void
+message_report(struct message *m, size_t rcpt, enum dsn_kind kind)
+{
+	if (dsn_wanted(str_span(&m->entry.env.rcpt[rcpt].args), kind))
+		m->fresh[rcpt].due = kind;
+}
+
+static void
+age_limits(const struct message *m, int64_t *delay, int64_t *expire)
+{
+	const struct settings *s = m->spool->settings;
+	const struct site_settings *site = settings_site(s, m->queue->site);
+
+	*delay = (site != NULL ? site->delay_after : s->spool.delay_after) * CLOCK_SECOND;
+	*expire = (site != NULL ? site->expire_after : s->spool.expire_after) * CLOCK_SECOND;
+}
+
+static void
+expire(struct message *m)
+{
+	for (size_t i = 0; i < m->entry.env.rcpts; i++) {
+		const struct str *last = &m->entry.status[i].reply;
+		struct str reply = {0};
+		if (m->entry.status[i].state >= RCPT_DONE)
+			continue;
+		str_printf(&reply, "4.4.7 given up after waiting too long%s%.*s",
+		    last->len > 0 ? "; the last answer was: " : "", (int)last->len,
+		    last->len > 0 ? last->p : "");
+		message_rcpt(m, i, RCPT_FAILED, str_c(&reply));
+		str_free(&reply);
+	}
+}
+
+int
+message_age(struct message *m, int64_t now, struct err *err)
+{
+	int64_t delay, limit, age = now - m->entry.info.time;
+
+	(void)err;
+	age_limits(m, &delay, &limit);
+	if (limit > 0 && age > limit) {
+		expire(m);
+		return 1;
+	}
+	if (delay > 0 && age > delay && m->entry.delayed == 0 && m->entry.env.from.len > 0) {
+		m->delayed = true;
+		return 1;
+	}
+	return 0;
 }
 
 int
@@ -234,15 +296,20 @@ message_append(struct message *m, struct span lines, struct err *err)
 	return 0;
 }
 
+static bool
+same_outcome(const struct rcpt_status *a, const struct rcpt_status *b)
+{
+	return a->at != 0 && a->state == b->state && a->due == b->due &&
+	    span_same(str_span(&a->reply), str_span(&b->reply));
+}
+
 static void
 rcpt_list(const struct message *m, size_t first, struct str *list)
 {
 	const struct rcpt_status *same = &m->fresh[first];
 
 	for (size_t i = first; i < m->entry.env.rcpts; i++) {
-		const struct rcpt_status *fresh = &m->fresh[i];
-		if (fresh->at != 0 && fresh->state == same->state &&
-		    span_same(str_span(&fresh->reply), str_span(&same->reply)))
+		if (same_outcome(&m->fresh[i], same))
 			str_printf(list, "%s%zu", list->len > 0 ? "," : "", i + 1);
 	}
 }
@@ -252,8 +319,7 @@ static bool
 listed_before(const struct message *m, size_t i)
 {
 	for (size_t j = 0; j < i; j++)
-		if (m->fresh[j].at != 0 && m->fresh[j].state == m->fresh[i].state &&
-		    span_same(str_span(&m->fresh[j].reply), str_span(&m->fresh[i].reply)))
+		if (same_outcome(&m->fresh[j], &m->fresh[i]))
 			return true;
 	return false;
 }
@@ -268,30 +334,37 @@ state_lines(const struct message *m, struct str *out)
 
 	for (size_t i = 0; i < m->entry.env.rcpts; i++) {
 		struct rcpt_status *fresh = &m->fresh[i];
-		struct str list = {0};
+		struct str list = {0}, event = {0};
 		if (fresh->at == 0 || listed_before(m, i))
 			continue;
 		rcpt_list(m, i, &list);
-		entry_state_line(fresh->at, str_c(&list), words[fresh->state], "reply",
-		    str_span(&fresh->reply), out);
+		str_add_text(&event, words[fresh->state]);
+		if (fresh->due != DSN_NONE)
+			str_printf(&event, " due=%s via=%s", dsn_word(fresh->due), m->queue->site);
+		entry_state_line(fresh->at, str_c(&list), str_c(&event), "reply", str_span(&fresh->reply), out);
 		str_free(&list);
+		str_free(&event);
 	}
+	if (m->delayed)
+		entry_state_line(clock_now(), NULL, "delay-due", NULL, (struct span){0}, out);
 }
 
 static void
-take_fresh(struct message *m, size_t *waiting, size_t *failed)
+take_fresh(struct message *m, size_t *waiting, size_t *due)
 {
-	*waiting = *failed = 0;
+	*waiting = 0;
+	*due = m->delayed || m->entry.delay_due;
 	for (size_t i = 0; i < m->entry.env.rcpts; i++) {
 		struct rcpt_status *now = &m->entry.status[i], *fresh = &m->fresh[i];
 		if (fresh->at != 0) {
 			str_set_span(&now->reply, str_span(&fresh->reply));
 			now->state = fresh->state;
 			now->at = fresh->at;
+			now->due = fresh->due;
 			fresh->at = 0;
 		}
 		*waiting += now->state < RCPT_DONE;
-		*failed += now->state == RCPT_FAILED;
+		*due += now->due != DSN_NONE;
 	}
 }
 
@@ -308,20 +381,25 @@ int
 message_settle(struct message *m, struct err *err)
 {
 	struct str lines = {0};
-	size_t waiting, failed;
+	size_t waiting, due;
 	bool there = message_still_there(m);
 
 	state_lines(m, &lines);
-	take_fresh(m, &waiting, &failed);
+	take_fresh(m, &waiting, &due);
 	/* Only what is kept needs its history; what a person moved away needs it
 	 * most: it must not be sent again from where it lies now. */
-	int result = lines.len > 0 && (waiting > 0 || failed > 0 || !there) ?
+	int result = lines.len > 0 && (waiting > 0 || due > 0 || !there) ?
 	    message_append(m, str_span(&lines), err) : 0;
 	str_free(&lines);
-	if (result < 0 || !there || waiting > 0)
+	if (result < 0 || !there)
 		return result;
-	if (failed > 0)
-		return move_message(m, m->spool->failed, "failed", err);
+	if (due > 0) {	/* settle writes the report, what still waits, what failed, together */
+		result = move_message(m, m->spool->in, "in", err);
+		spool_ring(m->spool);
+		return result;
+	}
+	if (waiting > 0)
+		return 0;
 	if (fs_remove(m->queue->bucket_dir, str_c(&m->id), err) < 0)
 		return -1;
 	m->queue->removed = true;

@@ -37,6 +37,7 @@ struct message {
 	struct str id, bucket;
 	struct entry entry;
 	struct rcpt_status *fresh;	/* outcomes not yet on disk; .at == 0: none */
+	bool delayed;			/* a delay is to be told */
 };
 
 /* 0, or -1; held by another process: ERR_TEMP and errno EWOULDBLOCK.  A site
@@ -49,7 +50,11 @@ void queue_close(struct queue *q);
 
 int message_still_there(const struct message *m);	/* check before the byte that commits */
 void message_rcpt(struct message *m, size_t rcpt, enum rcpt_state state, const char *reply);
-int message_settle(struct message *m, struct err *err);
+void message_report(struct message *m, size_t rcpt, enum dsn_kind kind);	/* of a recipient that
+			   is done: DSN_DELIVERED or DSN_RELAYED, told if it was asked for */
+int message_age(struct message *m, int64_t now, struct err *err);	/* delay-after, expire-after:
+			   1: older than the latter, its recipients failed (to be settled); 0 */
+int message_settle(struct message *m, struct err *err);	/* with reports due: to in/ */
 int message_hold(struct message *m, const char *reason, struct err *err);	/* to hold/ID */
 int message_append(struct message *m, struct span lines, struct err *err);	/* state lines,
 			   whole and durable; the other functions use it */

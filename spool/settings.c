@@ -28,6 +28,10 @@ static const struct conf_row spool_rows[] = {
 	ROW("min-free", bytes, min_free, "64M", "stays free on the spool's file system"),
 	ROW("retry-after", seconds, retry_after, "5m", "first pause of a destination that failed"),
 	ROW("retry-max", seconds, retry_max, "4h", "longest pause of a destination that failed"),
+	ROW("delay-after", seconds, delay_after, "4h", "age at which a sender is told of a delay; 0: never"),
+	ROW("expire-after", seconds, expire_after, "5d", "age at which a message is returned; 0: never"),
+	ROW("bounce-from", text, bounce_from, "", "From of our reports (preset: postmaster@HOST)"),
+	ROW("bounce-size", bytes, bounce_size, "100K", "a larger original is returned by its header only"),
 	ROW("seen-keep", seconds, seen_keep, "90d", "how long the ids of peers are remembered"),
 	{0},
 };
@@ -47,6 +51,8 @@ static const struct conf_row site_rows[] = {
 	ROW("commands", text, commands, "rmail rsmtp rgsmtp", "what its jobs may run here"),
 	ROW("unpack", text, unpack, "spool:", "where its batches go: spool: or smtp:HOST:PORT"),
 	ROW("timeout", seconds, timeout, "5m", "silence after which a call is given up"),
+	ROW("delay-after", seconds, delay_after, "0", "as in [spool]; waiting for a call is no delay"),
+	ROW("expire-after", seconds, expire_after, "30d", "as in [spool]"),
 	{0},
 };
 #undef CONF_OF

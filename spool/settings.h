@@ -32,6 +32,9 @@ struct spool_settings {		/* [spool] */
 	uint64_t min_free;	/* bytes that stay free on the spool's file system */
 	int64_t retry_after, retry_max;	/* first and longest pause after a TEMP failure */
 	int64_t seen_keep;	/* how long ids of peers are remembered */
+	int64_t delay_after, expire_after;	/* a delay is told, a message given up; 0 = never */
+	char *bounce_from;	/* From of our reports; "" = postmaster@host */
+	uint64_t bounce_size;	/* bytes: a larger original is not returned whole */
 };
 
 struct site_settings {		/* [site NAME] */
@@ -47,6 +50,7 @@ struct site_settings {		/* [site NAME] */
 	char *commands;		/* what its jobs may run here */
 	char *unpack;		/* where its batches go: spool:, smtp:HOST:PORT */
 	int64_t timeout;	/* seconds of silence before a call is given up */
+	int64_t delay_after, expire_after;	/* as [spool], for mail waiting for it */
 };
 
 struct relay_settings {		/* [relay NAME] */

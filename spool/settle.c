@@ -13,8 +13,9 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "spool/bucket.h"
+#include "spool/expand.h"
 #include "spool/queue.h"
-#include "spool/route.h"
+#include "spool/report.h"
 #include "spool/seen.h"
 
 /* A set of ids, by the first 16 bytes of their SHA-256; a size that is a power of 2. */
@@ -75,7 +76,7 @@ idset_clear(struct idset *set)
  * in/S is read, in/S.d/ is filled with what comes of it, S is renamed into S.d: that
  * is the commit.  A crash before it leaves S beside S.d, and S.d is begun again; a
  * crash after it leaves S inside S.d, and what is in S.d is moved on.  A file in S.d
- * is called FOLDER=GRADE=ID, or =hold=ID.
+ * is called FOLDER=GRADE=ID, =hold=ID or =failed=ID.
  */
 struct settling {
 	const struct spool *spool;
@@ -104,83 +105,13 @@ settling_close(struct settling *s)
 	str_free(&s->folder);
 }
 
-/* what a file becomes */
-
-struct group {
-	struct str folder;	/* "" for hold */
-	struct str reason;
-	struct envelope env;
-};
-
-struct groups {
-	struct group *group;
-	size_t count;
-};
-
-static void
-groups_free(struct groups *groups)
-{
-	for (size_t i = 0; i < groups->count; i++) {
-		str_free(&groups->group[i].folder);
-		str_free(&groups->group[i].reason);
-		envelope_free(&groups->group[i].env);
-	}
-	free(groups->group);
-}
-
-static struct group *
-group_for(struct groups *groups, const struct entry *entry, struct span folder)
-{
-	for (size_t i = 0; i < groups->count; i++)
-		if (span_same(str_span(&groups->group[i].folder), folder))
-			return &groups->group[i];
-	groups->group = mem_resize(groups->group, groups->count + 1, sizeof *groups->group);
-	struct group *group = &groups->group[groups->count++];
-	*group = (struct group){0};
-	str_set_span(&group->folder, folder);
-	envelope_from(&group->env, str_span(&entry->env.from), str_span(&entry->env.args));
-	return group;
-}
-
-static void
-route_rcpt(const struct spool *spool, const struct entry *entry, const struct rcpt *rcpt,
-    struct groups *groups)
-{
-	struct route_match match = route_find(spool->settings, str_span(&rcpt->to));
-	struct str folder = {0}, reason = {0};
-
-	if (match.kind == ROUTE_NONE)
-		str_printf(&reason, "no route for <%.*s>; add one to [routes] and \"mochila release\" it",
-		    (int)rcpt->to.len, rcpt->to.p);
-	else if (match.kind == ROUTE_REJECT)
-		str_printf(&reason, "the route refuses <%.*s>: %s", (int)rcpt->to.len, rcpt->to.p,
-		    match.rest);
-	else
-		route_folder(&match, &folder);
-	struct group *group = group_for(groups, entry, str_span(&folder));
-	envelope_add(&group->env, str_span(&rcpt->to), str_span(&rcpt->args));
-	if (group->reason.len == 0)
-		str_add_span(&group->reason, str_span(&reason));
-	str_free(&folder);
-	str_free(&reason);
-}
-
-static void
-route_entry(const struct spool *spool, const struct entry *entry, struct groups *groups)
-{
-	/* A message whose recipients all failed or are done was put here by a person,
-	 * who wants those that failed to be tried again. */
-	bool again = entry_waiting(entry) == 0;
-
-	*groups = (struct groups){0};
-	for (size_t i = 0; i < entry->env.rcpts; i++) {
-		enum rcpt_state state = entry->status[i].state;
-		if (state < RCPT_DONE || (again && state == RCPT_FAILED))
-			route_rcpt(spool, entry, &entry->env.rcpt[i], groups);
-	}
-}
-
 /* filling S.d */
+
+/* Where a body comes from: the file that is settled, or a text of ours. */
+struct body {
+	const struct entry *entry;	/* NULL: the text */
+	struct span text;
+};
 
 static int
 copy_body(int from, const struct entry *entry, int to, unsigned char sum[DIGEST_SIZE],
@@ -211,19 +142,32 @@ copy_body(int from, const struct entry *entry, int to, unsigned char sum[DIGEST_
 }
 
 static int
-write_entry(struct settling *s, const struct entry *entry, const struct entry_info *info,
+write_body(struct settling *s, const struct body *body, int fd, unsigned char sum[DIGEST_SIZE],
+    struct err *err)
+{
+	if (body->entry != NULL)
+		return copy_body(s->fd, body->entry, fd, sum, err);
+	digest_of(body->text.p, body->text.len, sum);
+	return fs_write(fd, body->text.p, body->text.len, err);
+}
+
+static int
+write_entry(struct settling *s, const struct body *body, const struct entry_info *info,
     const struct group *group, int fd, struct err *err)
 {
 	unsigned char sum[DIGEST_SIZE];
 	struct str head = {0}, tail = {0};
 
-	entry_head(info, &group->env, entry->body_len, &head);
+	entry_head(info, &group->env, body->entry != NULL ? body->entry->body_len : body->text.len, &head);
 	int result = fs_write(fd, head.p, head.len, err);
 	if (result == 0)
-		result = copy_body(s->fd, entry, fd, sum, err);
+		result = write_body(s, body, fd, sum, err);
 	if (result == 0) {
 		entry_end_line(str_span(&head), sum, &tail);
-		if (group->folder.len == 0)
+		str_add_span(&tail, str_span(&group->history));
+		if (body->entry != NULL && (body->entry->delayed != 0 || body->entry->delay_due))
+			entry_state_line(clock_now(), NULL, "delayed", NULL, (struct span){0}, &tail);
+		if (group->fate == TO_HOLD)
 			entry_state_line(clock_now(), NULL, "held", "reason", str_span(&group->reason), &tail);
 		result = fs_write(fd, tail.p, tail.len, err);
 	}
@@ -235,14 +179,14 @@ write_entry(struct settling *s, const struct entry *entry, const struct entry_in
 }
 
 static int
-make_file(struct settling *s, const struct entry *entry, const struct entry_info *info,
+make_file(struct settling *s, const struct body *body, const struct entry_info *info,
     const struct group *group, struct err *err)
 {
 	struct str name = {0};
 	struct span id = str_span(&info->id);
 
-	if (group->folder.len == 0)
-		str_printf(&name, "=hold=%.*s", (int)id.len, id.p);
+	if (group->fate != TO_OUT)
+		str_printf(&name, "=%s=%.*s", group->fate == TO_HOLD ? "hold" : "failed", (int)id.len, id.p);
 	else
 		str_printf(&name, "%.*s=%c=%.*s", (int)group->folder.len, group->folder.p, info->grade,
 		    (int)id.len, id.p);
@@ -252,7 +196,7 @@ make_file(struct settling *s, const struct entry *entry, const struct entry_info
 	str_free(&name);
 	if (fd < 0)
 		return -1;
-	int result = write_entry(s, entry, info, group, fd, err);
+	int result = write_entry(s, body, info, group, fd, err);
 	if (close(fd) < 0 && result == 0)
 		result = err_sys(err, "close");
 	s->made++;
@@ -282,6 +226,56 @@ repeated(struct settling *s, const struct entry_info *info, struct err *err)
 }
 
 static int
+make_groups(struct settling *s, const struct entry *entry, const struct groups *groups, struct err *err)
+{
+	const struct body body = { .entry = entry };
+	int result = 0;
+
+	for (size_t i = 0; i < groups->count && result == 0; i++) {
+		struct entry_info info = {0};
+		entry_info_copy(&info, &entry->info);
+		/* From here on it is ours: it must never again look like a repeat. */
+		str_clear(&info.peer_id);
+		if (i > 0 || !spool_id_ok(str_c(&info.id))) {
+			str_clear(&info.id);
+			spool_new_id(&info.id);
+		}
+		if (i > 0)
+			spool_event(s->spool, str_c(&info.id), "event=split from=%.*s",
+			    (int)entry->info.id.len, entry->info.id.p);
+		result = make_file(s, &body, &info, &groups->group[i], err);
+		entry_info_free(&info);
+	}
+	return result;
+}
+
+/* A report is routed like any other message. */
+static int
+make_report(struct settling *s, const struct entry *entry, enum dsn_kind kind, struct err *err)
+{
+	struct report report;
+	int got = report_make(s->spool, s->fd, entry, kind, &report, err);
+	struct entry as = { .env = report.env, .status = mem_get(sizeof *as.status) };
+	struct groups groups = {0};
+	int result = got < 0 ? -1 : 0;
+
+	if (got > 0) {
+		struct body body = { .text = str_span(&report.text) };
+		struct str id = entry->info.id;
+		spool_event(s->spool, str_c(&id), "event=report kind=%s id=%s to=<%.*s>", dsn_word(kind),
+		    str_c(&report.info.id), (int)entry->env.from.len, entry->env.from.p);
+		expand_entry(s->spool, &as, &groups);
+		for (size_t i = 0; i < groups.count && result == 0; i++)
+			result = make_file(s, &body, &report.info, &groups.group[i], err);
+	}
+	groups_free(&groups);
+	str_free(&as.status->reply);
+	free(as.status);
+	report_free(&report);
+	return result;
+}
+
+static int
 settle_entry(struct settling *s, struct entry *entry, struct err *err)
 {
 	struct groups groups;
@@ -298,25 +292,14 @@ settle_entry(struct settling *s, struct entry *entry, struct err *err)
 	if (entry->info.peer_id.len > 0)
 		spool_event(s->spool, str_c(&entry->info.id), "event=received peer=%s peer-id=%s",
 		    str_c(&entry->info.peer), str_c(&entry->info.peer_id));
-	route_entry(s->spool, entry, &groups);
-	if (groups.count == 0)
+	expand_entry(s->spool, entry, &groups);
+	expand_failed(s->spool, entry, &groups);
+	if (groups.count == 0 && !expand_reports_due(entry))
 		spool_event(s->spool, str_c(&entry->info.id), "event=nothing-left-to-do");
-	int result = 0;
-	for (size_t i = 0; i < groups.count && result == 0; i++) {
-		struct entry_info info = {0};
-		entry_info_copy(&info, &entry->info);
-		/* From here on it is ours: it must never again look like a repeat. */
-		str_clear(&info.peer_id);
-		if (i > 0 || !spool_id_ok(str_c(&info.id))) {
-			str_clear(&info.id);
-			spool_new_id(&info.id);
-		}
-		if (i > 0)
-			spool_event(s->spool, str_c(&info.id), "event=split from=%s", str_c(&entry->info.id));
-		result = make_file(s, entry, &info, &groups.group[i], err);
-		entry_info_free(&info);
-	}
+	int result = make_groups(s, entry, &groups, err);
 	groups_free(&groups);
+	for (enum dsn_kind kind = DSN_FAILURE; kind < DSN_KINDS && result == 0; kind++)
+		result = make_report(s, entry, kind, err);
 	return result;
 }
 
@@ -377,9 +360,11 @@ move_one(struct settling *s, const char *name, struct err *err)
 		return 0;
 	}
 	if (folder.len == 0) {
+		bool held = span_is(grade, "hold");
 		s->settled->held++;
-		spool_event(s->spool, rest.p, "event=held");
-		return fs_rename(s->dir, name, s->spool->hold, rest.p, err);
+		if (held)
+			spool_event(s->spool, rest.p, "event=held");
+		return fs_rename(s->dir, name, held ? s->spool->hold : s->spool->failed, rest.p, err);
 	}
 	char *site = mem_text_n(folder.p, folder.len);
 	int result = placer_put(s->placer, s->dir, name, site, rest.p, grade.p[0], err);
@@ -425,8 +410,9 @@ move_on(struct settling *s, struct err *err)
 	fs_names_free(&names);
 	if (result == 0)
 		result = placer_sync(s->placer, err);
-	if (result == 0 && s->settled->held > held)
-		result = fs_sync_dir(s->spool->hold, ".", err);
+	if (result == 0 && s->settled->held > held &&
+	    (fs_sync(s->spool->hold, err) < 0 || fs_sync(s->spool->failed, err) < 0))
+		result = -1;
 	if (result == 0)
 		result = fs_remove(s->dir, s->name, err);
 	if (result == 0 && unlinkat(s->spool->in, str_c(&s->folder), AT_REMOVEDIR) < 0)
@@ -464,9 +450,10 @@ short_way(struct settling *s, struct err *err)
 
 	if (entry_read(s->fd, &at, !spool_id_ok(s->name), &entry, err) <= 0)
 		return 0;	/* make_all will say what is wrong with it */
-	route_entry(s->spool, &entry, &groups);
+	expand_entry(s->spool, &entry, &groups);
 	if (fstat(s->fd, &st) == 0 && st.st_size == at && groups.count == 1 &&
-	    groups.group[0].folder.len > 0 && entry_waiting(&entry) == entry.env.rcpts &&
+	    groups.group[0].fate == TO_OUT && entry_waiting(&entry) == entry.env.rcpts &&
+	    !expand_reports_due(&entry) &&
 	    entry.info.peer_id.len == 0 && spool_id_ok(str_c(&entry.info.id))) {
 		const char *site = str_c(&groups.group[0].folder);
 		result = placer_put(s->placer, s->spool->in, s->name, site, str_c(&entry.info.id),

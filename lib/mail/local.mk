@@ -6,6 +6,7 @@ lib_libmail_a_SOURCES = \
 	%D%/crlf.c %D%/crlf.h \
 	%D%/date.c %D%/date.h \
 	%D%/dot.c %D%/dot.h \
+	%D%/dsn.c %D%/dsn.h \
 	%D%/envelope.c %D%/envelope.h \
 	%D%/fromline.c %D%/fromline.h \
 	%D%/header.c %D%/header.h \

@@ -1,0 +1,36 @@
+/*
+ * expand - what becomes of a message: which recipients go together, and where to.
+ *
+ * Pure but for the routes it asks: settle writes one file for each group.
+ */
+#ifndef SPOOL_EXPAND_H
+#define SPOOL_EXPAND_H
+
+#include "spool/spool.h"
+
+enum fate { TO_OUT, TO_HOLD, TO_FAILED };
+
+struct group {
+	enum fate fate;
+	struct str folder;	/* below out/ */
+	struct str reason;	/* of a hold */
+	struct str history;	/* state lines that go with it */
+	struct envelope env;
+};
+
+struct groups {
+	struct group *group;
+	size_t count;
+};
+
+void groups_free(struct groups *groups);
+
+/* Fills groups with the recipients that wait, by destination; those that a route refuses
+ * are marked failed in the entry.  A message that a person put back, with nobody waiting
+ * and nothing to tell, has its failed recipients tried again. */
+void expand_entry(const struct spool *spool, struct entry *entry, struct groups *groups);
+void expand_failed(const struct spool *spool, const struct entry *entry, struct groups *groups);
+				/* adds what can be returned to nobody */
+bool expand_reports_due(const struct entry *entry);	/* its sender is to be told something */
+
+#endif
