@@ -16,3 +16,8 @@ tests/crash/fault.so: %D%/crash/fault.c
 	@$(MKDIR_P) tests/crash
 	$(AM_V_CCLD)test -n '$(SAN)' || $(CC) -include config.h -I. $(CFLAGS) -shared -fPIC -o $@ \
 		$(srcdir)/tests/crash/fault.c -ldl
+
+check_PROGRAMS += tests/unit/dsn
+tests_unit_dsn_SOURCES = %D%/unit/dsn.c
+tests_unit_dsn_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_dsn_LDADD = lib/libmail.a $(BASE_LIBS) $(CHECK_LIBS)

@@ -89,10 +89,10 @@ check "a slower one is not" call "$main" "< 220" "> EHLO x" "< 250" \
     "wait 700" "> x" "< 421 4.4.2"
 
 say "# in circles"
-failed() { test "$(messages "$root/spool/failed")" -eq "$1"; }
+failed() { test "$(messages "$root/spool/hold")" -eq "$1"; }
 check "a mail for a route that leads back to us" mail "$main" a@b.example x@circle.example circle
 check "ends where its hops are counted" wait_for 20 failed 1
-check "and says so" grep -q 'failed reply="554 5.4.6' "$root"/spool/failed/*
+check "and its report says so" grep -q '554 5.4.6' "$root"/spool/hold/*
 check "nothing of it goes on" empty "$root/spool/out"
 
 say "# with another's client"
