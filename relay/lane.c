@@ -320,6 +320,13 @@ lane_rcpt(struct lane *lane, size_t rcpt, enum rcpt_state state, const char *rep
 }
 
 void
+lane_rcpt_done(struct lane *lane, size_t rcpt, const char *reply, enum dsn_kind kind)
+{
+	lane_rcpt(lane, rcpt, RCPT_DONE, reply);
+	message_report(&lane->message, rcpt, kind);
+}
+
+void
 lane_rcpt_err(struct lane *lane, size_t rcpt, const struct err *err)
 {
 	struct str reply = {0};

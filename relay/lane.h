@@ -46,6 +46,8 @@ void lane_free(struct lane *lane);
 /* For transports.  Waiting: neither done nor failed yet. */
 bool lane_waiting(const struct lane *lane, size_t rcpt);
 void lane_rcpt(struct lane *lane, size_t rcpt, enum rcpt_state state, const char *reply);
+void lane_rcpt_done(struct lane *lane, size_t rcpt, const char *reply, enum dsn_kind kind);
+		/* done; its sender is told, as this kind, if he asked to be */
 void lane_rcpt_err(struct lane *lane, size_t rcpt, const struct err *err);	/* PERM: failed */
 void lane_done(struct lane *lane, const struct err *err);
 			/* err: the destination cannot be reached, so all of it waits; or NULL */

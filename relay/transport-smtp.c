@@ -162,14 +162,20 @@ static void
 tell_recipients(struct hop *hop)
 {
 	static const enum rcpt_state states[] = {
-		[ERR_NONE] = RCPT_DONE, [ERR_TEMP] = RCPT_DEFERRED,
-		[ERR_PERM] = RCPT_FAILED, [ERR_CONFIG] = RCPT_DEFERRED,
+		[ERR_TEMP] = RCPT_DEFERRED, [ERR_PERM] = RCPT_FAILED, [ERR_CONFIG] = RCPT_DEFERRED,
 	};
 	const char *said = hop->reply.len > 0 ? str_c(&hop->reply) : hop->result.text;
 
-	for (size_t i = 0; i < hop->env.rcpts; i++)
-		if (!hop->refused[i])
+	/* RFC 3461 5.2.2: behind a hop without DSN nobody else will tell the sender. */
+	enum dsn_kind kind = hop->client.offers & OFFER_DSN ? DSN_NONE : DSN_RELAYED;
+	for (size_t i = 0; i < hop->env.rcpts; i++) {
+		if (hop->refused[i])
+			continue;
+		if (hop->result.kind == ERR_NONE)
+			lane_rcpt_done(hop->lane, hop->rcpt[i], said, kind);
+		else
 			lane_rcpt(hop->lane, hop->rcpt[i], states[hop->result.kind], said);
+	}
 }
 
 /* The connection broke and nobody knows of the message: it is not the message's fault. */

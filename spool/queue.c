@@ -32,6 +32,19 @@ lock_site(const struct spool *spool, const char *site, bool wait, int *dir, int 
 	return 0;
 }
 
+static void
+note_trouble(struct queue *q)
+{
+	struct retry retry;
+	struct err ignored;
+
+	if (retry_load(q->spool, q->site, &retry, &ignored) < 0 || retry.failures == 0)
+		return;
+	q->tried = clock_now() - retry.next < 86400 * CLOCK_SECOND;
+	q->why = mem_text(str_c(&retry.why));
+	str_free(&retry.why);
+}
+
 int
 queue_open(struct queue *q, const struct spool *spool, const char *site, bool wait,
     struct err *err)
@@ -42,6 +55,7 @@ queue_open(struct queue *q, const struct spool *spool, const char *site, bool wa
 	if (lock_site(spool, site, wait, &q->dir, &q->lock, err) < 0)
 		return -1;
 	q->site = mem_text(site);
+	note_trouble(q);
 	if (batch_recover(q, err) < 0 || fs_names(q->dir, ".", &q->buckets, err) < 0) {
 		int number = errno;
 		queue_close(q);
@@ -67,6 +81,7 @@ queue_close(struct queue *q)
 	fs_names_free(&q->buckets);
 	fs_names_free(&q->names);
 	free(q->site);
+	free(q->why);
 	*q = (struct queue){ .dir = -1, .lock = -1, .bucket_dir = -1 };
 }
 
@@ -162,9 +177,11 @@ queue_next(struct queue *q, struct message *m, struct err *err)
 		if (!spool_id_ok(name))
 			continue;	/* not ours: doctor names it */
 		int got = open_message(q, name, m, err);
-		if (got > 0 && entry_waiting(&m->entry) > 0)
+		if (got > 0 && entry_waiting(&m->entry) > 0 && !m->entry.delay_due &&
+		    !message_age(m, clock_now()))
 			return 1;
-		if (got > 0) {	/* all was said; its writer died before the last step */
+		/* Too old, or all was said and its writer died before the last step. */
+		if (got > 0) {
 			int result = message_settle(m, err);
 			message_close(m);
 			if (result < 0)
@@ -231,7 +248,7 @@ message_rcpt(struct message *m, size_t rcpt, enum rcpt_state state, const char *
 void
 message_report(struct message *m, size_t rcpt, enum dsn_kind kind)
 {
-	if (dsn_wanted(str_span(&m->entry.env.rcpt[rcpt].args), kind))
+	if (kind != DSN_NONE && dsn_wanted(str_span(&m->entry.env.rcpt[rcpt].args), kind))
 		m->fresh[rcpt].due = kind;
 }
 
@@ -245,38 +262,47 @@ age_limits(const struct message *m, int64_t *delay, int64_t *expire)
 	*expire = (site != NULL ? site->expire_after : s->spool.expire_after) * CLOCK_SECOND;
 }
 
-static void
-expire(struct message *m)
+/* A host that was off for a week has not tried for a week: mail for next hops counts as
+ * too old only when it was tried within a day.  Sites call when they can. */
+static bool
+too_old(const struct message *m, size_t i, int64_t now)
 {
-	for (size_t i = 0; i < m->entry.env.rcpts; i++) {
-		const struct str *last = &m->entry.status[i].reply;
-		struct str reply = {0};
-		if (m->entry.status[i].state >= RCPT_DONE)
-			continue;
-		str_printf(&reply, "4.4.7 given up after waiting too long%s%.*s",
-		    last->len > 0 ? "; the last answer was: " : "", (int)last->len,
-		    last->len > 0 ? last->p : "");
-		message_rcpt(m, i, RCPT_FAILED, str_c(&reply));
-		str_free(&reply);
-	}
+	const struct rcpt_status *status = &m->entry.status[i];
+
+	return status->state < RCPT_DONE &&
+	    (m->queue->tried || settings_site(m->spool->settings, m->queue->site) != NULL ||
+	    (status->at != 0 && now - status->at < 86400 * CLOCK_SECOND));
 }
 
-int
-message_age(struct message *m, int64_t now, struct err *err)
+static bool
+expire(struct message *m, int64_t now)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < m->entry.env.rcpts; i++) {
+		struct str *last = &m->entry.status[i].reply, reply = {0};
+		const char *words = last->len > 0 ? str_c(last) : m->queue->why;
+		if (!too_old(m, i, now))
+			continue;
+		str_printf(&reply, "4.4.7 given up after waiting too long%s%s",
+		    words != NULL ? "; the last trouble was: " : "", words != NULL ? words : "");
+		message_rcpt(m, i, RCPT_FAILED, str_c(&reply));
+		str_free(&reply);
+		any = true;
+	}
+	return any;
+}
+
+bool
+message_age(struct message *m, int64_t now)
 {
 	int64_t delay, limit, age = now - m->entry.info.time;
 
-	(void)err;
 	age_limits(m, &delay, &limit);
-	if (limit > 0 && age > limit) {
-		expire(m);
-		return 1;
-	}
-	if (delay > 0 && age > delay && m->entry.delayed == 0 && m->entry.env.from.len > 0) {
-		m->delayed = true;
-		return 1;
-	}
-	return 0;
+	if (limit > 0 && age > limit && expire(m, now))
+		return true;
+	m->delayed = delay > 0 && age > delay && m->entry.delayed == 0 && m->entry.env.from.len > 0;
+	return m->delayed;
 }
 
 int

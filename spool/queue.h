@@ -28,6 +28,8 @@ struct queue {
 	size_t bucket, next;	/* the bucket being read, the next name in it */
 	int bucket_dir;
 	bool removed;		/* names were removed since the bucket was synced */
+	bool tried;		/* the destination as a whole failed within a day */
+	char *why;		/* and why; may be NULL */
 };
 
 struct message {
@@ -52,8 +54,8 @@ int message_still_there(const struct message *m);	/* check before the byte that 
 void message_rcpt(struct message *m, size_t rcpt, enum rcpt_state state, const char *reply);
 void message_report(struct message *m, size_t rcpt, enum dsn_kind kind);	/* of a recipient that
 			   is done: DSN_DELIVERED or DSN_RELAYED, told if it was asked for */
-int message_age(struct message *m, int64_t now, struct err *err);	/* delay-after, expire-after:
-			   1: older than the latter, its recipients failed (to be settled); 0 */
+bool message_age(struct message *m, int64_t now);	/* delay-after, expire-after: true when it is to
+			   be settled, its recipients failed or a delay due; queue_next does it */
 int message_settle(struct message *m, struct err *err);	/* with reports due: to in/ */
 int message_hold(struct message *m, const char *reason, struct err *err);	/* to hold/ID */
 int message_append(struct message *m, struct span lines, struct err *err);	/* state lines,

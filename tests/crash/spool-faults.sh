@@ -36,7 +36,7 @@ fixture() {	# fixture STEP: a spool on which STEP has something to do
 }
 
 cases=0 bad=0
-for step in 'accept 2' 'journal 6' 'receive 4 0' settle 'finish home' 'hold home' 'pack home' 'ack home'; do
+for step in 'accept 2' 'journal 6' 'receive 4 0' settle 'finish home' 'fail home' 'hold home' 'pack home' 'ack home'; do
 	for what in kill EIO full; do
 		fixture "${step%% *}"
 		at=0

@@ -6,6 +6,7 @@
  *	spool-steps ROOT receive N FIRST	one file of N messages from peer hub, ids FIRST...
  *	spool-steps ROOT settle
  *	spool-steps ROOT finish SITE		delivers what waits
+ *	spool-steps ROOT fail SITE		all refused: each is reported to its sender
  *	spool-steps ROOT hold SITE		holds what waits
  *	spool-steps ROOT pack SITE		picks and offers one batch
  *	spool-steps ROOT ack SITE		acknowledges the batches in flight
@@ -159,12 +160,14 @@ step_settle(int argc, char **argv)
 static void
 key_of(int fd, const struct entry *entry, char key[64])
 {
-	char line[64] = "";
+	char body[8192] = "";
 
-	if (fs_pread(fd, line, sizeof line - 1, entry->body_at, &err) < 8)
-		line[0] = '\0';
-	line[strcspn(line, "\r\n")] = '\0';
-	snprintf(key, 64, "%s", strncmp(line, "X-Key: ", 7) == 0 ? line + 7 : "?");
+	/* a report has it in what it returns of the original */
+	if (fs_pread(fd, body, sizeof body - 1, entry->body_at, &err) < 8)
+		body[0] = '\0';
+	const char *found = strstr(body, "X-Key: ");
+	snprintf(key, 64, "%.*s", found != NULL ? (int)strcspn(found + 7, "\r\n") : 1,
+	    found != NULL ? found + 7 : "?");
 }
 
 static int
@@ -204,6 +207,25 @@ static int
 step_finish(int argc, char **argv)
 {
 	return argc == 1 ? each_message(argv[0], deliver) : 64;
+}
+
+static int
+refuse(struct message *m)
+{
+	for (size_t i = 0; i < m->entry.env.rcpts; i++)
+		message_rcpt(m, i, RCPT_FAILED, "550 5.1.1 no such user");
+	return message_settle(m, &err);
+}
+
+static int
+step_fail(int argc, char **argv)
+{
+	struct settled settled;
+	int result = argc == 1 ? each_message(argv[0], refuse) : 64;
+
+	if (result == 0 && spool_settle(&spool, &settled, &err) < 0)
+		return fail();
+	return result;
 }
 
 static int
@@ -304,8 +326,10 @@ walk(int dir, const char *path, const char *place)
 	while (fd >= 0 && (got = entry_read(fd, &at, true, &entry, &err)) > 0) {
 		char key[64];
 		key_of(fd, &entry, key);
-		for (size_t i = 0; i < entry.env.rcpts; i++)
-			if (entry.status[i].state < RCPT_DONE)
+		if (span_is(str_span(&entry.info.from), "dsn"))	/* ann hears of bob */
+			printf("report %s bob@home.example\n", key);
+		else for (size_t i = 0; i < entry.env.rcpts; i++)
+			if (entry.status[i].state < RCPT_DONE || entry.status[i].due != DSN_NONE)
 				printf("%s %s %s\n", place, key, str_c(&entry.env.rcpt[i].to));
 		entry_free(&entry);
 	}
@@ -333,7 +357,8 @@ static const struct step {
 	int (*run)(int argc, char **argv);
 } steps[] = {
 	{ "accept", step_accept }, { "journal", step_journal }, { "receive", step_receive }, { "settle", step_settle },
-	{ "finish", step_finish }, { "hold", step_hold }, { "pack", step_pack }, { "ack", step_ack },
+	{ "finish", step_finish }, { "fail", step_fail },
+	{ "hold", step_hold }, { "pack", step_pack }, { "ack", step_ack },
 	{ "ledger", step_ledger },
 };
 
