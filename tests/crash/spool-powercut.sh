@@ -31,14 +31,22 @@ recover="$steps \$W/root settle"
 verify="sh $work/verify"
 bad=0
 
+sweep() {	# with the variables of try
+	# shellcheck disable=SC2086
+	"$tools"/$tool --fixture "$fixture" --stdin /dev/null --cmd "$steps \$W/root $*" \
+		--recover "$recover" --verify "$verify" --ack "$ack" >"$work/out" 2>&1
+	status=$?
+}
 try() {	# try FIXTURE ACK STEP...
 	fixture=$1 ack=$2; shift 2
-	for tool in "crash-sweep -j 2 --max-cases 150" "crash-sweep -j 2 --max-cases 60 --ext4" "powercut --max-states 400 --ignore *mochila.log"; do
+	for tool in "crash-sweep -j 2 --max-cases 150" "crash-sweep -j 2 --max-cases 60 --ext4" "powercut --max-states 250 --ignore *mochila.log"; do
 		case $tool in *ext4*) test "$(id -u)" = 0 || { echo "no root: no --ext4"; continue; } ;; esac
-		# shellcheck disable=SC2086
-		"$tools"/$tool --fixture "$fixture" --stdin /dev/null --cmd "$steps \$W/root $*" \
-			--recover "$recover" --verify "$verify" --ack "$ack" >"$work/out" 2>&1
-		status=$?
+		sweep "$@"
+		# A loop device that could not be read is the machine's trouble, once.
+		if test $status -eq 1 && grep -q 'Input/output error' "$work/out"; then
+			echo "$*: the disk image could not be read; once more"
+			sweep "$@"
+		fi
 		case "$status $tool" in
 		"2 crash-sweep"*--ext4*) echo "$*: no loop mounts here: $(tail -n 1 "$work/out")"; continue ;;
 		esac
