@@ -1,4 +1,7 @@
-/* sink maildir: each message a file in a Maildir, named by its id. */
+/*
+ * sink maildir: each message a file in a Maildir.  It is named by the id it has at the
+ * peer, where there is one: a batch that comes again after a crash then finds it there.
+ */
 #include "bsmtp/sink.h"
 
 #include "spool/maildir.h"
@@ -7,7 +10,7 @@ extern const struct sink sink_maildir;
 
 struct to_maildir {
 	const struct settings *settings;
-	const char *where;
+	const char *peer, *where;
 };
 
 static int
@@ -54,7 +57,9 @@ deliver(const struct to_maildir *to, const struct entry *entry, int fd, struct s
 	struct maildir box;
 	struct str folder = {0}, id = {0};
 
-	str_add_span(&id, str_span(&entry->info.id));
+	str_add_span(&id, str_span(&entry->info.peer_id));
+	if (to->peer == NULL || !spool_id_ok(str_c(&id)))
+		str_set_span(&id, str_span(&entry->info.id));
 	int result = maildir_folder(to->settings, to->where, rcpt, &folder, err);
 	if (result == 0 && (result = maildir_open(&box, str_c(&folder), str_c(&id), err)) == 0) {
 		if (write_fields(&box, entry, rcpt, err) < 0 || write_body(&box, entry, fd, err) < 0 ||
@@ -82,7 +87,7 @@ one(void *ctx, const struct entry *entry, int fd, struct outcome *outcome, struc
 static int
 to_maildir(struct delivery *d, const char *where, struct err *err)
 {
-	struct to_maildir to = { d->settings, where };
+	struct to_maildir to = { d->settings, d->peer, where };
 
 	return sink_each(d, one, &to, err);
 }

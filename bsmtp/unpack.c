@@ -18,8 +18,6 @@
 #include "lib/base/log.h"
 #include "lib/mail/received.h"
 
-enum { NAME_BYTES = 16 };
-
 struct unpacking {
 	struct delivery delivery;
 	const char *job;	/* NULL: not said */
@@ -90,22 +88,6 @@ on_end(void *ctx, struct err *err)
 	return arrival_end(&u->delivery.batch, err);
 }
 
-/* One name a job: run again after a crash, it replaces what it left. */
-static void
-arrival_name(const struct unpacking *u, struct str *name)
-{
-	struct str key = {0};
-	unsigned char sum[DIGEST_SIZE];
-
-	if (u->delivery.peer == NULL || u->job == NULL)
-		return;
-	str_printf(&key, "%s\n%s", u->delivery.peer, u->job);
-	digest_of(key.p, key.len, sum);
-	str_add_text(name, "b-");
-	digest_hex(sum, NAME_BYTES, name);
-	str_free(&key);
-}
-
 static int
 read_batch(struct unpacking *u, const struct bsmtp *b, int fd, struct err *err)
 {
@@ -123,19 +105,18 @@ unpack_to(struct unpacking *u, const struct bsmtp *b, const struct sink *sink, c
     int fd, struct err *err)
 {
 	struct delivery *d = &u->delivery;
-	struct str name = {0};
 
-	arrival_name(u, &name);
 	int result = spool_room(&d->spool, 0, err);
+	/* A name of its own each time: what an earlier run of the same job left may be
+	 * settled by half, and must not be replaced.  Repeats are known by peer-id. */
 	if (result == 0)
-		result = arrival_open(&d->batch, &d->spool, name.len > 0 ? str_c(&name) : NULL, err);
+		result = arrival_open(&d->batch, &d->spool, NULL, err);
 	if (result == 0) {
 		if (read_batch(u, b, fd, err) < 0 || sink->deliver(d, where, err) < 0)
 			result = -1;
 		arrival_close(&d->batch);
 		arrival_close(&d->kept);
 	}
-	str_free(&name);
 	if (result == 0)
 		log_info("event=unpacked peer=%s messages=%llu done=%zu later=%zu held=%zu repeats=%zu",
 		    d->peer != NULL ? d->peer : "-", (unsigned long long)u->number, d->done, d->later,

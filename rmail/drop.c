@@ -38,7 +38,7 @@ give_up(int status, const char *what, int number)
 		unlinkat(folder, unfinished, 0);
 	dprintf(STDERR_FILENO, "mochila-drop: %s%s%s\n", what, number != 0 ? ": " : "",
 	    number != 0 ? strerror(number) : "");
-	_exit(status);
+	exit(status);
 }
 
 /* Nobody's files may become our standard descriptors (ARG-03). */
@@ -134,7 +134,7 @@ create(const char *name)
 	int fd = openat(folder, unfinished, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
 	if (fd < 0) {
 		unfinished[0] = '\0';
-		give_up(errno == EACCES ? EX_CONFIG : EX_CANTCREAT, "a file in drop", errno);
+		give_up(errno == EACCES || errno == EROFS ? EX_CONFIG : EX_TEMPFAIL, "a file in drop", errno);
 	}
 	return fd;
 }
@@ -196,9 +196,10 @@ finish(int fd, const char *name)
 		give_up(EX_TEMPFAIL, "making the message durable", errno);
 	if (renameat(folder, unfinished, folder, name) < 0)
 		give_up(EX_TEMPFAIL, "naming the message", errno);
-	unfinished[0] = '\0';
+	snprintf(unfinished, sizeof unfinished, "%.70s", name);
 	if (syncfs(fd) < 0)
 		give_up(EX_TEMPFAIL, "making the message durable", errno);
+	unfinished[0] = '\0';
 }
 
 int

@@ -77,8 +77,12 @@ batch_offer(struct batch *b, struct err *err)
 		result = fs_sync(b->fd, err);
 	if (result == 0)
 		result = fs_rename(spool->tmp, str_c(&b->name), spool->sent, str_c(&path), err);
-	if (result == 0)
-		result = fs_sync_dir(spool->sent, str_c(&b->site), err);
+	/* A name that could not be made durable is taken back: the caller undoes the batch,
+	 * and its messages must not be offered by it all the same. */
+	if (result == 0 && fs_sync_dir(spool->sent, str_c(&b->site), err) < 0) {
+		unlinkat(spool->sent, str_c(&path), 0);
+		result = -1;
+	}
 	str_free(&folder);
 	str_free(&path);
 	return result;

@@ -204,7 +204,11 @@ maildir_commit(struct maildir *box, struct err *err)
 	/* link, not rename: a name that came to be meanwhile is not written over. */
 	if (linkat(box->tmp, str_c(&box->id), box->new, str_c(&box->id), 0) < 0 && errno != EEXIST)
 		return err_sys(err, "Maildir new/%s", str_c(&box->id));
-	return fs_sync_dir(box->new, ".", err);
+	if (fs_sync_dir(box->new, ".", err) == 0)
+		return 0;
+	/* Not promised: it will be delivered again, under this name or from elsewhere. */
+	unlinkat(box->new, str_c(&box->id), 0);
+	return -1;
 }
 
 void

@@ -33,7 +33,8 @@ tests_unit_batch_SOURCES = %D%/unit/batch.c %D%/unit/unit.h
 tests_unit_batch_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_batch_LDADD = $(BATCH_LIBS) $(CHECK_LIBS)
 
-dist_check_SCRIPTS += %D%/e2e/10-bsmtp-roundtrip.sh %D%/e2e/11-bsmtp-peers.sh %D%/e2e/12-bsmtp-smtp.sh
+dist_check_SCRIPTS += %D%/e2e/10-bsmtp-roundtrip.sh %D%/e2e/11-bsmtp-peers.sh %D%/e2e/12-bsmtp-smtp.sh \
+	%D%/crash/batch-faults.sh
 
 if FUZZERS
 noinst_PROGRAMS += tests/fuzz/batch

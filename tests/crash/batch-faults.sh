@@ -1,0 +1,93 @@
+#!/bin/sh
+# bsmtp, rmail and mochila-drop killed, failing or out of room at every call that changes
+# a file, once each: what they promised by exit status 0 is there, and when what was not
+# promised is done again, as UUCP does, each mail is there once.
+# shellcheck disable=SC2317	# called by name
+# shellcheck source=tests/e2e/lib.sh
+. "${srcdir:-.}/tests/e2e/lib.sh"
+fault=$build/tests/crash/fault.so
+test -f "$fault" || skip "no $fault (built with sanitizers: they own LD_PRELOAD)"
+stage
+mails=$top/tests/fixtures
+root=$work/root
+export MOCHILA_ROOT="$root" MOCHILA_LIBEXEC
+cd "$work" || exit 99
+
+bsmtp pack --files "$mails/plain.eml" "$mails/dots.eml" "$mails/commands.eml" --to=user@home.example -o three.gz
+{ echo 'From ann Sat Nov 21 18:45:02 2026 remote from hub'; cat "$mails/plain.eml"; } >letter
+bsmtp unpack --root="$work/maker" --set 'routes.*=site:x' --set spool.min-free=1M "$mails/exim.bsmtp" 2>/dev/null
+entry=$(find "$work/maker/spool/out" -type f ! -name '.*' | head -n 1)
+
+make_site base hub
+cat >>base/mochila.conf <<-END
+	[site home]
+	[site hub]
+	[routes]
+	home.example = site:home
+END
+export MOCHILA_ROOT="$work/base"
+bsmtp pack home 2>/dev/null || mochila status >/dev/null
+bsmtp unpack --to=spool: "$mails/exim.bsmtp" 2>/dev/null && rm -rf base/spool/out/home base/spool/log/*
+export MOCHILA_ROOT="$root"
+
+# The steps: how each is run, how many mails it brings, and where they are looked for.
+step() {
+	case $1 in
+	unpack) UU_MACHINE=hub MOCHILA_JOB=job1 rgsmtp <three.gz ;;
+	maildir) bsmtp unpack --peer=hub --to=maildir:mail three.gz ;;
+	rmail) UU_MACHINE=hub MOCHILA_JOB=job2 rmail user@home.example <letter ;;
+	drop) mochila-drop --root "$root" <"$entry" ;;
+	pack) bsmtp pack home ;;
+	esac
+}
+brings() {
+	case $1 in
+	rmail | drop) say 1 ;;
+	*) say 3 ;;
+	esac
+}
+mails_there() {
+	# What the Maildir would not have is in the spool.
+	find root/mail/new -type f 2>/dev/null | sed 's|.*/||'
+	bsmtp pack home 2>>said
+	find root/spool/sent/home -maxdepth 1 -type f 2>/dev/null | while read -r batch; do
+		bsmtp list "$batch" | sed 1d | awk '{ print $NF }'
+	done
+}
+
+cases=0
+for step in unpack maildir rmail drop pack; do
+	rm -rf fresh
+	cp -a base fresh
+	test $step != pack || MOCHILA_ROOT=$work/fresh bsmtp unpack three.gz 2>/dev/null
+	for what in kill EIO full; do
+		at=0
+		while :; do
+			at=$((at + 1))
+			cases=$((cases + 1))
+			rm -rf root count
+			cp -a fresh root
+			: >said
+			(
+				FAULT=$what FAULT_AT=$at FAULT_COUNT=$work/count LD_PRELOAD=$fault
+				export FAULT FAULT_AT FAULT_COUNT LD_PRELOAD
+				step $step
+			) >/dev/null 2>>said
+			status=$?
+			count=$(cat count 2>/dev/null || echo 999999)
+			test $status -eq 0 || test $status -eq 75 || test $status -eq 78 || test $status -ge 128 ||
+			    fail "$step, $what at $at: exit $status: $(cat said)"
+			test $status -eq 0 || step $step 2>>said || fail "$step, $what at $at: not a second time: $(cat said)"
+			mails_there >there
+			want=$(brings $step)
+			got=$(sort -u there | wc -l),$(wc -l <there)
+			# Nobody can tell a second submission from the first: at most one more.
+			test "$got" = "$want,$want" || { test $step,$what = drop,kill && test "$got" = 2,2; } ||
+			    fail "$step, $what at $at (exit $status): $got mails, not $want: $(cat said)"
+			test "$count" -ge $at || break
+			test $at -lt 500 || { fail "$step: there is no end to it"; break; }
+		done
+	done
+done
+say "$cases cases"
+finish
