@@ -49,20 +49,44 @@ helper_environment(const struct settings *settings, const struct settings_args *
 	str_free(&set);
 }
 
-int
-helper_run(const char *name, const char *word, const char *word2, int64_t seconds)
+static void
+failed(const char *name, const struct err *err)
+{
+	log_error("event=helper-failed program=%s %s", name, err->text);
+}
+
+static pid_t
+start(const char *name, const char *word, const char *word2, struct err *err)
 {
 	struct str path = {0};
 	const char *argv[] = { name, word, word2, NULL };
-	struct err err = {0};
-	int status = 0;
 
 	settings_program(name, &path);
 	struct child child = { .argv = argv, .path = str_c(&path), .in = -1, .out = -1, .errors = 2 };
-	if (child_run(&child, seconds, &status, &err) == 0)
+	pid_t pid = child_start(&child, err);
+	str_free(&path);
+	return pid;
+}
+
+int
+helper_run(const char *name, const char *word, const char *word2, int64_t seconds)
+{
+	struct err err = {0};
+	int status = 0;
+	pid_t pid = start(name, word, word2, &err);
+
+	if (pid > 0 && child_wait(pid, seconds, &status, &err) == 0)
 		child_status(status, name, &err);
 	if (err.kind != ERR_NONE)
-		log_error("event=helper-failed program=%s %s", name, err.text);
-	str_free(&path);
+		failed(name, &err);
 	return err.kind == ERR_NONE ? 0 : -1;
+}
+
+void
+helper_leave(const char *name, const char *word, const char *word2)
+{
+	struct err err = {0};
+
+	if (start(name, word, word2, &err) < 0)
+		failed(name, &err);
 }

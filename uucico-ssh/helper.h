@@ -13,4 +13,7 @@ void helper_environment(const struct settings *settings, const struct settings_a
 /* Runs NAME WORD WORD2 (word2 may be NULL); a failure is logged and returned. */
 int helper_run(const char *name, const char *word, const char *word2, int64_t seconds);
 
+/* Starts it and leaves it to itself: we are about to end. */
+void helper_leave(const char *name, const char *word, const char *word2);
+
 #endif

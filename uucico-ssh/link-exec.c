@@ -7,13 +7,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "lib/base/child.h"
-#include "lib/base/clock.h"
 
 extern char **environ;
 
@@ -129,18 +129,12 @@ shut(int *fd)
 static void
 exec_finish(struct link *link)
 {
-	int64_t deadline = clock_mono() + END_SECONDS * CLOCK_SECOND;
-	char rest[512];
-	struct err err;
-
 	shut(&link->out);
-	for (;;) {
-		struct pollfd fd = { .fd = link->in, .events = POLLIN };
-		if (link_wait(&fd, 1, deadline, &err) <= 0 || read(link->in, rest, sizeof rest) <= 0)
-			return;
-	}
+	link_fd_drain(link, END_SECONDS);
 }
 
+/* After a call in good order the command may go on, with jobs it received or hanging
+ * up a modem; otherwise it is ended. */
 static void
 exec_close(struct link *link)
 {
@@ -150,8 +144,11 @@ exec_close(struct link *link)
 	shut(&link->in);
 	shut(&link->out);
 	shut(&link->errors);
-	if (link->pid > 0 && child_wait(link->pid, END_SECONDS, &status, &err) == 0)
-		link->pid = -1;
+	if (link->pid <= 0 || link->finished)
+		return;
+	kill(link->pid, SIGTERM);
+	child_wait(link->pid, END_SECONDS, &status, &err);
+	link->pid = -1;
 }
 
 const struct link_row link_exec = {

@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+enum { END_SECONDS = 3 };
+
 static void
 never_block(int fd)
 {
@@ -27,19 +29,33 @@ stdio_open(struct link *link, const char *rest, struct err *err)
 	return 0;
 }
 
+static void
+to_nobody(int fd)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null >= 0) {
+		dup2(null, fd);
+		close(null);
+	}
+}
+
 /* Hands 0 and 1 back, so that the far end sees the end of file while we still run its
  * jobs. */
 static void
 stdio_close(struct link *link)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	if (null >= 0) {
-		dup2(null, 0);
-		dup2(null, 1);
-		close(null);
-	}
+	to_nobody(0);
+	to_nobody(1);
 	link->in = link->out = -1;
+}
+
+/* Taylor UUCP says its last words twice, and is angry at a line closed in between. */
+static void
+stdio_finish(struct link *link)
+{
+	to_nobody(1);
+	link_fd_drain(link, END_SECONDS);
 }
 
 const struct link_row link_stdio = {
@@ -49,6 +65,6 @@ const struct link_row link_stdio = {
 	.read = link_fd_read,
 	.write = link_fd_write,
 	.poll = link_fd_poll,
-	.finish = stdio_close,
+	.finish = stdio_finish,
 	.close = stdio_close,
 };

@@ -119,6 +119,7 @@ link_poll(const struct link *link, bool writing, struct pollfd fds[LINK_FDS])
 void
 link_finish(struct link *link)
 {
+	link->finished = true;
 	link->row->finish(link);
 }
 
@@ -164,6 +165,19 @@ link_fd_poll(const struct link *link, bool writing, struct pollfd fds[LINK_FDS])
 	fds[1] = (struct pollfd){ .fd = link->errors, .events = POLLIN };
 	fds[2] = (struct pollfd){ .fd = link->out, .events = POLLOUT };
 	return writing ? 3 : 2;
+}
+
+void
+link_fd_drain(struct link *link, int64_t seconds)
+{
+	int64_t deadline = clock_mono() + seconds * CLOCK_SECOND;
+	struct pollfd fd = { .fd = link->in, .events = POLLIN };
+	char rest[512];
+	struct err err;
+
+	while (link_wait(&fd, 1, deadline, &err) > 0)
+		if (read(link->in, rest, sizeof rest) <= 0)
+			return;
 }
 
 void

@@ -35,6 +35,7 @@ struct link {
 	const struct site_settings *site;	/* NULL for stdio */
 	int in, out, errors;	/* -1 where there is none */
 	pid_t pid;
+	bool finished;		/* the call ended in good order */
 	struct str noise;	/* what the far end wrote to its standard error, cut */
 	uint64_t down, up;	/* bytes of the conversation */
 	uint64_t wire_down, wire_up;	/* with what carries them; equal where nobody can count */
@@ -56,6 +57,7 @@ void link_close(struct link *link);
 ssize_t link_fd_read(struct link *link, void *to, size_t len, struct err *err);
 ssize_t link_fd_write(struct link *link, const void *from, size_t len, struct err *err);
 size_t link_fd_poll(const struct link *link, bool writing, struct pollfd fds[LINK_FDS]);
+void link_fd_drain(struct link *link, int64_t seconds);	/* reads on to the end of file */
 
 /* Reads what is on link->errors into noise, never blocking. */
 void link_hear_noise(struct link *link);

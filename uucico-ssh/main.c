@@ -172,7 +172,8 @@ converse(struct main *m, const char *busy, struct err *err)
 	if (busy == NULL && !m->no_pack && m->site->pack)
 		helper_run("bsmtp", "pack", m->site->name, PACK_SECONDS);
 	int result = call_run(&call, err);
-	link_signals_off();
+	if (!answering(m))	/* there a hang-up at the end is usual: it must not keep us from the jobs */
+		link_signals_off();
 	if (result == 0)	/* what was met on the way to success is no failure */
 		*err = (struct err){0};
 	remember(m, err);
@@ -190,7 +191,12 @@ run(struct main *m, struct err *err)
 	if (lock < 0)
 		return result;
 	close(lock);	/* the site may call again while its jobs run */
-	if (!m->no_jobs && m->site->run_jobs)
+	if (m->no_jobs || !m->site->run_jobs)
+		return result;
+	/* Whoever started the answering end waits for it, or ends it when it lingers. */
+	if (answering(m))
+		helper_leave("uuxqt", "-s", m->site->name);
+	else
 		helper_run("uuxqt", "-s", m->site->name, JOBS_SECONDS);
 	return result;
 }
