@@ -437,6 +437,20 @@ door_find(const struct spool *spool, const char *prefix, struct door_matches *ma
 	return one_message(prefix, matches, err);
 }
 
+int
+door_match_open(const struct spool *spool, const struct door_match *match, struct door_file *file,
+    struct err *err)
+{
+	const char *slash = strrchr(match->path, '/');
+	char *folder = mem_text_n(match->path, (size_t)(slash - match->path));
+
+	*file = (struct door_file){ .where = match->where, .name = match->name, .site = match->site,
+		.file = slash + 1, .at = match->at, .batch = match->batch, .path = match->path,
+		.dir = fs_dir(spool->dir, folder, err) };
+	free(folder);
+	return file->dir < 0 ? -1 : 0;
+}
+
 void
 door_matches_free(struct door_matches *matches)
 {

@@ -12,12 +12,9 @@ static const struct door_column columns[] = {
 };
 enum { COL_ID, COL_AGE, COL_SIZE, COL_FROM, COL_TO, COL_WHERE, COL_WHY, COLS };
 
-struct list {
-	const struct door *door;
-	const char *site;
-	bool json;
-	size_t shown;
-	struct str out;
+struct listing {
+	struct door_list list;
+	struct door_select select;
 };
 
 static void
@@ -50,7 +47,7 @@ add_where(const struct door_file *file, const struct door_message *message, stru
 }
 
 static void
-add_line(struct list *list, const struct door_file *file, const struct door_message *message)
+add_line(struct door_list *list, const struct door_file *file, const struct door_message *message)
 {
 	const struct entry *entry = &message->entry;
 	struct door_cell cells[COLS] = {0};
@@ -97,28 +94,47 @@ json_of(const struct door_file *file, const struct door_message *message)
 	return line;
 }
 
-static int
-list_visit(void *of, const struct door_file *file, struct err *err)
+int
+door_list_line(struct door_list *list, const struct door_file *file,
+    const struct door_message *message, struct err *err)
 {
-	struct list *list = of;
-	struct door_message message;
-	int result = door_load(&list->door->spool, file, &message, err);
+	int result;
 
-	if (result <= 0)
-		return result;
-	if (list->site != NULL && !span_is(str_span(&message.site), list->site)) {
-		door_message_free(&message);
-		return 0;
-	}
 	if (list->json) {
 		result = fs_write(1, list->shown > 0 ? ",\n" : "[\n", 2, err);
 		if (result == 0)
-			result = door_json_print(json_of(file, &message), "", err);
+			result = door_json_print(json_of(file, message), "", err);
 	} else {
-		add_line(list, file, &message);
+		add_line(list, file, message);
 		result = door_print(&list->out, err);
 	}
 	list->shown++;
+	return result;
+}
+
+int
+door_list_end(struct door_list *list, struct err *err)
+{
+	if (list->json)
+		str_add_text(&list->out, list->shown > 0 ? "\n]\n" : "[]\n");
+	int result = door_print(&list->out, err);
+	str_free(&list->out);
+	return result;
+}
+
+static int
+list_visit(void *of, const struct door_file *file, struct err *err)
+{
+	struct listing *listing = of;
+	struct door_message message;
+
+	if (!door_select_place(&listing->select, file))
+		return 0;
+	int result = door_load(&listing->list.door->spool, file, &message, err);
+	if (result <= 0)
+		return result;
+	result = door_selected(&listing->select, file, &message) ?
+	    door_list_line(&listing->list, file, &message, err) : 0;
 	door_message_free(&message);
 	return result;
 }
@@ -126,28 +142,28 @@ list_visit(void *of, const struct door_file *file, struct err *err)
 static int
 list_run(struct door *door, int argc, char **argv, struct err *err)
 {
-	struct list list = { .door = door };
+	struct listing listing = { .list.door = door };
 	bool help = false;
 	const struct opt_row rows[] = {
-		{ "json", 0, NULL, "an array of objects, for programs", OPT_FLAG, &list.json },
+		DOOR_SELECT_OPTS(&listing.select),
+		{ "json", 0, NULL, "an array of objects, for programs", OPT_FLAG, &listing.list.json },
 		DOOR_HELP(&help), {0},
 	};
 	int result = door_options(door, &door_list, rows, 0, 1, &argc, &argv, err);
 
 	if (result != 0)
 		return result < 0 ? -1 : 0;
-	list.site = argc > 0 ? argv[0] : NULL;
-	if (door_walk(&door->spool, list.site, list_visit, &list, err) < 0)
+	if (argc > 0)
+		listing.select.site = argv[0];
+	if (door_select_read(&listing.select, err) < 0 ||
+	    door_walk(&door->spool, listing.select.site, list_visit, &listing, err) < 0)
 		return -1;
-	if (list.json)
-		str_add_text(&list.out, list.shown > 0 ? "\n]\n" : "[]\n");
-	else if (list.shown == 0)
-		str_add_text(&list.out, "nothing waits\n");
-	result = door_print(&list.out, err);
-	str_free(&list.out);
-	return result;
+	if (!listing.list.json && listing.list.shown == 0)
+		str_add_text(&listing.list.out,
+		    door_select_any(&listing.select) ? "nothing waits that is like that\n" : "nothing waits\n");
+	return door_list_end(&listing.list, err);
 }
 
 const struct door_command door_list = {
-	"list", "[--json] [SITE]", "the messages here: where they are, and why", true, list_run
+	"list", "[SITE | SELECTION]", "the messages here: where they are, and why", true, list_run
 };

@@ -11,29 +11,10 @@
 
 #include "lib/base/clock.h"
 
-/* A file of a match, with its folder open. */
-struct held_file {
-	int dir;
-	const char *name;
-	const struct door_match *match;
-};
-
-static int
-open_folder(const struct spool *spool, const struct door_match *match, struct held_file *file,
-    struct err *err)
-{
-	char *folder = mem_text_n(match->path, (size_t)(strrchr(match->path, '/') - match->path));
-
-	*file = (struct held_file){ .name = match->name, .match = match };
-	file->dir = fs_dir(spool->dir, folder, err);
-	free(folder);
-	return file->dir < 0 ? -1 : 0;
-}
-
 /* One rename, durable on both ends.  Never over another message of that name: a copy
  * made by hand may have other recipients. */
 static int
-move_as(const struct held_file *file, int dir, const char *folder, const char *name, struct err *err)
+move_as(const struct door_file *file, int dir, const char *folder, const char *name, struct err *err)
 {
 	if (renameat2(file->dir, file->name, dir, name, RENAME_NOREPLACE) < 0) {
 		if (errno == EEXIST)
@@ -41,13 +22,13 @@ move_as(const struct held_file *file, int dir, const char *folder, const char *n
 			    folder, name);
 		if (errno == ENOENT)
 			return err_set(err, ERR_TEMP, "%s has just been moved; look again", file->name);
-		return err_sys(err, "rename of %s to %s/", file->match->path, folder);
+		return err_sys(err, "rename of %s to %s/", file->path, folder);
 	}
 	return fs_sync_dir(dir, ".", err) < 0 || fs_sync(file->dir, err) < 0 ? -1 : 0;
 }
 
 static int
-move_to(const struct held_file *file, int dir, const char *folder, struct err *err)
+move_to(const struct door_file *file, int dir, const char *folder, struct err *err)
 {
 	return move_as(file, dir, folder, file->name, err);
 }
@@ -82,24 +63,23 @@ note(int dir, const char *name, const char *event, const char *word, struct span
 }
 
 static int
-not_from(const struct door_match *match, const char *what, struct err *err)
+not_from(const struct door_file *file, const char *what, struct err *err)
 {
-	err_set(err, ERR_PERM, "%s is %s%s%s and cannot be %s", match->name, door_where_name(match->where),
-	    match->batch[0] != '\0' ? " in batch " : "", match->batch, what);
+	err_set(err, ERR_PERM, "%s is %s%s%s and cannot be %s", file->name, door_where_name(file->where),
+	    file->batch[0] != '\0' ? " in batch " : "", file->batch, what);
 	return err_as(err, EX_UNAVAILABLE, NULL);
 }
 
 /* what is done to each place of a message */
 
-typedef int act(struct door *door, const struct held_file *file, const char *words, struct err *err);
-
 static int
-act_hold(struct door *door, const struct held_file *file, const char *reason, struct err *err)
+act_hold(struct door_acting *acting, const struct door_file *file, struct err *err)
 {
-	struct spool *spool = &door->spool;
+	struct spool *spool = &acting->door->spool;
+	const char *reason = acting->words[0] != '\0' ? acting->words : "by hand";
 
-	if (file->match->where != DOOR_WAITING && file->match->where != DOOR_FAILED)
-		return not_from(file->match, "held", err);
+	if (file->where != DOOR_WAITING && file->where != DOOR_FAILED)
+		return not_from(file, "held", err);
 	/* Taken away first: from then on nobody sends it. */
 	if (move_to(file, spool->hold, "hold", err) < 0 ||
 	    note(spool->hold, file->name, "held", "reason", span_of(reason), err) < 0)
@@ -109,7 +89,7 @@ act_hold(struct door *door, const struct held_file *file, const char *reason, st
 }
 
 static void
-drop_reason(const struct held_file *file)
+drop_reason(const struct door_file *file)
 {
 	struct str reason = {0};
 	struct err ignored;
@@ -121,7 +101,7 @@ drop_reason(const struct held_file *file)
 
 /* A job goes back to where uuxqt looks for it. */
 static int
-let_job_in(struct door *door, const struct held_file *file, struct err *err)
+let_job_in(struct door *door, const struct door_file *file, struct err *err)
 {
 	size_t peer_len = strlen(file->name) - DOOR_JOB_TAIL;
 	char *peer = mem_text_n(file->name, peer_len);
@@ -145,7 +125,7 @@ let_job_in(struct door *door, const struct held_file *file, struct err *err)
 
 /* Back through the one door: settle finds its way anew. */
 static int
-let_in(struct door *door, const struct held_file *file, const char *event, struct err *err)
+let_in(struct door *door, const struct door_file *file, const char *event, struct err *err)
 {
 	struct spool *spool = &door->spool;
 
@@ -158,14 +138,13 @@ let_in(struct door *door, const struct held_file *file, const char *event, struc
 }
 
 static int
-act_release(struct door *door, const struct held_file *file, const char *words, struct err *err)
+act_release(struct door_acting *acting, const struct door_file *file, struct err *err)
 {
-	(void)words;
-	if (file->match->where != DOOR_HELD)
-		return not_from(file->match, "released", err);
+	if (file->where != DOOR_HELD)
+		return not_from(file, "released", err);
 	if (door_is_job(file->name))
-		return let_job_in(door, file, err);
-	return let_in(door, file, "released", err);
+		return let_job_in(acting->door, file, err);
+	return let_in(acting->door, file, "released", err);
 }
 
 /* A site is due as a whole; what the relay carries may be deferred by recipient, too. */
@@ -179,101 +158,33 @@ make_due(struct door *door, const char *site, struct err *err)
 }
 
 static int
-act_retry(struct door *door, const struct held_file *file, const char *words, struct err *err)
+act_retry(struct door_acting *acting, const struct door_file *file, struct err *err)
 {
-	(void)words;
-	if (file->match->where == DOOR_FAILED)
-		return let_in(door, file, "retried", err);
-	if (file->match->where != DOOR_WAITING)
-		return not_from(file->match, "tried again", err);
-	if (make_due(door, file->match->site, err) < 0)
+	if (file->where == DOOR_FAILED)
+		return let_in(acting->door, file, "retried", err);
+	if (file->where != DOOR_WAITING)
+		return not_from(file, "tried again", err);
+	if (make_due(acting->door, file->site, err) < 0)
 		return -1;
-	spool_event(&door->spool, file->name, "event=due by=hand site=%s", file->match->site);
+	spool_event(&acting->door->spool, file->name, "event=due by=hand site=%s", file->site);
 	return 0;
 }
 
 static int
-act_remove(struct door *door, const struct held_file *file, const char *words, struct err *err)
+act_remove(struct door_acting *acting, const struct door_file *file, struct err *err)
 {
-	(void)words;
-	if (file->match->where == DOOR_SENT || file->match->where == DOOR_ARRIVED)
-		return not_from(file->match, "removed", err);
+	if (file->where == DOOR_SENT || file->where == DOOR_ARRIVED)
+		return not_from(file, "removed", err);
 	if (fs_remove(file->dir, file->name, err) < 0)
 		return -1;
 	drop_reason(file);
 	if (fs_sync(file->dir, err) < 0)
 		return -1;
-	spool_event(&door->spool, file->name, "event=removed by=hand from=%s", file->match->path);
+	spool_event(&acting->door->spool, file->name, "event=removed by=hand from=%s", file->path);
 	return 0;
 }
 
-static int
-act_on(struct door *door, const struct door_match *match, act *action, const char *words,
-    struct err *err)
-{
-	struct held_file file;
-
-	if (open_folder(&door->spool, match, &file, err) < 0)
-		return -1;
-	int result = action(door, &file, words, err);
-	close(file.dir);
-	return result;
-}
-
-static int
-act_on_id(struct door *door, const char *id, act *action, const char *words, struct err *err)
-{
-	struct door_matches matches = {0};
-	int result = door_find(&door->spool, id, &matches, err);
-
-	for (size_t i = 0; result == 0 && i < matches.count; i++)
-		result = act_on(door, &matches.match[i], action, words, err);
-	door_matches_free(&matches);
-	return result;
-}
-
-/* What was let in is routed at once, also where no daemon runs. */
-static int
-settle(struct door *door, struct err *err)
-{
-	struct settled settled = {0};
-
-	if (spool_settle(&door->spool, &settled, err) < 0)
-		return -1;
-	spool_ring(&door->spool);
-	return 0;
-}
-
-static int
-hold_run(struct door *door, int argc, char **argv, struct err *err)
-{
-	bool help = false;
-	const struct opt_row rows[] = { DOOR_HELP(&help), {0} };
-	struct str reason = {0};
-	int result = door_options(door, &door_hold, rows, 1, -1, &argc, &argv, err);
-
-	if (result != 0)
-		return result < 0 ? -1 : 0;
-	for (int i = 1; i < argc; i++)
-		str_printf(&reason, "%s%s", i > 1 ? " " : "", argv[i]);
-	result = act_on_id(door, argv[0], act_hold, reason.len > 0 ? str_c(&reason) : "by hand", err);
-	str_free(&reason);
-	return result;
-}
-
-static int
-release_run(struct door *door, int argc, char **argv, struct err *err)
-{
-	bool help = false;
-	const struct opt_row rows[] = { DOOR_HELP(&help), {0} };
-	int result = door_options(door, &door_release, rows, 1, -1, &argc, &argv, err);
-
-	if (result != 0)
-		return result < 0 ? -1 : 0;
-	for (int i = 0; i < argc && result == 0; i++)
-		result = act_on_id(door, argv[i], act_release, NULL, err);
-	return result < 0 ? -1 : settle(door, err);
-}
+/* what retry takes besides messages: a site, or all of them */
 
 static bool
 has_queue(const struct spool *spool, const char *site)
@@ -281,14 +192,6 @@ has_queue(const struct spool *spool, const char *site)
 	struct stat st;
 	return strchr(site, '/') == NULL && site[0] != '.' &&
 	    fstatat(spool->out, site, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
-}
-
-static int
-retry_one(struct door *door, const char *what, struct err *err)
-{
-	if (settings_site(&door->settings, what) == NULL && !has_queue(&door->spool, what))
-		return act_on_id(door, what, act_retry, NULL, err);
-	return make_due(door, what, err);
 }
 
 static int
@@ -307,43 +210,63 @@ retry_all(struct door *door, struct err *err)
 }
 
 static int
+retry_other(struct door_acting *acting, const char *what, struct err *err)
+{
+	struct door *door = acting->door;
+
+	if (what != NULL && settings_site(&door->settings, what) == NULL && !has_queue(&door->spool, what))
+		return 0;
+	if (acting->dry) {
+		err_set(err, ERR_CONFIG, "--dry-run shows messages; say --site to select a site's");
+		return err_as(err, EX_USAGE, NULL);
+	}
+	return (what != NULL ? make_due(door, what, err) : retry_all(door, err)) < 0 ? -1 : 1;
+}
+
+/* the commands */
+
+#define PLACE(where) (1u << DOOR_##where)
+
+static const struct door_action
+    hold = { &door_hold, "held", PLACE(WAITING) | PLACE(FAILED), true, false, act_hold, NULL },
+    release = { &door_release, "released", PLACE(HELD), false, true, act_release, NULL },
+    retry = { &door_retry, "due now", PLACE(WAITING) | PLACE(FAILED), false, true, act_retry, retry_other },
+    removal = { &door_remove, "removed", PLACE(WAITING) | PLACE(HELD) | PLACE(FAILED) | PLACE(DROPPED),
+	false, false, act_remove, NULL };
+
+static int
+hold_run(struct door *door, int argc, char **argv, struct err *err)
+{
+	return door_act(door, &hold, argc, argv, err);
+}
+
+static int
+release_run(struct door *door, int argc, char **argv, struct err *err)
+{
+	return door_act(door, &release, argc, argv, err);
+}
+
+static int
 retry_run(struct door *door, int argc, char **argv, struct err *err)
 {
-	bool help = false;
-	const struct opt_row rows[] = { DOOR_HELP(&help), {0} };
-	int result = door_options(door, &door_retry, rows, 0, -1, &argc, &argv, err);
-
-	if (result != 0)
-		return result < 0 ? -1 : 0;
-	result = argc == 0 ? retry_all(door, err) : 0;
-	for (int i = 0; i < argc && result == 0; i++)
-		result = retry_one(door, argv[i], err);
-	return result < 0 ? -1 : settle(door, err);
+	return door_act(door, &retry, argc, argv, err);
 }
 
 static int
 remove_run(struct door *door, int argc, char **argv, struct err *err)
 {
-	bool help = false;
-	const struct opt_row rows[] = { DOOR_HELP(&help), {0} };
-	int result = door_options(door, &door_remove, rows, 1, -1, &argc, &argv, err);
-
-	if (result != 0)
-		return result < 0 ? -1 : 0;
-	for (int i = 0; i < argc && result == 0; i++)
-		result = act_on_id(door, argv[i], act_remove, NULL, err);
-	return result;
+	return door_act(door, &removal, argc, argv, err);
 }
 
 const struct door_command door_hold = {
-	"hold", "ID [REASON ...]", "keep a message here until it is released", true, hold_run
+	"hold", "ID | SELECTION [REASON]", "keep messages here until they are released", true, hold_run
 };
 const struct door_command door_release = {
-	"release", "ID ...", "let held messages go on", true, release_run
+	"release", "ID ... | SELECTION", "let held messages go on", true, release_run
 };
 const struct door_command door_retry = {
-	"retry", "[SITE | ID ...]", "due now: a site, a message, all; also what failed", true, retry_run
+	"retry", "[SITE | ID ... | SELECTION]", "due now: a site, messages, all; also what failed", true, retry_run
 };
 const struct door_command door_remove = {
-	"remove", "ID ...", "delete messages for good", true, remove_run
+	"remove", "ID ... | SELECTION", "delete messages for good", true, remove_run
 };

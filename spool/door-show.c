@@ -269,15 +269,11 @@ show_message(const struct show *show, const struct door_file *file,
 static int
 show_match(const struct show *show, const struct door_match *match, struct err *err)
 {
-	const char *slash = strrchr(match->path, '/');
-	char *folder = mem_text_n(match->path, (size_t)(slash - match->path));
-	struct door_file file = { .where = match->where, .name = match->name, .site = match->site,
-		.file = slash + 1, .at = match->at, .batch = match->batch, .path = match->path,
-		.dir = fs_dir(show->door->spool.dir, folder, err) };
+	struct door_file file;
 	struct door_message message;
-	int result = file.dir < 0 ? -1 : door_load(&show->door->spool, &file, &message, err);
+	int result = door_match_open(&show->door->spool, match, &file, err) < 0 ? -1 :
+	    door_load(&show->door->spool, &file, &message, err);
 
-	free(folder);
 	if (result == 0)
 		result = err_set(err, ERR_TEMP, "%s has just been moved; look again", match->name);
 	else if (result > 0) {

@@ -98,6 +98,76 @@ int door_find(const struct spool *spool, const char *prefix, struct door_matches
 void door_matches_free(struct door_matches *matches);
 int64_t door_id_time(const char *id);	/* when it was made, 0 when it does not say */
 
+/* The folder of a match is opened for it: close file->dir. */
+int door_match_open(const struct spool *spool, const struct door_match *match,
+    struct door_file *file, struct err *err);
+
+/* ---- Selecting (door-select.c) ---- */
+
+struct door_select {		/* what was said; NULL: whatever it is */
+	const char *site, *from, *to, *older, *younger, *larger, *smaller, *reason, *where;
+	int64_t older_than, younger_than;	/* and as door_select_read() understood it */
+	uint64_t larger_than, smaller_than;
+	enum door_where place;
+	bool jobs;
+};
+
+#define DOOR_SELECT_OPTS(s) \
+	{ "site", 0, "SITE", "those for it", OPT_TEXT, &(s)->site }, \
+	{ "from", 0, "PATTERN", "whose sender is like that: * any letters, ? one", OPT_TEXT, &(s)->from }, \
+	{ "to", 0, "PATTERN", "of whose recipients one is like that", OPT_TEXT, &(s)->to }, \
+	{ "older", 0, "AGE", "that came before, as 90, 15m, 36h, 5d", OPT_TEXT, &(s)->older }, \
+	{ "younger", 0, "AGE", "that came since", OPT_TEXT, &(s)->younger }, \
+	{ "larger", 0, "SIZE", "with more bytes, as 1000, 64K, 35M", OPT_TEXT, &(s)->larger }, \
+	{ "smaller", 0, "SIZE", "with fewer bytes", OPT_TEXT, &(s)->smaller }, \
+	{ "reason", 0, "TEXT", "in whose reason or last reply this stands", OPT_TEXT, &(s)->reason }, \
+	{ "where", 0, "PLACE", "waiting, inflight, held, failed, incoming or job", OPT_TEXT, &(s)->where }
+
+bool door_select_any(const struct door_select *select);	/* was anything said? */
+int door_select_read(struct door_select *select, struct err *err);	/* after the options */
+bool door_select_place(const struct door_select *select, const struct door_file *file);	/* as
+				far as its place tells; then the whole: */
+bool door_selected(const struct door_select *select, const struct door_file *file,
+    const struct door_message *message);
+
+/* ---- Acting (door-act.c) ---- */
+
+struct door_acting {		/* one run of a command that moves messages */
+	struct door *door;
+	const struct door_action *action;
+	const char *words;		/* a reason, or "" */
+	struct door_select select;
+	bool dry, json;
+	size_t count;			/* done to so many */
+	struct queue queue;		/* kept open from message to message */
+};
+
+struct door_action {
+	const struct door_command *command;
+	const char *done;		/* "held" */
+	unsigned places;		/* of a selection, only what lies here: bits 1 << DOOR_... */
+	bool words;			/* operands behind the id, or a selection, are text */
+	bool settles;			/* it lets messages in: they are routed at once */
+	int (*act)(struct door_acting *acting, const struct door_file *file, struct err *err);
+	/* An operand that is no id, or NULL where none was given and nothing is selected.
+	 * 1: done; 0: it is an id. */
+	int (*other)(struct door_acting *acting, const char *operand, struct err *err);
+};
+
+int door_act(struct door *door, const struct door_action *action, int argc, char **argv, struct err *err);
+
+/* ---- Listing (door-list.c) ---- */
+
+struct door_list {
+	struct door *door;
+	bool json;
+	size_t shown;
+	struct str out;
+};
+int door_list_line(struct door_list *list, const struct door_file *file,
+    const struct door_message *message, struct err *err);
+int door_list_end(struct door_list *list, struct err *err);
+
 /* ---- Showing (door-table.c) ---- */
 
 struct door_column {

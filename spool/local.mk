@@ -24,6 +24,7 @@ SPOOL_LIBS = spool/libspool.a lib/libmail.a $(BASE_LIBS)
 bin_PROGRAMS += spool/mochila
 spool_mochila_SOURCES = \
 	%D%/main-mochila.c %D%/door.h \
+	%D%/door-act.c \
 	%D%/door-call.c \
 	%D%/door-conf.c \
 	%D%/door-find.c \
@@ -34,6 +35,7 @@ spool_mochila_SOURCES = \
 	%D%/door-move.c \
 	%D%/door-pair.c \
 	%D%/door-run.c \
+	%D%/door-select.c \
 	%D%/door-show.c \
 	%D%/door-status.c \
 	%D%/door-table.c

@@ -6,10 +6,17 @@ command -v mandoc >/dev/null || { echo "SKIP: mandoc is not installed"; exit 77;
 common='--root --config --set --log --log-level --show-config --help --version'
 
 # "  -f, --from=ADDRESS  text" becomes -f and --from, one a line.
-of_help() {
-	"$1" --help 2>/dev/null |
-	    sed -n 's/^ *\(-[^ ,]*\)\(, *\)\{0,1\}\(--[^ =]*\)\{0,1\}.*/\1\n\3/p' |
+of_lines() {
+	sed -n 's/^ *\(-[^ ,]*\)\(, *\)\{0,1\}\(--[^ =]*\)\{0,1\}.*/\1\n\3/p' |
 	    sed 's/[=,].*//' | grep -E '^--?[A-Za-z0-9]' | sort -u
+}
+of_help() { "$1" --help 2>/dev/null | of_lines; }
+
+# What the sub-commands of a program with a table of them take.
+of_commands() {
+	"$1" --help 2>/dev/null | sed -n 's/^  \([a-z]*\) .*/\1/p' | while read -r command; do
+		"$1" "$command" --help 2>/dev/null | of_lines
+	done
 }
 
 # The same of a page: tags of its lists begin with a dash and stand before the text.
@@ -39,6 +46,7 @@ for program in ${PROGRAMS:-}; do
 	done
 	for option in $shown; do
 		echo "$help" | grep -qxe "$option" && continue
+		of_commands "./$program" | grep -qxe "$option" && continue
 		echo "$page: names $option, which ${program##*/} --help does not list"
 		bad=1
 	done

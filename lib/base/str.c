@@ -220,6 +220,38 @@ span_is_case(struct span span, const char *text)
 	return span.len == strlen(text) && span_begins_case(span, text);
 }
 
+static char
+lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* Only the last star is ever taken up again, so this is linear in the text. */
+bool
+span_glob(struct span text, const char *pattern)
+{
+	const char *star = NULL;
+	size_t at = 0, resume = 0;
+
+	while (at < text.len) {
+		if (*pattern == '*') {
+			star = ++pattern;
+			resume = at;
+		} else if (*pattern != '\0' && (*pattern == '?' || lower(*pattern) == lower(text.p[at]))) {
+			pattern++;
+			at++;
+		} else if (star != NULL) {
+			pattern = star;
+			at = ++resume;
+		} else {
+			return false;
+		}
+	}
+	while (*pattern == '*')
+		pattern++;
+	return *pattern == '\0';
+}
+
 bool
 span_begins(struct span span, const char *text)
 {

@@ -63,6 +63,7 @@ bool span_is_case(struct span span, const char *text);	/* ASCII, any case */
 bool span_begins(struct span span, const char *text);
 bool span_begins_case(struct span span, const char *text);
 bool span_ends_case(struct span span, const char *text);
+bool span_glob(struct span span, const char *pattern);	/* * any bytes, ? one; ASCII, any case */
 bool span_cut(struct span *rest, char at, struct span *head);	/* false at the end:
 		   takes the bytes up to the next AT (or all) off rest, drops AT */
 struct span span_word(struct span *rest);	/* next run of non-blanks; empty at the end */

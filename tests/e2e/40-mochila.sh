@@ -210,6 +210,62 @@ check "for good" test "$(find "$spool" -name "$two" | wc -l)" -eq 0
 check "the history remembers" gives "event=removed" m log "$two"
 check "an unknown id has none" exits 66 m log 1999
 
+# ---- selections -----------------------------------------------------------------------
+
+rm -rf "$spool/out/home" "$spool/sent/home"
+for n in 31 32 33 34 35 36; do
+	case $n in
+	31 | 32) lay $n ann@example.org bob@home.example ;;
+	33) lay $n Ann@Example.ORG carl@home.example dora@home.example ;;
+	34) lay $n '' bob@home.example ;;
+	*) lay $n eve@example.com bob@home.example ;;
+	esac
+done
+mv "$bucket/$(id 35)" "$bucket/$(id 36)" "$spool/failed/"
+# selects "N ..." OPTIONS...: list names just these
+selects() {
+	selects_want=$1
+	shift
+	m list --json "$@" | sed -n 's/.*"id":"[^"]*\.0*\([0-9]*\)-.*/\1/p' | sort | tr '\n' ' ' >"$work/given"
+	test "$(cat "$work/given")" = "$selects_want" || { cat "$work/given"; return 1; }
+}
+check "all are listed" selects "31 32 33 34 35 36 "
+check "by sender" selects "31 32 33 " --from ann@example.org
+check "by pattern" selects "35 36 " --from '*.com'
+check "the empty sender" selects "34 " --from ''
+check "by any recipient" selects "33 " --to 'd?ra@*'
+check "by place" selects "35 36 " --where failed
+check "by site" selects "31 32 33 34 35 36 " --site home
+check "by another" selects "" --site away
+check "by age" selects "" --younger 1s
+check "on the other side" selects "31 32 33 34 35 36 " --younger 36500d
+check "by size" selects "" --larger 1K
+check "on the other side" selects "31 32 33 34 35 36 " --smaller 1K
+check "all must be right" selects "31 32 " --from 'ann@*' --to 'bob@*' --where waiting
+check "none may be" gives "nothing waits that is like that" m list --from nobody
+check "a place must be one" exits 64 m list --where nowhere
+check "an age too" exits 64 m list --older soon
+check "a size too" exits 64 m list --larger lots
+check "to act needs ids or a selection" exits 64 m hold
+check "not both" exits 64 m remove --from 'ann@*' "$(id 31)"
+check "a dry run shows" gives "2 messages would be held" m hold --dry-run --to bob@home.example --from ann@example.org
+check "what it would do" has "$work/given" "20261121T184502.000032"
+check "and does nothing" test "$(count hold)" -eq 0
+check "in JSON too" sh -c "mochila --root='$root' hold -n --json --from 'ann@*' | grep -c '\"id\"' | grep -qx 3"
+check "a selection is held" gives "3 messages held" m hold --from 'ann@*' broken into
+check "with the reason" selects "31 32 33 " --reason 'broken into'
+check "those that are held already are passed over" gives "0 messages held" m hold --from 'ann@*'
+check "by JSON" gives '{"messages":3}' m release --json --reason 'broken into'
+check "and they wait again" selects "31 32 33 34 " --where waiting
+check "what failed is tried again" gives "2 messages due now" m retry --where failed
+check "and waits" selects "31 32 33 34 35 36 " --where waiting
+check "a selection is removed" gives "1 message removed" m remove --from ''
+check "which leaves the rest" selects "31 32 33 35 36 "
+check "one that cannot be moved" cp "$(find "$spool/out" -name "$(id 31)")" "$spool/hold/"
+check "fails at the end" exits 65 m hold --from 'ann@*'
+check "and keeps nobody else" said "2 messages held"
+check "all go" gives "6 messages removed" m remove --site home
+
 printf 'job=1 peer=home user=uucp temp=D.1 size=3\ncommand sh\n\nabc' >"$spool/hold/home-0123456789abcdef.job"
 echo "sh is not among the commands it may run" >"$spool/hold/home-0123456789abcdef.job.reason"
 check "a job that is held is listed with its reason" gives "a job of another site: sh is not among" m list

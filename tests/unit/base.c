@@ -64,6 +64,33 @@ START_TEST(spans_are_cut_into_words)
 }
 END_TEST
 
+static const struct { const char *text, *pattern; bool matches; } globs[] = {
+	{ "ann@example.org", "ann@example.org", true }, { "Ann@Example.ORG", "ann@example.org", true },
+	{ "ann@example.org", "*@example.org", true }, { "ann@example.org", "*@example.com", false },
+	{ "ann@example.org", "a?n@*", true }, { "ann@example.org", "an?@*.o*g", true },
+	{ "ann@example.org", "ann", false }, { "ann", "ann@*", false }, { "ann", "ann*", true },
+	{ "", "", true }, { "", "*", true }, { "", "?", false }, { "a", "", false }, { "aab", "*ab", true },
+	{ "a*b", "a*b", true }, { "abcabd", "*abd", true }, { "[x]", "[x]", true }, { "x", "[x]", false },
+};
+
+START_TEST(a_glob_matches_all_of_a_text)
+{
+	ck_assert(span_glob(span_of(globs[_i].text), globs[_i].pattern) == globs[_i].matches);
+}
+END_TEST
+
+START_TEST(a_hostile_glob_takes_no_time)		/* FLT-02: 1 MiB in 50 ms */
+{
+	char *text = mem_get(1 << 20);
+	int64_t begun = clock_mono();
+
+	memset(text, 'a', 1 << 20);
+	ck_assert(!span_glob((struct span){ text, 1 << 20 }, "*a*a*a*a*a*a*a*a*b"));
+	ck_assert_int_lt(clock_mono() - begun, CLOCK_SECOND / 5);	/* on a busy machine, too */
+	free(text);
+}
+END_TEST
+
 static const struct { const char *text; uint64_t max; int64_t number; } decimals[] = {
 	{ "0", 9, 0 }, { "9", 9, 9 }, { "2", 1, -1 }, { "1", 0, -1 }, { "0", 0, 0 }, { "12", 11, -1 }, { "10", 9, -1 }, { "007", 9, 7 }, { "", 9, -1 }, { "-1", 9, -1 },
 	{ "+1", 9, -1 }, { " 1", 9, -1 }, { "1x", 9, -1 }, { "18446744073709551616", UINT64_MAX, -1 },
@@ -483,6 +510,8 @@ main(void)
 	tcase_set_timeout(tests, 20);
 	tcase_add_test(tests, a_string_grows_and_is_cut);
 	tcase_add_test(tests, spans_are_cut_into_words);
+	tcase_add_loop_test(tests, a_glob_matches_all_of_a_text, 0, sizeof globs / sizeof globs[0]);
+	tcase_add_test(tests, a_hostile_glob_takes_no_time);
 	tcase_add_loop_test(tests, a_decimal_is_checked, 0, COUNT(decimals));
 	tcase_add_loop_test(tests, an_error_becomes_a_reply_and_a_status, 0, COUNT(errors));
 	tcase_add_test(tests, an_error_is_one_printable_reply_line_however_long);
