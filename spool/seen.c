@@ -150,20 +150,33 @@ close_day(int dir, const char *open_name, struct err *err)
 	return result;
 }
 
-/* Closes the days before today and removes those that are too old. */
+/* Too old, and not among the last seen-keep days on which the peer brought anything: when
+ * the clock jumps by years, what was seen is still known, and when it jumps back too. */
+static bool
+is_past(const struct fs_names *names, size_t at, struct span oldest, int64_t keep)
+{
+	size_t later = 0;
+
+	for (size_t i = at + 1; i < names->count; i++)
+		later += is_day(names->name[i]);
+	return strncmp(names->name[at], oldest.p, DAY_TEXT) < 0 && (int64_t)later >= keep;
+}
+
+/* Closes the days before today and removes those that are past. */
 static int
 turn_days(const struct spool *spool, int dir, const char *today, struct err *err)
 {
+	int64_t keep = spool->settings->spool.seen_keep;
 	struct fs_names names;
 	struct str oldest = {0};
 	int result = fs_names(dir, ".", &names, err);
 
-	day_of(clock_now() - spool->settings->spool.seen_keep * CLOCK_SECOND, &oldest);
+	day_of(clock_now() - keep * CLOCK_SECOND, &oldest);
 	for (size_t i = 0; result == 0 && i < names.count; i++) {
 		const char *name = names.name[i];
 		if (!is_day(name))
 			continue;
-		if (strncmp(name, str_c(&oldest), DAY_TEXT) < 0)
+		if (is_past(&names, i, str_span(&oldest), keep / 86400))
 			result = fs_remove(dir, name, err);
 		else if (is_open_day(name) && strncmp(name, today, DAY_TEXT) != 0)
 			result = close_day(dir, name, err);

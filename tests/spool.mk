@@ -7,6 +7,16 @@ tests_unit_spool_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)
 tests_crash_spool_steps_SOURCES = %D%/crash/spool-steps.c
 tests_crash_spool_steps_LDADD = $(SPOOL_LIBS)
 
+# A long time of everything at once, broken at random: tests/crash/soak.h.
+noinst_PROGRAMS += tests/crash/spool-soak
+tests_crash_spool_soak_SOURCES = %D%/crash/spool-soak.c %D%/crash/soak-worker.c %D%/crash/soak.h
+tests_crash_spool_soak_LDADD = $(SPOOL_LIBS)
+dist_check_SCRIPTS += %D%/crash/spool-soak.sh
+SPOOL = 20000
+soak: all tests/crash/fault.so
+	top_builddir='$(abs_top_builddir)' SPOOL='$(SPOOL)' sh $(srcdir)/tests/crash/spool-soak.sh
+.PHONY: soak
+
 # The fault injector is preloaded, so it must not be built with a sanitizer.
 check_DATA = tests/crash/fault.so
 CLEANFILES += tests/crash/fault.so

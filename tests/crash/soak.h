@@ -1,0 +1,31 @@
+/*
+ * soak - a spool worked at random, and broken at random, against an outside ledger.
+ *
+ * The driver (spool-soak.c) starts workers (soak-worker.c) two at a time, kills them, fills
+ * their disk and turns their clock.  A worker says on standard output what it promised and
+ * what it delivered, one line each, at that moment; a killed one has said what it has said:
+ *
+ *	250 KEY			accepted
+ *	451 KEY			refused: must never be seen again, the client keeps it
+ *	sent ID KEY RCPT SIZE SHA	delivered; the far end knows ID and takes it once
+ *	report KEY RCPT		a failure report to the sender, found at the end
+ *	left PLACE KEY RCPT	still there at the end, where nothing should be
+ *	damaged PATH
+ *
+ * What a message is follows from its key, so that the driver knows it without the spool.
+ */
+#ifndef TESTS_SOAK_H
+#define TESTS_SOAK_H
+
+#include "lib/base/digest.h"
+
+enum { SOAK_RCPTS = 2 };	/* bob@home.example, eve@ship.example */
+
+uint64_t soak_mix(uint64_t number);		/* as good as random, always the same */
+void soak_body(unsigned long key, struct str *out);
+unsigned soak_rcpts(unsigned long key);		/* a bit for each */
+bool soak_from_peer(unsigned long key);		/* comes in a batch, and may come again */
+
+int soak_worker(int argc, char **argv);
+
+#endif

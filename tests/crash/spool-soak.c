@@ -1,0 +1,381 @@
+/*
+ * spool-soak - the driver and the outside ledger of the soak (soak.h).
+ *
+ *	spool-soak FOLDER FAULT.SO MESSAGES KILLS FULLS STEPS [SEED]
+ *
+ * Until there were so many messages, kills, disk-fulls and steps of the clock by ten years:
+ * two workers at a time, one of them to be killed at a random call (fault.so) or at a
+ * random moment, or its disk full, or a call failing with EIO.  Then all is brought to its
+ * end, and each recipient of what was promised must have had it once, whole, or its sender a
+ * report.  Exit 0: so it is.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/crash/soak.h"
+
+static const char *const addresses[SOAK_RCPTS] = { "bob@home.example", "eve@ship.example" };
+
+/* What a message is. */
+
+uint64_t
+soak_mix(uint64_t number)
+{
+	number += UINT64_C(0x9e3779b97f4a7c15);
+	number = (number ^ number >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	number = (number ^ number >> 27) * UINT64_C(0x94d049bb133111eb);
+	return number ^ number >> 31;
+}
+
+void
+soak_body(unsigned long key, struct str *out)
+{
+	uint64_t random = soak_mix(key);
+	size_t size = random % 16 == 0 ? 60000 + random / 16 % 90000 : 100 + random / 16 % 6000;
+
+	str_printf(out, "X-Key: %lu\r\nSubject: soak\r\n\r\n", key);
+	while (out->len < size) {
+		random = soak_mix(random);
+		str_printf(out, ".%016llx and some words of it\r\n", (unsigned long long)random);
+	}
+}
+
+unsigned
+soak_rcpts(unsigned long key)
+{
+	return 1 + soak_mix(key ^ 0x7c3) % 3;
+}
+
+bool
+soak_from_peer(unsigned long key)
+{
+	return soak_mix(key ^ 0x51) % 3 == 0;
+}
+
+/* the ledger */
+
+struct outcome {
+	char id[64];		/* of the message that brought it; empty: none did */
+	unsigned sent, reports, left;
+};
+
+struct line {
+	bool promised, refused;
+	struct outcome to[SOAK_RCPTS];
+};
+
+static struct {
+	struct line *line;	/* by key */
+	unsigned long keys;
+	unsigned long promised, lost, doubled, wrong, ghosts;
+} ledger;
+
+static struct {
+	const char *folder, *fault;
+	char *self;
+	uint64_t random;
+	unsigned long kills, fulls, steps, errors, rounds;
+} driver;
+
+static unsigned long
+roll(unsigned long sides)
+{
+	return soak_mix(driver.random++) % sides;
+}
+
+static struct outcome *
+outcome(unsigned long key, const char *to)
+{
+	for (size_t i = 0; i < SOAK_RCPTS && key > 0 && key < ledger.keys; i++)
+		if (strcmp(addresses[i], to) == 0)
+			return &ledger.line[key].to[i];
+	printf("unknown: %lu %s\n", key, to);
+	ledger.wrong++;
+	return NULL;
+}
+
+static void
+check_content(unsigned long key, unsigned long size, const char *sha)
+{
+	struct str body = {0}, hex = {0};
+	unsigned char sum[DIGEST_SIZE];
+
+	soak_body(key, &body);
+	digest_of(body.p, body.len, sum);
+	digest_hex(sum, sizeof sum, &hex);
+	if (body.len != size || strcmp(str_c(&hex), sha) != 0) {
+		printf("wrong content: %lu\n", key);
+		ledger.wrong++;
+	}
+	str_free(&body);
+	str_free(&hex);
+}
+
+static void
+note_sent(const char *id, unsigned long key, const char *to, unsigned long size, const char *sha)
+{
+	struct outcome *o = outcome(key, to);
+
+	if (o == NULL)
+		return;
+	check_content(key, size, sha);
+	if (strcmp(o->id, id) == 0)
+		return;		/* the far end has that one, and drops it */
+	if (o->sent++ > 0)
+		printf("%lu for %s came as %s and as %s\n", key, to, o->id, id);
+	snprintf(o->id, sizeof o->id, "%s", id);
+}
+
+static void
+note(char *text)
+{
+	char id[64], to[64], sha[80], place[16];
+	unsigned long key, size;
+	struct outcome *o;
+
+	if (sscanf(text, "250 %lu", &key) == 1 && key < ledger.keys) {
+		ledger.promised += !ledger.line[key].promised;
+		ledger.line[key].promised = true;
+	}
+	else if (sscanf(text, "451 %lu", &key) == 1 && key < ledger.keys)
+		ledger.line[key].refused = true;
+	else if (sscanf(text, "sent %63s %lu %63s %lu %79s", id, &key, to, &size, sha) == 5)
+		note_sent(id, key, to, size, sha);
+	else if (sscanf(text, "report %lu %63s", &key, to) == 2 && (o = outcome(key, to)) != NULL)
+		o->reports++;
+	else if (sscanf(text, "left %15s %lu %63s", place, &key, to) == 3 && (o = outcome(key, to)) != NULL)
+		o->left++;
+	else if (strncmp(text, "report", 6) != 0 && strncmp(text, "left", 4) != 0) {
+		printf("%s\n", text);
+		ledger.wrong++;
+	}
+}
+
+static void
+check_outcome(unsigned long key, const struct line *line, size_t i)
+{
+	const struct outcome *o = &line->to[i];
+	unsigned total = o->sent + o->reports + o->left;
+
+	if (line->promised && total == 0) {
+		printf("LOST %lu for %s\n", key, addresses[i]);
+		ledger.lost++;
+	} else if (total > 1) {
+		printf("DOUBLED %lu for %s: sent %u, reports %u, left %u\n", key, addresses[i],
+		    o->sent, o->reports, o->left);
+		ledger.doubled++;
+	} else if (line->refused && !line->promised && total > 0 && !soak_from_peer(key)) {
+		printf("REFUSED and yet there: %lu for %s\n", key, addresses[i]);
+		ledger.ghosts++;
+	}
+}
+
+static bool
+check_ledger(void)
+{
+	unsigned long sent = 0, reports = 0, left = 0;
+
+	for (unsigned long key = 1; key < ledger.keys; key++) {
+		const struct line *line = &ledger.line[key];
+		for (size_t i = 0; i < SOAK_RCPTS; i++) {
+			sent += line->to[i].sent;
+			reports += line->to[i].reports;
+			left += line->to[i].left;
+			if (soak_rcpts(key) & 1u << i)
+				check_outcome(key, line, i);
+		}
+	}
+	printf("%lu messages promised; for their recipients: %lu delivered, %lu bounced, %lu left\n"
+	    "%lu rounds, %lu kills, %lu disk-fulls, %lu failed calls, %lu steps of the clock\n"
+	    "%lu lost, %lu doubled, %lu refused and yet there, %lu wrong\n", ledger.promised, sent, reports, left,
+	    driver.rounds, driver.kills, driver.fulls, driver.errors, driver.steps,
+	    ledger.lost, ledger.doubled, ledger.ghosts, ledger.wrong);
+	return ledger.promised > 0 && ledger.lost + ledger.doubled + ledger.ghosts + ledger.wrong + left == 0;
+}
+
+/* workers */
+
+struct worker {
+	pid_t pid;
+	FILE *said;
+	bool to_die;		/* by our own hand */
+};
+
+static void
+set_fault(const char *what, unsigned long at)
+{
+	char number[24];
+
+	snprintf(number, sizeof number, "%lu", at);
+	setenv("LD_PRELOAD", driver.fault, 1);
+	setenv("FAULT", what, 1);
+	setenv("FAULT_AT", number, 1);
+}
+
+static void
+become_worker(const char *const *numbers, const char *what, unsigned long at)
+{
+	if (what != NULL)
+		set_fault(what, at);
+	execl(driver.self, driver.self, "worker", driver.folder, numbers[0], numbers[1], numbers[2],
+	    numbers[3], numbers[4], (char *)NULL);
+	_exit(71);
+}
+
+static void
+start(struct worker *worker, unsigned long first, unsigned long end, unsigned long many, int64_t clock,
+    const char *what, unsigned long at)
+{
+	char text[5][24];
+	const char *numbers[5];
+	const int64_t value[5] = { (int64_t)(soak_mix(driver.random++) >> 1), (int64_t)first, (int64_t)end,
+		(int64_t)many, clock };
+	int ends[2];
+
+	for (size_t i = 0; i < 5; i++) {
+		snprintf(text[i], sizeof text[i], "%lld", (long long)value[i]);
+		numbers[i] = text[i];
+	}
+	fflush(stdout);
+	if (pipe(ends) < 0 || (worker->pid = fork()) < 0) {
+		perror("spool-soak");
+		exit(71);
+	}
+	if (worker->pid == 0) {
+		dup2(ends[1], STDOUT_FILENO);
+		close(ends[0]);
+		close(ends[1]);
+		become_worker(numbers, what, at);
+	}
+	close(ends[1]);
+	worker->said = fdopen(ends[0], "r");
+}
+
+/* Reads what it says to the end, and counts how it ended. */
+static void
+finish(struct worker *worker)
+{
+	char text[512];
+	int status;
+
+	while (fgets(text, sizeof text, worker->said) != NULL) {
+		text[strcspn(text, "\n")] = '\0';
+		note(text);
+	}
+	fclose(worker->said);
+	waitpid(worker->pid, &status, 0);
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) {
+		driver.kills++;
+	} else if (status != 0 && !(WIFEXITED(status) && WEXITSTATUS(status) == 70)) {
+		printf("a worker ended with %d\n", status);
+		ledger.wrong++;
+	}
+}
+
+/* Ten years forward, ten back, or right. */
+static int64_t
+clock_of_round(void)
+{
+	static int64_t now;
+	const int64_t decade = INT64_C(10) * 365 * 86400;
+
+	if (roll(5) == 0) {
+		now = ((int64_t)roll(3) - 1) * decade;
+		driver.steps++;
+	}
+	return now;
+}
+
+static const char *
+fault_of_round(void)
+{
+	unsigned long die = roll(20);
+
+	if (die < 12)
+		return "kill";
+	if (die < 15) {
+		driver.fulls++;
+		return "full";
+	}
+	if (die < 17) {
+		driver.errors++;
+		return "EIO";
+	}
+	return NULL;
+}
+
+static void
+more_keys(unsigned long keys)
+{
+	ledger.line = mem_resize(ledger.line, keys, sizeof *ledger.line);
+	memset(ledger.line + ledger.keys, 0, (keys - ledger.keys) * sizeof *ledger.line);
+	ledger.keys = keys;
+}
+
+static void
+round_of_two(void)
+{
+	enum { EACH = 12, OPS = 16 };
+	static unsigned long next = 1;
+	struct worker worker[2];
+	int64_t clock = clock_of_round();
+
+	for (size_t i = 0; i < 2; i++) {
+		const char *fault = i == 0 ? fault_of_round() : NULL;
+		more_keys(next + EACH);
+		start(&worker[i], next, next + EACH, 1 + roll(OPS), clock, fault, 10 + roll(150));
+		next += EACH;
+	}
+	if (roll(2) == 0) {	/* whatever it is doing just then */
+		const struct timespec moment = { .tv_nsec = 1000000 + (long)roll(40000000) };
+		nanosleep(&moment, NULL);
+		kill(worker[1].pid, SIGKILL);
+	}
+	finish(&worker[0]);
+	finish(&worker[1]);
+	driver.rounds++;
+}
+
+static void
+run(unsigned long messages, unsigned long kills, unsigned long fulls, unsigned long steps)
+{
+	struct worker last;
+
+	while (ledger.promised < messages || driver.kills < kills || driver.fulls < fulls ||
+	    driver.steps < steps) {
+		round_of_two();
+		if (driver.rounds % 100 == 0 && isatty(STDERR_FILENO))
+			fprintf(stderr, "%lu messages, %lu kills\r", ledger.promised, driver.kills);
+	}
+	start(&last, 1, 1, 0, 0, NULL, 0);
+	finish(&last);
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc > 2 && strcmp(argv[1], "worker") == 0)
+		return soak_worker(argc - 2, argv + 2);
+	if (argc < 7) {
+		fprintf(stderr, "usage: spool-soak FOLDER FAULT.SO MESSAGES KILLS FULLS STEPS [SEED]\n");
+		return 64;
+	}
+	driver.self = argv[0];
+	driver.folder = argv[1];
+	driver.fault = argv[2];
+	uint64_t seed = argc > 7 ? strtoull(argv[7], NULL, 10) : (uint64_t)time(NULL);
+	driver.random = soak_mix(seed);
+	printf("seed %llu\n", (unsigned long long)seed);
+	run(strtoul(argv[3], NULL, 10), strtoul(argv[4], NULL, 10), strtoul(argv[5], NULL, 10),
+	    strtoul(argv[6], NULL, 10));
+	bool good = check_ledger();
+	free(ledger.line);
+	return good ? 0 : 1;
+}
