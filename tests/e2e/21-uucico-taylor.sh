@@ -132,8 +132,10 @@ check "Taylor has nothing to complain of" sh -c "! grep -E 'ERROR|WARN' '$hub/Lo
 sneak() { echo x | taylor "$tuux" -r -I "$hub/config" - "$@"; }
 check "a command that is not permitted is queued" sneak 'home!sh -c id'
 check "and an address that is an option" sneak 'home!rmail -oQ/x'
-check "the call goes on" exits 0 ours -s hub
-check "the first was refused when it was offered" grep -q 'event=refused' "$work/said"
+# Taylor mails the refusal with /usr/sbin/sendmail, and where that is none it may die of it.
+ours -s hub >"$work/refused" 2>&1
+check "the call goes on, or another one does" exits 0 ours -s hub
+check "the first was refused when it was offered" grep -q 'event=refused' "$work/refused"
 check "the second is held" sh -c "grep -h 'would be an option' '$home'/spool/hold/*.job.reason"
 check "Taylor was told" grep -qiE 'denied|not permitted|permission' "$hub/Log"
 
