@@ -75,7 +75,8 @@ END
 large first-large
 check "the line drops on the way there" exits 75 over "$work/cut-there"
 check "the mail is still ours" test "$(messages "$home/spool/sent")" -ge 1
-check "the part is kept" test -n "$(find "$hub/spool/xqt/home" -name '*.part' -size +100k)"
+part_kept() { test -n "$(find "$hub/spool/xqt/home" -name '*.part' -size +100k)"; }
+check "the part is kept" wait_for 10 part_kept
 check "the next call" exits 0 ours -s hub --wire-stats="$work/stats"
 check "goes on where it stopped" sh -c "tail -n 1 '$work/stats' | grep -qE ' data_out=2[0-9]{5} '"
 check "and the mail is there once" arrived "$hub" first-large
