@@ -1,4 +1,4 @@
-/* mochila hold, release, retry, remove: a message goes where a person wants it. */
+/* mochila hold, release, retry, remove, bounce: a message goes where a person wants it. */
 #include "spool/door.h"
 
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/log.h"
 
 /* One rename, durable on both ends.  Never over another message of that name: a copy
  * made by hand may have other recipients. */
@@ -33,28 +34,44 @@ move_to(const struct door_file *file, int dir, const char *folder, struct err *e
 	return move_as(file, dir, folder, file->name, err);
 }
 
-/* Appends a line to the history of the message in dir/name.  A file that is no whole
- * entry has no history; it is moved all the same. */
+/* 1: the entry in dir/name, open for a line of history; 0: it is no whole entry, and has
+ * none; -1. */
+static int
+open_entry(int dir, const char *name, int *fd, struct entry *entry, struct err *err)
+{
+	struct err ignored;
+	off_t at = 0;
+
+	*entry = (struct entry){0};
+	*fd = fs_open(dir, name, O_RDWR, err);
+	if (*fd < 0)
+		return -1;
+	return entry_read(*fd, &at, false, entry, &ignored) > 0;
+}
+
+static int
+append(int fd, const struct entry *entry, struct span line, struct err *err)
+{
+	/* A torn line of a dead writer makes room for ours. */
+	if (ftruncate(fd, entry->states_end) < 0)
+		return err_sys(err, "state line");
+	return fs_pwrite(fd, line.p, line.len, entry->states_end, err) < 0 ||
+	    fs_sync_data(fd, err) < 0 ? -1 : 0;
+}
+
+/* A file that is no whole entry is moved all the same. */
 static int
 note(int dir, const char *name, const char *event, const char *word, struct span text, struct err *err)
 {
-	struct entry entry = {0};
+	struct entry entry;
 	struct str line = {0};
-	struct err ignored;
-	off_t at = 0;
-	int result = 0, fd = fs_open(dir, name, O_RDWR, err);
+	int fd, result = open_entry(dir, name, &fd, &entry, err);
 
-	if (fd < 0)
+	if (result < 0)
 		return errno == ENOENT ? 0 : -1;
-	if (entry_read(fd, &at, false, &entry, &ignored) > 0) {
+	if (result > 0) {
 		entry_state_line(clock_now(), NULL, event, word, text, &line);
-		/* A torn line of a dead writer makes room for ours. */
-		if (ftruncate(fd, entry.states_end) < 0)
-			result = err_sys(err, "%s", name);
-		if (result == 0)
-			result = fs_pwrite(fd, line.p, line.len, entry.states_end, err);
-		if (result == 0)
-			result = fs_sync_data(fd, err);
+		result = append(fd, &entry, str_span(&line), err);
 	}
 	close(fd);
 	entry_free(&entry);
@@ -184,6 +201,84 @@ act_remove(struct door_acting *acting, const struct door_file *file, struct err 
 	return 0;
 }
 
+/* What still waits; of a message whose recipients all failed, those. */
+static void
+given_up(const struct entry *entry, struct str *rcpts)
+{
+	bool waits = entry_waiting(entry) > 0;
+
+	for (size_t i = 0; i < entry->env.rcpts; i++) {
+		enum rcpt_state state = entry->status[i].state;
+		if (state < RCPT_DONE || (!waits && state == RCPT_FAILED))
+			str_printf(rcpts, "%s%zu", rcpts->len > 0 ? "," : "", i + 1);
+	}
+}
+
+static int
+note_failed(const struct door_file *file, const char *text, struct err *err)
+{
+	struct entry entry;
+	struct str rcpts = {0}, reply = {0}, line = {0};
+	int fd, result = open_entry(file->dir, file->name, &fd, &entry, err);
+
+	if (result < 0)
+		return errno == ENOENT ?
+		    err_set(err, ERR_TEMP, "%s has just been moved; look again", file->name) : -1;
+	str_printf(&reply, "5.0.0 returned by the operator%s%s", text[0] != '\0' ? ": " : "", text);
+	given_up(&entry, &rcpts);
+	if (result == 0)
+		result = err_set(err, ERR_PERM, "%s: damaged; nobody can be told of it, so look at it and "
+		    "remove it", file->name);
+	else if (rcpts.len == 0)
+		result = err_set(err, ERR_PERM, "%s: all its recipients have it", file->name);
+	else {
+		entry_state_line(clock_now(), str_c(&rcpts), "failed due=failure", "reply", str_span(&reply), &line);
+		result = append(fd, &entry, str_span(&line), err);
+	}
+	close(fd);
+	entry_free(&entry);
+	str_free(&rcpts);
+	str_free(&reply);
+	str_free(&line);
+	return result;
+}
+
+/* Until the next message of another site nobody else works this site's queue. */
+static int
+lock_queue(struct door_acting *acting, const char *site, struct err *err)
+{
+	struct queue *queue = &acting->queue;
+
+	if (queue->site != NULL && strcmp(queue->site, site) == 0)
+		return 0;
+	queue_close(queue);
+	if (queue_open(queue, &acting->door->spool, site, false, err) == 0)
+		return 0;
+	if (errno != EWOULDBLOCK)
+		return -1;
+	log_warn("%s; waiting for it", err->text);
+	return queue_open(queue, &acting->door->spool, site, true, err);
+}
+
+/* The line first, then the rename: cut off between them, it is due all the same where it
+ * waited, and can be returned again where it was held. */
+static int
+act_bounce(struct door_acting *acting, const struct door_file *file, struct err *err)
+{
+	struct spool *spool = &acting->door->spool;
+
+	if ((file->where != DOOR_WAITING && file->where != DOOR_HELD && file->where != DOOR_FAILED) ||
+	    door_is_job(file->name))
+		return not_from(file, "returned", err);
+	if (file->where == DOOR_WAITING && lock_queue(acting, file->site, err) < 0)
+		return -1;
+	if (note_failed(file, acting->words, err) < 0 || move_to(file, spool->in, "in", err) < 0)
+		return -1;
+	drop_reason(file);
+	spool_event(spool, file->name, "event=bounced by=hand reason=\"%s\"", acting->words);
+	return 0;
+}
+
 /* what retry takes besides messages: a site, or all of them */
 
 static bool
@@ -232,7 +327,9 @@ static const struct door_action
     release = { &door_release, "released", PLACE(HELD), false, true, act_release, NULL },
     retry = { &door_retry, "due now", PLACE(WAITING) | PLACE(FAILED), false, true, act_retry, retry_other },
     removal = { &door_remove, "removed", PLACE(WAITING) | PLACE(HELD) | PLACE(FAILED) | PLACE(DROPPED),
-	false, false, act_remove, NULL };
+	false, false, act_remove, NULL },
+    bounce = { &door_bounce, "returned", PLACE(WAITING) | PLACE(HELD) | PLACE(FAILED), true, true,
+	act_bounce, NULL };
 
 static int
 hold_run(struct door *door, int argc, char **argv, struct err *err)
@@ -258,6 +355,12 @@ remove_run(struct door *door, int argc, char **argv, struct err *err)
 	return door_act(door, &removal, argc, argv, err);
 }
 
+static int
+bounce_run(struct door *door, int argc, char **argv, struct err *err)
+{
+	return door_act(door, &bounce, argc, argv, err);
+}
+
 const struct door_command door_hold = {
 	"hold", "ID | SELECTION [REASON]", "keep messages here until they are released", true, hold_run
 };
@@ -269,4 +372,7 @@ const struct door_command door_retry = {
 };
 const struct door_command door_remove = {
 	"remove", "ID ... | SELECTION", "delete messages for good", true, remove_run
+};
+const struct door_command door_bounce = {
+	"bounce", "ID | SELECTION [TEXT]", "give messages up: their senders are told", true, bounce_run
 };

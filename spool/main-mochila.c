@@ -18,6 +18,7 @@ static const struct door_command *const commands[] = {
 	&door_release,
 	&door_retry,
 	&door_remove,
+	&door_bounce,
 	&door_log,
 	&door_bsmtp,
 	&door_rmail,

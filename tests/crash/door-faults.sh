@@ -19,7 +19,7 @@ m() { mochila --root="$root" --log=none "$@" 2>>"$work/said"; }
 # Where the message lies before a step, and the step in mochila's words.
 at_first() {
 	case $1 in
-	hold) say out/home/N-bucket ;;
+	hold | bounce) say out/home/N-bucket ;;
 	retry) say failed ;;
 	*) say hold ;;
 	esac
@@ -27,13 +27,14 @@ at_first() {
 words() {
 	case $1 in
 	pair) say "pair ship --accept '$key' --authorized-keys '$root/authorized_keys'" ;;
+	bounce*) say "bounce $id no such person" ;;
 	*) say "$1 $id" ;;
 	esac
 }
 
 mkdir -p "$work/base"
 make_site "$work/base" hub
-printf '[routes]\nhome.example = site:home\n' >>"$work/base/mochila.conf"
+printf '[routes]\nhome.example = site:home\nexample.org = site:away\n' >>"$work/base/mochila.conf"
 for folder in tmp in out sent xqt hold failed seen drop log; do mkdir -p "$work/base/spool/$folder"; done
 entry "$id" ann@example.org bob@home.example >"$work/entry"
 
@@ -47,6 +48,13 @@ fresh() {	# fresh STEP
 whole_once() {
 	test "$(find "$spool" -name "$id" | wc -l)" -eq 1 && m show --body "$id" | cmp -s - "$work/body"
 }
+told_once() {
+	test "$(grep -rl '^RCPT TO:<ann@' "$spool/out/away" 2>/dev/null | wc -l)" -eq 1 &&
+	    grep -rq 'returned by the operator: no such person' "$spool/out/away"
+}
+here_or_told() {
+	if test -n "$(find "$spool" -name "$id")"; then whole_once && ! told_once; else told_once; fi
+}
 old_or_new() {
 	cmp -s "$root/mochila.conf" "$work/base/mochila.conf" ||
 	    cmp -s "$root/mochila.conf" "$work/conf" || return 1
@@ -57,6 +65,7 @@ holds() {	# holds STEP: what must be so at any moment, once what was let in is s
 	case $1 in
 	remove) test "$(find "$spool" -name "$id" | wc -l)" -le 1 ;;
 	pair) old_or_new && whole_once ;;
+	bounce*) here_or_told ;;
 	*) whole_once ;;
 	esac
 }
@@ -65,8 +74,10 @@ again() {
 	eval "m $(words "$1")"
 	case "$1 $?" in
 	*" 0" | *" 69" | "remove 66") ;;
+	bounce*" 66") told_once ;;
 	*) return 1 ;;
 	esac
+	case $1 in bounce*) told_once || return 1 ;; esac
 	test "$1" != pair || { cmp -s "$root/mochila.conf" "$work/conf" && cmp -s "$root/authorized_keys" "$work/keys"; }
 }
 
@@ -76,24 +87,24 @@ cp "$root/mochila.conf" "$work/conf"
 cp "$root/authorized_keys" "$work/keys"
 
 cases=0
-for step in hold release retry remove pair; do
+for step in ${STEPS:-hold release retry remove bounce bounce-held pair}; do
 	for what in kill EIO full; do
 		at=0
 		while :; do
 			at=$((at + 1))
 			cases=$((cases + 1))
-			fresh $step
+			fresh "$step"
 			rm -f "$work/count"
 			: >"$work/said"
 			(
 				FAULT=$what FAULT_AT=$at FAULT_COUNT=$work/count LD_PRELOAD=$fault
 				export FAULT FAULT_AT FAULT_COUNT LD_PRELOAD
-				eval "m $(words $step)" >/dev/null
+				eval "m $(words "$step")" >/dev/null
 			) 2>/dev/null
 			count=$(cat "$work/count" 2>/dev/null || echo 999999)
-			holds $step || fail "$step, $what at $at: $(find "$spool" -name "*$id*") $(cat "$work/said")"
-			again $step >/dev/null || fail "$step, $what at $at: not a second time: $(cat "$work/said")"
-			holds $step || fail "$step, $what at $at, again: $(find "$spool" -name "*$id*")"
+			holds "$step" || fail "$step, $what at $at: $(find "$spool" -name "*$id*") $(cat "$work/said")"
+			again "$step" >/dev/null || fail "$step, $what at $at: not a second time: $(cat "$work/said")"
+			holds "$step" || fail "$step, $what at $at, again: $(find "$spool" -name "*$id*")"
 			test "$count" -ge $at || break
 		done
 	done

@@ -266,6 +266,33 @@ check "fails at the end" exits 65 m hold --from 'ann@*'
 check "and keeps nobody else" said "2 messages held"
 check "all go" gives "6 messages removed" m remove --site home
 
+# ---- returned ------------------------------------------------------------------------
+
+printf 'example.org = site:away\n' >>"$root/mochila.conf"
+lay 41 ann@example.org bob@home.example carl@home.example
+lay 42 ann@example.org dora@home.example
+lay 43 '' dora@home.example
+mv "$bucket/$(id 42)" "$spool/hold/"
+report() { find "$spool/out/away" -type f -exec cat {} + 2>/dev/null; }
+check "a waiting message is returned" exits 0 m bounce "$(id 41)" it is "too late; \"really\""
+check "and is gone" test -z "$(find "$spool" -name "$(id 41)")"
+report >"$work/given"
+check "its sender is told" has "$work/given" "RCPT TO:<ann@example.org>"
+check "of every recipient" sh -c "test \$(grep -c '^Final-Recipient' '$work/given') -eq 2"
+check "by whom and why" has "$work/given" "returned by the operator: it is too late"
+check "in a program's words, too" has "$work/given" "Status: 5.0.0"
+check "the history remembers" gives "event=bounced by=hand" m log "$(id 41)"
+check "a held one as well" gives "1 message returned" m bounce --where held
+check "and is gone" test -z "$(find "$spool" -name "$(id 42)")"
+check "its sender is told" sh -c "grep -l '^RCPT TO:<ann@' -r '$spool/out/away' | wc -l | grep -qx 2"
+check "of nobody's message nobody is told" exits 0 m bounce "$(id 43)"
+check "it waits for a person" test -e "$spool/failed/$(id 43)"
+head -c 100 "$spool/failed/$(id 43)" >"$spool/hold/$(id 44)"
+check "what is damaged has no sender" exits 65 m bounce "$(id 44)"
+check "and stays" test -e "$spool/hold/$(id 44)"
+check "what is gone cannot be returned" exits 66 m bounce "$(id 41)"
+rm -rf "$spool/out/away" "$spool/failed/$(id 43)" "$spool/hold/$(id 44)"
+
 printf 'job=1 peer=home user=uucp temp=D.1 size=3\ncommand sh\n\nabc' >"$spool/hold/home-0123456789abcdef.job"
 echo "sh is not among the commands it may run" >"$spool/hold/home-0123456789abcdef.job.reason"
 check "a job that is held is listed with its reason" gives "a job of another site: sh is not among" m list
