@@ -52,8 +52,9 @@ void spool_event(const struct spool *spool, const char *id, const char *format, 
  *	arrival_commit(&a, err)		fsync, rename to in/NAME, fsync in/: accepted
  *	arrival_close(&a)		always; without a commit nothing remains
  *
- * With a name of the caller's (a received batch: "b-" and hex), a commit of the
- * same name replaces the one before: settle drops repeats by (peer, peer_id).
+ * A name of the caller's is for what is known by it until it is settled (drop/); a
+ * commit of the same name replaces one that is not settled yet.  Repeats of a peer are
+ * dropped by (peer, peer_id), whatever the name.
  */
 struct journal;
 struct arrival {
