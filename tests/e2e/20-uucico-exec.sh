@@ -162,6 +162,7 @@ check "the mail is there" arrived "$hub" takeover
 
 # ---- Jobs ------------------------------------------------------------------------------------------
 
+flock "$hub/run/xqt.home" true	# the jobs of the last call are through
 # Laid there by hand, as a call would.
 job() {	# job KEY COMMAND
 	mkdir -p "$hub/spool/xqt/home"
