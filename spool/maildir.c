@@ -148,7 +148,9 @@ maildir_open(struct maildir *box, const char *folder, const char *id, struct err
 	if (cur >= 0)
 		close(cur);
 	/* A file of that name in tmp/ is what a dead process left of the same message. */
-	if (result == 0 && fs_remove(box->tmp, id, err) == 0)
+	if (result >= 0 && fs_remove(box->tmp, id, err) < 0 && result == 0)
+		result = -1;
+	if (result == 0)
 		box->fd = fs_create(box->tmp, id, 0600, err);
 	if (result == 0 && box->fd >= 0) {
 		str_set(&box->id, id);
