@@ -17,56 +17,133 @@ is_of(struct span line, const char *id)
 	return span_begins(span_word(&line), id);
 }
 
+struct history {
+	const char *id;			/* "": of all */
+	bool json;
+	size_t found;
+	FILE *file[HISTORY_MAX + 1];	/* the current one first */
+	size_t files;
+};
+
+static json_t *
+json_of(struct span line)
+{
+	struct span time = span_word(&line), id = span_word(&line);
+	json_t *event = json_object();
+
+	if (id.len > 0 && id.p[id.len - 1] == ':')
+		id.len--;
+	json_object_set_new(event, "time", door_json_text(time));
+	json_object_set_new(event, "id", door_json_text(id));
+	json_object_set_new(event, "event", door_json_text(span_trim(line)));
+	return event;
+}
+
 static int
-print_lines(FILE *file, const char *id, size_t *found, struct err *err)
+print_line(struct history *history, struct span line, struct err *err)
+{
+	struct str out = {0};
+
+	if (line.len > 0 && line.p[line.len - 1] == '\n')
+		line.len--;
+	if (!is_of(line, history->id))
+		return 0;
+	history->found++;
+	if (history->json)
+		return fs_write(1, history->found > 1 ? ",\n" : "[\n", 2, err) < 0 ? -1 :
+		    door_json_print(json_of(line), "", err);
+	door_noted(&out, line, 4096);
+	str_add_char(&out, '\n');
+	int result = door_print(&out, err);
+	str_free(&out);
+	return result;
+}
+
+static int
+print_file(struct history *history, FILE *file, struct err *err)
 {
 	char *text = NULL;
 	size_t size = 0;
 	ssize_t len;
-	struct str out = {0};
 	int result = 0;
 
-	while (result == 0 && (len = getline(&text, &size, file)) > 0) {
-		struct span line = { text, (size_t)len };
-		if (line.p[line.len - 1] == '\n')
-			line.len--;
-		if (!is_of(line, id))
-			continue;
-		++*found;
-		door_noted(&out, line, 4096);
-		str_add_char(&out, '\n');
-		result = door_print(&out, err);
-	}
-	str_free(&out);
+	while (result == 0 && (len = getline(&text, &size, file)) > 0)
+		result = print_line(history, (struct span){ text, (size_t)len }, err);
 	free(text);
+	return result;
+}
+
+static bool
+is_open_already(const struct history *history, int fd)
+{
+	struct stat ours, theirs;
+
+	return history->files > 0 && fstat(fd, &ours) == 0 &&
+	    fstat(fileno(history->file[history->files - 1]), &theirs) == 0 && ours.st_ino == theirs.st_ino;
+}
+
+/* The newest first: one that is turned meanwhile is met again, and not missed. */
+static int
+open_files(const struct spool *spool, struct history *history, struct err *err)
+{
+	for (unsigned n = 0; n <= history_keep(spool); n++) {
+		int fd = history_open(spool, n, err);
+		if (fd < 0 && errno != ENOENT)
+			return -1;
+		if (fd < 0 || is_open_already(history, fd)) {
+			if (fd >= 0)
+				close(fd);
+			continue;
+		}
+		FILE *file = fdopen(fd, "r");
+		if (file == NULL) {
+			close(fd);
+			return err_sys(err, "history");
+		}
+		history->file[history->files++] = file;
+	}
+	*err = (struct err){0};
+	return 0;
+}
+
+static int
+print_history(struct history *history, const struct spool *spool, struct err *err)
+{
+	int result = open_files(spool, history, err);
+
+	while (history->files > 0) {
+		FILE *file = history->file[--history->files];
+		if (result == 0)
+			result = print_file(history, file, err);
+		fclose(file);
+	}
+	if (result == 0 && history->json)
+		result = history->found > 0 ? fs_write(1, "\n]\n", 3, err) : fs_write(1, "[]\n", 3, err);
 	return result;
 }
 
 static int
 log_run(struct door *door, int argc, char **argv, struct err *err)
 {
+	struct history history = {0};
 	bool help = false;
-	const struct opt_row rows[] = { DOOR_HELP(&help), {0} };
+	const struct opt_row rows[] = {
+		{ "json", 0, NULL, "an array of objects, for programs", OPT_FLAG, &history.json },
+		DOOR_HELP(&help), {0},
+	};
 	int result = door_options(door, &door_log, rows, 0, 1, &argc, &argv, err);
-	size_t found = 0;
 
 	if (result != 0)
 		return result < 0 ? -1 : 0;
-	const char *id = argc > 0 ? argv[0] : "";
-	int fd = fs_open(door->spool.log, "mochila.log", O_RDONLY, err);
-	if (fd < 0 && errno != ENOENT)
+	history.id = argc > 0 ? argv[0] : "";
+	if (print_history(&history, &door->spool, err) < 0)
 		return -1;
-	FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
-	if (file != NULL) {
-		result = print_lines(file, id, &found, err);
-		fclose(file);
-	}
-	if (result < 0 || found > 0 || id[0] == '\0')
-		return result;
-	err_set(err, ERR_PERM, "the history knows nothing of %.80s", id);
+	if (history.found > 0 || history.id[0] == '\0')
+		return 0;
+	err_set(err, ERR_PERM, "the history knows nothing of %.80s", history.id);
 	return err_as(err, EX_NOINPUT, NULL);
 }
 
 const struct door_command door_log = {
-	"log", "[ID]", "what became of a message, or of all", true, log_run
+	"log", "[--json] [ID]", "what became of a message, or of all", true, log_run
 };

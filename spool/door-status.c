@@ -135,14 +135,13 @@ take_call(struct status *status, struct span line)
 	}
 }
 
-/* The history grows; the last calls are near its end. */
 static void
-find_calls(struct status *status)
+take_calls(struct status *status, unsigned file)
 {
 	struct err ignored;
 	struct str text = {0};
 	struct stat st;
-	int fd = fs_open(status->door->spool.log, "mochila.log", O_RDONLY, &ignored);
+	int fd = history_open(&status->door->spool, file, &ignored);
 
 	if (fd < 0)
 		return;
@@ -156,6 +155,15 @@ find_calls(struct status *status)
 	while (span_cut(&rest, '\n', &line))
 		take_call(status, line);
 	str_free(&text);
+}
+
+/* The history grows; the last calls are near its end, or, when a new file has just been
+ * begun, near the end of the one before. */
+static void
+find_calls(struct status *status)
+{
+	take_calls(status, 1);
+	take_calls(status, 0);
 }
 
 static int

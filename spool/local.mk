@@ -6,6 +6,7 @@ spool_libspool_a_SOURCES = \
 	%D%/bucket.c %D%/bucket.h \
 	%D%/entry.c %D%/entry.h \
 	%D%/expand.c %D%/expand.h \
+	%D%/history.c \
 	%D%/job.c %D%/job.h \
 	%D%/maildir.c %D%/maildir.h \
 	%D%/journal.c %D%/journal.h \

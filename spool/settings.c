@@ -20,6 +20,8 @@ static const struct conf_row spool_rows[] = {
 	ROW("keys", text, keys, "keys", "folder of private keys and known_hosts"),
 	ROW("log", text, log, "stderr", "stderr, syslog, none or a file"),
 	ROW("log-level", text, log_level, "info", "error, warn, info or debug"),
+	ROW("log-size", bytes, log_size, "16M", "the history begins a new file at this size; 0: never"),
+	ROW("log-keep", number, log_keep, "8", "older files of the history that are kept, 1 to 1000"),
 	ROW("max-size", bytes, max_size, "35M", "largest message taken"),
 	ROW("max-recipients", number, max_recipients, "1000", "most recipients of a message"),
 	ROW("max-hops", number, max_hops, "50", "Received fields of a message that loops"),

@@ -24,6 +24,7 @@ struct spool_settings {		/* [spool] */
 	char *path;		/* the spool's folder */
 	char *keys;		/* folder of private keys and known_hosts, 0700 */
 	char *log, *log_level;
+	uint64_t log_size, log_keep;	/* of the history: bytes of a file, and how many older ones */
 	uint64_t max_size;	/* bytes: largest message taken */
 	uint64_t max_recipients;
 	uint64_t max_hops;	/* Received fields before a message counts as looping */

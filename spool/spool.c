@@ -167,31 +167,6 @@ spool_room(const struct spool *spool, uint64_t bytes, struct err *err)
 	return err_as(err, 0, "4.3.1");
 }
 
-void
-spool_event(const struct spool *spool, const char *id, const char *format, ...)
-{
-	struct str text = {0}, line = {0};
-	va_list args;
-
-	va_start(args, format);
-	str_vprintf(&text, format, args);
-	va_end(args);
-	log_info("%s: %s", id, str_c(&text));
-	clock_utc(clock_now(), &line);
-	str_printf(&line, " %s: ", id);
-	log_escape(&line, str_span(&text), 1024);
-	str_add_char(&line, '\n');
-	int fd = openat(spool->log, "mochila.log",
-	    O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
-	if (fd >= 0) {
-		ssize_t done = write(fd, line.p, line.len);	/* a history that cannot be */
-		(void)done;					/* written stops no mail */
-		close(fd);
-	}
-	str_free(&text);
-	str_free(&line);
-}
-
 /* the bell: a FIFO that nobody needs to read */
 
 static void

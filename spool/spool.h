@@ -38,9 +38,13 @@ bool spool_id_ok(const char *name);	/* has the shape of an id, fit for a file na
 int spool_room(const struct spool *spool, uint64_t bytes, struct err *err);
 				/* ERR_TEMP 4.3.1 unless bytes and min-free fit */
 
-/* history: one line per event per message in log/mochila.log and, at level info, the log */
+/* history (history.c): one line per event per message in log/mochila.log and, at level
+ * info, the log.  A file that has grown to log-size becomes mochila.log.1, and so on. */
 void spool_event(const struct spool *spool, const char *id, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+enum { HISTORY_MAX = 1000 };
+unsigned history_keep(const struct spool *spool);	/* the highest number there may be */
+int history_open(const struct spool *spool, unsigned n, struct err *err);	/* 0: the current one */
 
 /*
  * arrival - messages on their way in, all or nothing.

@@ -293,6 +293,23 @@ check "and stays" test -e "$spool/hold/$(id 44)"
 check "what is gone cannot be returned" exits 66 m bounce "$(id 41)"
 rm -rf "$spool/out/away" "$spool/failed/$(id 43)" "$spool/hold/$(id 44)"
 
+# ---- a long history --------------------------------------------------------------------
+
+mv "$spool/log/mochila.log" "$spool/log/mochila.log.2"
+check "the history of old files is read" gives "event=bounced by=hand" m log "$(id 41)"
+lay 45 ann@example.org bob@home.example
+check "a file that is large enough is the last of its kind" exits 0 m --set spool.log-size=1 hold "$(id 45)"
+check "it is turned" test -s "$spool/log/mochila.log.1" -a ! -e "$spool/log/mochila.log"
+check "the one before keeps its place" test -s "$spool/log/mochila.log.2"
+check "and read" gives "event=held by=hand" m log "$(id 45)"
+check "in order" sh -c "mochila --root='$root' log | cut -c1-20 | sort -c"
+check "by programs" gives "{\"time\":\"20" m log --json "$(id 45)"
+check "of nothing nothing" exits 66 m log --json 1999
+check "status finds the last call in it" sh -c "
+    echo '2026-11-21T19:00:00Z home: event=call status=ok' >>'$spool/log/mochila.log.1'
+    mochila --root='$root' status | grep -q 'ago: status=ok'"
+rm "$spool/hold/$(id 45)"
+
 printf 'job=1 peer=home user=uucp temp=D.1 size=3\ncommand sh\n\nabc' >"$spool/hold/home-0123456789abcdef.job"
 echo "sh is not among the commands it may run" >"$spool/hold/home-0123456789abcdef.job.reason"
 check "a job that is held is listed with its reason" gives "a job of another site: sh is not among" m list

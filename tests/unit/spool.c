@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -1053,6 +1054,84 @@ START_TEST(a_full_disk_is_said_before_anything_is_written)	/* DATA-07 */
 }
 END_TEST
 
+/* the history */
+
+enum { WRITERS = 4, EVENTS = 500 };
+
+static void
+write_events(int writer)
+{
+	for (int i = 0; i < EVENTS; i++)
+		spool_event(&spool, "id", "event=test writer=%d number=%d", writer, i);
+}
+
+static size_t
+count_lines(unsigned n)
+{
+	struct str text = {0};
+	struct span rest, line;
+	size_t count = 0;
+	int fd = history_open(&spool, n, &err);
+
+	if (fd < 0)
+		return 0;
+	OK(fs_read_all(fd, 1 << 20, &text, &err));
+	close(fd);
+	for (rest = str_span(&text); span_cut(&rest, '\n', &line);)
+		count += line.len > 0;
+	str_free(&text);
+	return count;
+}
+
+START_TEST(the_history_is_turned_and_no_event_is_lost_with_many_writers)
+{
+	size_t lines = 0, files = 0;
+
+	settings.spool.log_size = 4096;
+	settings.spool.log_keep = 1000;
+	for (int writer = 0; writer < WRITERS; writer++) {
+		if (fork() == 0) {
+			write_events(writer);
+			_exit(0);
+		}
+	}
+	while (wait(NULL) > 0)
+		continue;
+	for (unsigned n = 0; n <= history_keep(&spool); n++) {
+		size_t count = count_lines(n);
+		lines += count;
+		files += count > 0;
+	}
+	ck_assert_uint_eq(lines, WRITERS * EVENTS);
+	ck_assert_uint_gt(files, 20);
+}
+END_TEST
+
+START_TEST(so_many_old_files_of_the_history_are_kept)
+{
+	settings.spool.log_size = 1024;
+	settings.spool.log_keep = 3;
+	write_events(0);
+	for (unsigned n = 0; n <= 3; n++)
+		ck_assert_uint_gt(count_lines(n) + (n == 0), 0);
+	ck_assert_uint_eq(count_lines(4), 0);
+}
+END_TEST
+
+START_TEST(a_hole_in_the_history_is_filled_and_loses_nothing)	/* a crash between two renames */
+{
+	settings.spool.log_size = 1024;
+	settings.spool.log_keep = 8;
+	write_events(0);
+	OK(fs_remove(spool.log, "mochila.log.3", &err));
+	size_t last = count_lines(8), fourth = count_lines(4);
+	while (count_lines(3) == 0)
+		spool_event(&spool, "id", "event=test");
+	ck_assert_uint_eq(count_lines(8), last);
+	ck_assert_uint_eq(count_lines(4), fourth);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -1082,6 +1161,9 @@ main(void)
 		ids_are_remembered_for_seen_keep_and_days_are_sorted,
 		a_message_of_an_ordinary_user_gets_an_id_of_ours, a_bad_file_in_drop_is_held_and_the_rest_goes_on,
 		a_full_disk_is_said_before_anything_is_written,
+		the_history_is_turned_and_no_event_is_lost_with_many_writers,
+		so_many_old_files_of_the_history_are_kept,
+		a_hole_in_the_history_is_filled_and_loses_nothing,
 	};
 	Suite *suite = suite_create("spool");
 	TCase *tcase = tcase_create("spool");

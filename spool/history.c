@@ -1,0 +1,120 @@
+/* The history (spool/spool.h): log/mochila.log, and what was in it before, log/mochila.log.1 ... */
+#include "spool/spool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+
+static const char current[] = "mochila.log";
+
+static void
+name_of(unsigned n, struct str *name)
+{
+	str_set(name, current);
+	if (n > 0)
+		str_printf(name, ".%u", n);
+}
+
+int
+history_open(const struct spool *spool, unsigned n, struct err *err)
+{
+	struct str name = {0};
+
+	name_of(n, &name);
+	int fd = fs_open(spool->log, str_c(&name), O_RDONLY, err);
+	str_free(&name);
+	return fd;
+}
+
+unsigned
+history_keep(const struct spool *spool)
+{
+	uint64_t keep = spool->settings->spool.log_keep;
+	return keep < 1 ? 1 : keep < HISTORY_MAX ? (unsigned)keep : HISTORY_MAX;
+}
+
+/* The first number that is free, or the last one, whose file has been kept long enough. */
+static unsigned
+first_free(const struct spool *spool)
+{
+	unsigned n = 1, keep = history_keep(spool);
+	struct str name = {0};
+
+	for (; n < keep; n++) {
+		name_of(n, &name);
+		if (faccessat(spool->log, str_c(&name), F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+			break;
+	}
+	str_free(&name);
+	return n;
+}
+
+static void
+shift(const struct spool *spool)
+{
+	struct str from = {0}, to = {0};
+
+	for (unsigned n = first_free(spool); n > 0; n--) {
+		name_of(n - 1, &from);
+		name_of(n, &to);
+		if (renameat(spool->log, str_c(&from), spool->log, str_c(&to)) < 0)
+			break;		/* it grows on; the next event tries again */
+	}
+	str_free(&from);
+	str_free(&to);
+}
+
+static bool
+is_current(const struct spool *spool, int fd)
+{
+	struct stat ours, named;
+	return fstat(fd, &ours) == 0 && fstatat(spool->log, current, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+}
+
+/* Whoever has the lock of the current file shifts them all: the others look again, see
+ * that it is current no more, and leave it.  An event written to a file that is renamed
+ * meanwhile is in that file. */
+static void
+turn_if_large(const struct spool *spool, int fd)
+{
+	struct stat st;
+	uint64_t limit = spool->settings->spool.log_size;
+
+	if (limit == 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size < limit ||
+	    flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return;
+	if (is_current(spool, fd))
+		shift(spool);
+}
+
+void
+spool_event(const struct spool *spool, const char *id, const char *format, ...)
+{
+	struct str text = {0}, line = {0};
+	va_list args;
+
+	va_start(args, format);
+	str_vprintf(&text, format, args);
+	va_end(args);
+	log_info("%s: %s", id, str_c(&text));
+	clock_utc(clock_now(), &line);
+	str_printf(&line, " %s: ", id);
+	log_escape(&line, str_span(&text), 1024);
+	str_add_char(&line, '\n');
+	int fd = openat(spool->log, current,
+	    O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
+	if (fd >= 0) {
+		ssize_t done = write(fd, line.p, line.len);	/* a history that cannot be */
+		(void)done;					/* written stops no mail */
+		turn_if_large(spool, fd);
+		close(fd);
+	}
+	str_free(&text);
+	str_free(&line);
+}
