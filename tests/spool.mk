@@ -31,3 +31,13 @@ check_PROGRAMS += tests/unit/dsn
 tests_unit_dsn_SOURCES = %D%/unit/dsn.c
 tests_unit_dsn_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_dsn_LDADD = lib/libmail.a $(BASE_LIBS) $(CHECK_LIBS)
+
+if FUZZERS
+noinst_PROGRAMS += tests/fuzz/entry
+else
+check_PROGRAMS += tests/fuzz/entry
+endif
+tests_fuzz_entry_SOURCES = %D%/fuzz/entry.c
+tests_fuzz_entry_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_entry_LDADD = $(FUZZ_REPLAY) $(SPOOL_LIBS)
+EXTRA_DIST += %D%/fuzz/entry.dict %D%/fuzz/seeds/entry
