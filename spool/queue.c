@@ -38,10 +38,12 @@ note_trouble(struct queue *q)
 	struct retry retry;
 	struct err ignored;
 
-	if (retry_load(q->spool, q->site, &retry, &ignored) < 0 || retry.failures == 0)
+	if (retry_load(q->spool, q->site, &retry, &ignored) < 0)
 		return;
-	q->tried = clock_now() - retry.next < 86400 * CLOCK_SECOND;
-	q->why = mem_text(str_c(&retry.why));
+	if (retry.failures > 0) {
+		q->tried = clock_now() - retry.next < 86400 * CLOCK_SECOND;
+		q->why = mem_text(str_c(&retry.why));
+	}
 	str_free(&retry.why);
 }
 

@@ -134,6 +134,7 @@ relay_up "$hub" --set spool.retry-after=1h || fail "the hub did not come back"
 hub_relay=$relay main=$(at "$hub")
 mail "$main" a@b.example a@asked.example asked
 check "a mail that is deferred for an hour" wait_for 10 said asked no
+wait_for 10 grep -q 'event=deferred to=<a@asked' "$work/hub.log"
 check "is tried when somebody asks" mochila --root "$hub" retry "smtp:127.0.0.1:$asked"
 check "at once" wait_for 5 said asked yes
 check "and is gone" wait_for 5 waiting "smtp:127.0.0.1:$asked" 0
