@@ -12,6 +12,7 @@
 #include "lib/mail/received.h"
 #include "lib/proto/smtp-server.h"
 #include "relay/session.h"
+#include "spool/quota.h"
 
 enum {
 	HEADER_MAX = 256 << 10,	/* DATA-05 */
@@ -84,7 +85,8 @@ on_mail(void *ctx, const struct envelope *env, uint64_t size, struct err *err)
 	/* Twice: while it is settled a message lies in in/ and in out/. */
 	if (smtp->session->relay->ending)
 		err_set(err, ERR_TEMP, "shutting down, please come back");
-	else if (spool_room(&smtp->session->relay->spool, 2 * size, err) == 0)
+	else if (spool_room(&smtp->session->relay->spool, 2 * size, err) == 0 &&
+	    quota_spool(&smtp->session->relay->spool, err) == 0)
 		return 0;
 	log_refusal(smtp, env, (struct span){ "", 0 }, err);
 	return -1;
@@ -96,7 +98,8 @@ on_rcpt(void *ctx, const struct envelope *env, const struct rcpt *rcpt, struct e
 	struct smtp *smtp = ctx;
 	bool trusted = access_trusts(&smtp->session->instance->access, &smtp->session->ip);
 
-	if (access_rcpt(settings_of(smtp), trusted, str_span(&rcpt->to), err) == 0)
+	if (access_rcpt(settings_of(smtp), trusted, str_span(&rcpt->to), err) == 0 &&
+	    quota_rcpt(&smtp->session->relay->spool, str_span(&rcpt->to), err) == 0)
 		return 0;
 	log_refusal(smtp, env, str_span(&rcpt->to), err);
 	return -1;

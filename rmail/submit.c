@@ -15,6 +15,7 @@
 #include "lib/mail/crlf.h"
 #include "lib/mail/received.h"
 #include "lib/mail/utf8.h"
+#include "spool/quota.h"
 #include "spool/spool.h"
 
 enum { SILENCE_SECONDS = 300, CHILD_SECONDS = 1800 };
@@ -226,14 +227,24 @@ write_arrival(const struct submission *s, const struct spool *spool, struct arri
 }
 
 static int
+check_room(const struct submission *s, const struct spool *spool, struct err *err)
+{
+	if (spool_room(spool, 2 * (uint64_t)s->body.len, err) < 0 || quota_spool(spool, err) < 0)
+		return -1;
+	for (size_t i = 0; i < s->env.rcpts; i++)
+		if (quota_rcpt(spool, str_span(&s->env.rcpt[i].to), err) < 0)
+			return -1;
+	return 0;
+}
+
+static int
 submit_to(const struct submission *s, const struct spool *spool, struct err *err)
 {
 	struct arrival a;
 	struct settled settled;
 	struct err why = {0};
 
-	if (spool_room(spool, 2 * (uint64_t)s->body.len, err) < 0 ||
-	    arrival_open(&a, spool, NULL, err) < 0)
+	if (check_room(s, spool, err) < 0 || arrival_open(&a, spool, NULL, err) < 0)
 		return -1;
 	int result = write_arrival(s, spool, &a, err);
 	arrival_close(&a);

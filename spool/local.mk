@@ -11,6 +11,7 @@ spool_libspool_a_SOURCES = \
 	%D%/maildir.c %D%/maildir.h \
 	%D%/journal.c %D%/journal.h \
 	%D%/queue.c %D%/queue.h \
+	%D%/quota.c %D%/quota.h \
 	%D%/report.c %D%/report.h \
 	%D%/route.c %D%/route.h \
 	%D%/seen.c %D%/seen.h \

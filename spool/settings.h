@@ -31,6 +31,7 @@ struct spool_settings {		/* [spool] */
 	uint64_t max_batch_unpacked;	/* bytes: a batch that grows beyond is refused */
 	char *rmail;		/* where rmail gives mail to: spool:, sendmail:PROGRAM */
 	uint64_t min_free;	/* bytes that stay free on the spool's file system */
+	uint64_t quota;		/* bytes of all that waits, 0 = none */
 	int64_t retry_after, retry_max;	/* first and longest pause after a TEMP failure */
 	int64_t seen_keep;	/* how long ids of peers are remembered */
 	int64_t delay_after, expire_after;	/* a delay is told, a message given up; 0 = never */
@@ -51,6 +52,7 @@ struct site_settings {		/* [site NAME] */
 	char *commands;		/* what its jobs may run here */
 	char *unpack;		/* where its batches go: spool:, smtp:HOST:PORT */
 	int64_t timeout;	/* seconds of silence before a call is given up */
+	uint64_t quota;		/* bytes that may wait for it, 0 = none */
 	int64_t delay_after, expire_after;	/* as [spool], for mail waiting for it */
 };
 

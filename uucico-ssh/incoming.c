@@ -4,6 +4,7 @@
 
 #include "lib/base/log.h"
 #include "spool/job.h"
+#include "spool/quota.h"
 #include "uucico-ssh/pair.h"
 #include "uucico-ssh/xfile.h"
 
@@ -36,7 +37,8 @@ admit(const struct incoming *in, const struct uucp_job *job)
 		return UUCP_YES;
 	if (job->size > (kinds[i].most > 0 ? kinds[i].most : most))
 		return UUCP_TOO_LARGE;
-	return spool_room(in->spool, job->size, &err) < 0 ? UUCP_NO_ROOM : UUCP_YES;
+	return spool_room(in->spool, job->size, &err) < 0 || quota_spool(in->spool, &err) < 0 ?
+	    UUCP_NO_ROOM : UUCP_YES;
 }
 
 /* The sender's temp name makes a repeat known; "D.0" says that it has none. */

@@ -80,6 +80,12 @@ relay_up "$root" --set "spool.min-free=900000G" || fail "the relay did not start
 check "without room on the disk, mail is put off (DATA-07)" call "$main" "< 220" "> EHLO x" "< 250" \
     "> MAIL FROM:<a@b.example> SIZE=1000" "< 452 4.3.1"
 stop "$relay"
+say waits >"$root/spool/hold/waits"
+relay_up "$root" --set "spool.quota=1" || fail "the relay did not start"
+check "over quota too" call "$main" "< 220" "> EHLO x" "< 250" "> MAIL FROM:<a@b.example>" "< 452 4.3.1"
+rm "$root/spool/hold/waits"
+check "and when what waited has gone, mail goes on" wait_for 20 again
+stop "$relay"
 relay_up "$root" || fail "the relay did not start"
 check "a slow body is taken as long as it comes" call "$main" "< 220" "> EHLO x" "< 250" \
     "> MAIL FROM:<a@b.example>" "< 250" "> RCPT TO:<slow@home.example>" "< 250" "> DATA" "< 354" "fill 72" \

@@ -17,6 +17,7 @@
 #include "spool/bucket.h"
 #include "spool/journal.h"
 #include "spool/queue.h"
+#include "spool/quota.h"
 #include "spool/seen.h"
 
 static char root[] = "/tmp/mochila-spool-XXXXXX";
@@ -1132,6 +1133,56 @@ START_TEST(a_hole_in_the_history_is_filled_and_loses_nothing)	/* a crash between
 }
 END_TEST
 
+/* quotas */
+
+static bool
+put_off(int result)
+{
+	struct str reply = {0};
+	bool as_expected = result < 0 && err.kind == ERR_TEMP;
+
+	err_reply(&err, &reply);
+	as_expected = as_expected && span_begins(str_span(&reply), "452 4.3.1 ");
+	str_free(&reply);
+	return as_expected;
+}
+
+START_TEST(a_quota_puts_mail_off_and_recovers_by_itself)
+{
+	static const char *said[] = { "spool.quota=3000", "site home.quota=2000",
+		"routes.home.example=site:home", "routes.ship.example=site:ship" };
+	const struct settings_args args = { .root = root, .set = { said, sizeof said / sizeof said[0] } };
+	struct settings quotas;
+	char body[1000];
+	int64_t now = clock_now();
+
+	OK(settings_load(&quotas, &args, &err));
+	spool.settings = &quotas;
+	memset(body, 'x', sizeof body);
+	memcpy(body + sizeof body - 3, "\r\n", 3);
+	OK(quota_spool(&spool, &err));
+	OK(quota_rcpt(&spool, SPAN("bob@home.example"), &err));
+	for (int i = 0; i < 2; i++)
+		accept_one(to_home, body, NULL, NULL, NULL);
+	settle();
+	OK(quota_rcpt(&spool, SPAN("bob@home.example"), &err));	/* counted within the minute */
+	clock_set(now + 61 * CLOCK_SECOND);
+	ck_assert(put_off(quota_rcpt(&spool, SPAN("bob@home.example"), &err)));
+	OK(quota_rcpt(&spool, SPAN("eve@ship.example"), &err));
+	OK(quota_rcpt(&spool, SPAN("who@nowhere.example"), &err));
+	OK(quota_spool(&spool, &err));
+	accept_one(to_both, body, NULL, NULL, NULL);
+	clock_set(now + 122 * CLOCK_SECOND);
+	ck_assert(put_off(quota_spool(&spool, &err)));
+	remove_tree(spool.out, "home");		/* it was sent */
+	clock_set(now + 128 * CLOCK_SECOND);
+	OK(quota_spool(&spool, &err));
+	OK(quota_rcpt(&spool, SPAN("bob@home.example"), &err));
+	spool.settings = &settings;
+	settings_free(&quotas);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -1164,6 +1215,11 @@ main(void)
 		the_history_is_turned_and_no_event_is_lost_with_many_writers,
 		so_many_old_files_of_the_history_are_kept,
 		a_hole_in_the_history_is_filled_and_loses_nothing,
+END_TEST
+
+/* quotas */
+
+		a_quota_puts_mail_off_and_recovers_by_itself,
 	};
 	Suite *suite = suite_create("spool");
 	TCase *tcase = tcase_create("spool");
