@@ -11,6 +11,7 @@ include $(srcdir)/tests/rmail.mk
 include $(srcdir)/tests/uucico.mk
 include $(srcdir)/tests/relay.mk
 include $(srcdir)/tests/door.mk
+include $(srcdir)/tests/bench.mk
 include $(srcdir)/tests/e2e.mk
 
 distclean-local:

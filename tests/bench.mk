@@ -1,0 +1,18 @@
+# tests/bench: what scripts/bench-* run; "make bench" runs the short form of each.
+noinst_PROGRAMS += tests/bench/spool
+tests_bench_spool_SOURCES = %D%/bench/spool.c
+tests_bench_spool_LDADD = $(SPOOL_LIBS)
+
+check_DATA += tests/bench/flush.so
+CLEANFILES += tests/bench/flush.so
+EXTRA_DIST += %D%/bench/flush.c
+tests/bench/flush.so: %D%/bench/flush.c
+	@$(MKDIR_P) tests/bench
+	$(AM_V_CCLD)test -n '$(SAN)' || $(CC) -include config.h -I. $(CFLAGS) -shared -fPIC -o $@ \
+		$(srcdir)/tests/bench/flush.c -ldl
+
+BENCH_DIR = tests/out
+bench: all tests/bench/flush.so
+	@$(MKDIR_P) $(BENCH_DIR)
+	BUILD='$(abs_top_builddir)' sh $(srcdir)/scripts/bench-spool --short $(BENCH_DIR)
+.PHONY: bench

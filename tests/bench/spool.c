@@ -1,0 +1,282 @@
+/*
+ * spool - what scripts/bench-spool measures, one case a run.
+ *
+ *	spool ROOT loop MANY SIZE	the reference: write, fsync, rename, fsync the folder
+ *	spool ROOT accept MANY SIZE WRITERS	by the journal, WRITERS messages for each sync
+ *	spool ROOT drain SECONDS SIZE WRITERS	accept, settle and finish, until all is gone
+ *	spool ROOT fill MANY SITES	so many waiting (not synced: only to be counted)
+ *	spool ROOT claim SITE		open the queue, take the first
+ *	spool ROOT run PROGRAM ARG...	another program, its output thrown away
+ *
+ * Prints "RATE SECONDS KIB": things a second, seconds, the largest resident memory.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "spool/journal.h"
+#include "spool/queue.h"
+
+static struct spool spool;
+static struct settings settings;
+static struct err err;
+static char *text;		/* a body */
+static size_t size;
+
+static void
+check(int result)
+{
+	if (result >= 0)
+		return;
+	fprintf(stderr, "bench: %s\n", err.text);
+	exit(err_exit(&err));
+}
+
+static void
+make_text(const char *number)
+{
+	size = strtoul(number, NULL, 10);
+	text = mem_get(size);
+	for (size_t i = 0; i < size; i++)
+		text[i] = i % 64 == 62 ? '\r' : i % 64 == 63 ? '\n' : (char)('a' + (i * 7 + i / 64) % 26);
+	if (size >= 2)
+		memcpy(text + size - 2, "\r\n", 2);
+}
+
+static void
+add_message(struct arrival *a)
+{
+	struct envelope env = {0};
+	struct entry_info info = {0};
+
+	envelope_from(&env, SPAN("ann@x.example"), SPAN(""));
+	envelope_add(&env, SPAN("bob@home.example"), SPAN(""));
+	str_set(&info.from, "smtp");
+	check(arrival_begin(a, &info, &env, &err));
+	check(arrival_body(a, text, size, &err));
+	check(arrival_end(a, &err));
+	envelope_free(&env);
+	entry_info_free(&info);
+}
+
+/* One message of each writer, and the sync for all of them. */
+static void
+accept_group(struct journal *j, size_t writers)
+{
+	for (size_t i = 0; i < writers; i++) {
+		struct arrival a;
+		arrival_join(&a, j);
+		add_message(&a);
+		check(arrival_post(&a, &err));
+		arrival_close(&a);
+	}
+	check(journal_sync(j, &err));
+}
+
+static size_t
+bench_loop(char **args)
+{
+	size_t many = strtoul(args[0], NULL, 10);
+
+	make_text(args[1]);
+	for (size_t i = 0; i < many; i++) {
+		char name[32];
+		snprintf(name, sizeof name, "loop-%zu", i);
+		int fd = fs_create(spool.tmp, name, 0640, &err);
+		check(fd);
+		check(fs_write(fd, text, size, &err));
+		check(fs_sync(fd, &err));
+		close(fd);
+		check(fs_rename(spool.tmp, name, spool.failed, name, &err));
+		check(fs_sync(spool.failed, &err));
+	}
+	return many;
+}
+
+static size_t
+bench_accept(char **args)
+{
+	size_t many = strtoul(args[0], NULL, 10), writers = strtoul(args[2], NULL, 10);
+	struct journal j = { .spool = &spool };
+
+	make_text(args[1]);
+	for (size_t i = 0; i < many; i += writers) {
+		accept_group(&j, writers);
+		if (journal_due(&j, false))
+			check(journal_turn(&j, &err));
+	}
+	journal_close(&j);
+	return many;
+}
+
+static size_t
+settle_and_finish(struct journal *j)
+{
+	struct settled settled;
+	struct queue q;
+	struct message m;
+	size_t done = 0;
+
+	check(journal_turn(j, &err));
+	check(spool_settle(&spool, &settled, &err));
+	check(queue_open(&q, &spool, "home", true, &err));
+	while (queue_next(&q, &m, &err) > 0) {
+		message_rcpt(&m, 0, RCPT_DONE, "250 2.0.0 ok");
+		check(message_settle(&m, &err));
+		message_close(&m);
+		done++;
+	}
+	check(queue_sync(&q, &err));
+	queue_close(&q);
+	return done;
+}
+
+static size_t
+bench_drain(char **args)
+{
+	int64_t until = clock_mono() + strtoll(args[0], NULL, 10) * CLOCK_SECOND;
+	size_t writers = strtoul(args[2], NULL, 10), done = 0;
+	struct journal j = { .spool = &spool };
+
+	make_text(args[1]);
+	while (clock_mono() < until) {
+		accept_group(&j, writers);
+		if (journal_due(&j, false))
+			done += settle_and_finish(&j);
+	}
+	done += settle_and_finish(&j);
+	journal_close(&j);
+	return done;
+}
+
+static size_t
+bench_fill(char **args)
+{
+	size_t many = strtoul(args[0], NULL, 10), sites = strtoul(args[1], NULL, 10), each = many / sites;
+	struct entry_info info = { .grade = 'N', .time = clock_now() };
+	struct envelope env = {0};
+	unsigned char sum[DIGEST_SIZE];
+
+	make_text("300");
+	digest_of(text, size, sum);
+	envelope_from(&env, SPAN("ann@x.example"), SPAN(""));
+	envelope_add(&env, SPAN("bob@home.example"), SPAN(""));
+	str_set(&info.from, "smtp");
+	for (size_t site = 0; site < sites; site++) {
+		struct str path = {0}, head = {0};
+		str_printf(&path, "%s/spool/out/site-%zu", settings.root, site);
+		mkdir(str_c(&path), 0750);
+		for (size_t i = 0; i < each; i++) {
+			if (i % 1000 == 0) {
+				str_clear(&path);
+				str_printf(&path, "%s/spool/out/site-%zu/N-20260101T0000%02zu.000000-here",
+				    settings.root, site, i / 1000);
+				mkdir(str_c(&path), 0750);
+			}
+			str_clear(&info.id);
+			spool_new_id(&info.id);
+			str_clear(&head);
+			entry_head(&info, &env, size, &head);
+			size_t len = head.len;
+			str_add(&head, text, size);
+			entry_end_line((struct span){ head.p, len }, sum, &head);
+			int dir = fs_dir(AT_FDCWD, str_c(&path), &err);
+			check(dir);
+			int fd = fs_create(dir, str_c(&info.id), 0640, &err);
+			check(fd);
+			check(fs_write(fd, head.p, head.len, &err));
+			close(fd);
+			close(dir);
+		}
+		str_free(&path);
+		str_free(&head);
+	}
+	return many;
+}
+
+static size_t
+bench_claim(char **args)
+{
+	struct queue q;
+	struct message m;
+
+	check(queue_open(&q, &spool, args[0], false, &err));
+	int got = queue_next(&q, &m, &err);
+	check(got);
+	if (got > 0)
+		message_close(&m);
+	queue_close(&q);
+	return (size_t)got;
+}
+
+static size_t
+bench_run(char **args)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		int null = open("/dev/null", O_WRONLY);
+		dup2(null, STDOUT_FILENO);
+		execv(args[0], args);
+		_exit(127);
+	}
+	if (child < 0 || waitpid(child, &status, 0) < 0 || status != 0) {
+		fprintf(stderr, "bench: %s failed\n", args[0]);
+		exit(70);
+	}
+	return 1;
+}
+
+static const struct bench {
+	const char *name;
+	int args;
+	size_t (*run)(char **args);
+	int whose;		/* memory */
+} benches[] = {
+	{ "loop", 2, bench_loop, RUSAGE_SELF },
+	{ "accept", 3, bench_accept, RUSAGE_SELF },
+	{ "drain", 3, bench_drain, RUSAGE_SELF },
+	{ "fill", 2, bench_fill, RUSAGE_SELF },
+	{ "claim", 1, bench_claim, RUSAGE_SELF },
+	{ "run", 1, bench_run, RUSAGE_CHILDREN },
+};
+
+static void
+measure(const struct bench *bench, char **args)
+{
+	struct rusage usage;
+	int64_t began = clock_mono();
+	double done = (double)bench->run(args);
+	double seconds = (double)(clock_mono() - began) / CLOCK_SECOND;
+
+	getrusage(bench->whose, &usage);
+	printf("%.1f %.4f %ld\n", done / seconds, seconds, usage.ru_maxrss);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const char *said[] = { "spool.host=here.example", "spool.site=here", "spool.min-free=0",
+		"routes.home.example=site:home" };
+	struct settings_args args = { .root = argc > 1 ? argv[1] : NULL,
+		.set = { said, sizeof said / sizeof said[0] } };
+
+	check(log_open("bench", "none", LOG_LEVEL_ERROR, &err));
+	if (argc < 3)
+		return 64;
+	check(settings_load(&settings, &args, &err));
+	check(spool_open(&spool, &settings, true, &err));
+	for (size_t i = 0; i < sizeof benches / sizeof benches[0]; i++)
+		if (strcmp(benches[i].name, argv[2]) == 0 && argc >= 3 + benches[i].args) {
+			measure(&benches[i], argv + 3);
+			return 0;
+		}
+	return 64;
+}
