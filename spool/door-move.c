@@ -294,7 +294,8 @@ retry_all(struct door *door, struct err *err)
 {
 	struct fs_names names;
 
-	if (fs_names(door->spool.out, ".", &names, err) < 0)
+	/* What a program that died has left half done is finished, too. */
+	if (spool_repair(&door->spool, err) < 0 || fs_names(door->spool.out, ".", &names, err) < 0)
 		return -1;
 	int result = 0;
 	for (size_t i = 0; i < names.count && result == 0; i++)

@@ -28,7 +28,9 @@ spool_mochila_SOURCES = \
 	%D%/main-mochila.c %D%/door.h \
 	%D%/door-act.c \
 	%D%/door-call.c \
+	%D%/door-check.c \
 	%D%/door-conf.c \
+	%D%/door-doctor.c %D%/doctor.h \
 	%D%/door-find.c \
 	%D%/door-init.c \
 	%D%/door-key.c \
