@@ -1104,7 +1104,7 @@ START_TEST(the_history_is_turned_and_no_event_is_lost_with_many_writers)
 		files += count > 0;
 	}
 	ck_assert_uint_eq(lines, WRITERS * EVENTS);
-	ck_assert_uint_gt(files, 10);	/* how many writers overshoot each is chance */
+	ck_assert_uint_gt(files, 2);	/* how many writers overshoot each is chance */
 }
 END_TEST
 
