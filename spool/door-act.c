@@ -28,8 +28,7 @@ act_visit(void *of, const struct door_file *file, struct err *err)
 	struct run *run = of;
 	struct door_message message;
 
-	if ((run->acting.action->places & 1u << file->where) == 0 ||
-	    !door_select_place(&run->acting.select, file))
+	if (!door_select_place(&run->acting.select, file))
 		return 0;
 	int result = door_load(&run->acting.door->spool, file, &message, err);
 	if (result <= 0)
@@ -46,7 +45,8 @@ act_visit(void *of, const struct door_file *file, struct err *err)
 static int
 act_on_selection(struct run *run, struct err *err)
 {
-	if (door_walk(&run->acting.door->spool, run->acting.select.site, act_visit, run, err) < 0)
+	if (door_walk(&run->acting.door->spool, run->acting.action->places, run->acting.select.site, act_visit,
+	    run, err) < 0)
 		return -1;
 	*err = run->first;
 	return run->first.kind == ERR_NONE ? 0 : -1;

@@ -172,7 +172,7 @@ check_files(struct doctor *doctor)
 {
 	struct err err = {0};
 
-	if (door_walk(&doctor->door->spool, NULL, look_at, doctor, &err) < 0)
+	if (door_walk(&doctor->door->spool, (unsigned)DOOR_ALL, NULL, look_at, doctor, &err) < 0)
 		doctor_found(doctor, "", "look at its owner and its disk", "the spool cannot be read: %s", err.text);
 }
 

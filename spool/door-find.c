@@ -208,14 +208,14 @@ static const struct place places[] = {	/* in the order a message passes through 
 };
 
 int
-door_walk(const struct spool *spool, const char *site, door_visit *visit, void *of,
-    struct err *err)
+door_walk(const struct spool *spool, unsigned which, const char *site, door_visit *visit,
+    void *of, struct err *err)
 {
 	struct walk walk = { .spool = spool, .site = site, .visit = visit, .of = of, .err = err };
 	int result = 0;
 
 	for (const struct place *place = places; result == 0 && place->folder != NULL; place++)
-		result = place->walk(&walk, place);
+		result = (which & 1u << place->where) != 0 ? place->walk(&walk, place) : 0;
 	return result < 0 ? -1 : 0;
 }
 
@@ -431,7 +431,7 @@ door_find(const struct spool *spool, const char *prefix, struct door_matches *ma
 		err_set(err, ERR_PERM, "an empty id names no message");
 		return err_as(err, EX_USAGE, NULL);
 	}
-	if (door_walk(spool, NULL, match_visit, &search, err) < 0)
+	if (door_walk(spool, (unsigned)DOOR_ALL, NULL, match_visit, &search, err) < 0)
 		return -1;
 	keep_exact(prefix, matches);
 	return one_message(prefix, matches, err);

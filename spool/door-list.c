@@ -156,7 +156,7 @@ list_run(struct door *door, int argc, char **argv, struct err *err)
 	if (argc > 0)
 		listing.select.site = argv[0];
 	if (door_select_read(&listing.select, err) < 0 ||
-	    door_walk(&door->spool, listing.select.site, list_visit, &listing, err) < 0)
+	    door_walk(&door->spool, (unsigned)DOOR_ALL, listing.select.site, list_visit, &listing, err) < 0)
 		return -1;
 	if (!listing.list.json && listing.list.shown == 0)
 		str_add_text(&listing.list.out,

@@ -1,6 +1,7 @@
 /* mochila status: one screen. */
 #include "spool/door.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,10 @@ struct site_row {
 	char *name;
 	size_t waiting, in_flight, batches, held, failed;
 	int64_t oldest;
+	struct str first;		/* the oldest that waits, BUCKET/ID */
+	struct str why;			/* the last words that it got */
 	char *batch;			/* the last one met, to count them */
+	bool rests;			/* it has a retry hint */
 	struct str call;		/* the last call's event, without its time */
 	int64_t call_at;
 	struct retry retry;
@@ -23,31 +27,136 @@ struct site_row {
 
 struct status {
 	struct door *door;
-	struct site_row *site;
+	struct site_row **site;		/* in the order in which they are shown */
 	size_t sites;
+	struct site_row **slot;		/* the same by the hash of their names: there may be 10,000 */
+	size_t slots;			/* a power of 2, at least half of them empty */
 	size_t arrived, jobs;
 };
+
+static struct site_row **
+slot_of(const struct status *status, const char *name)
+{
+	uint64_t hash = UINT64_C(14695981039346656037);	/* FNV-1a */
+
+	for (const char *c = name; *c != '\0'; c++)
+		hash = (hash ^ (unsigned char)*c) * UINT64_C(1099511628211);
+	size_t at = (size_t)hash & (status->slots - 1);
+	while (status->slot[at] != NULL && strcmp(status->slot[at]->name, name) != 0)
+		at = (at + 1) & (status->slots - 1);
+	return &status->slot[at];
+}
+
+static void
+grow(struct status *status)
+{
+	free(status->slot);
+	status->slots = status->slots > 0 ? 2 * status->slots : 64;
+	status->slot = mem_get(status->slots * sizeof(struct site_row *));
+	for (size_t i = 0; i < status->sites; i++)
+		*slot_of(status, status->site[i]->name) = status->site[i];
+}
 
 static struct site_row *
 row_for(struct status *status, const char *name)
 {
-	for (size_t i = 0; i < status->sites; i++)
-		if (strcmp(status->site[i].name, name) == 0)
-			return &status->site[i];
-	status->site = mem_resize(status->site, status->sites + 1, sizeof *status->site);
-	struct site_row *row = &status->site[status->sites++];
-	*row = (struct site_row){ .name = mem_text(name) };
+	if (2 * status->sites >= status->slots)
+		grow(status);
+	struct site_row **slot = slot_of(status, name);
+	if (*slot != NULL)
+		return *slot;
+	struct site_row *row = *slot = mem_get(sizeof *row);
+	row->name = mem_text(name);
+	status->site = mem_resize(status->site, status->sites + 1, sizeof(struct site_row *));
+	status->site[status->sites++] = row;
 	return row;
 }
 
-static void
-count_waiting(struct site_row *row, const struct door_file *file)
-{
-	int64_t since = door_id_time(file->name);
+/* What waits is counted by its names alone, unsorted: there may be a million. */
 
-	row->waiting++;
-	if (since != 0 && (row->oldest == 0 || since < row->oldest))
-		row->oldest = since;
+static DIR *
+open_names(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *names = fd < 0 ? NULL : fdopendir(fd);
+
+	if (names == NULL && fd >= 0)
+		close(fd);
+	return names;
+}
+
+/* An id begins with its time, so that the least one is the oldest. */
+static void
+count_bucket(struct site_row *row, int dir, const char *bucket)
+{
+	DIR *names = open_names(dir, bucket);
+	char least[sizeof ((struct dirent *)0)->d_name] = "";
+
+	for (struct dirent *next; names != NULL && (next = readdir(names)) != NULL;) {
+		if (!spool_id_ok(next->d_name))
+			continue;
+		row->waiting++;
+		if (least[0] == '\0' || strcmp(next->d_name, least) < 0)
+			memcpy(least, next->d_name, strlen(next->d_name) + 1);
+	}
+	if (names != NULL)
+		closedir(names);
+	int64_t since = door_id_time(least);
+	if (since == 0 || (row->oldest != 0 && since >= row->oldest))
+		return;
+	row->oldest = since;
+	str_clear(&row->first);
+	str_printf(&row->first, "%s/%s", bucket, least);
+}
+
+/* The one file that is opened, of what the relay carries: a site is called as a whole, and
+ * its retry hint and the history say how that went. */
+static void
+ask_first(struct status *status, struct site_row *row, int dir)
+{
+	struct door_message message;
+	struct err ignored;
+	const char *slash = row->first.len > 0 ? strrchr(str_c(&row->first), '/') : NULL;
+
+	if (slash == NULL || strchr(row->name, ':') == NULL)
+		return;
+	struct door_file file = { .where = DOOR_WAITING, .name = slash + 1, .file = str_c(&row->first),
+		.site = row->name, .batch = "", .path = row->name, .dir = dir };
+	if (door_load(&status->door->spool, &file, &message, &ignored) <= 0)
+		return;
+	str_set_span(&row->why, str_span(&message.why));
+	door_message_free(&message);
+}
+
+static void
+count_site(struct status *status, const char *name)
+{
+	DIR *buckets = open_names(status->door->spool.out, name);
+	struct site_row *row = buckets != NULL ? row_for(status, name) : NULL;
+
+	for (struct dirent *next; buckets != NULL && (next = readdir(buckets)) != NULL;) {
+		row->rests = row->rests || strcmp(next->d_name, ".retry") == 0;
+		if (next->d_name[0] != '.' && (next->d_type == DT_DIR || next->d_type == DT_UNKNOWN))
+			count_bucket(row, dirfd(buckets), next->d_name);
+	}
+	if (buckets == NULL)
+		return;
+	ask_first(status, row, dirfd(buckets));
+	closedir(buckets);
+}
+
+static int
+count_waiting(struct status *status, struct err *err)
+{
+	struct fs_names sites;
+
+	if (fs_names(status->door->spool.out, ".", &sites, err) < 0)
+		return -1;
+	for (size_t i = 0; i < sites.count; i++)
+		if (sites.name[i][0] != '.')
+			count_site(status, sites.name[i]);
+	fs_names_free(&sites);
+	return 0;
 }
 
 static void
@@ -73,8 +182,7 @@ status_visit(void *of, const struct door_file *file, struct err *err)
 	case DOOR_DROPPED:
 		status->arrived++;
 		break;
-	case DOOR_WAITING:		/* by its name alone: there may be a million */
-		count_waiting(row_for(status, file->site), file);
+	case DOOR_WAITING:
 		break;
 	case DOOR_SENT:
 		count_in_flight(row_for(status, file->site), file);
@@ -126,13 +234,13 @@ take_call(struct status *status, struct span line)
 	if (site.len < 2 || site.p[site.len - 1] != ':' || !span_begins(event, "event=call"))
 		return;
 	site.len--;
-	for (size_t i = 0; i < status->sites; i++) {
-		struct site_row *row = &status->site[i];
-		if (!span_is(site, row->name) || clock_parse_utc(time, &row->call_at) < 0)
-			continue;
-		span_word(&event);
-		str_set_span(&row->call, span_trim(event));
-	}
+	char *name = mem_text_n(site.p, site.len);
+	struct site_row *row = status->slots > 0 ? *slot_of(status, name) : NULL;
+	free(name);
+	if (row == NULL || clock_parse_utc(time, &row->call_at) < 0)
+		return;
+	span_word(&event);
+	str_set_span(&row->call, span_trim(event));
 }
 
 static void
@@ -173,12 +281,14 @@ gather(struct status *status, struct err *err)
 
 	for (size_t i = 0; i < status->door->settings.sites; i++)
 		row_for(status, status->door->settings.site[i].name);
-	if (door_walk(&status->door->spool, NULL, status_visit, status, err) < 0)
+	if (count_waiting(status, err) < 0 || door_walk(&status->door->spool,
+	    (unsigned)DOOR_ALL & ~(1u << DOOR_WAITING), NULL, status_visit, status, err) < 0)
 		return -1;
 	count_jobs(status);
 	find_calls(status);
 	for (size_t i = 0; i < status->sites; i++)
-		retry_load(&status->door->spool, status->site[i].name, &status->site[i].retry, &ignored);
+		if (status->site[i]->rests)
+			retry_load(&status->door->spool, status->site[i]->name, &status->site[i]->retry, &ignored);
 	return 0;
 }
 
@@ -186,12 +296,17 @@ static void
 status_free(struct status *status)
 {
 	for (size_t i = 0; i < status->sites; i++) {
-		free(status->site[i].name);
-		free(status->site[i].batch);
-		str_free(&status->site[i].call);
-		str_free(&status->site[i].retry.why);
+		struct site_row *row = status->site[i];
+		free(row->name);
+		free(row->batch);
+		str_free(&row->first);
+		str_free(&row->why);
+		str_free(&row->call);
+		str_free(&row->retry.why);
+		free(row);
 	}
 	free(status->site);
+	free(status->slot);
 }
 
 static uint64_t
@@ -223,7 +338,8 @@ add_next(const struct site_row *row, struct door_cell *cell)
 	cell->colour = DOOR_YELLOW;
 }
 
-/* The last call's end; where nothing was called, why the last try failed. */
+/* The last call's end; where nothing was called, why the last try failed, of the site or
+ * of its oldest message. */
 static void
 add_call(const struct site_row *row, struct door_cell *cell)
 {
@@ -236,6 +352,8 @@ add_call(const struct site_row *row, struct door_cell *cell)
 	} else if (failed) {
 		str_printf(&cell->text, "%u failed: ", row->retry.failures);
 		door_noted(&cell->text, str_span(&row->retry.why), 200);
+	} else if (row->why.len > 0) {
+		door_noted(&cell->text, str_span(&row->why), 200);
 	} else {
 		str_add_char(&cell->text, '-');
 	}
@@ -280,7 +398,7 @@ print_table(const struct status *status, struct err *err)
 	else
 		str_add_text(&out, "no site is known and nothing waits; \"mochila pair\" makes one known\n");
 	for (size_t i = 0; i < status->sites; i++)
-		add_row(&status->site[i], &out);
+		add_row(status->site[i], &out);
 	int result = door_print(&out, err);
 	str_free(&out);
 	return result;
@@ -302,26 +420,34 @@ json_of_row(const struct site_row *row)
 	json_object_set_new(site, "failed", json_integer((json_int_t)row->failed));
 	json_object_set_new(site, "failures", json_integer((json_int_t)row->retry.failures));
 	json_object_set_new(site, "next_try", door_json_time(row->retry.next));
-	json_object_set_new(site, "why", door_json_text(str_span(&row->retry.why)));
+	json_object_set_new(site, "why",
+	    door_json_text(str_span(row->retry.failures > 0 ? &row->retry.why : &row->why)));
 	json_object_set_new(site, "last_call", door_json_time(row->call_at));
 	json_object_set_new(site, "last_call_result", door_json_text(str_span(&row->call)));
 	return site;
 }
 
+/* Site by site, so that 10,000 need no memory. */
 static int
 print_json(const struct status *status, struct err *err)
 {
-	json_t *all = json_object(), *sites = json_array();
+	json_t *all = json_object();
+	struct str out = {0};
 
-	for (size_t i = 0; i < status->sites; i++)
-		json_array_append_new(sites, json_of_row(&status->site[i]));
 	json_object_set_new(all, "site", door_json_text(span_of(status->door->settings.spool.site)));
 	json_object_set_new(all, "root", door_json_text(span_of(status->door->settings.root)));
 	json_object_set_new(all, "free_bytes", json_integer((json_int_t)free_bytes(status)));
 	json_object_set_new(all, "arrived", json_integer((json_int_t)status->arrived));
 	json_object_set_new(all, "jobs", json_integer((json_int_t)status->jobs));
-	json_object_set_new(all, "sites", sites);
-	return door_json_print(all, "\n", err);
+	char *text = json_dumps(all, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_EMBED);
+	str_printf(&out, "{%s,\"sites\":[", text != NULL ? text : "");
+	free(text);
+	json_decref(all);
+	int result = door_print(&out, err);
+	for (size_t i = 0; result == 0 && i < status->sites; i++)
+		result = door_json_print(json_of_row(status->site[i]), i + 1 < status->sites ? ",\n" : "", err);
+	str_free(&out);
+	return result < 0 ? -1 : fs_write(1, "]}\n", 3, err);
 }
 
 static int

@@ -77,11 +77,14 @@ door_colours(void)
 static size_t
 terminal_width(void)
 {
+	static bool asked;
+	static size_t width;
 	struct winsize size;
 
-	if (!isatty(1) || ioctl(1, TIOCGWINSZ, &size) < 0)
-		return 0;
-	return size.ws_col;
+	if (!asked && isatty(1) && ioctl(1, TIOCGWINSZ, &size) == 0)
+		width = size.ws_col;
+	asked = true;
+	return width;
 }
 
 static void

@@ -61,10 +61,11 @@ const char *door_where_name(enum door_where where);
 /* 0: go on, 1: enough, -1. */
 typedef int door_visit(void *of, const struct door_file *file, struct err *err);
 
-/* Every file of a message, place by place, in out/ by site, grade and age; of one
- * site's folders only where site is not NULL. */
-int door_walk(const struct spool *spool, const char *site, door_visit *visit, void *of,
-    struct err *err);
+/* Every file of a message in these places (bits 1 << DOOR_...), one after the other, in
+ * out/ by site, grade and age; of one site's folders only where site is not NULL. */
+enum { DOOR_ALL = -1 };
+int door_walk(const struct spool *spool, unsigned places, const char *site, door_visit *visit,
+    void *of, struct err *err);
 
 struct door_message {			/* what a file holds */
 	struct entry entry;

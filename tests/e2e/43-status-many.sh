@@ -1,0 +1,48 @@
+#!/bin/sh
+# mochila status when much waits: SITES (1,000) sites of 100 messages each are counted by
+# their names in a second, in little memory; of a next hop the oldest is asked why.
+# SITES=10000 is the million that the figures are of.
+. "${srcdir:-.}/tests/e2e/lib.sh"
+# shellcheck source=tests/e2e/entry-lib.sh
+. "$top/tests/e2e/entry-lib.sh"
+stage
+
+sites=${SITES:-1000}
+root=$work/root
+spool=$root/spool
+make_site "$root" hub
+for folder in tmp in out sent xqt hold failed seen drop log; do mkdir -p "$spool/$folder"; done
+m() { mochila --root="$root" --log=none "$@"; }
+
+# One bucket of a hundred, then links to it: only names count.
+mkdir -p "$work/site/N-bucket"
+entry "$(id 1)" ann@example.org bob@home.example >"$work/site/N-bucket/$(id 1)"
+echo "NOOP at=2026-11-21T18:50:11Z rcpt=1 deferred reply=\"451 come back later\"" >"$work/line"
+sum=$(head -c -1 "$work/line" | sha | cut -c1-16)
+sed "s/\$/ sum=$sum/" "$work/line" >>"$work/site/N-bucket/$(id 1)"
+for n in $(seq 2 100); do cp "$work/site/N-bucket/$(id 1)" "$work/site/N-bucket/$(id "$n")"; done
+for n in $(seq "$sites"); do cp -al "$work/site" "$spool/out/site$n"; done
+cp -al "$work/site" "$spool/out/smtp:slow.example:25"
+
+begun=$(date +%s%N)
+m status >"$work/table"
+took=$((($(date +%s%N) - begun) / 1000000))
+say "$((sites * 100)) messages for $sites sites: $took ms"
+check "it takes a second at most" test "$took" -le 1000
+check "every site has its line" test "$(grep -c '^site[0-9]*  *100 ' "$work/table")" -eq "$sites"
+check "a next hop's with what its oldest message was told" sh -c "grep '^smtp:slow.example:25 ' '$work/table' | grep -q '451 come back later'"
+m status --json >"$work/json"
+check "also in JSON" test "$(grep -o '"waiting":100' "$work/json" | wc -l)" -eq $((sites + 1))
+check "with the time of the oldest" sh -c "grep -q '\"oldest\":\"2026-11-21T18:45:02' '$work/json'"
+check "and why" sh -c "grep -q '\"why\":\"451 come back later\"' '$work/json'"
+if test -x /usr/bin/time; then
+	for words in status 'status --json'; do
+		# shellcheck disable=SC2086	# words
+		/usr/bin/time -f %M -o "$work/memory" spool/mochila --root="$root" $words >/dev/null
+		kib=$(tail -1 "$work/memory")
+		say "$words: $kib KiB"
+		check "$words needs no 32 MiB" test "$kib" -le 32768
+	done
+fi
+rm -rf "$spool/out"
+finish
