@@ -380,27 +380,34 @@ add_row(const struct site_row *row, struct str *out)
 	door_row(columns, cells, out);
 }
 
-static int
-print_table(const struct status *status, struct err *err)
+static void
+add_table(const struct status *status, struct str *out)
 {
-	struct str out = {0};
-
-	str_printf(&out, "site %s, %s: ", status->door->settings.spool.site, status->door->settings.root);
-	door_size(&out, free_bytes(status));
-	str_add_text(&out, " free");
+	str_printf(out, "site %s, %s: ", status->door->settings.spool.site, status->door->settings.root);
+	door_size(out, free_bytes(status));
+	str_add_text(out, " free");
 	if (status->arrived > 0)
-		str_printf(&out, ", %zu arrived and not yet sorted", status->arrived);
+		str_printf(out, ", %zu arrived and not yet sorted", status->arrived);
 	if (status->jobs > 0)
-		str_printf(&out, ", %zu jobs of other sites not yet run", status->jobs);
-	str_add_text(&out, "\n\n");
+		str_printf(out, ", %zu jobs of other sites not yet run", status->jobs);
+	str_add_text(out, "\n\n");
 	if (status->sites > 0)
-		door_titles(columns, &out);
+		door_titles(columns, out);
 	else
-		str_add_text(&out, "no site is known and nothing waits; \"mochila pair\" makes one known\n");
+		str_add_text(out, "no site is known and nothing waits; \"mochila pair\" makes one known\n");
 	for (size_t i = 0; i < status->sites; i++)
-		add_row(status->site[i], &out);
-	int result = door_print(&out, err);
-	str_free(&out);
+		add_row(status->site[i], out);
+}
+
+int
+door_status_text(struct door *door, struct str *out, struct err *err)
+{
+	struct status status = { .door = door };
+	int result = gather(&status, err);
+
+	if (result == 0)
+		add_table(&status, out);
+	status_free(&status);
 	return result;
 }
 
@@ -451,22 +458,36 @@ print_json(const struct status *status, struct err *err)
 }
 
 static int
-status_run(struct door *door, int argc, char **argv, struct err *err)
+status_json(struct door *door, struct err *err)
 {
 	struct status status = { .door = door };
+	int result = gather(&status, err);
+
+	if (result == 0)
+		result = print_json(&status, err);
+	status_free(&status);
+	return result;
+}
+
+static int
+status_run(struct door *door, int argc, char **argv, struct err *err)
+{
 	bool json = false, help = false;
 	const struct opt_row rows[] = {
 		{ "json", 0, NULL, "an object, for programs", OPT_FLAG, &json },
 		DOOR_HELP(&help), {0},
 	};
+	struct str out = {0};
 	int result = door_options(door, &door_status, rows, 0, 0, &argc, &argv, err);
 
 	if (result != 0)
 		return result < 0 ? -1 : 0;
-	result = gather(&status, err);
+	if (json)
+		return status_json(door, err);
+	result = door_status_text(door, &out, err);
 	if (result == 0)
-		result = json ? print_json(&status, err) : print_table(&status, err);
-	status_free(&status);
+		result = door_print(&out, err);
+	str_free(&out);
 	return result;
 }
 

@@ -73,18 +73,14 @@ door_colours(void)
 	return isatty(1) && (no == NULL || no[0] == '\0');
 }
 
-/* 0: not a terminal, lines are not cut. */
-static size_t
-terminal_width(void)
+static size_t terminal;		/* its width; 0: none, and lines are not cut */
+
+static void
+ask_terminal(void)
 {
-	static bool asked;
-	static size_t width;
 	struct winsize size;
 
-	if (!asked && isatty(1) && ioctl(1, TIOCGWINSZ, &size) == 0)
-		width = size.ws_col;
-	asked = true;
-	return width;
+	terminal = isatty(1) && ioctl(1, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 static void
@@ -97,7 +93,7 @@ add_blanks(struct str *out, size_t from, size_t width)
 /* One cell, cut where the terminal ends; *column is where we are. */
 static void
 add_cell(const struct door_column *column, struct span text, const char *colour, bool last,
-    size_t *at, size_t terminal, struct str *out)
+    size_t *at, struct str *out)
 {
 	size_t width = (size_t)abs(column->width);
 
@@ -120,10 +116,11 @@ add_cell(const struct door_column *column, struct span text, const char *colour,
 void
 door_titles(const struct door_column *columns, struct str *out)
 {
-	size_t at = 0, terminal = terminal_width();
+	size_t at = 0;
 
+	ask_terminal();
 	for (; columns->title != NULL; columns++)
-		add_cell(columns, span_of(columns->title), NULL, columns[1].title == NULL, &at, terminal, out);
+		add_cell(columns, span_of(columns->title), NULL, columns[1].title == NULL, &at, out);
 	str_add_char(out, '\n');
 }
 
@@ -131,11 +128,11 @@ void
 door_row(const struct door_column *columns, struct door_cell *cells, struct str *out)
 {
 	bool colours = door_colours();
-	size_t at = 0, terminal = terminal_width();
+	size_t at = 0;
 
 	for (size_t i = 0; columns[i].title != NULL; i++) {
 		add_cell(&columns[i], str_span(&cells[i].text), colours ? cells[i].colour : NULL,
-		    columns[i + 1].title == NULL, &at, terminal, out);
+		    columns[i + 1].title == NULL, &at, out);
 		str_free(&cells[i].text);
 		cells[i].colour = NULL;
 	}

@@ -32,7 +32,7 @@ struct door_command {
 };
 
 extern const struct door_command door_init, door_pair, door_call, door_status, door_list, door_show,
-    door_hold, door_release, door_retry, door_remove, door_bounce, door_log, door_doctor,
+    door_hold, door_release, door_retry, door_remove, door_bounce, door_log, door_doctor, door_top,
     door_bsmtp, door_rmail, door_sendmail, door_uuxqt;
 
 /* Reads a sub-command's options, wants min to max operands, which argv is moved on to,
@@ -169,6 +169,8 @@ int door_list_line(struct door_list *list, const struct door_file *file,
     const struct door_message *message, struct err *err);
 int door_list_end(struct door_list *list, struct err *err);
 
+int door_status_text(struct door *door, struct str *out, struct err *err);	/* door-status.c */
+
 /* ---- Showing (door-table.c) ---- */
 
 struct door_column {
@@ -190,7 +192,8 @@ void door_noted(struct str *out, struct span text, size_t max);	/* what was esca
 				was noted, in a state line or the log: not a second time */
 void door_age(struct str *out, int64_t since);		/* 45s 12m 36h 5d; "-" for 0 */
 void door_size(struct str *out, uint64_t bytes);	/* 900 5.2K 1.3M */
-void door_titles(const struct door_column *columns, struct str *out);
+void door_titles(const struct door_column *columns, struct str *out);	/* first: asks how wide the
+				terminal is now */
 void door_row(const struct door_column *columns, struct door_cell *cells, struct str *out);
 				/* a line, as wide as the terminal; empties the cells */
 int door_print(struct str *out, struct err *err);	/* to stdout, and empties it */

@@ -42,5 +42,6 @@ spool_mochila_SOURCES = \
 	%D%/door-select.c \
 	%D%/door-show.c \
 	%D%/door-status.c \
-	%D%/door-table.c
+	%D%/door-table.c \
+	%D%/door-top.c
 spool_mochila_LDADD = $(SPOOL_LIBS) $(JANSSON_LIBS)

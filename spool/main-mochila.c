@@ -12,6 +12,7 @@ static const struct door_command *const commands[] = {
 	&door_pair,
 	&door_call,
 	&door_status,
+	&door_top,
 	&door_list,
 	&door_show,
 	&door_hold,

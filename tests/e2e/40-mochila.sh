@@ -319,6 +319,21 @@ check "which status counts" gives "1 jobs of other sites" m status
 check "and its reason is gone" test ! -e "$spool/hold/home-0123456789abcdef.job.reason"
 rm "$spool/xqt/home/0123456789abcdef"
 
+# ---- top ------------------------------------------------------------------------------
+
+check "top is status where there is no terminal" gives "site hub, $root: " m top
+if command -v script >/dev/null; then
+	lay 51 ann@example.org bob@home.example
+	# on_terminal COMMAND: with a terminal, on which q is typed after a while
+	on_terminal() { (sleep 1; printf q) | timeout 20 script -qec "$1" /dev/null >"$work/given" 2>&1; }
+	check "on one it is drawn until q" on_terminal "mochila --root='$root' top"
+	check "with the sites" has "$work/given" "SITE"
+	check "and what goes on" has "$work/given" "a second: in 0.0, out 0.0"
+	check "and the end of the history" has "$work/given" "event=released by=hand"
+	check "the screen is given back" has "$work/given" "$(printf '\033[?1049l')"
+	m remove "$(id 51)"
+fi
+
 # ---- the other programs, under the door's name --------------------------------------------
 
 if test -x "$MOCHILA_LIBEXEC/rmail"; then
