@@ -361,6 +361,7 @@ smtp_input(struct session *session, const void *bytes, size_t len)
 {
 	struct smtp *smtp = session->work;
 
+	settler_stir(&session->relay->settler);
 	if (in_body(smtp))
 		smtp->body += len;
 	smtp_server_feed(&smtp->server, bytes, len);

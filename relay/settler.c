@@ -6,6 +6,8 @@
 #include "lib/base/log.h"
 #include "relay/relay.h"
 
+enum { QUIET = 50000 };	/* microseconds */
+
 static void
 settle(struct settler *settler, bool sure)
 {
@@ -22,10 +24,26 @@ settle(struct settler *settler, bool sure)
 	runner_look(&settler->relay->runner, sure);
 }
 
+static bool
+is_full(const struct settler *settler)
+{
+	return settler->relay->acceptor.journal.good >= JOURNAL_MAX;
+}
+
+/* Sessions side by side are between two messages all the time: that is no rest yet. */
 static void
 settle_soon(void *ctx)
 {
-	settle(ctx, false);
+	struct settler *settler = ctx;
+	int64_t now = clock_mono(), rest = settler->last + QUIET - now;
+
+	if (settler->relay->session_count > 1 && rest > 0 && now - settler->first < CLOCK_SECOND &&
+	    !is_full(settler)) {
+		timer_set(&settler->soon, rest);
+		return;
+	}
+	settler->first = 0;
+	settle(settler, false);
 }
 
 static void
@@ -67,7 +85,16 @@ settler_start(struct settler *settler, struct relay *relay)
 void
 settler_wake(struct settler *settler, bool busy)
 {
-	timer_set_before(&settler->soon, busy ? CLOCK_SECOND : 0);
+	settler_stir(settler);
+	if (settler->first == 0)
+		settler->first = settler->last;
+	timer_set_before(&settler->soon, busy && !is_full(settler) ? CLOCK_SECOND : 0);
+}
+
+void
+settler_stir(struct settler *settler)
+{
+	settler->last = clock_mono();
 }
 
 void

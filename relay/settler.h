@@ -1,9 +1,10 @@
 /*
  * settler - when the spool is settled.
  *
- * At once when nobody is in the middle of a message, within a second otherwise, so that
- * a busy relay settles in large gulps; when run/bell is rung; and each minute, whatever
- * was missed.
+ * At once when there is but one session, and it is not in the middle of a message; when many
+ * were quiet for a moment; within a second otherwise, so that a busy relay settles in large
+ * gulps, or when the journal is full; when run/bell is rung; and each minute, whatever
+ * was missed.  Nothing is accepted meanwhile: in/ never holds much more than a journal.
  */
 #ifndef RELAY_SETTLER_H
 #define RELAY_SETTLER_H
@@ -17,10 +18,13 @@ struct settler {
 	int bell;		/* -1: none */
 	struct watch watch;
 	struct timer soon, minute;
+	int64_t first, last;	/* accepted since it settled (0: nothing), and heard of any session;
+				   by clock_mono() */
 };
 
 void settler_start(struct settler *settler, struct relay *relay);
 void settler_wake(struct settler *settler, bool busy);	/* something was accepted */
+void settler_stir(struct settler *settler);	/* a session goes on: more will be */
 void settler_close(struct settler *settler);
 
 #endif

@@ -61,11 +61,6 @@ flush(struct arrival *a, struct err *err)
 		return -1;
 	if (fs_pwrite(a->fd, a->buffer.p, a->buffer.len, a->at, err) < 0)
 		return -1;
-#ifdef SYNC_FILE_RANGE_WRITE
-	/* The disk may begin with it now: there is less to wait for at the sync. */
-	if (a->buffer.len >= BUFFER)
-		sync_file_range(a->fd, a->at, (off_t)a->buffer.len, SYNC_FILE_RANGE_WRITE);
-#endif
 	a->at += (off_t)a->buffer.len;
 	str_clear(&a->buffer);
 	return 0;

@@ -23,6 +23,8 @@
 #include "spool/journal.h"
 #include "spool/queue.h"
 
+enum { PIECE = 16 << 10 };
+
 static struct spool spool;
 static struct settings settings;
 static struct err err;
@@ -59,7 +61,8 @@ add_message(struct arrival *a)
 	envelope_add(&env, SPAN("bob@home.example"), SPAN(""));
 	str_set(&info.from, "smtp");
 	check(arrival_begin(a, &info, &env, &err));
-	check(arrival_body(a, text, size, &err));
+	for (size_t at = 0; at < size; at += PIECE)	/* as the net brings it */
+		check(arrival_body(a, text + at, size - at < PIECE ? size - at : PIECE, &err));
 	check(arrival_end(a, &err));
 	envelope_free(&env);
 	entry_info_free(&info);
