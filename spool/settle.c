@@ -318,14 +318,14 @@ empty_folder(int dir, struct err *err)
 static int
 open_folder(struct settling *s, struct err *err)
 {
-	/* in/ is synced too: S must not lose the folder that it is renamed into. */
-	if (fs_make_dir(s->spool->in, str_c(&s->folder), 0750, err) < 0)
-		return -1;
+	if (mkdirat(s->spool->in, str_c(&s->folder), 0750) < 0 && errno != EEXIST)
+		return err_sys(err, "in/%s", str_c(&s->folder));
 	s->dir = openat(s->spool->in, str_c(&s->folder), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (s->dir < 0)
 		return err_sys(err, "in/%s", str_c(&s->folder));
 	if (empty_folder(s->dir, err) < 0)
 		return -1;
+	/* S must not lose the folder that it is renamed into, whoever made it. */
 	return fs_sync_dir(s->spool->in, ".", err);
 }
 
@@ -425,9 +425,10 @@ move_on(struct settling *s, struct err *err)
 static int
 commit(struct settling *s, struct err *err)
 {
-	if (s->made > FEW && syncfs(s->spool->dir) < 0)
-		return err_sys(err, "syncfs");
-	if (fs_sync(s->dir, err) < 0 || fs_rename(s->spool->in, s->name, s->dir, s->name, err) < 0)
+	/* what is in S.d, and its name there */
+	if (s->made > FEW ? syncfs(s->spool->dir) < 0 : fsync(s->dir) < 0)
+		return err_sys(err, "sync in/%s", str_c(&s->folder));
+	if (fs_rename(s->spool->in, s->name, s->dir, s->name, err) < 0)
 		return -1;
 	if (fs_sync(s->dir, err) == 0)
 		return 0;
