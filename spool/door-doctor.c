@@ -325,7 +325,8 @@ static void
 check_clock(struct doctor *doctor)
 {
 	const struct { const char *what; int64_t when; } seen[] = {
-		{ "the newest message", doctor->newest }, { "the last event of the history", last_event(&doctor->door->spool) },
+		{ "the newest message", doctor->newest },
+		{ "the last event of the history", last_event(&doctor->door->spool) },
 	};
 
 	for (size_t i = 0; i < sizeof seen / sizeof seen[0]; i++) {
@@ -371,27 +372,46 @@ check_daemon(struct doctor *doctor)
 }
 
 static void
-check_waiting(struct doctor *doctor)
+check_strangers(struct doctor *doctor)
+{
+	for (size_t i = 0; i < doctor->sites; i++) {
+		const char *name = doctor->site[i].name;
+		if (strchr(name, ':') == NULL && settings_site(&doctor->door->settings, name) == NULL)
+			doctor_found(doctor, name, NULL, "%zu message%s wait%s for %s, which is no site",
+			    doctor->site[i].waiting, doctor->site[i].waiting == 1 ? "" : "s",
+			    doctor->site[i].waiting == 1 ? "s" : "", name);
+	}
+}
+
+static bool
+is_tried(const struct doctor *doctor, const struct doctor_site *site)
 {
 	struct retry retry;
 	struct err ignored;
-	struct str age = {0};
+	bool failed = retry_load(&doctor->door->spool, site->name, &retry, &ignored) == 0 && retry.failures > 0;
 
+	str_free(&retry.why);
+	return failed || site->tried;
+}
+
+/* Who calls whom decides what helps; a site that there is not is found by its own check. */
+static void
+check_waiting(struct doctor *doctor)
+{
 	for (size_t i = 0; i < doctor->sites; i++) {
 		const struct doctor_site *site = &doctor->site[i];
 		const struct site_settings *set = settings_site(&doctor->door->settings, site->name);
-		bool loaded = retry_load(&doctor->door->spool, site->name, &retry, &ignored) == 0;
-		bool tried = site->tried || (loaded && retry.failures > 0);
-		str_free(&retry.why);
-		if (tried || site->oldest == 0 || clock_now() - site->oldest < 86400 * CLOCK_SECOND)
+		bool hop = strchr(site->name, ':') != NULL;
+		struct str age = {0};
+		if ((set == NULL && !hop) || site->oldest == 0 ||
+		    clock_now() - site->oldest < 86400 * CLOCK_SECOND || is_tried(doctor, site))
 			continue;
-		str_clear(&age);
 		door_age(&age, site->oldest);
-		doctor_found(doctor, site->name, set == NULL ? "mochila retry @" : set->link[0] == '\0' ?
+		doctor_found(doctor, site->name, hop ? "mochila retry @" : set->link[0] == '\0' ?
 		    "on @: mochila call, and look at its authorized_keys here" : NULL,
 		    "mail for %s has waited for %s, and nobody has tried", site->name, str_c(&age));
+		str_free(&age);
 	}
-	str_free(&age);
 }
 
 static const struct doctor_check checks[] = {
@@ -411,6 +431,7 @@ static const struct doctor_check checks[] = {
 	{ "half moves", check_halves, "mochila retry" },
 	{ "clock", check_clock, "set the clock right: timedatectl; mail is late meanwhile, and not lost" },
 	{ "daemon", check_daemon, "mochila-relay --background" },
+	{ "stranger", check_strangers, "mochila pair @ ssh://USER@@HOST, or mochila hold --site @" },
 	{ "waiting", check_waiting, "mochila call @" },
 	{0},
 };

@@ -124,6 +124,11 @@ mkdir -p "$spool/out/maildir:mail%2F%25u/N-bucket"
 entry "$(id 20)" ann@example.org bob@hub.example >"$spool/out/maildir:mail%2F%25u/N-bucket/$(id 20)"
 check "mail for a daemon that does not run" finds "daemon: nobody reads run/bell: 1 message waits"
 rm -rf "$spool/out/maildir:mail%2F%25u"
+mkdir -p "$spool/out/boat/N-bucket"
+entry "$(id 21)" ann@example.org bob@boat.example >"$spool/out/boat/N-bucket/$(id 21)"
+check "mail for a site that there is not" finds \
+    "stranger: 1 message waits for boat, which is no site: mochila pair boat ssh://USER@HOST, or mochila hold --site boat"
+rm -rf "$spool/out/boat"
 for n in $(seq 30); do : >"$spool/hold/$(id "$n")"; done
 check "of many of a kind the first are shown" finds "files: and 10 more of the kind"
 check "and all counted" said "30 things to be looked at"
