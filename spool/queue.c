@@ -352,6 +352,14 @@ listed_before(const struct message *m, size_t i)
 	return false;
 }
 
+/* A reply begins with its code; what we say ourselves does not (given up, returned). */
+static bool
+said_by_peer(const struct str *reply)
+{
+	uint64_t code;
+	return span_number(span_to(str_span(reply), 3), 999, &code) == 0 && reply->len >= 3 && code >= 200;
+}
+
 static void
 state_lines(const struct message *m, struct str *out)
 {
@@ -368,7 +376,9 @@ state_lines(const struct message *m, struct str *out)
 		rcpt_list(m, i, &list);
 		str_add_text(&event, words[fresh->state]);
 		if (fresh->due != DSN_NONE)
-			str_printf(&event, " due=%s via=%s", dsn_word(fresh->due), m->queue->site);
+			str_printf(&event, " due=%s", dsn_word(fresh->due));
+		if (fresh->due != DSN_NONE && said_by_peer(&fresh->reply))
+			str_printf(&event, " via=%s", m->queue->site);
 		entry_state_line(fresh->at, str_c(&list), str_c(&event), "reply", str_span(&fresh->reply), out);
 		str_free(&list);
 		str_free(&event);

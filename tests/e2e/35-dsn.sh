@@ -57,6 +57,7 @@ must("Original-Recipient", rcpt["Original-Recipient"] == "rfc822; Bob@Orig.examp
 must("Final-Recipient", rcpt["Final-Recipient"].startswith("rfc822; bob@"))
 must(f"Action is {rcpt['Action']}", rcpt["Action"] == action)
 must(f"Status is {rcpt['Status']}", rcpt["Status"] == status)
+must("who was asked, when somebody answered", (rcpt["Remote-MTA"] is None) == (status in ("4.0.0", "4.4.7", "2.0.0")))
 must("the original's subject", "Subject: probe" in parts[2].as_string())
 END
 
