@@ -415,33 +415,51 @@ move_message(struct message *m, int dir, const char *folder, struct err *err)
 	return fs_sync_dir(dir, ".", err) < 0 ? err_prefix(err, "%s", folder) : 0;
 }
 
+/* Everybody has it: its name goes.  A person who moved it just now, between our look and
+ * the removal, has it still: then it says itself that it is done. */
+static int
+remove_done(struct message *m, struct span lines, struct err *err)
+{
+	struct stat st;
+
+	if (fs_remove(m->queue->bucket_dir, str_c(&m->id), err) < 0)
+		return -1;
+	m->queue->removed = true;
+	if (lines.len > 0 && fstat(m->fd, &st) == 0 && st.st_nlink > 0)
+		return message_append(m, lines, err);
+	return 0;
+}
+
+static int
+settle_lines(struct message *m, struct span lines, struct err *err)
+{
+	size_t waiting, due;
+	bool there = message_still_there(m);
+
+	take_fresh(m, &waiting, &due);
+	if (there && waiting == 0 && due == 0)
+		return remove_done(m, lines, err);
+	/* What is kept needs its history; what a person moved away needs it most: it must
+	 * not be sent again from where it lies now. */
+	if (lines.len > 0 && message_append(m, lines, err) < 0)
+		return -1;
+	if (!there || due == 0)
+		return 0;
+	/* settle writes the report, what still waits, what failed, together */
+	int result = move_message(m, m->spool->in, "in", err);
+	spool_ring(m->spool);
+	return result;
+}
+
 int
 message_settle(struct message *m, struct err *err)
 {
 	struct str lines = {0};
-	size_t waiting, due;
-	bool there = message_still_there(m);
 
 	state_lines(m, &lines);
-	take_fresh(m, &waiting, &due);
-	/* Only what is kept needs its history; what a person moved away needs it
-	 * most: it must not be sent again from where it lies now. */
-	int result = lines.len > 0 && (waiting > 0 || due > 0 || !there) ?
-	    message_append(m, str_span(&lines), err) : 0;
+	int result = settle_lines(m, str_span(&lines), err);
 	str_free(&lines);
-	if (result < 0 || !there)
-		return result;
-	if (due > 0) {	/* settle writes the report, what still waits, what failed, together */
-		result = move_message(m, m->spool->in, "in", err);
-		spool_ring(m->spool);
-		return result;
-	}
-	if (waiting > 0)
-		return 0;
-	if (fs_remove(m->queue->bucket_dir, str_c(&m->id), err) < 0)
-		return -1;
-	m->queue->removed = true;
-	return 0;
+	return result;
 }
 
 int
