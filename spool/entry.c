@@ -504,13 +504,15 @@ read_states(int fd, struct entry *entry, struct err *err)
 	return got < 0 ? -1 : 0;
 }
 
-static bool
-nothing_there(int fd, off_t at)
+/* 1: the file, or what was written of it, ends there.  A byte that cannot be read is
+ * no end: who took it for one would drop the rest. */
+static int
+nothing_there(int fd, off_t at, struct err *err)
 {
 	char first;
-	struct err ignored;
+	ssize_t got = fs_pread(fd, &first, 1, at, err);
 
-	return fs_pread(fd, &first, 1, at, &ignored) == 0 || first == '\0';
+	return got < 0 ? -1 : got == 0 || first == '\0';
 }
 
 int
@@ -519,9 +521,10 @@ entry_read(int fd, off_t *at, bool check, struct entry *entry, struct err *err)
 	struct reader r = { .fd = fd, .at = *at };
 
 	*entry = (struct entry){ .start = *at };
-	if (nothing_there(fd, *at))
-		return 0;
-	int result = read_head(&r, entry, err);
+	int result = nothing_there(fd, *at, err);
+	if (result != 0)
+		return result < 0 ? -1 : 0;
+	result = read_head(&r, entry, err);
 	if (result == 0) {
 		entry->body_at = reader_at(&r);
 		entry->status = mem_get(entry->env.rcpts * sizeof *entry->status);
