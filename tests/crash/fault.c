@@ -5,6 +5,7 @@
  *	FAULT=kill	the process dies instead of the call
  *	FAULT=EIO ENOSPC ...	that call fails so
  *	FAULT=full	from that call on, every call that needs room fails with ENOSPC
+ *	FAULT=read	the n-th reading of a place in a file (pread) fails with EIO instead
  *	FAULT_COUNT=FILE	at exit: how many there were
  *
  * It counts the calls of this process that change a file system.  With FAULT_AT from 1
@@ -53,6 +54,8 @@ fault(int needs_room)
 {
 	unsigned long n = at != NULL ? strtoul(at, NULL, 10) : 0;
 
+	if (what != NULL && strcmp(what, "read") == 0)
+		return 0;
 	calls++;
 	if (n == 0 || what == NULL || calls < n)
 		return 0;
@@ -66,6 +69,15 @@ fault(int needs_room)
 		raise(SIGKILL);
 	errno = error_number(what);
 	return 1;
+}
+
+static int
+read_fault(void)
+{
+	if (what == NULL || strcmp(what, "read") != 0 || at == NULL)
+		return 0;
+	errno = EIO;
+	return ++calls == strtoul(at, NULL, 10);
 }
 
 __attribute__((destructor)) static void
@@ -109,6 +121,18 @@ WRAP(1, int, renameat2, (int a, const char *b, int c, const char *d, unsigned f)
 WRAP(0, int, unlinkat, (int dir, const char *name, int flags), (dir, name, flags))
 WRAP(1, int, mkdirat, (int dir, const char *name, mode_t mode), (dir, name, mode))
 WRAP(1, int, linkat, (int a, const char *b, int c, const char *d, int f), (a, b, c, d, f))
+
+#define WRAP_READ(name, offset)						\
+	ssize_t name(int fd, void *p, size_t n, offset where);		\
+	ssize_t name(int fd, void *p, size_t n, offset where)		\
+	{								\
+		static ssize_t (*real)(int, void *, size_t, offset);	\
+		if (real == NULL)					\
+			*(void **)&real = next(#name);			\
+		return read_fault() ? -1 : real(fd, p, n, where);	\
+	}
+WRAP_READ(pread, off_t)
+WRAP_READ(pread64, off64_t)
 
 #define WRAP_OPENAT(name)						\
 	int name(int dir, const char *path, int flags, ...);		\

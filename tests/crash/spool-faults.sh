@@ -1,7 +1,7 @@
 #!/bin/sh
 # Every state-changing call of every writer of the spool is killed, fails or finds the
-# disk full, once each; then the spool is repaired as at a start, and the outside ledger
-# must agree: what was promised is there, once.
+# disk full, and every read fails, once each; then the spool is repaired as at a start,
+# and the outside ledger must agree: what was promised is there, once.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 steps=$(pwd)/tests/crash/spool-steps
@@ -37,7 +37,7 @@ fixture() {	# fixture STEP: a spool on which STEP has something to do
 
 cases=0 bad=0
 for step in 'accept 2' 'journal 6' 'receive 4 0' settle 'finish home' 'fail home' 'hold home' 'pack home' 'ack home'; do
-	for what in kill EIO full; do
+	for what in kill EIO full read; do
 		fixture "${step%% *}"
 		at=0
 		while :; do

@@ -157,17 +157,18 @@ step_settle(int argc, char **argv)
 	return 0;
 }
 
-static void
+static int
 key_of(int fd, const struct entry *entry, char key[64])
 {
 	char body[8192] = "";
 
 	/* a report has it in what it returns of the original */
-	if (fs_pread(fd, body, sizeof body - 1, entry->body_at, &err) < 8)
-		body[0] = '\0';
+	if (fs_pread(fd, body, sizeof body - 1, entry->body_at, &err) < 0)
+		return -1;
 	const char *found = strstr(body, "X-Key: ");
 	snprintf(key, 64, "%.*s", found != NULL ? (int)strcspn(found + 7, "\r\n") : 1,
 	    found != NULL ? found + 7 : "?");
+	return 0;
 }
 
 static int
@@ -196,7 +197,8 @@ deliver(struct message *m)
 {
 	char key[64];
 
-	key_of(m->fd, &m->entry, key);
+	if (key_of(m->fd, &m->entry, key) < 0)
+		return -1;	/* nobody delivers what cannot be read */
 	say("sent", key);	/* the far end has it now, whatever happens to us */
 	for (size_t i = 0; i < m->entry.env.rcpts; i++)
 		message_rcpt(m, i, RCPT_DONE, "250 2.0.0 ok");
@@ -256,8 +258,7 @@ step_pack(int argc, char **argv)
 	}
 	while (result == 0 && queue_next(&q, &m, &err) > 0) {
 		char key[64];
-		key_of(m.fd, &m.entry, key);
-		result = batch_pick(&b, &m, &err) < 0 || fs_write(b.fd, key, strlen(key), &err) < 0 ||
+		result = key_of(m.fd, &m.entry, key) < 0 ? -1 : batch_pick(&b, &m, &err) < 0 || fs_write(b.fd, key, strlen(key), &err) < 0 ||
 		    fs_write(b.fd, "\n", 1, &err) < 0 ? -1 : 0;
 		message_close(&m);
 	}
