@@ -749,6 +749,21 @@ import_file(const struct spool *spool, const char *name, struct err *err)
 	return result;
 }
 
+/* Any user may put anything here: what cannot be taken stays, is told, and stops neither
+ * the others' mail nor what the caller is at. */
+static void
+import_name(const struct spool *spool, const char *name, struct settled *settled)
+{
+	struct settling s = { .spool = spool, .settled = settled, .name = name };
+	struct err err = {0}, why;
+
+	if (import_file(spool, name, &err) == 0)
+		return;
+	why = err;
+	if (err.kind != ERR_PERM || hold_file(&s, spool->drop, &why, &err) < 0)
+		log_error("drop/%s: event=not-taken why=\"%s\"", name, err.text);
+}
+
 static int
 import_drop(const struct spool *spool, struct settled *settled, struct err *err)
 {
@@ -758,17 +773,9 @@ import_drop(const struct spool *spool, struct settled *settled, struct err *err)
 		return -1;
 	int lock = names.count == 0 ? -1 : fs_lock(spool->tmp, ".drop-lock", true, err);
 	int result = names.count > 0 && lock < 0 ? -1 : 0;
-	for (size_t i = 0; i < names.count && result == 0; i++) {
-		const char *name = names.name[i];
-		if (!spool_id_ok(name))
-			continue;	/* being written, or no one's message */
-		*err = (struct err){0};
-		if (import_file(spool, name, err) == 0)
-			continue;
-		struct settling s = { .spool = spool, .settled = settled, .name = name };
-		struct err why = *err;
-		result = err->kind == ERR_PERM ? hold_file(&s, spool->drop, &why, err) : -1;
-	}
+	for (size_t i = 0; i < names.count && result == 0; i++)
+		if (spool_id_ok(names.name[i]))	/* else: being written, or no one's message */
+			import_name(spool, names.name[i], settled);
 	if (lock >= 0)
 		close(lock);
 	fs_names_free(&names);

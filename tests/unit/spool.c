@@ -1031,10 +1031,13 @@ START_TEST(a_bad_file_in_drop_is_held_and_the_rest_goes_on)
 	sample(&text);
 	write_file(spool.drop, "20261121T210450.814751-25d4d5aabf1c8a29-1", text.p, text.len - 3);
 	write_file(spool.drop, "20261121T210450.814751-25d4d5aabf1c8a29-2", text.p, text.len);
+	/* FS-01; before the others, so that they would be stopped if anything were */
 	ck_assert_int_eq(symlinkat("/etc/passwd", spool.drop,
-	    "20261121T210450.814751-25d4d5aabf1c8a29-3"), 0);	/* FS-01 */
+	    "20261121T210450.814751-25d4d5aabf1c8a29-0"), 0);
+	memcpy(text.p, "NOOP mochila=9", 14);
+	write_file(spool.drop, "20261120T210450.814751-25d4d5aabf1c8a29-1", text.p, text.len);
 	struct settled settled;
-	spool_settle(&spool, &settled, &err);
+	OK(spool_settle(&spool, &settled, &err));
 	ck_assert_uint_eq(settled.held, 1);
 	ck_assert_uint_eq(waiting("home"), 1);
 	str_free(&text);
