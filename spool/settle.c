@@ -318,15 +318,40 @@ empty_folder(int dir, struct err *err)
 static int
 open_folder(struct settling *s, struct err *err)
 {
-	if (mkdirat(s->spool->in, str_c(&s->folder), 0750) < 0 && errno != EEXIST)
+	bool old = mkdirat(s->spool->in, str_c(&s->folder), 0750) < 0;
+	if (old && errno != EEXIST)
 		return err_sys(err, "in/%s", str_c(&s->folder));
 	s->dir = openat(s->spool->in, str_c(&s->folder), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (s->dir < 0)
 		return err_sys(err, "in/%s", str_c(&s->folder));
+	/* That S is beside S.d is on disk before anything in S.d goes: after a commit that
+	 * failed and was taken back, a power cut might show S inside, and nothing else. */
+	if (old && (fs_sync_dir(s->spool->in, ".", err) < 0 || fs_sync(s->dir, err) < 0)) {
+		close(s->dir);
+		s->dir = -1;
+		return -1;
+	}
 	if (empty_folder(s->dir, err) < 0)
 		return -1;
 	/* S must not lose the folder that it is renamed into, whoever made it. */
 	return fs_sync_dir(s->spool->in, ".", err);
+}
+
+/* Behind the last entry may be the zeros of a journal, and nothing else: what nobody can
+ * read is held with the rest, not dropped. */
+static int
+check_rest(struct settling *s, off_t at, struct err *err)
+{
+	char chunk[16384];
+	ssize_t got;
+
+	while ((got = fs_pread(s->fd, chunk, sizeof chunk, at, err)) > 0) {
+		for (ssize_t i = 0; i < got; i++)
+			if (chunk[i] != '\0')
+				return err_set(err, ERR_PERM, "something stands behind its last message");
+		at += got;
+	}
+	return (int)got;
 }
 
 static int
@@ -343,7 +368,7 @@ make_all(struct settling *s, struct err *err)
 			return -1;
 		s->settled->messages++;
 	}
-	return got;
+	return got < 0 ? -1 : check_rest(s, at, err);
 }
 
 /* moving on what is in S.d, S inside it */
@@ -374,24 +399,63 @@ move_one(struct settling *s, const char *name, struct err *err)
 	return result;
 }
 
+/* Ids of one peer, to be noted with one sync. */
+struct noting {
+	struct str peer, ids;	/* ids: one a line */
+	size_t count;
+};
+
+static int
+note_gathered(const struct spool *spool, struct noting *n, struct err *err)
+{
+	struct span *list = mem_get(n->count * sizeof *list), rest = str_span(&n->ids);
+
+	for (size_t i = 0; i < n->count; i++)
+		span_cut(&rest, '\n', &list[i]);
+	int result = n->count > 0 ? seen_note(spool, str_c(&n->peer), list, n->count, err) : 0;
+	free(list);
+	n->ids.len = n->count = 0;
+	return result;
+}
+
+static int
+gather_id(const struct spool *spool, struct noting *n, const struct entry_info *info, struct err *err)
+{
+	if (!span_same(str_span(&n->peer), str_span(&info->peer))) {
+		if (note_gathered(spool, n, err) < 0)
+			return -1;
+		str_set_span(&n->peer, str_span(&info->peer));
+	}
+	str_add_span(&n->ids, str_span(&info->peer_id));
+	str_add_char(&n->ids, '\n');
+	n->count++;
+	return 0;
+}
+
 static int
 note_ids(struct settling *s, struct err *err)
 {
+	struct noting n = {0};
 	struct entry entry;
 	off_t at = 0;
-	int got;
+	int got, result = 0;
 
-	while ((got = entry_read(s->fd, &at, false, &entry, err)) > 0) {
-		int seen = repeated(s, &entry.info, err);
-		if (seen == 0 && entry.info.peer_id.len > 0) {
-			struct span id = str_span(&entry.info.peer_id);
-			seen = seen_note(s->spool, str_c(&entry.info.peer), &id, 1, err);
+	while (result == 0 && (got = entry_read(s->fd, &at, false, &entry, err)) != 0) {
+		if (got < 0) {
+			result = -1;
+			break;
 		}
+		int seen = repeated(s, &entry.info, err);
+		if (seen == 0 && entry.info.peer_id.len > 0)
+			seen = gather_id(s->spool, &n, &entry.info, err);
 		entry_free(&entry);
-		if (seen < 0)
-			return -1;
+		result = seen < 0 ? -1 : 0;
 	}
-	return got;
+	if (result == 0)
+		result = note_gathered(s->spool, &n, err);
+	str_free(&n.peer);
+	str_free(&n.ids);
+	return result;
 }
 
 static int
@@ -496,14 +560,10 @@ long_way(struct settling *s, struct err *err)
 
 	if (result == 0)
 		result = make_all(s, err);
-	if (result == 0)
-		result = commit(s, err);
-	if (result == 0)
-		return move_on(s, err);
-	struct err ignored;
-	struct stat st;
-	/* S beside S.d: nobody saw what was made.  (If S is stuck inside, all stays.) */
-	if (s->dir >= 0 && fstatat(s->spool->in, s->name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+	if (result == 0)	/* a commit that fails leaves S.d to the next run */
+		return commit(s, err) < 0 ? -1 : move_on(s, err);
+	if (s->dir >= 0) {	/* S is beside S.d: nobody saw what was made */
+		struct err ignored;
 		empty_folder(s->dir, &ignored);
 		unlinkat(s->spool->in, str_c(&s->folder), AT_REMOVEDIR);
 	}

@@ -494,6 +494,25 @@ START_TEST(a_file_damaged_in_its_middle_is_held_whole)
 }
 END_TEST
 
+/* a whole entry, and behind it | what comes of the file */
+static const struct { const char *rest; size_t len, waiting, held; } rests[] = {
+	{ "\0\0\0\0", 4, 1, 0 }, { "\0\0x", 3, 0, 2 }, { "", 0, 1, 0 },
+};
+
+START_TEST(what_stands_behind_the_last_message_is_not_dropped)
+{
+	struct str text = {0};
+
+	sample(&text);
+	str_add(&text, rests[_i].rest, rests[_i].len);
+	write_file(spool.in, "b-rest", text.p, text.len);
+	settle();
+	ck_assert_uint_eq(waiting("home"), rests[_i].waiting);
+	ck_assert_uint_eq(count(spool.hold, "."), rests[_i].held);
+	str_free(&text);
+}
+END_TEST
+
 START_TEST(an_undone_message_leaves_nothing)
 {
 	struct arrival a;
@@ -1237,6 +1256,8 @@ END_TEST
 	tcase_add_loop_test(tcase, what_is_no_id_is_no_file_name, 0, sizeof no_ids / sizeof no_ids[0]);
 	tcase_add_loop_test(tcase, outcomes_decide_where_a_message_goes, 0,
 	    sizeof outcomes / sizeof outcomes[0]);
+	tcase_add_loop_test(tcase, what_stands_behind_the_last_message_is_not_dropped, 0,
+	    sizeof rests / sizeof rests[0]);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
