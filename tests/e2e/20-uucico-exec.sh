@@ -141,21 +141,28 @@ check "is told" said 'silent for 1 s'
 
 # ---- Calls that meet --------------------------------------------------------------------------
 
+# holding LOCK COMMAND...: starts it, and waits until it has written itself into the lock,
+# where the last call's words may still stand.
+holding() {
+	holding_lock=$1
+	shift
+	: >"$holding_lock"
+	start holding "$@"
+	check "" wait_for 10 test -s "$holding_lock"
+}
+
 # A call of ours that hangs: a second one leaves at once.
-start hanging uucico-ssh --root="$home" -s hub --set="site hub.link=exec:sleep 15"
-wait_for 5 grep -q caller "$home/run/call.hub"
+holding "$home/run/call.hub" uucico-ssh --root="$home" -s hub --set="site hub.link=exec:sleep 15"
 check "one call with a site at a time" exits 75 ours -s hub
 check "is told" said 'running already'
 stop "$pid"
 # The hub is calling home: home's call is told to come later.
-start hub-calls uucico-ssh --root="$hub" -s home --set="site home.link=exec:sleep 15"
-wait_for 5 grep -q caller "$hub/run/call.home"
+holding "$hub/run/call.home" uucico-ssh --root="$hub" -s home --set="site home.link=exec:sleep 15"
 check "a busy far end says so" exits 75 ours -s hub
 check "in words" said 'busy'
 stop "$pid"
 # The hub still answers a call that is dead: the new one takes its place.
-start answering sh -c "sleep 15 | $answer"
-wait_for 5 grep -q called "$hub/run/call.home"
+holding "$hub/run/call.home" sh -c "sleep 15 | $answer"
 from_home takeover
 check "a dead predecessor is no obstacle" exits 0 ours -s hub
 check "the mail is there" arrived "$hub" takeover
