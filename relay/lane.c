@@ -178,7 +178,8 @@ end_of_queue(struct lane *lane)
 		pause_for(lane, between(lane->due - clock_now(), CLOCK_SECOND, 60 * CLOCK_SECOND));
 }
 
-/* What message_settle writes decides what is sent again, so a failure is no trifle. */
+/* What message_settle writes decides what is sent again, so a failure is no trifle: a
+ * message that takes no line is put aside, or it would be sent with every round. */
 static bool
 note(struct lane *lane)
 {
@@ -186,8 +187,10 @@ note(struct lane *lane)
 
 	if (message_settle(&lane->message, &err) == 0)
 		return true;
+	bool alone = !queue_must_stop(errno);
 	log_error("%s: event=not-noted why=\"%s\"", str_c(&lane->message.id), err.text);
-	return false;
+	return alone && message_hold(&lane->message, "what became of it could not be noted: it may have "
+	    "been delivered, to some or all", &err) == 0;
 }
 
 static void
@@ -207,6 +210,14 @@ pass_over(struct lane *lane, int64_t due)
 	message_close(&lane->message);
 }
 
+static void
+in_trouble(struct lane *lane, const struct err *why)
+{
+	log_error("-: event=queue-failed to=%s why=\"%s\"", lane->folder, why->text);
+	close_queue(lane);
+	pause_for(lane, TROUBLE_SECONDS * CLOCK_SECOND);
+}
+
 /* The next message that is due to the transport; true to be called again. */
 static bool
 take_next(struct lane *lane)
@@ -215,9 +226,7 @@ take_next(struct lane *lane)
 	int got = queue_next(&lane->queue, &lane->message, &err);
 
 	if (got < 0) {
-		log_error("-: event=queue-failed to=%s why=\"%s\"", lane->folder, err.text);
-		close_queue(lane);
-		pause_for(lane, TROUBLE_SECONDS * CLOCK_SECOND);
+		in_trouble(lane, &err);
 		return false;
 	}
 	if (got == 0) {
@@ -228,6 +237,11 @@ take_next(struct lane *lane)
 	if (due > clock_now()) {
 		pass_over(lane, due);
 		return true;
+	}
+	if (message_room(&lane->message, &err) < 0) {
+		message_close(&lane->message);
+		in_trouble(lane, &err);
+		return false;
 	}
 	lane->busy = true;
 	lane->transport->send(lane);

@@ -332,7 +332,7 @@ door_message_free(struct door_message *message)
 int64_t
 door_id_time(const char *id)
 {
-	int year, month, day, hour, minute, second, micro;
+	int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, micro = 0;
 
 	if (!spool_id_ok(id))
 		return 0;
@@ -344,7 +344,6 @@ door_id_time(const char *id)
 			id++;
 			continue;
 		}
-		*parts[i] = 0;
 		for (int digit = 0; digit < widths[i]; digit++)
 			*parts[i] = *parts[i] * 10 + (*id++ - '0');
 	}

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -155,45 +156,79 @@ open_message(struct queue *q, const char *name, struct message *m, struct err *e
 		return -1;
 	str_set(&m->id, name);
 	str_set(&m->bucket, bucket_name(q));
-	int got = entry_read(m->fd, &at, false, &m->entry, err);
+	errno = 0;	/* and so it stays where the file is only damaged */
+	int got = entry_read(m->fd, &at, false, &m->entry, err), number = errno;
 	if (got == 0)
 		got = err_set(err, ERR_PERM, "an empty file");
 	if (got > 0)
 		m->fresh = mem_get(m->entry.env.rcpts * sizeof *m->fresh);
 	else
 		message_close(m);
+	errno = number;
 	return got;
+}
+
+bool
+queue_must_stop(int number)
+{
+	static const int numbers[] = { ENOSPC, EDQUOT, EROFS, EMFILE, ENFILE, ENOMEM, ESTALE, 0 };
+	size_t i = 0;
+
+	while (numbers[i] != 0 && numbers[i] != number)
+		i++;
+	return numbers[i] != 0;
+}
+
+/* A message that cannot be read or settled blocks only itself: 0, or -1 where the next
+ * would fare no better. */
+static int
+leave_alone(const struct queue *q, const char *name, const char *event, const struct err *err)
+{
+	if (errno == ENOENT)
+		return 0;	/* a person has just moved it */
+	if (queue_must_stop(errno))
+		return -1;
+	log_error("%s: event=%s where=out/%s/%s why=\"%s\"", name, event, q->site, bucket_name(q), err->text);
+	return 0;
+}
+
+/* Too old, or all was said of it and its writer died before the last step. */
+static int
+settle_over(struct queue *q, const char *name, struct message *m, struct err *err)
+{
+	int result = message_settle(m, err);
+
+	message_close(m);
+	return result < 0 ? leave_alone(q, name, "unsettled", err) : 0;
+}
+
+/* 1: m is to be sent; 0: not this one; -1: nor any of those behind it. */
+static int
+take_name(struct queue *q, const char *name, struct message *m, struct err *err)
+{
+	if (!spool_id_ok(name))
+		return 0;	/* not ours: doctor names it */
+	if (open_message(q, name, m, err) <= 0)
+		return leave_alone(q, name, "unreadable", err);
+	if (entry_waiting(&m->entry) > 0 && !m->entry.delay_due && !message_age(m, clock_now()))
+		return 1;
+	return settle_over(q, name, m, err);
 }
 
 int
 queue_next(struct queue *q, struct message *m, struct err *err)
 {
-	for (;;) {
-		if (q->bucket_dir < 0 || q->next == q->names.count) {
-			int got = enter_bucket(q, err);
-			if (got <= 0)
-				return got;
-			continue;
-		}
-		const char *name = q->names.name[q->next++];
-		if (!spool_id_ok(name))
-			continue;	/* not ours: doctor names it */
-		int got = open_message(q, name, m, err);
-		if (got > 0 && entry_waiting(&m->entry) > 0 && !m->entry.delay_due &&
-		    !message_age(m, clock_now()))
-			return 1;
-		/* Too old, or all was said and its writer died before the last step. */
-		if (got > 0) {
-			int result = message_settle(m, err);
-			message_close(m);
-			if (result < 0)
-				return -1;
-			continue;
-		}
-		if (errno != ENOENT)	/* unreadable: it blocks only itself */
-			log_error("%s: event=unreadable where=out/%s/%s why=\"%s\"", name, q->site,
-			    bucket_name(q), err->text);
+	int got = 0;
+
+	while (got == 0) {
+		if (q->bucket_dir >= 0 && q->next < q->names.count)
+			got = take_name(q, q->names.name[q->next++], m, err);
+		else if ((got = enter_bucket(q, err)) == 0)
+			return 0;
+		else
+			got = got < 0 ? -1 : 0;
 	}
+	return got;
 }
 
 /* one message */
@@ -305,6 +340,21 @@ message_age(struct message *m, int64_t now)
 		return true;
 	m->delayed = delay > 0 && age > delay && m->entry.delayed == 0 && m->entry.env.from.len > 0;
 	return m->delayed;
+}
+
+enum { LINES_ROOM = 4096 };
+
+int
+message_room(struct message *m, struct err *err)
+{
+	/* Of a message for one, what is done is removed, and that needs no room. */
+	if (m->entry.env.rcpts < 2 || m->entry.env.rcpts * 64 > INT_MAX)
+		return 0;
+	off_t len = LINES_ROOM + (off_t)m->entry.env.rcpts * 64;
+	if (fallocate(m->fd, FALLOC_FL_KEEP_SIZE, m->entry.states_end, len) == 0 ||
+	    !queue_must_stop(errno))
+		return 0;	/* this file system makes no promises */
+	return err_sys(err, "room for what becomes of it");
 }
 
 int
@@ -446,9 +496,10 @@ settle_lines(struct message *m, struct span lines, struct err *err)
 	if (!there || due == 0)
 		return 0;
 	/* settle writes the report, what still waits, what failed, together */
-	int result = move_message(m, m->spool->in, "in", err);
+	if (move_message(m, m->spool->in, "in", err) < 0)
+		return -1;
 	spool_ring(m->spool);
-	return result;
+	return 0;
 }
 
 int
@@ -458,7 +509,23 @@ message_settle(struct message *m, struct err *err)
 
 	state_lines(m, &lines);
 	int result = settle_lines(m, str_span(&lines), err);
+	int number = errno;
 	str_free(&lines);
+	errno = number;
+	return result;
+}
+
+/* Beside a message that takes no line of its own any more. */
+static int
+put_reason(const struct message *m, const char *reason, struct err *err)
+{
+	struct str name = {0}, text = {0};
+
+	str_printf(&name, "%s.reason", str_c(&m->id));
+	str_printf(&text, "%s\n", reason);
+	int result = fs_replace(m->spool->hold, str_c(&name), str_span(&text), 0640, err);
+	str_free(&name);
+	str_free(&text);
 	return result;
 }
 
@@ -470,8 +537,10 @@ message_hold(struct message *m, const char *reason, struct err *err)
 	entry_state_line(clock_now(), NULL, "held", "reason", span_of(reason), &line);
 	int result = message_append(m, str_span(&line), err);
 	str_free(&line);
-	if (result < 0 || !message_still_there(m))
+	if (!message_still_there(m))
 		return result;
+	if (result < 0 && (queue_must_stop(errno) || put_reason(m, reason, err) < 0))
+		return -1;
 	return move_message(m, m->spool->hold, "hold", err);
 }
 

@@ -11,7 +11,8 @@
  *	}
  *	queue_close(&q)					one fsync for all that was removed
  *
- * A message that cannot be read is logged and left alone (FS-02).  A person may
+ * A message that cannot be read, or settled when it is too old, is logged and left alone
+ * (FS-02); what would meet the next one as well, as a full disk, ends the walk.  A person may
  * mv or rm a message at any time: its name gone means that it is not sent, or, once
  * sent, that "done" is appended through the open file.
  */
@@ -47,6 +48,8 @@ struct message {
 int queue_open(struct queue *q, const struct spool *spool, const char *site, bool wait,
     struct err *err);
 int queue_next(struct queue *q, struct message *m, struct err *err);
+bool queue_must_stop(int number);	/* an errno that is no single message's fault: without room
+			   outcomes cannot be noted, and what is not noted is sent again */
 int queue_sync(struct queue *q, struct err *err);	/* the removals are durable */
 void queue_close(struct queue *q);
 
@@ -57,7 +60,10 @@ void message_report(struct message *m, size_t rcpt, enum dsn_kind kind);	/* of a
 bool message_age(struct message *m, int64_t now);	/* delay-after, expire-after: true when it is to
 			   be settled, its recipients failed or a delay due; queue_next does it */
 int message_settle(struct message *m, struct err *err);	/* with reports due: to in/ */
-int message_hold(struct message *m, const char *reason, struct err *err);	/* to hold/ID */
+int message_hold(struct message *m, const char *reason, struct err *err);	/* to hold/ID; the reason
+			   goes beside it where its file takes no line */
+int message_room(struct message *m, struct err *err);	/* before a try: room on the disk for its
+			   outcomes, so that nobody who is done is done twice */
 int message_append(struct message *m, struct span lines, struct err *err);	/* state lines,
 			   whole and durable; the other functions use it */
 void message_close(struct message *m);

@@ -114,6 +114,8 @@ WRAP(1, ssize_t, pwrite64, (int fd, const void *p, size_t n, off64_t at), (fd, p
 WRAP(0, int, fsync, (int fd), (fd))
 WRAP(0, int, fdatasync, (int fd), (fd))
 WRAP(0, int, syncfs, (int fd), (fd))
+WRAP(1, int, fallocate, (int fd, int mode, off_t where, off_t len), (fd, mode, where, len))
+WRAP(1, int, fallocate64, (int fd, int mode, off64_t where, off64_t len), (fd, mode, where, len))
 WRAP(0, int, ftruncate, (int fd, off_t len), (fd, len))
 WRAP(0, int, ftruncate64, (int fd, off64_t len), (fd, len))
 WRAP(1, int, renameat, (int a, const char *b, int c, const char *d), (a, b, c, d))

@@ -35,8 +35,16 @@ fixture() {	# fixture STEP: a spool on which STEP has something to do
 	test "$1" != ack || "$steps" "$work/base" pack home
 }
 
+# A message blocks only itself: one call that fails leaves one of four behind, and not those
+# after it; or the whole site could not be worked, and all four wait.
+blocks_only_itself() {
+	test "$1 $2" = "expire home EIO" || return 0
+	left=$("$steps" "$3" ledger | grep -c '^out .*@home')
+	test "$left" -le 1 || test "$left" -eq 4
+}
+
 cases=0 bad=0
-for step in 'accept 2' 'journal 6' 'receive 4 0' settle 'finish home' 'fail home' 'hold home' 'pack home' 'ack home'; do
+for step in 'accept 2' 'journal 6' 'receive 4 0' settle 'finish home' 'fail home' 'expire home' 'hold home' 'pack home' 'ack home'; do
 	for what in kill EIO full read; do
 		fixture "${step%% *}"
 		at=0
@@ -51,6 +59,8 @@ for step in 'accept 2' 'journal 6' 'receive 4 0' settle 'finish home' 'fail home
 			status=$?
 			count=$(cat "$work/count" 2>/dev/null || echo 999999)
 			cases=$((cases + 1))
+			blocks_only_itself "$step" "$what" "$work/case" ||
+				{ echo "$step, $what at $at: $left of 4 wait"; bad=1; }
 			"$steps" "$work/case" settle >"$work/out" 2>&1 ||
 				{ echo "$step, $what at $at: no repair: $(cat "$work/out")"; bad=1; }
 			# the same once more must find its way

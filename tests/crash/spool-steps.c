@@ -7,6 +7,7 @@
  *	spool-steps ROOT settle
  *	spool-steps ROOT finish SITE		delivers what waits
  *	spool-steps ROOT fail SITE		all refused: each is reported to its sender
+ *	spool-steps ROOT expire SITE		two months later: what waits is given up
  *	spool-steps ROOT hold SITE		holds what waits
  *	spool-steps ROOT pack SITE		picks and offers one batch
  *	spool-steps ROOT ack SITE		acknowledges the batches in flight
@@ -21,6 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "spool/journal.h"
 #include "spool/queue.h"
@@ -231,6 +233,20 @@ step_fail(int argc, char **argv)
 }
 
 static int
+keep(struct message *m)
+{
+	(void)m;
+	return 0;
+}
+
+static int
+step_expire(int argc, char **argv)
+{
+	clock_set(clock_now() + INT64_C(60) * 86400 * CLOCK_SECOND);
+	return argc == 1 ? each_message(argv[0], keep) : 64;
+}
+
+static int
 hold(struct message *m)
 {
 	return message_hold(m, "held by the test", &err);
@@ -358,7 +374,7 @@ static const struct step {
 	int (*run)(int argc, char **argv);
 } steps[] = {
 	{ "accept", step_accept }, { "journal", step_journal }, { "receive", step_receive }, { "settle", step_settle },
-	{ "finish", step_finish }, { "fail", step_fail },
+	{ "finish", step_finish }, { "fail", step_fail }, { "expire", step_expire },
 	{ "hold", step_hold }, { "pack", step_pack }, { "ack", step_ack },
 	{ "ledger", step_ledger },
 };
@@ -367,7 +383,7 @@ int
 main(int argc, char **argv)
 {
 	static const char *said[] = { "spool.host=hub.example", "spool.site=here", "spool.min-free=0",
-		"routes.home.example=site:home", "routes.ship.example=site:ship" };
+		"site home.link=", "routes.home.example=site:home", "routes.ship.example=site:ship" };
 	struct settings settings;
 	struct settings_args args = { .root = argc > 1 ? argv[1] : NULL,
 		.set = { said, sizeof said / sizeof said[0] } };
