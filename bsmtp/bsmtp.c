@@ -137,7 +137,9 @@ main(int argc, char **argv)
 	char *alone[] = { argc > 0 ? argv[0] : (char *)(uintptr_t)"bsmtp", NULL };
 	const struct opt_row rows[] = {
 		{ "peer", 0, "SITE", "unpack: the site this batch is known to come from", OPT_TEXT, &b.peer },
-		{ "codec", 0, "NAME", "gz or none; reading, it is seen by itself", OPT_TEXT, &codec },
+		{ "codec", 0, "NAME", "none, gz, bz2, zstd or zstd-plain; reading, it is seen by itself",
+		    OPT_TEXT, &codec },
+		{ "level", 0, "NAME", "pack: fast, default or metered", OPT_TEXT, &b.level },
 		{ "mbox", 0, "FILE", "pack: the messages of this mailbox (- reads it)", OPT_TEXT, &b.mbox },
 		{ "files", 0, NULL, "pack: the operands are messages, one a file", OPT_FLAG, &b.files },
 		{ "to", 0, "WHERE", "pack: an address, for each recipient; unpack: spool:, smtp:HOST:PORT or "

@@ -2,7 +2,7 @@
  * bsmtp - makes batches and takes them apart (batch(5), bsmtp(1)).
  *
  *	codec		what is around a batch		codec.h, codec-*.c
- *	trailer		what proves it whole		trailer.h
+ *	label, trailer	what proves it whole		label.h, trailer.h
  *	reader, writer	batch <-> messages		reader.h, writer.h
  *	sink		where messages go		sink.h, sink-*.c
  *	pack, unpack,	the sub-commands		here
@@ -20,7 +20,7 @@ struct bsmtp {
 	struct settings settings;
 	const struct codec *codec;	/* said by --codec or our name; NULL: not said */
 	const char *peer;		/* who vouches for the batch; NULL: nobody does */
-	const char *mbox, *from, *output;
+	const char *mbox, *from, *output, *level;
 	struct opt_list to;		/* pack: addresses; unpack: a sink */
 	bool files, json;
 };

@@ -15,11 +15,14 @@ enum { GZIP = 16, PIECE = 32768 };	/* deflateInit2: 16 + window bits = gzip */
 static int
 gz_start(struct codec_stream *stream, struct err *err)
 {
+	static const int levels[] = {
+		[LEVEL_FAST] = 1, [LEVEL_DEFAULT] = 9, [LEVEL_METERED] = 9,
+	};
 	z_stream *z = mem_get(sizeof *z);
 
 	stream->state = z;
 	int result = stream->way == CODEC_UNPACK ? inflateInit2(z, GZIP + MAX_WBITS) :
-	    deflateInit2(z, Z_BEST_COMPRESSION, Z_DEFLATED, GZIP + MAX_WBITS, 9, Z_DEFAULT_STRATEGY);
+	    deflateInit2(z, levels[stream->setup.level], Z_DEFLATED, GZIP + MAX_WBITS, 9, Z_DEFAULT_STRATEGY);
 	return result == Z_OK ? 0 : err_set(err, ERR_TEMP, "gzip: out of memory");
 }
 
@@ -101,6 +104,6 @@ gz_free(struct codec_stream *stream)
 }
 
 const struct codec codec_gz = {
-	.name = "gz", .command = "rgsmtp", .magic = { "\x1f\x8b", 2 },
+	.name = "gz", .command = "rgsmtp", .says = "one gzip member", .magic = { "\x1f\x8b", 2 }, .alone = true,
 	.start = gz_start, .feed = gz_feed, .end = gz_end, .free = gz_free,
 };

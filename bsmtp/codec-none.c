@@ -26,6 +26,6 @@ none_free(struct codec_stream *stream)
 }
 
 const struct codec codec_none = {
-	.name = "none", .command = "rsmtp", .magic = { "", 0 },
+	.name = "none", .command = "rsmtp", .says = "the text itself", .magic = { "", 0 }, .alone = true,
 	.start = none_start, .feed = codec_out, .end = none_end, .free = none_free,
 };

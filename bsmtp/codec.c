@@ -61,12 +61,33 @@ codec_of_magic(struct span first)
 	return codecs[i];
 }
 
+static const char *const levels[] = {
+	[LEVEL_DEFAULT] = "default", [LEVEL_FAST] = "fast", [LEVEL_METERED] = "metered",
+};
+
+int
+codec_level_named(const char *name, enum codec_level *level, struct err *err)
+{
+	for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++)
+		if (strcmp(levels[i], name) == 0) {
+			*level = (enum codec_level)i;
+			return 0;
+		}
+	return err_set(err, ERR_CONFIG, "no level %.40s; there are fast, default and metered", name);
+}
+
+const char *
+codec_level_name(enum codec_level level)
+{
+	return levels[level];
+}
+
 int
 codec_start(struct codec_stream *stream, const struct codec *codec, enum codec_way way,
-    codec_sink *sink, void *ctx, uint64_t max, struct err *err)
+    const struct codec_setup *setup, codec_sink *sink, void *ctx, struct err *err)
 {
 	*stream = (struct codec_stream){
-		.codec = codec, .way = way, .sink = sink, .ctx = ctx, .max = max,
+		.codec = codec, .way = way, .setup = *setup, .sink = sink, .ctx = ctx,
 	};
 	return codec->start(stream, err);
 }
@@ -100,12 +121,15 @@ codec_free(struct codec_stream *stream)
 static int
 check_limits(const struct codec_stream *stream, struct err *err)
 {
+	uint64_t max = stream->setup.max;
+
 	if (stream->way == CODEC_PACK)
 		return 0;
-	if (stream->max > 0 && stream->out > stream->max)
+	if (max > 0 && stream->out > max)
 		return err_set(err, ERR_PERM, "unpacks to more than the %llu bytes taken here "
-		    "(max-batch-unpacked)", (unsigned long long)stream->max);
-	if (stream->out > CODEC_FREE && (stream->out - CODEC_FREE) / CODEC_RATIO > stream->in)
+		    "(max-batch-unpacked)", (unsigned long long)max);
+	if (stream->setup.prefix.len == 0 && stream->out > CODEC_FREE &&
+	    (stream->out - CODEC_FREE) / CODEC_RATIO > stream->in)
 		return err_set(err, ERR_PERM, "unpacks to more than %d times its size: no mail does that",
 		    CODEC_RATIO);
 	return 0;

@@ -4,10 +4,12 @@ bsmtp_libbatch_a_SOURCES = \
 	%D%/codec.c %D%/codec.h \
 	%D%/codec-gz.c \
 	%D%/codec-none.c \
+	%D%/codec-zstd.c \
+	%D%/label.c %D%/label.h \
 	%D%/reader.c %D%/reader.h \
 	%D%/trailer.c %D%/trailer.h \
 	%D%/writer.c %D%/writer.h
-BATCH_LIBS = bsmtp/libbatch.a lib/libproto.a $(SPOOL_LIBS) $(ZLIB_LIBS)
+BATCH_LIBS = bsmtp/libbatch.a lib/libproto.a $(SPOOL_LIBS) $(ZLIB_LIBS) $(ZSTD_LIBS)
 
 pkglibexec_PROGRAMS += bsmtp/bsmtp
 bsmtp_bsmtp_SOURCES = \
@@ -22,4 +24,4 @@ bsmtp_bsmtp_SOURCES = \
 bsmtp_bsmtp_LDADD = $(BATCH_LIBS) $(JANSSON_LIBS)
 
 # The commands that UUCP runs: the codec's, and the one that sees it by itself.
-ALIASES += bsmtp:rsmtp bsmtp:rgsmtp bsmtp:rbsmtp
+ALIASES += bsmtp:rsmtp bsmtp:rgsmtp bsmtp:rbsmtp bsmtp:rzsmtp

@@ -25,6 +25,7 @@ struct packing {
 	const struct site_settings *site;
 	const struct spool *spool;
 	const struct codec *codec;
+	enum codec_level level;
 	struct queue queue;
 	struct batch batch;
 	struct writer writer;
@@ -38,7 +39,8 @@ begin_batch(struct packing *p, struct err *err)
 	    batch_new(&p->batch, p->spool, p->site->name, err) < 0)
 		return -1;
 	p->open = true;
-	return writer_start(&p->writer, p->codec, p->batch.fd, err);
+	struct writer_setup setup = { .pack.level = p->level, .scratch = p->spool->tmp };
+	return writer_start(&p->writer, p->codec, &setup, p->batch.fd, err);
 }
 
 /* Those who have it already, or never will, are not told to the peer. */
@@ -128,7 +130,7 @@ pack_from_spool(const struct bsmtp *b, const struct spool *spool, const char *si
 	if (p.site == NULL)
 		return err_set(err, ERR_CONFIG, "there is no [site %.40s] in mochila.conf", site);
 	p.codec = b->codec != NULL ? b->codec : codec_named(p.site->codec, err);
-	if (p.codec == NULL)
+	if (p.codec == NULL || codec_level_named(b->level != NULL ? b->level : p.site->level, &p.level, err) < 0)
 		return err_prefix(err, "[site %s]", site);
 	if (spool_settle(spool, &settled, err) < 0)
 		log_warn("event=unsettled why=\"%s\"", err->text);
@@ -284,16 +286,40 @@ read_inputs(struct making *m, int count, char **args, struct err *err)
 	return result < 0 ? -1 : writer_end(&m->writer, err);
 }
 
+/* What has no name yet lies where the batch will. */
+static int
+folder_of_output(const struct bsmtp *b, struct err *err)
+{
+	const char *temporary = getenv("TMPDIR"), *slash = b->output != NULL ? strrchr(b->output, '/') : NULL;
+	struct str path = {0};
+
+	if (slash != NULL)
+		str_set_span(&path, (struct span){ b->output, slash > b->output ? (size_t)(slash - b->output) : 1 });
+	else if (b->output != NULL && strcmp(b->output, "-") != 0)
+		str_set(&path, ".");
+	else
+		str_set(&path, temporary != NULL && temporary[0] == '/' ? temporary : "/tmp");
+	int dir = fs_dir(AT_FDCWD, str_c(&path), err);
+	str_free(&path);
+	return dir;
+}
+
 static int
 make_batch(const struct bsmtp *b, int fd, int count, char **args, struct err *err)
 {
 	struct making m = { .b = b };
 	const struct codec *codec = b->codec != NULL ? b->codec : codec_named("gz", err);
+	struct writer_setup setup = { .scratch = folder_of_output(b, err) };
 
-	int result = writer_start(&m.writer, codec, fd, err);
+	if (setup.scratch < 0)
+		return -1;
+	int result = b->level != NULL ? codec_level_named(b->level, &setup.pack.level, err) : 0;
+	if (result == 0)
+		result = writer_start(&m.writer, codec, &setup, fd, err);
 	if (result == 0)
 		result = read_inputs(&m, count, args, err);
 	writer_free(&m.writer);
+	close(setup.scratch);
 	str_free(&m.sender);
 	str_free(&m.text);
 	return result;

@@ -191,12 +191,10 @@ skip(struct reader *r, const char *bytes, size_t len)
 }
 
 static int
-take_text(void *ctx, const void *bytes, size_t len, struct err *err)
+take_text(struct reader *r, const char *bytes, size_t len, struct err *err)
 {
-	struct reader *r = ctx;
 	struct span rest = { bytes, len };
 
-	trailer_add(&r->trailer, bytes, len);
 	if (r->hooks->text != NULL && r->hooks->text(r->ctx, bytes, len, err) < 0)
 		return -1;
 	for (;;) {
@@ -211,6 +209,73 @@ take_text(void *ctx, const void *bytes, size_t len, struct err *err)
 			return -1;
 		rest = span_from(rest, piece);
 	}
+}
+
+/* Two ways to it: vouched for by a trailer behind it, or by a label in front. */
+
+static int
+take_unlabelled(void *ctx, const void *bytes, size_t len, struct err *err)
+{
+	struct reader *r = ctx;
+
+	trailer_add(&r->trailer, bytes, len);
+	return take_text(r, bytes, len, err);
+}
+
+static int
+take_labelled(void *ctx, const void *bytes, size_t len, struct err *err)
+{
+	struct reader *r = ctx;
+
+	if (r->hooks->travelled != NULL && r->hooks->travelled(r->ctx, bytes, len, err) < 0)
+		return -1;
+	r->raw += len;
+	if (r->raw > r->label.len)
+		return err_set(err, ERR_PERM, "altered: it holds more than the %llu bytes its label says",
+		    (unsigned long long)r->label.len);
+	digest_add(&r->digest, bytes, len);
+	return take_text(r, bytes, len, err);
+}
+
+/* the label */
+
+/* Each byte that travels is worth one delivered, or half of one. */
+static uint64_t
+most_travelled(uint64_t len)
+{
+	return len < UINT64_MAX / 2 - 1024 ? 2 * len + 1024 : UINT64_MAX;
+}
+
+static int
+find_history(struct reader *r, struct codec_setup *setup, struct err *err)
+{
+	if (!r->label.has_ref)
+		return 0;
+	if (r->hooks->history != NULL)
+		return r->hooks->history(r->ctx, &r->label, setup, err);
+	return err_set(err, ERR_TEMP, "it is packed against commit %llu of a history that is not here: "
+	    "its sender must pack it again with codec zstd-plain", (unsigned long long)r->label.commit);
+}
+
+/* Takes the label off r->first. */
+static int
+take_label(struct reader *r, struct codec_setup *setup, struct err *err)
+{
+	struct span all = str_span(&r->first), line = {0};
+
+	if (memchr(all.p, '\n', all.len) == NULL || !span_cut(&all, '\n', &line))
+		return err_set(err, ERR_PERM, all.len < LABEL_MAX ? "cut: the batch ends inside its label" :
+		    "altered: its label has no end");
+	if (label_parse(line, &r->label, err) < 0)
+		return -1;
+	if (r->max > 0 && r->label.len > r->max)
+		return err_set(err, ERR_PERM, "it holds %llu bytes, and %llu are taken here (max-batch-unpacked)",
+		    (unsigned long long)r->label.len, (unsigned long long)r->max);
+	r->labelled = true;
+	r->codec = r->label.codec;
+	setup->max = most_travelled(r->label.len);
+	str_cut(&r->first, line.len + 1);
+	return find_history(r, setup, err);
 }
 
 /* the whole */
@@ -228,15 +293,36 @@ reader_start(struct reader *r, const struct codec *codec, uint64_t max,
 	smtp_server_feed(&r->server, "EHLO batch\r\n", 12);
 	str_clear(&r->server.out);
 	trailer_start(&r->trailer);
+	digest_start(&r->digest);
+}
+
+/* A codec that was said, and has no label, is believed. */
+static bool
+at_label(const struct reader *r)
+{
+	return (r->codec == NULL || r->codec->label != NULL) && label_begins(str_span(&r->first));
+}
+
+static bool
+can_start(const struct reader *r)
+{
+	if (!at_label(r))
+		return r->first.len >= CODEC_MAGIC_MAX;
+	return r->first.len >= LABEL_MAX || memchr(r->first.p, '\n', r->first.len) != NULL;
 }
 
 static int
 start_decoding(struct reader *r, struct err *err)
 {
+	struct codec_setup setup = { .max = r->max };
+
+	r->decoding = true;
+	if (at_label(r) && take_label(r, &setup, err) < 0)
+		return -1;
 	if (r->codec == NULL)
 		r->codec = codec_of_magic(str_span(&r->first));
-	r->decoding = true;
-	if (codec_start(&r->decode, r->codec, CODEC_UNPACK, take_text, r, r->max, err) < 0)
+	if (codec_start(&r->decode, r->codec, CODEC_UNPACK, &setup,
+	    r->labelled ? take_labelled : take_unlabelled, r, err) < 0)
 		return -1;
 	return codec_feed(&r->decode, r->first.p, r->first.len, err);
 }
@@ -247,7 +333,7 @@ reader_feed(struct reader *r, const void *bytes, size_t len, struct err *err)
 	if (r->decoding)
 		return codec_feed(&r->decode, bytes, len, err);
 	str_add(&r->first, bytes, len);
-	return r->first.len < CODEC_MAGIC_MAX ? 0 : start_decoding(r, err);
+	return can_start(r) ? start_decoding(r, err) : 0;
 }
 
 static int
@@ -265,8 +351,26 @@ check_whole(const struct reader *r, struct err *err)
 	return 0;
 }
 
+/* The text by itself would be no batch, so a reader of it gets a trailer. */
 static int
-check_proof(struct reader *r, struct err *err)
+check_label(struct reader *r, struct err *err)
+{
+	struct str lines = {0};
+	int result = 0;
+
+	digest_peek(&r->digest, r->sum);
+	if (r->label.count != r->messages || r->label.len != r->raw ||
+	    memcmp(r->label.sum, r->sum, LABEL_SUM) != 0)
+		return err_set(err, ERR_PERM, "altered: its bytes are not those its label vouches for");
+	trailer_lines(r->messages, &r->digest, &lines);
+	if (r->hooks->text != NULL)
+		result = r->hooks->text(r->ctx, lines.p, lines.len, err);
+	str_free(&lines);
+	return result;
+}
+
+static int
+check_trailer(struct reader *r, struct err *err)
 {
 	uint64_t count = 0;
 	int proved = r->at_proof && r->quit ? trailer_end(&r->trailer, &count, err) : 0;
@@ -290,7 +394,7 @@ reader_end(struct reader *r, struct err *err)
 		return -1;
 	if (codec_end(&r->decode, err) < 0 || check_whole(r, err) < 0)
 		return -1;
-	return check_proof(r, err);
+	return r->labelled ? check_label(r, err) : check_trailer(r, err);
 }
 
 void
@@ -299,6 +403,7 @@ reader_free(struct reader *r)
 	smtp_server_free(&r->server);
 	codec_free(&r->decode);
 	trailer_free(&r->trailer);
+	digest_free(&r->digest);
 	entry_info_free(&r->info);
 	str_free(&r->first);
 }

@@ -10,7 +10,8 @@
  * hooks see messages as a relay would.  They must promise nothing before
  * reader_end() said 0: until then the batch may turn out to be cut or altered.
  *
- * Ours ends in a trailer (bsmtp/trailer.h) that must be true.  A foreign batch
+ * Ours begins with a label (bsmtp/label.h) or ends in a trailer (bsmtp/trailer.h), either
+ * of which must be true.  A foreign batch
  * (Exim, sendmail, fetchmail, bsmtpd) has none; it may begin with "#! rsmtp",
  * lack HELO and QUIT, end its lines in LF or CRLF, and stand behind another; what does
  * not stand between two messages when it ends was cut.  A refused MAIL, RCPT or DATA refuses the whole batch,
@@ -22,6 +23,7 @@
 #define BSMTP_READER_H
 
 #include "bsmtp/codec.h"
+#include "bsmtp/label.h"
 #include "bsmtp/trailer.h"
 #include "lib/proto/smtp-server.h"
 #include "spool/entry.h"
@@ -32,6 +34,11 @@ struct reader_hooks {	/* each may be NULL, and returns 0 or -1 with *err */
 	int (*body)(void *ctx, const char *bytes, size_t len, struct err *err);	/* CRLF lines */
 	int (*end)(void *ctx, struct err *err);		/* the message is whole */
 	int (*text)(void *ctx, const char *bytes, size_t len, struct err *err);	/* decoded bytes */
+	int (*travelled)(void *ctx, const char *bytes, size_t len, struct err *err);	/* what was in
+	    the frame of a labelled batch: once it is committed they join the history */
+	int (*history)(void *ctx, const struct label *label, struct codec_setup *setup, struct err *err);
+	    /* label->has_ref: sets prefix (borrowed until reader_free) and window_log.  NULL, or
+	       ERR_TEMP: we do not have it, the sender must pack it again against nothing */
 };
 
 struct reader {
@@ -44,6 +51,11 @@ struct reader {
 	struct codec_stream decode;
 	struct smtp_server server;
 	struct trailer trailer;
+	bool labelled;
+	struct label label;		/* when labelled */
+	struct digest digest;		/* of what is delivered, which the label vouches for */
+	uint64_t raw;
+	unsigned char sum[DIGEST_SIZE];	/* that digest, once reader_end() was 0 */
 	uint64_t line;		/* being read, from 1 */
 	char word[12];		/* the beginning of that line */
 	size_t word_len;

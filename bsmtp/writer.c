@@ -1,6 +1,8 @@
 #include "bsmtp/writer.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "bsmtp/trailer.h"
 #include "lib/base/fs.h"
@@ -13,15 +15,19 @@ write_packed(void *ctx, const void *bytes, size_t len, struct err *err)
 	struct writer *w = ctx;
 
 	w->packed += len;
-	return fs_write(w->fd, bytes, len, err);
+	return fs_write(w->scratch >= 0 ? w->scratch : w->fd, bytes, len, err);
 }
 
 int
-writer_start(struct writer *w, const struct codec *codec, int fd, struct err *err)
+writer_start(struct writer *w, const struct codec *codec, const struct writer_setup *setup, int fd,
+    struct err *err)
 {
-	*w = (struct writer){ .fd = fd };
+	*w = (struct writer){ .fd = fd, .scratch = -1, .label = setup->label };
+	w->label.codec = codec;
 	digest_start(&w->digest);
-	return codec_start(&w->pack, codec, CODEC_PACK, write_packed, w, 0, err);
+	if (codec->label != NULL && (w->scratch = fs_scratch(setup->scratch, ".", err)) < 0)
+		return -1;
+	return codec_start(&w->pack, codec, CODEC_PACK, &setup->pack, write_packed, w, err);
 }
 
 int
@@ -67,15 +73,57 @@ writer_body_of(struct writer *w, int fd, off_t at, uint64_t len, struct err *err
 	return result;
 }
 
-int
-writer_end(struct writer *w, struct err *err)
+static int
+end_in_trailer(struct writer *w, struct err *err)
 {
 	struct str lines = {0};
 
 	trailer_lines(w->count, &w->digest, &lines);
-	int result = writer_body(w, lines.p, lines.len, err);
+	int result = codec_feed(&w->pack, lines.p, lines.len, err);
 	str_free(&lines);
 	return result < 0 ? -1 : codec_end(&w->pack, err);
+}
+
+static int
+copy(int from, uint64_t len, int to, struct err *err)
+{
+	char *piece = mem_get(PIECE);
+	int result = 0;
+
+	for (off_t at = 0; (uint64_t)at < len && result == 0; ) {
+		ssize_t got = fs_pread(from, piece, PIECE, at, err);
+		if (got == 0)
+			err_set(err, ERR_TEMP, "what was packed became shorter");
+		result = got <= 0 ? -1 : fs_write(to, piece, (size_t)got, err);
+		at += got;
+	}
+	free(piece);
+	return result;
+}
+
+static int
+put_label_on(struct writer *w, struct err *err)
+{
+	struct str line = {0};
+	uint64_t len = w->packed;
+
+	w->label.count = w->count;
+	w->label.len = w->raw;
+	memcpy(w->label.sum, w->sum, sizeof w->label.sum);
+	label_line(&w->label, &line);
+	w->packed += line.len;
+	int result = fs_write(w->fd, line.p, line.len, err);
+	str_free(&line);
+	return result < 0 ? -1 : copy(w->scratch, len, w->fd, err);
+}
+
+int
+writer_end(struct writer *w, struct err *err)
+{
+	digest_peek(&w->digest, w->sum);
+	if (w->scratch < 0)
+		return end_in_trailer(w, err);
+	return codec_end(&w->pack, err) < 0 ? -1 : put_label_on(w, err);
 }
 
 void
@@ -83,4 +131,7 @@ writer_free(struct writer *w)
 {
 	codec_free(&w->pack);
 	digest_free(&w->digest);
+	if (w->scratch >= 0)
+		close(w->scratch);
+	w->scratch = -1;
 }

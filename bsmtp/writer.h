@@ -1,31 +1,48 @@
 /*
  * writer - makes a batch: entries, trailer, codec, file.
  *
- *	writer_start(&w, codec, fd, err)
+ *	struct writer_setup setup = { .pack.level = LEVEL_FAST, .scratch = dir };
+ *	writer_start(&w, codec, &setup, fd, err)
  *	  writer_entry(&w, &info, &env, body_len, err)	the head; then exactly body_len bytes:
  *	  writer_body(&w, bytes, len, err)
- *	writer_end(&w, err)			the trailer; nothing is synced here
+ *	writer_end(&w, err)			label or trailer; nothing is synced here
  *	writer_free(&w)
  *
  * What is written is batch(5): entries as in the spool, without their end and
- * state lines, of the first line only id, time and grade.
+ * state lines, of the first line only id, time and grade.  A codec that has a label says
+ * there what the others say in a trailer, so its frame waits in a file without a name until
+ * all is known.
+ *
+ * To pack against history, set .pack.prefix to the bytes (borrowed until writer_free()),
+ * .pack.window_log to what was agreed, and in .label has_ref, commit, chain and class.
+ * Without it a labelled codec takes the shipped dictionary, where there is one.
  */
 #ifndef BSMTP_WRITER_H
 #define BSMTP_WRITER_H
 
 #include "bsmtp/codec.h"
+#include "bsmtp/label.h"
 #include "lib/base/digest.h"
 #include "spool/entry.h"
 
-struct writer {
-	int fd;
-	struct codec_stream pack;
-	struct digest digest;	/* of all entry bytes so far */
-	uint64_t raw, packed;	/* bytes before and behind the codec */
-	uint64_t count;		/* entries begun */
+struct writer_setup {
+	struct codec_setup pack;
+	struct label label;	/* ref and class; the writer fills in the rest */
+	int scratch;		/* folder for the file without a name */
 };
 
-int writer_start(struct writer *w, const struct codec *codec, int fd, struct err *err);
+struct writer {
+	int fd, scratch;	/* scratch: the frame that waits for its label, or -1 */
+	struct codec_stream pack;
+	struct label label;
+	struct digest digest;	/* of all entry bytes so far */
+	uint64_t raw, packed;	/* bytes before and behind the codec, all told */
+	uint64_t count;		/* entries begun */
+	unsigned char sum[DIGEST_SIZE];	/* SHA-256 of all entry bytes, after writer_end() */
+};
+
+int writer_start(struct writer *w, const struct codec *codec, const struct writer_setup *setup, int fd,
+    struct err *err);
 int writer_entry(struct writer *w, const struct entry_info *info, const struct envelope *env,
     uint64_t body_len, struct err *err);
 int writer_body(struct writer *w, const void *bytes, size_t len, struct err *err);

@@ -45,7 +45,8 @@ struct site_settings {		/* [site NAME] */
 	char *key;		/* private key file for ssh; "" = the agent */
 	char *known_hosts;	/* pinned host keys */
 	char *protocols;	/* UUCP letters we offer or choose, best first */
-	char *codec;		/* of batches packed for it: none, gz */
+	char *codec;		/* of batches packed for it: a row of bsmtp/codec.h */
+	char *level;		/* fast, default, metered */
 	uint64_t batch_size;	/* bytes: a batch is closed when it is larger */
 	uint64_t batch_count;	/* messages in a batch at most */
 	bool pack, run_jobs;	/* around a call: bsmtp pack, uuxqt */

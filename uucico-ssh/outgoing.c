@@ -138,11 +138,22 @@ outgoing_close(struct outgoing *out)
 static const char *
 command_of(int fd)
 {
-	unsigned char magic[2] = {0};
+	static const struct {
+		struct span begins;
+		const char *command;
+	} rows[] = {
+		{ { "\x1f\x8b", 2 }, "rgsmtp" },
+		{ { "BZh", 3 }, "rbsmtp" },
+		{ { "mb", 2 }, "rzsmtp" },	/* a label: batch(5) */
+	};
+	char magic[4];
 	struct err err;
+	ssize_t got = fs_pread(fd, magic, sizeof magic, 0, &err);
 
-	if (fs_pread(fd, magic, sizeof magic, 0, &err) == 2 && magic[0] == 0x1f && magic[1] == 0x8b)
-		return "rgsmtp";
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		if (got >= (ssize_t)rows[i].begins.len &&
+		    memcmp(magic, rows[i].begins.p, rows[i].begins.len) == 0)
+			return rows[i].command;
 	return "rsmtp";
 }
 

@@ -9,6 +9,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "lib/base/digest.h"
+
 int
 fs_dir(int at, const char *path, struct err *err)
 {
@@ -51,6 +53,26 @@ fs_create(int dir, const char *name, mode_t mode, struct err *err)
 {
 	int fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	return fd >= 0 ? fd : err_sys(err, "%s", name);
+}
+
+/* Where the file system has no files without a name, one loses it at once. */
+int
+fs_scratch(int dir, const char *path, struct err *err)
+{
+	unsigned char random[16];
+	struct str name = {0};
+	int fd = openat(dir, path, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
+		return fd >= 0 ? fd : err_sys(err, "a file in %s", path);
+	random_bytes(random, sizeof random);
+	str_printf(&name, "%s/", path);
+	digest_hex(random, sizeof random, &name);
+	fd = fs_create(dir, str_c(&name), 0600, err);
+	if (fd >= 0)
+		unlinkat(dir, str_c(&name), 0);
+	str_free(&name);
+	return fd;
 }
 
 int

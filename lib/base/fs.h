@@ -20,6 +20,7 @@ int fs_make_dir(int dir, const char *name, mode_t mode, struct err *err); /* fin
 int fs_open(int dir, const char *name, int flags, struct err *err);	/* a regular file:
 				O_NOFOLLOW, never blocks, checked by fstat */
 int fs_create(int dir, const char *name, mode_t mode, struct err *err);	/* O_RDWR|O_EXCL */
+int fs_scratch(int dir, const char *path, struct err *err);	/* O_RDWR, without a name: gone when closed */
 int fs_write(int fd, const void *bytes, size_t len, struct err *err);	/* all of it */
 int fs_pwrite(int fd, const void *bytes, size_t len, off_t at, struct err *err);
 int fs_read_all(int fd, size_t max, struct str *out, struct err *err);	/* appends;

@@ -168,12 +168,15 @@ static const char *const bodies[] = {
 };
 
 static void
-write_batch(const struct codec *codec, struct str *batch)
+write_setup(const struct codec *codec, const struct writer_setup *said, struct str *batch)
 {
 	int fd = memfd_create("batch", MFD_CLOEXEC);
+	struct writer_setup setup = *said;
 	struct writer w;
 
-	ck_assert_int_eq(writer_start(&w, codec, fd, &err), 0);
+	setup.scratch = fs_dir(AT_FDCWD, "/tmp", &err);
+
+	ck_assert_int_eq(writer_start(&w, codec, &setup, fd, &err), 0);
 	for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
 		struct entry_info info = { .time = 1795286702000000, .grade = i == 0 ? 'A' : 'N' };
 		struct envelope env = {0};
@@ -192,6 +195,13 @@ write_batch(const struct codec *codec, struct str *batch)
 	lseek(fd, 0, SEEK_SET);
 	ck_assert_int_eq(fs_read_all(fd, 1 << 20, batch, &err), 0);
 	close(fd);
+	close(setup.scratch);
+}
+
+static void
+write_batch(const struct codec *codec, struct str *batch)
+{
+	write_setup(codec, &(struct writer_setup){0}, batch);
 }
 
 static void
@@ -284,7 +294,7 @@ START_TEST(a_batch_packed_twice_is_refused)	/* ZIP-01: one layer only */
 	struct got got;
 
 	write_batch(codec_named("gz", &err), &batch);
-	ck_assert_int_eq(writer_start(&w, codec_named("gz", &err), fd, &err), 0);
+	ck_assert_int_eq(writer_start(&w, codec_named("gz", &err), &(struct writer_setup){0}, fd, &err), 0);
 	ck_assert_int_eq(writer_body(&w, batch.p, batch.len, &err), 0);
 	ck_assert_int_eq(writer_end(&w, &err), 0);
 	writer_free(&w);
@@ -298,10 +308,151 @@ START_TEST(a_batch_packed_twice_is_refused)	/* ZIP-01: one layer only */
 }
 END_TEST
 
+/* labelled */
+
+/* What a peer that lies could write: NULL is the truth. */
+static const struct { const char *count, *len, *sum, *more, *why; } lies[] = {
+	{ "6", NULL, NULL, "", "vouches for" },		/* one message more */
+	{ "4", NULL, NULL, "", "vouches for" },
+	{ NULL, "10", NULL, "", "more than the 10 bytes" },
+	{ NULL, "9999", NULL, "", "vouches for" },
+	{ NULL, "9999999", NULL, "", "taken here" },
+	{ NULL, "18446744073709551615", NULL, "", "taken here" },
+	{ NULL, NULL, "AAAAAAAAAAAAAAAA", "", "vouches for" },
+	{ NULL, NULL, NULL, " ref=7:CapsMdLk9YA", "commit 7 of a history that is not here" },
+	{ NULL, NULL, NULL, " new=7", "words" },
+};
+
+static void
+forge(const struct str *batch, size_t row, struct str *out)
+{
+	struct span frame = str_span(batch), line, word[5];
+
+	span_cut(&frame, '\n', &line);
+	for (size_t i = 0; i < 5; i++)
+		span_cut(&line, ' ', &word[i]);
+	str_add_text(out, "mb1 zstd ");
+	str_add_span(out, lies[row].count != NULL ? span_of(lies[row].count) : word[2]);
+	str_add_char(out, ' ');
+	str_add_span(out, lies[row].len != NULL ? span_of(lies[row].len) : word[3]);
+	str_add_char(out, ' ');
+	str_add_span(out, lies[row].sum != NULL ? span_of(lies[row].sum) : word[4]);
+	str_add_text(out, lies[row].more);
+	str_add_char(out, '\n');
+	str_add_span(out, frame);
+}
+
+START_TEST(a_label_that_lies_is_found_out)
+{
+	struct str batch = {0}, forged = {0};
+	struct got got;
+
+	write_batch(codec_named("zstd-plain", &err), &batch);
+	forge(&batch, (size_t)_i, &forged);
+	ck_assert_int_eq(read_in_steps(str_span(&forged), NULL, 50, &got), -1);
+	ck_assert_msg(strstr(err.text, lies[_i].why) != NULL, "%s: not %s", err.text, lies[_i].why);
+	got_free(&got);
+	str_free(&batch);
+	str_free(&forged);
+}
+END_TEST
+
+START_TEST(a_newer_batch_waits_for_a_newer_mochila)
+{
+	struct got got;
+
+	ck_assert_int_eq(read_in_steps(span_of("mb2 whatever there may be\nanything"), NULL, 7, &got), -1);
+	ck_assert_int_eq(err_exit(&err), 78);
+	ck_assert_uint_eq(got.begun, 0);
+	got_free(&got);
+}
+END_TEST
+
+/* history: the receiver hands out what the label asks for, and keeps what travelled */
+
+struct ring {
+	struct got got;
+	struct str history, travelled;
+};
+
+static int
+on_history(void *ctx, const struct label *label, struct codec_setup *setup, struct err *e)
+{
+	struct ring *ring = ctx;
+
+	if (label->commit != 7 || memcmp(label->chain, "chainof7", 8) != 0 || strcmp(label->class, "us") != 0)
+		return err_set(e, ERR_TEMP, "no reference");
+	setup->prefix = str_span(&ring->history);
+	return 0;
+}
+
+static int
+on_travelled(void *ctx, const char *bytes, size_t len, struct err *e)
+{
+	struct ring *ring = ctx;
+
+	(void)e;
+	str_add(&ring->travelled, bytes, len);
+	return 0;
+}
+
+static int
+read_with_ring(struct span batch, struct ring *ring)
+{
+	static const struct reader_hooks with_history = { .begin = on_begin, .body = on_body, .end = on_end,
+		.travelled = on_travelled, .history = on_history };
+	struct reader reader;
+
+	reader_start(&reader, NULL, 1 << 20, &with_history, ring);
+	int result = reader_feed(&reader, batch.p, batch.len, &err);
+	if (result == 0)
+		result = reader_end(&reader, &err);
+	reader_free(&reader);
+	return result;
+}
+
+START_TEST(the_second_batch_stands_on_the_first)
+{
+	struct writer_setup setup = { .label = { .has_ref = true, .commit = 7, .chain = "chainof7", .class = "us" } };
+	struct str first = {0}, second = {0}, want = {0};
+	struct ring ring = {0};
+
+	write_batch(codec_named("zstd", &err), &first);
+	ck_assert_msg(read_with_ring(str_span(&first), &ring) == 0, "%s", err.text);
+	str_add_span(&ring.history, str_span(&ring.travelled));
+	setup.pack.prefix = str_span(&ring.history);
+	write_setup(codec_named("zstd", &err), &setup, &second);
+	ck_assert_uint_lt(second.len, 110);
+	got_free(&ring.got);
+	ring.got = (struct got){0};
+	expected(&want);
+	ck_assert_msg(read_with_ring(str_span(&second), &ring) == 0, "%s", err.text);
+	ck_assert_str_eq(str_c(&ring.got.text), str_c(&want));
+	/* Another history of the same length, and none that is known. */
+	ring.history.p[ring.history.len / 2] ^= 1;
+	ck_assert_int_eq(read_with_ring(str_span(&second), &ring), -1);
+	ck_assert_int_eq(err_exit(&err), 65);
+	setup.label.commit = 8;
+	str_clear(&second);
+	write_setup(codec_named("zstd", &err), &setup, &second);
+	ck_assert_int_eq(read_with_ring(str_span(&second), &ring), -1);
+	ck_assert_int_eq(err_exit(&err), 75);
+	got_free(&ring.got);
+	str_free(&ring.history);
+	str_free(&ring.travelled);
+	str_free(&first);
+	str_free(&second);
+	str_free(&want);
+}
+END_TEST
+
 UNIT("batch",
 	{ what_others_write_is_read, ROWS(foreign) },
 	{ our_own_come_back_byte_for_byte, 1 },
 	{ nobody_is_told_who_brought_it, 1 },
 	{ a_batch_cut_anywhere_is_refused, 1 },
 	{ a_flipped_bit_never_delivers_other_mail, 1 },
-	{ a_batch_packed_twice_is_refused, 1 })
+	{ a_batch_packed_twice_is_refused, 1 },
+	{ a_label_that_lies_is_found_out, ROWS(lies) },
+	{ a_newer_batch_waits_for_a_newer_mochila, 1 },
+	{ the_second_batch_stands_on_the_first, 1 })

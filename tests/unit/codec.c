@@ -1,12 +1,12 @@
-/* bsmtp: codecs at every cut and flipped bit, limits, the trailer. */
+/* bsmtp: codecs at every cut and flipped bit, limits, history, label and trailer. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bsmtp/codec.h"
+#include "bsmtp/label.h"
 #include "bsmtp/trailer.h"
-
-#define COUNT(array) ((int)(sizeof (array) / sizeof (array)[0]))
+#include "tests/unit/unit.h"
 
 static struct err err;
 
@@ -23,11 +23,11 @@ gather(void *ctx, const void *bytes, size_t len, struct err *e)
 }
 
 static int
-run(const struct codec *codec, enum codec_way way, struct span in, size_t step, uint64_t max,
-    struct str *out)
+run_setup(const struct codec *codec, enum codec_way way, const struct codec_setup *setup, struct span in,
+    size_t step, struct str *out)
 {
 	struct codec_stream stream;
-	int result = codec_start(&stream, codec, way, gather, out, max, &err);
+	int result = codec_start(&stream, codec, way, setup, gather, out, &err);
 
 	for (; in.len > 0 && result == 0; in = span_from(in, step))
 		result = codec_feed(&stream, in.p, in.len < step ? in.len : step, &err);
@@ -37,16 +37,36 @@ run(const struct codec *codec, enum codec_way way, struct span in, size_t step, 
 	return result;
 }
 
+static int
+run(const struct codec *codec, enum codec_way way, struct span in, size_t step, struct str *out)
+{
+	return run_setup(codec, way, &(struct codec_setup){0}, in, step, out);
+}
+
+static const struct codec *
+named(const char *name)
+{
+	const struct codec *codec = codec_named(name, &err);
+
+	ck_assert_ptr_nonnull(codec);
+	return codec;
+}
+
+/* Those that prove their streams by themselves; "none" is the batch's to prove. */
+static const char *const proved[] = { "gz", "zstd", "zstd-plain" };
+
 START_TEST(every_codec_gives_back_what_it_took)
 {
 	static const size_t steps[] = { 1, 3, 100, 100000 };
+	static const enum codec_level tries[] = { LEVEL_FAST, LEVEL_DEFAULT, LEVEL_METERED };
 
 	for (size_t c = 0; codecs[c] != NULL; c++)
 		for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+			struct codec_setup setup = { .level = tries[i % 3] };
 			struct str packed = {0}, out = {0};
-			ck_assert_int_eq(run(codecs[c], CODEC_PACK, span_of(text), steps[i], 0, &packed), 0);
-			ck_assert_ptr_eq(codec_of_magic(str_span(&packed)), codecs[c]);
-			ck_assert_int_eq(run(codecs[c], CODEC_UNPACK, str_span(&packed), steps[i], 0, &out), 0);
+			ck_assert_int_eq(run_setup(codecs[c], CODEC_PACK, &setup, span_of(text), steps[i], &packed), 0);
+			ck_assert_str_eq(codec_of_magic(str_span(&packed))->command, codecs[c]->command);
+			ck_assert_int_eq(run(codecs[c], CODEC_UNPACK, str_span(&packed), steps[i], &out), 0);
 			ck_assert_str_eq(str_c(&out), text);
 			str_free(&packed);
 			str_free(&out);
@@ -54,20 +74,41 @@ START_TEST(every_codec_gives_back_what_it_took)
 }
 END_TEST
 
-static const struct codec *
-gz(void)
+/* More than is gathered before the first byte is packed, in odd pieces, hardly packable. */
+START_TEST(a_long_stream_comes_back_too)
 {
-	return codec_named("gz", &err);
-}
+	struct str noise = {0};
+	uint64_t state = 88172645463325252u;
 
-START_TEST(a_gzip_stream_cut_anywhere_is_refused)	/* ZIP-02 */
+	while (noise.len < 9 << 20) {
+		state ^= state << 13;
+		state ^= state >> 7;
+		state ^= state << 17;
+		str_add(&noise, &state, 7);
+		str_add(&noise, text, state % 8);
+	}
+	for (size_t c = 0; codecs[c] != NULL; c++) {
+		struct codec_setup setup = { .level = LEVEL_FAST };
+		struct str packed = {0}, out = {0};
+		ck_assert_int_eq(run_setup(codecs[c], CODEC_PACK, &setup, str_span(&noise), 99991, &packed), 0);
+		ck_assert_int_eq(run(codecs[c], CODEC_UNPACK, str_span(&packed), 77773, &out), 0);
+		ck_assert(span_same(str_span(&out), str_span(&noise)));
+		str_free(&packed);
+		str_free(&out);
+	}
+	str_free(&noise);
+}
+END_TEST
+
+START_TEST(a_stream_cut_anywhere_is_refused)	/* ZIP-02 */
 {
+	const struct codec *codec = named(proved[_i]);
 	struct str packed = {0};
 
-	ck_assert_int_eq(run(gz(), CODEC_PACK, span_of(text), 1000, 0, &packed), 0);
+	ck_assert_int_eq(run(codec, CODEC_PACK, span_of(text), 1000, &packed), 0);
 	for (size_t len = 0; len < packed.len; len++) {
 		struct str out = {0};
-		ck_assert_int_eq(run(gz(), CODEC_UNPACK, span_to(str_span(&packed), len), 7, 0, &out), -1);
+		ck_assert_int_eq(run(codec, CODEC_UNPACK, span_to(str_span(&packed), len), 7, &out), -1);
 		ck_assert_int_eq(err_exit(&err), 65);
 		str_free(&out);
 	}
@@ -79,12 +120,12 @@ START_TEST(a_flipped_bit_never_gives_other_bytes)	/* ZIP-02 */
 {
 	struct str packed = {0};
 
-	ck_assert_int_eq(run(gz(), CODEC_PACK, span_of(text), 1000, 0, &packed), 0);
+	ck_assert_int_eq(run(named("gz"), CODEC_PACK, span_of(text), 1000, &packed), 0);
 	for (size_t bit = 0; bit < 8 * packed.len; bit++) {
 		struct str out = {0};
 		packed.p[bit / 8] ^= (char)(1 << bit % 8);
 		/* A few bits of the gzip header (time, system) carry nothing. */
-		if (run(gz(), CODEC_UNPACK, str_span(&packed), 1000, 0, &out) == 0)
+		if (run(named("gz"), CODEC_UNPACK, str_span(&packed), 1000, &out) == 0)
 			ck_assert_str_eq(str_c(&out), text);
 		packed.p[bit / 8] ^= (char)(1 << bit % 8);
 		str_free(&out);
@@ -93,17 +134,18 @@ START_TEST(a_flipped_bit_never_gives_other_bytes)	/* ZIP-02 */
 }
 END_TEST
 
-START_TEST(bytes_behind_a_gzip_stream_are_refused)	/* ZIP-02: also a second member */
+START_TEST(bytes_behind_a_stream_are_refused)	/* ZIP-02: also a second member */
 {
+	const struct codec *codec = named(proved[_i]);
 	struct str packed = {0}, twice = {0}, out = {0};
 
-	ck_assert_int_eq(run(gz(), CODEC_PACK, span_of(text), 1000, 0, &packed), 0);
+	ck_assert_int_eq(run(codec, CODEC_PACK, span_of(text), 1000, &packed), 0);
 	str_add_span(&twice, str_span(&packed));
 	str_add_span(&twice, str_span(&packed));
-	ck_assert_int_eq(run(gz(), CODEC_UNPACK, str_span(&twice), 1000, 0, &out), -1);
+	ck_assert_int_eq(run(codec, CODEC_UNPACK, str_span(&twice), 1000, &out), -1);
 	str_add_char(&packed, '\n');
 	for (size_t step = 1; step < 100; step++)
-		ck_assert_int_eq(run(gz(), CODEC_UNPACK, str_span(&packed), step, 0, &out), -1);
+		ck_assert_int_eq(run(codec, CODEC_UNPACK, str_span(&packed), step, &out), -1);
 	str_free(&packed);
 	str_free(&twice);
 	str_free(&out);
@@ -112,13 +154,14 @@ END_TEST
 
 START_TEST(a_bomb_is_stopped_early)			/* ZIP-01 */
 {
+	const struct codec *codec = named(proved[_i]);
 	struct str zeros = {0}, packed = {0}, out = {0};
 
 	str_room(&zeros, 32 << 20);
 	memset(zeros.p, 0, 32 << 20);
 	zeros.len = 32 << 20;
-	ck_assert_int_eq(run(gz(), CODEC_PACK, str_span(&zeros), 1 << 20, 0, &packed), 0);
-	ck_assert_int_eq(run(gz(), CODEC_UNPACK, str_span(&packed), 1000, 0, &out), -1);
+	ck_assert_int_eq(run(codec, CODEC_PACK, str_span(&zeros), 1 << 20, &packed), 0);
+	ck_assert_int_eq(run(codec, CODEC_UNPACK, str_span(&packed), 1000, &out), -1);
 	ck_assert_uint_lt(out.len, 4 << 20);
 	ck_assert_int_eq(err_exit(&err), 65);
 	str_free(&zeros);
@@ -133,9 +176,10 @@ START_TEST(the_size_limit_is_exact)
 
 	for (size_t c = 0; codecs[c] != NULL; c++)
 		for (size_t max = len - 1; max <= len + 1; max++) {
+			struct codec_setup setup = { .max = max };
 			struct str packed = {0}, out = {0};
-			ck_assert_int_eq(run(codecs[c], CODEC_PACK, span_of(text), 1000, 0, &packed), 0);
-			ck_assert_int_eq(run(codecs[c], CODEC_UNPACK, str_span(&packed), 9, max, &out),
+			ck_assert_int_eq(run(codecs[c], CODEC_PACK, span_of(text), 1000, &packed), 0);
+			ck_assert_int_eq(run_setup(codecs[c], CODEC_UNPACK, &setup, str_span(&packed), 9, &out),
 			    max < len ? -1 : 0);
 			str_free(&packed);
 			str_free(&out);
@@ -145,11 +189,143 @@ END_TEST
 
 START_TEST(a_slip_in_a_name_is_answered_with_the_nearest)
 {
+	enum codec_level level;
+
 	ck_assert_ptr_null(codec_named("gzz", &err));
 	ck_assert_ptr_nonnull(strstr(err.text, "did you mean gz?"));
 	ck_assert_str_eq(codec_of_command("rgsmtp")->name, "gz");
 	ck_assert_str_eq(codec_of_command("rsmtp")->name, "none");
+	ck_assert_str_eq(codec_of_command("rzsmtp")->name, "zstd");
 	ck_assert_ptr_null(codec_of_command("rmail"));
+	ck_assert_int_eq(codec_level_named("metered", &level, &err), 0);
+	ck_assert_int_eq(level, LEVEL_METERED);
+	ck_assert_str_eq(codec_level_name(level), "metered");
+	ck_assert_int_eq(codec_level_named("best", &level, &err), -1);
+}
+END_TEST
+
+/* history */
+
+START_TEST(what_was_sent_before_costs_nothing)
+{
+	struct str prefix = {0}, packed = {0}, out = {0};
+
+	for (uint64_t i = 1; prefix.len < 300000; i++) {
+		uint64_t noise = i * 0x9e3779b97f4a7c15u;
+		str_add(&prefix, &noise, 8);
+	}
+	struct codec_setup setup = { .prefix = str_span(&prefix), .window_log = 20 };
+	struct span again = span_from(str_span(&prefix), 100000);
+	ck_assert_int_eq(run_setup(named("zstd"), CODEC_PACK, &setup, again, 1000, &packed), 0);
+	ck_assert_uint_lt(packed.len, 100);
+	ck_assert_int_eq(run_setup(named("zstd"), CODEC_UNPACK, &setup, str_span(&packed), 10, &out), 0);
+	ck_assert(span_same(str_span(&out), again));
+	str_clear(&out);
+	ck_assert_int_eq(run(named("zstd"), CODEC_UNPACK, str_span(&packed), 10, &out), -1);
+	str_free(&prefix);
+	str_free(&packed);
+	str_free(&out);
+}
+END_TEST
+
+START_TEST(a_window_larger_than_agreed_is_refused)
+{
+	static const char huge[] = "\x28\xb5\x2f\xfd\x00\xa8\x01\x00\x00";	/* an empty frame of 2^31 */
+	struct codec_setup setup = { .window_log = CODEC_WINDOW_MAX + 1 };
+	struct str zeros = {0}, packed = {0}, out = {0};
+
+	ck_assert_int_eq(run(named("zstd"), CODEC_UNPACK, (struct span){ huge, sizeof huge - 1 }, 100, &out), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "a window of more than the 8 MiB"));
+	ck_assert_int_eq(run_setup(named("zstd"), CODEC_PACK, &setup, span_of(text), 100, &out), -1);
+	str_room(&zeros, 12 << 20);
+	memset(zeros.p, 'x', 12 << 20);
+	zeros.len = 12 << 20;
+	setup = (struct codec_setup){ .window_log = 24, .prefix = span_of(text) };
+	ck_assert_int_eq(run_setup(named("zstd"), CODEC_PACK, &setup, str_span(&zeros), 1 << 20, &packed), 0);
+	setup.window_log = 23;
+	ck_assert_int_eq(run_setup(named("zstd"), CODEC_UNPACK, &setup, str_span(&packed), 100, &out), -1);
+	setup.window_log = 24;
+	ck_assert_int_eq(run_setup(named("zstd"), CODEC_UNPACK, &setup, str_span(&packed), 100, &out), 0);
+	str_free(&zeros);
+	str_free(&packed);
+	str_free(&out);
+}
+END_TEST
+
+/* the label */
+
+#define SUM "q83vEjRWeJCrze8S"
+#define CHAIN "CapsMdLk9YA"
+
+static const char *const labels[] = {
+	"mb1 zstd 5 56585 " SUM,
+	"mb1 zstd 0 0 " SUM,
+	"mb1 zstd 18446744073709551615 18446744073709551615 " SUM,
+	"mb1 zstd 5 56585 " SUM " ref=1041:" CHAIN,
+	"mb1 zstd 5 56585 " SUM " ref=0:" CHAIN " class=family",
+	"mb1 zstd 5 56585 " SUM " dict=1 class=a.b-c_d",
+	"mb1 zstd 5 56585 " SUM " class=0123456789012345678901234567890123456789",
+};
+
+START_TEST(a_label_says_again_what_it_said)
+{
+	struct str again = {0};
+	struct label label;
+
+	ck_assert_msg(label_parse(span_of(labels[_i]), &label, &err) == 0, "%s", err.text);
+	label_line(&label, &again);
+	ck_assert_int_eq(again.p[again.len - 1], '\n');
+	again.len--;
+	ck_assert_str_eq(str_c(&again), labels[_i]);
+	ck_assert(again.len < LABEL_MAX);
+	str_free(&again);
+}
+END_TEST
+
+static const struct { const char *line, *why; } bad_labels[] = {
+	{ "", "beginning" },
+	{ "mb", "beginning" },
+	{ "mb zstd 5 56585 " SUM, "beginning" },
+	{ "mb0 zstd 5 56585 " SUM, "version" },
+	{ "mb2 zstd 5 56585 " SUM, "newer" },
+	{ "mb9999 and what may come", "newer" },
+	{ "mb01 zstd 5 56585 " SUM, "form" },
+	{ "mb1 gz 5 56585 " SUM, "codec" },
+	{ "mb1 zstd-plain 5 56585 " SUM, "codec" },
+	{ "mb1", "codec" },
+	{ "mb1 zstd", "count" },
+	{ "mb1 zstd -5 56585 " SUM, "count" },
+	{ "mb1 zstd 05 56585 " SUM, "form" },
+	{ "mb1 zstd 5", "length" },
+	{ "mb1 zstd 5 18446744073709551616 " SUM, "length" },
+	{ "mb1 zstd 5 56585", "sum" },
+	{ "mb1 zstd 5 56585 q83vEjRWeJCrze8", "sum" },
+	{ "mb1 zstd 5 56585 " SUM "AAAA", "sum" },
+	{ "mb1 zstd 5 56585 q83vEjRWeJCrze8\n", "sum" },
+	{ "mb1 zstd 5 56585 " SUM " ", "words" },
+	{ "mb1  zstd 5 56585 " SUM, "codec" },
+	{ "mb1 zstd 5 56585 " SUM "  class=a", "words" },
+	{ "mb1 zstd 5 56585 " SUM " Class=a", "words" },
+	{ "mb1 zstd 5 56585 " SUM " class=a class=a", "words" },
+	{ "mb1 zstd 5 56585 " SUM " class=a dict=1", "words" },
+	{ "mb1 zstd 5 56585 " SUM " class=", "class=" },
+	{ "mb1 zstd 5 56585 " SUM " class=../x", "class=" },
+	{ "mb1 zstd 5 56585 " SUM " class=01234567890123456789012345678901234567890", "class=" },
+	{ "mb1 zstd 5 56585 " SUM " dict=0", "dict=" },
+	{ "mb1 zstd 5 56585 " SUM " dict=4294967296", "dict=" },
+	{ "mb1 zstd 5 56585 " SUM " ref=" CHAIN, "ref=" },
+	{ "mb1 zstd 5 56585 " SUM " ref=:" CHAIN, "ref=" },
+	{ "mb1 zstd 5 56585 " SUM " ref=1041:" CHAIN "=", "ref=" },
+	{ "mb1 zstd 5 56585 " SUM " ref=1041:CapsMdLk9YB", "ref=" },
+	{ "mb1 zstd 5 56585 " SUM " ref=1041:" CHAIN " dict=1", "reference" },
+};
+
+START_TEST(what_is_no_label_is_refused)
+{
+	struct label label;
+
+	ck_assert_int_eq(label_parse(span_of(bad_labels[_i].line), &label, &err), -1);
+	ck_assert_msg(strstr(err.text, bad_labels[_i].why) != NULL, "%s: not %s", err.text, bad_labels[_i].why);
 }
 END_TEST
 
@@ -217,26 +393,18 @@ START_TEST(no_flipped_bit_passes_the_trailer)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite *suite = suite_create("codec");
-	TCase *tcase = tcase_create("codec");
-	SRunner *runner = srunner_create(suite);
-
-	tcase_set_timeout(tcase, 60);
-	tcase_add_test(tcase, every_codec_gives_back_what_it_took);
-	tcase_add_test(tcase, a_gzip_stream_cut_anywhere_is_refused);
-	tcase_add_test(tcase, a_flipped_bit_never_gives_other_bytes);
-	tcase_add_test(tcase, bytes_behind_a_gzip_stream_are_refused);
-	tcase_add_test(tcase, a_bomb_is_stopped_early);
-	tcase_add_test(tcase, the_size_limit_is_exact);
-	tcase_add_test(tcase, a_slip_in_a_name_is_answered_with_the_nearest);
-	tcase_add_test(tcase, a_true_trailer_is_believed);
-	tcase_add_test(tcase, no_flipped_bit_passes_the_trailer);
-	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT("codec",
+	{ every_codec_gives_back_what_it_took, 1 },
+	{ a_long_stream_comes_back_too, 1 },
+	{ a_stream_cut_anywhere_is_refused, ROWS(proved) },
+	{ a_flipped_bit_never_gives_other_bytes, 1 },
+	{ bytes_behind_a_stream_are_refused, ROWS(proved) },
+	{ a_bomb_is_stopped_early, ROWS(proved) },
+	{ the_size_limit_is_exact, 1 },
+	{ a_slip_in_a_name_is_answered_with_the_nearest, 1 },
+	{ what_was_sent_before_costs_nothing, 1 },
+	{ a_window_larger_than_agreed_is_refused, 1 },
+	{ a_label_says_again_what_it_said, ROWS(labels) },
+	{ what_is_no_label_is_refused, ROWS(bad_labels) },
+	{ a_true_trailer_is_believed, 1 },
+	{ no_flipped_bit_passes_the_trailer, 1 })

@@ -1,0 +1,206 @@
+/*
+ * codec zstd: one zstd frame (RFC 8878), by itself, against a dictionary, or with a
+ * prefix of history.  The stock tool reads each: zstd -d, zstd -d -D DICTIONARY and
+ * zstd -d --patch-from=HISTORY.
+ *
+ * Up to GATHER bytes are gathered before any is packed, because a frame whose length is
+ * known in advance is smaller, is made faster, and asks its reader for no more memory
+ * than that.  Neither check sum nor dictionary's number are in the frame: the label has
+ * both.
+ */
+#include "bsmtp/codec.h"
+
+#include <stdlib.h>
+#include <zstd.h>
+#include <zstd_errors.h>
+
+extern const struct codec codec_zstd, codec_zstd_plain;
+
+enum { GATHER = 4 << 20, PIECE = 1 << 17 };
+
+struct zstd {
+	ZSTD_CCtx *pack;
+	ZSTD_DCtx *unpack;
+	struct str gathered;
+	bool begun;
+	char piece[PIECE];
+};
+
+/* Our own arguments are right, so what libzstd refuses is its lack of memory, or the
+ * other's bytes. */
+static int
+failed(const struct codec_stream *stream, size_t result, struct err *err)
+{
+	switch (ZSTD_getErrorCode(result)) {
+	case ZSTD_error_memory_allocation:
+		return err_set(err, ERR_TEMP, "zstd: out of memory");
+	case ZSTD_error_frameParameter_windowTooLarge:
+		return err_set(err, ERR_PERM, "its zstd stream asks for a window of more than the %u MiB given here",
+		    1u << (stream->setup.window_log - 20));
+	default:
+		return err_set(err, ERR_PERM, "damaged zstd stream near byte %llu: %s",
+		    (unsigned long long)stream->in, ZSTD_getErrorName(result));
+	}
+}
+
+static size_t
+start_packing(const struct codec_stream *stream, ZSTD_CCtx *pack)
+{
+	static const int levels[] = {
+		[LEVEL_FAST] = 3, [LEVEL_DEFAULT] = 9, [LEVEL_METERED] = 19,
+	};
+	const struct codec_setup *setup = &stream->setup;
+	size_t result = ZSTD_CCtx_setParameter(pack, ZSTD_c_compressionLevel, levels[setup->level]);
+
+	if (!ZSTD_isError(result))
+		result = ZSTD_CCtx_setParameter(pack, ZSTD_c_checksumFlag, 0);
+	if (!ZSTD_isError(result))
+		result = ZSTD_CCtx_setParameter(pack, ZSTD_c_dictIDFlag, 0);
+	if (!ZSTD_isError(result))
+		result = ZSTD_CCtx_setParameter(pack, ZSTD_c_windowLog, (int)setup->window_log);
+	if (!ZSTD_isError(result) && setup->dictionary.len > 0)
+		result = ZSTD_CCtx_loadDictionary(pack, setup->dictionary.p, setup->dictionary.len);
+	if (!ZSTD_isError(result) && setup->prefix.len > 0)
+		result = ZSTD_CCtx_refPrefix(pack, setup->prefix.p, setup->prefix.len);
+	return result;
+}
+
+static size_t
+start_unpacking(const struct codec_stream *stream, ZSTD_DCtx *unpack)
+{
+	const struct codec_setup *setup = &stream->setup;
+	size_t result = ZSTD_DCtx_setParameter(unpack, ZSTD_d_windowLogMax, (int)setup->window_log);
+
+	if (!ZSTD_isError(result) && setup->dictionary.len > 0)
+		result = ZSTD_DCtx_loadDictionary(unpack, setup->dictionary.p, setup->dictionary.len);
+	if (!ZSTD_isError(result) && setup->prefix.len > 0)
+		result = ZSTD_DCtx_refPrefix(unpack, setup->prefix.p, setup->prefix.len);
+	return result;
+}
+
+static int
+zstd_start(struct codec_stream *stream, struct err *err)
+{
+	struct zstd *z = mem_get(sizeof *z);
+	size_t result = 0;
+
+	stream->state = z;
+	if (stream->setup.window_log == 0)
+		stream->setup.window_log = CODEC_WINDOW;
+	if (stream->setup.window_log > CODEC_WINDOW_MAX)
+		return err_set(err, ERR_CONFIG, "a window of 2^%u is too large", stream->setup.window_log);
+	if (stream->way == CODEC_PACK && (z->pack = ZSTD_createCCtx()) != NULL)
+		result = start_packing(stream, z->pack);
+	else if (stream->way == CODEC_UNPACK && (z->unpack = ZSTD_createDCtx()) != NULL)
+		result = start_unpacking(stream, z->unpack);
+	else
+		return err_set(err, ERR_TEMP, "zstd: out of memory");
+	return ZSTD_isError(result) ? failed(stream, result, err) : 0;
+}
+
+static int
+squeeze(struct codec_stream *stream, struct span bytes, ZSTD_EndDirective how, struct err *err)
+{
+	struct zstd *z = stream->state;
+	ZSTD_inBuffer in = { bytes.p, bytes.len, 0 };
+	size_t left;
+
+	do {
+		ZSTD_outBuffer out = { z->piece, sizeof z->piece, 0 };
+		left = ZSTD_compressStream2(z->pack, &out, &in, how);
+		if (ZSTD_isError(left))
+			return failed(stream, left, err);
+		if (codec_out(stream, z->piece, out.pos, err) < 0)
+			return -1;
+	} while (how == ZSTD_e_end ? left > 0 : in.pos < in.size);
+	return 0;
+}
+
+/* How long it will be is not known, and the gathering ends. */
+static int
+begin(struct codec_stream *stream, struct err *err)
+{
+	struct zstd *z = stream->state;
+
+	z->begun = true;
+	int result = squeeze(stream, str_span(&z->gathered), ZSTD_e_continue, err);
+	str_free(&z->gathered);
+	return result;
+}
+
+static int
+pack(struct codec_stream *stream, struct span bytes, struct err *err)
+{
+	struct zstd *z = stream->state;
+
+	if (!z->begun && z->gathered.len + bytes.len <= GATHER) {
+		str_add_span(&z->gathered, bytes);
+		return 0;
+	}
+	if (!z->begun && begin(stream, err) < 0)
+		return -1;
+	return squeeze(stream, bytes, ZSTD_e_continue, err);
+}
+
+static int
+unpack(struct codec_stream *stream, struct span bytes, struct err *err)
+{
+	struct zstd *z = stream->state;
+	ZSTD_inBuffer in = { bytes.p, bytes.len, 0 };
+	bool full = false;
+
+	while (!stream->whole && (in.pos < in.size || full)) {
+		ZSTD_outBuffer out = { z->piece, sizeof z->piece, 0 };
+		size_t left = ZSTD_decompressStream(z->unpack, &out, &in);
+		if (ZSTD_isError(left))
+			return failed(stream, left, err);
+		if (codec_out(stream, z->piece, out.pos, err) < 0)
+			return -1;
+		stream->whole = left == 0;
+		full = out.pos == out.size;
+	}
+	return in.pos == in.size ? 0 : err_set(err, ERR_PERM, "bytes after the end of the zstd stream");
+}
+
+static int
+zstd_feed(struct codec_stream *stream, const void *bytes, size_t len, struct err *err)
+{
+	struct span piece = { bytes, len };
+
+	return stream->way == CODEC_PACK ? pack(stream, piece, err) : unpack(stream, piece, err);
+}
+
+/* With the whole of a short one in one call, libzstd knows its length. */
+static int
+zstd_end(struct codec_stream *stream, struct err *err)
+{
+	struct zstd *z = stream->state;
+
+	return stream->way == CODEC_PACK ? squeeze(stream, str_span(&z->gathered), ZSTD_e_end, err) : 0;
+}
+
+static void
+zstd_free(struct codec_stream *stream)
+{
+	struct zstd *z = stream->state;
+
+	if (z == NULL)
+		return;
+	ZSTD_freeCCtx(z->pack);
+	ZSTD_freeDCtx(z->unpack);
+	str_free(&z->gathered);
+	free(z);
+}
+
+const struct codec codec_zstd = {
+	.name = "zstd", .command = "rzsmtp", .says = "a label and one zstd frame, against what both ends have",
+	.magic = { "\x28\xb5\x2f\xfd", 4 }, .label = "zstd",
+	.start = zstd_start, .feed = zstd_feed, .end = zstd_end, .free = zstd_free,
+};
+
+/* Reading, the label says it all, and it is the same codec. */
+const struct codec codec_zstd_plain = {
+	.name = "zstd-plain", .command = "rzsmtp", .says = "the same against nothing",
+	.magic = { "\x28\xb5\x2f\xfd", 4 }, .label = "zstd", .alone = true,
+	.start = zstd_start, .feed = zstd_feed, .end = zstd_end, .free = zstd_free,
+};
