@@ -10,6 +10,7 @@
 #include "lib/base/log.h"
 #include "relay/relay.h"
 #include "relay/transport.h"
+#include "spool/retry.h"
 
 enum {
 	PASSED_AT_ONCE = 100,	/* messages not due yet, before others have their turn */
@@ -34,25 +35,27 @@ between(int64_t value, int64_t least, int64_t most)
 
 /* When a recipient may be tried, after somebody asked for it then: 0 is now. */
 static int64_t
-rcpt_due(const struct lane *lane, const struct rcpt_status *status, int64_t asked)
+rcpt_due(const struct lane *lane, const struct rcpt_status *status, const struct patience *patience,
+    int64_t asked)
 {
-	const struct spool_settings *s = &lane->relay->setup->settings.spool;
 	int64_t age = status->at - lane->message.entry.info.time;
 
 	if (status->state != RCPT_DEFERRED || status->at <= asked)
 		return 0;
-	return status->at + between(age, s->retry_after * CLOCK_SECOND, s->retry_max * CLOCK_SECOND);
+	return status->at + between(age, patience->retry_after, patience->retry_max);
 }
 
 /* Of the recipients that wait, the first that is due. */
 static int64_t
 message_due(const struct lane *lane, int64_t asked)
 {
-	const struct rcpt_status *status = lane->message.entry.status;
+	const struct entry *entry = &lane->message.entry;
+	const struct patience patience = settings_patience(&lane->relay->setup->settings, lane->folder,
+	    entry->info.grade);
 	int64_t first = INT64_MAX;
 
-	for (size_t i = 0; i < lane->message.entry.env.rcpts; i++) {
-		int64_t due = lane_waiting(lane, i) ? rcpt_due(lane, &status[i], asked) : INT64_MAX;
+	for (size_t i = 0; i < entry->env.rcpts; i++) {
+		int64_t due = lane_waiting(lane, i) ? rcpt_due(lane, &entry->status[i], &patience, asked) : INT64_MAX;
 		first = due < first ? due : first;
 	}
 	return first;
@@ -71,8 +74,7 @@ is_paused(struct lane *lane)
 		return false;
 	int64_t left = retry.next - clock_now();
 	lane->failing = retry.failures > 0;
-	if (!lane->failing)
-		lane->asked = retry.next;
+	lane->asked = retry.asked;
 	str_free(&retry.why);
 	if (left <= 0)
 		return false;
@@ -81,21 +83,27 @@ is_paused(struct lane *lane)
 	return true;
 }
 
-/* What was read at the opening is done with; what somebody wrote since is not. */
+/* The first success brings all of it back.  What somebody asked for is done with only when
+ * the whole queue has been gone through. */
 static void
-forget_retry(struct lane *lane)
+came_back(struct lane *lane)
 {
-	struct retry retry;
+	struct err err;
+	int64_t done = lane->asked > 0 ? lane->asked - 1 : 0;
+
+	lane->broken = 0;
+	if (lane->failing && retry_came_back(&lane->relay->spool, lane->folder, done, &err) < 0)
+		log_error("-: event=retry-lost to=%s why=\"%s\"", lane->folder, err.text);
+	lane->failing = false;
+}
+
+static void
+gone_through(struct lane *lane)
+{
 	struct err err;
 
-	if (!lane->failing && lane->asked == 0)
-		return;
-	if (retry_load(&lane->relay->spool, lane->folder, &retry, &err) == 0) {
-		if (lane->failing ? retry.failures > 0 : retry.next == lane->asked)
-			retry_clear(&lane->relay->spool, lane->folder);
-		str_free(&retry.why);
-	}
-	lane->failing = false;
+	if (lane->asked != 0 && retry_came_back(&lane->relay->spool, lane->folder, lane->asked, &err) < 0)
+		log_error("-: event=retry-lost to=%s why=\"%s\"", lane->folder, err.text);
 	lane->asked = 0;
 }
 
@@ -167,7 +175,7 @@ end_of_queue(struct lane *lane)
 {
 	close_queue(lane);
 	if (!lane->failing)
-		forget_retry(lane);
+		gone_through(lane);
 	if (lane->again) {
 		pause_for(lane, 0);
 		return;
@@ -363,23 +371,49 @@ pause_destination(struct lane *lane, const struct err *why)
 		pause_for(lane, TROUBLE_SECONDS * CLOCK_SECOND);
 }
 
-void
-lane_done(struct lane *lane, const struct err *err)
+static void
+after_failure(struct lane *lane, const struct err *why)
+{
+	lane->broken = 0;
+	pause_destination(lane, why);
+}
+
+/* The message is done with; what comes next depends on why. */
+static void
+message_over(struct lane *lane, const struct err *why)
 {
 	bool noted = note(lane);
 
 	come_back_at(lane, message_due(lane, 0));
 	message_close(&lane->message);
 	lane->busy = false;
-	if (err != NULL) {
-		pause_destination(lane, err);
-	} else {
-		if (lane->failing)
-			forget_retry(lane);
+	if (why != NULL)
+		after_failure(lane, why);
+	else
 		pause_for(lane, noted ? 0 : TROUBLE_SECONDS * CLOCK_SECOND);
-	}
 	if (lane->relay->runner.stopping) {
 		lane_stop(lane);
 		relay_left(lane->relay);
 	}
+}
+
+void
+lane_done(struct lane *lane, const struct err *err)
+{
+	if (err == NULL)
+		came_back(lane);
+	message_over(lane, err);
+}
+
+void
+lane_broken(struct lane *lane, const struct err *err)
+{
+	struct str words = {0};
+
+	str_printf(&words, "4.4.2 the connection broke while it was sent: %s", err->text);
+	for (size_t i = 0; i < lane->message.entry.env.rcpts; i++)
+		if (lane_waiting(lane, i) && lane->message.fresh[i].at == 0)
+			lane_rcpt(lane, i, RCPT_DEFERRED, str_c(&words));
+	str_free(&words);
+	message_over(lane, ++lane->broken < LANE_BROKEN ? NULL : err);
 }

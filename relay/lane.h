@@ -6,15 +6,22 @@
  * dead or slow stops nobody.
  *
  * Two kinds of pause.  A destination that cannot be reached pauses as a whole, twice as
- * long each time (queue.h, retry).  A recipient that was deferred while others get
- * through pauses alone, for as long as the message is old, between retry-after and
- * retry-max; the time is read from the entry's own history, so nothing else is kept.
+ * long each time (spool/retry.h); one message is its probe.  A recipient that was deferred
+ * while others get through pauses alone, for as long as the message is old, between
+ * retry-after and retry-max; the time is read from the entry's own history, so nothing
+ * else is kept.
+ *
+ * A connection that breaks under a message may be the message's fault, or the line's: the
+ * message pauses alone and the next one is tried, but after LANE_BROKEN in a row the
+ * destination pauses.
  */
 #ifndef RELAY_LANE_H
 #define RELAY_LANE_H
 
 #include "lib/net/loop.h"
 #include "spool/queue.h"
+
+enum { LANE_BROKEN = 3 };
 
 struct relay;
 struct transport;
@@ -33,7 +40,8 @@ struct lane {
 	bool again;		/* something came while the queue was being read */
 	int64_t due;		/* the first of those that were not due yet; 0: none */
 	bool failing;		/* the destination was unreachable when last tried */
-	int64_t asked;		/* somebody said so: what was deferred before is due (retry_now) */
+	unsigned broken;	/* connections in a row that broke under a message */
+	int64_t asked;		/* somebody said so: what was deferred before is due (retry.h) */
 	int64_t stamp;		/* of the folder when the queue was opened */
 };
 
@@ -51,5 +59,7 @@ void lane_rcpt_done(struct lane *lane, size_t rcpt, const char *reply, enum dsn_
 void lane_rcpt_err(struct lane *lane, size_t rcpt, const struct err *err);	/* PERM: failed */
 void lane_done(struct lane *lane, const struct err *err);
 			/* err: the destination cannot be reached, so all of it waits; or NULL */
+void lane_broken(struct lane *lane, const struct err *err);	/* instead: the connection, a fresh
+			   one, broke under this message, and nobody knows of it */
 
 #endif

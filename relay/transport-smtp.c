@@ -3,8 +3,9 @@
  *
  * One connection carries the messages of a lane one after the other, and is closed
  * when nothing more waits.  A next hop may close a connection that it has used (421,
- * or silently): then the message is tried once more on a fresh one before the
- * destination counts as unreachable.
+ * or silently): then the message is tried once more on a fresh one.  One that breaks before
+ * anything was sent means that the destination is unreachable, one that breaks under a
+ * message perhaps only that (lane.h).
  */
 #include "relay/transport.h"
 
@@ -196,7 +197,7 @@ message_unanswered(struct hop *hop)
 	if (used)
 		hop_send(hop);
 	else
-		lane_done(hop->lane, &why);
+		lane_broken(hop->lane, &why);
 }
 
 /* The engine has given the message back. */

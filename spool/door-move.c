@@ -281,8 +281,8 @@ act_bounce(struct door_acting *acting, const struct door_file *file, struct err 
 
 /* what retry takes besides messages: a site, or all of them */
 
-static bool
-has_queue(const struct spool *spool, const char *site)
+bool
+door_has_queue(const struct spool *spool, const char *site)
 {
 	struct stat st;
 	return strchr(site, '/') == NULL && site[0] != '.' &&
@@ -310,7 +310,7 @@ retry_other(struct door_acting *acting, const char *what, struct err *err)
 {
 	struct door *door = acting->door;
 
-	if (what != NULL && settings_site(&door->settings, what) == NULL && !has_queue(&door->spool, what))
+	if (what != NULL && settings_site(&door->settings, what) == NULL && !door_has_queue(&door->spool, what))
 		return 0;
 	if (acting->dry) {
 		err_set(err, ERR_CONFIG, "--dry-run shows messages; say --site to select a site's");

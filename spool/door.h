@@ -14,6 +14,7 @@
 #include <jansson.h>
 
 #include "spool/queue.h"
+#include "spool/retry.h"
 #include "spool/settings.h"
 #include "spool/spool.h"
 
@@ -155,6 +156,7 @@ struct door_action {
 	int (*other)(struct door_acting *acting, const char *operand, struct err *err);
 };
 
+bool door_has_queue(const struct spool *spool, const char *site);	/* a folder of that name in out/ */
 int door_act(struct door *door, const struct door_action *action, int argc, char **argv, struct err *err);
 
 /* ---- Listing (door-list.c) ---- */

@@ -13,6 +13,7 @@ spool_libspool_a_SOURCES = \
 	%D%/queue.c %D%/queue.h \
 	%D%/quota.c %D%/quota.h \
 	%D%/report.c %D%/report.h \
+	%D%/retry.c %D%/retry.h \
 	%D%/route.c %D%/route.h \
 	%D%/seen.c %D%/seen.h \
 	%D%/settings.c %D%/settings.h \

@@ -10,6 +10,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "spool/retry.h"
 
 /* the site's lock */
 
@@ -289,16 +290,6 @@ message_report(struct message *m, size_t rcpt, enum dsn_kind kind)
 		m->fresh[rcpt].due = kind;
 }
 
-static void
-age_limits(const struct message *m, int64_t *delay, int64_t *expire)
-{
-	const struct settings *s = m->spool->settings;
-	const struct site_settings *site = settings_site(s, m->queue->site);
-
-	*delay = (site != NULL ? site->delay_after : s->spool.delay_after) * CLOCK_SECOND;
-	*expire = (site != NULL ? site->expire_after : s->spool.expire_after) * CLOCK_SECOND;
-}
-
 /* A host that was off for a week has not tried for a week: mail for next hops counts as
  * too old only when it was tried within a day.  Sites call when they can. */
 static bool
@@ -333,12 +324,13 @@ expire(struct message *m, int64_t now)
 bool
 message_age(struct message *m, int64_t now)
 {
-	int64_t delay, limit, age = now - m->entry.info.time;
+	const struct patience patience = settings_patience(m->spool->settings, m->queue->site, m->entry.info.grade);
+	int64_t age = now - m->entry.info.time;
 
-	age_limits(m, &delay, &limit);
-	if (limit > 0 && age > limit && expire(m, now))
+	if (patience.expire_after > 0 && age > patience.expire_after && expire(m, now))
 		return true;
-	m->delayed = delay > 0 && age > delay && m->entry.delayed == 0 && m->entry.env.from.len > 0;
+	m->delayed = patience.delay_after > 0 && age > patience.delay_after && m->entry.delayed == 0 &&
+	    m->entry.env.from.len > 0;
 	return m->delayed;
 }
 
@@ -517,7 +509,7 @@ message_settle(struct message *m, struct err *err)
 
 /* Beside a message that takes no line of its own any more. */
 static int
-put_reason(const struct message *m, const char *reason, struct err *err)
+put_reason(struct message *m, const char *reason, struct err *err)
 {
 	struct str name = {0}, text = {0};
 
@@ -542,108 +534,4 @@ message_hold(struct message *m, const char *reason, struct err *err)
 	if (result < 0 && (queue_must_stop(errno) || put_reason(m, reason, err) < 0))
 		return -1;
 	return move_message(m, m->spool->hold, "hold", err);
-}
-
-/* the retry hint */
-
-static void
-retry_name(const char *site, struct str *out)
-{
-	str_printf(out, "%s/.retry", site);
-}
-
-int
-retry_load(const struct spool *spool, const char *site, struct retry *retry, struct err *err)
-{
-	struct str path = {0}, text = {0};
-	struct span rest, word;
-	uint64_t number;
-
-	*retry = (struct retry){0};
-	retry_name(site, &path);
-	int result = fs_load(spool->out, str_c(&path), 4096, &text, err);
-	str_free(&path);
-	if (result < 0) {
-		str_free(&text);
-		return errno == ENOENT ? 0 : -1;
-	}
-	/* A hint: whatever cannot be read counts as "now". */
-	rest = str_span(&text);
-	word = span_word(&rest);
-	if (span_begins(word, "next=") && clock_parse_utc(span_from(word, 5), &retry->next) < 0)
-		retry->next = 0;
-	word = span_word(&rest);
-	if (span_begins(word, "failures=") && span_number(span_from(word, 9), 1000000, &number) == 0)
-		retry->failures = (unsigned)number;
-	word = span_trim(rest);
-	if (span_begins(word, "why="))
-		str_set_span(&retry->why, span_to(span_from(word, 4), strcspn(str_c(&text), "\n")));
-	while (retry->why.len > 0 && retry->why.p[retry->why.len - 1] == '\n')
-		retry->why.len--;
-	str_free(&text);
-	return 0;
-}
-
-static int64_t
-pause_after(const struct spool_settings *s, unsigned failures)
-{
-	int64_t pause = s->retry_after;
-	uint32_t jitter;
-
-	for (unsigned i = 1; i < failures && pause < s->retry_max; i++)
-		pause *= 2;
-	if (pause > s->retry_max)
-		pause = s->retry_max;
-	random_bytes(&jitter, sizeof jitter);
-	return pause * CLOCK_SECOND + (int64_t)(jitter % 1000) * pause * 200;	/* + 0-20 % */
-}
-
-static int
-retry_store(const struct spool *spool, const char *site, const struct retry *retry,
-    const char *why, struct err *err)
-{
-	struct str text = {0};
-
-	str_add_text(&text, "next=");
-	clock_utc(retry->next, &text);
-	str_printf(&text, " failures=%u why=", retry->failures);
-	log_escape(&text, span_of(why), 600);
-	str_add_char(&text, '\n');
-	int dir = fs_dir(spool->out, site, err);
-	int result = dir < 0 ? -1 : fs_replace(dir, ".retry", str_span(&text), 0640, err);
-	if (dir >= 0)
-		close(dir);
-	str_free(&text);
-	return result;
-}
-
-int
-retry_failed(const struct spool *spool, const char *site, const char *why, struct err *err)
-{
-	struct retry retry;
-
-	if (retry_load(spool, site, &retry, err) < 0)
-		retry = (struct retry){0};
-	retry.failures++;
-	retry.next = clock_now() + pause_after(&spool->settings->spool, retry.failures);
-	str_free(&retry.why);
-	return retry_store(spool, site, &retry, why, err);
-}
-
-int
-retry_now(const struct spool *spool, const char *site, struct err *err)
-{
-	const struct retry retry = { .next = clock_now() };
-
-	return retry_store(spool, site, &retry, "by hand", err);
-}
-
-void
-retry_clear(const struct spool *spool, const char *site)
-{
-	struct str path = {0};
-
-	retry_name(site, &path);
-	unlinkat(spool->out, str_c(&path), 0);
-	str_free(&path);
 }

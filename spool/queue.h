@@ -68,18 +68,6 @@ int message_append(struct message *m, struct span lines, struct err *err);	/* st
 			   whole and durable; the other functions use it */
 void message_close(struct message *m);
 
-/* Retry of a destination: a hint in out/SITE/.retry, lost without harm. */
-struct retry {
-	int64_t next;		/* not before; 0 = now */
-	unsigned failures;
-	struct str why;
-};
-int retry_load(const struct spool *spool, const char *site, struct retry *retry, struct err *err);
-int retry_failed(const struct spool *spool, const char *site, const char *why, struct err *err);
-void retry_clear(const struct spool *spool, const char *site);
-int retry_now(const struct spool *spool, const char *site, struct err *err);	/* a person says so:
-			   next is now with no failures, and what was deferred before is due */
-
 /*
  * batch - messages that travel together to a peer: sent/SITE/B and B.d/.
  *

@@ -4,6 +4,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/mail/dsn.h"
+#include "spool/route.h"
 
 /* Is this recipient in the report of that kind? */
 static bool
@@ -75,12 +76,31 @@ is_utf8(const struct entry *entry)
 	return envelope_arg(str_span(&entry->env.args), "SMTPUTF8", &value);
 }
 
+/* Of the first who still waits, where he is waited for. */
+static int64_t
+given_up_after(const struct spool *spool, const struct entry *entry)
+{
+	struct str folder = {0};
+	size_t first = 0;
+
+	while (first < entry->env.rcpts && entry->status[first].state >= RCPT_DONE)
+		first++;
+	if (first == entry->env.rcpts)
+		return 0;
+	struct route_match match = route_find(spool->settings, str_span(&entry->env.rcpt[first].to));
+	if (match.kind != ROUTE_NONE && match.kind != ROUTE_REJECT)
+		route_folder(&match, &folder);
+	int64_t limit = settings_patience(spool->settings, str_c(&folder), entry->info.grade).expire_after;
+	str_free(&folder);
+	return limit;
+}
+
 static void
 write_text(const struct spool *spool, const struct entry *entry, enum dsn_kind kind,
     const struct dsn_rcpt *list, size_t count, bool full, struct span original, struct report *report)
 {
 	const struct spool_settings *set = &spool->settings->spool;
-	const int64_t limit = set->expire_after * CLOCK_SECOND;
+	const int64_t limit = given_up_after(spool, entry);
 	struct str from = {0}, args = {0};
 
 	if (set->bounce_from[0] != '\0')

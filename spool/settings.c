@@ -1,5 +1,6 @@
 #include "spool/settings.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -8,9 +9,102 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
 #include "spool/route.h"
+
+/* Times that may differ by grade: "5d", "5d A-F:4h z:1d".  They are kept as they were said. */
+
+/* "A:4h" or "A-F:4h": 1 when it is about this grade, 0 when about others, -1. */
+static int
+time_of_grade(struct span word, char grade, int64_t *seconds)
+{
+	struct span rest = word, grades;
+
+	span_cut(&rest, ':', &grades);
+	bool range = grades.len == 3 && grades.p[1] == '-';
+	if ((grades.len != 1 && !range) || !isalnum((unsigned char)grades.p[0]) ||
+	    !isalnum((unsigned char)grades.p[grades.len - 1]) || grades.p[0] > grades.p[grades.len - 1])
+		return -1;
+	char *text = mem_text_n(rest.p, rest.len);
+	int64_t said;
+	int result = conf_seconds.set(&said, text);
+	free(text);
+	if (result < 0)
+		return -1;
+	if (grade < grades.p[0] || grade > grades.p[grades.len - 1])
+		return 0;
+	*seconds = said;
+	return 1;
+}
+
+/* What it says of the grade, else of all; -1 when it is no such value. */
+static int
+time_said(const char *value, char grade, int64_t *seconds)
+{
+	struct span rest = span_of(value), word = span_word(&rest);
+	char *general = mem_text_n(word.p, word.len);
+	int result = conf_seconds.set(seconds, general);
+
+	free(general);
+	while (result >= 0 && (word = span_word(&rest)).len > 0)
+		result = time_of_grade(word, grade, seconds);
+	return result < 0 ? -1 : 0;
+}
+
+static int
+times_set(void *field, const char *value)
+{
+	int64_t ignored;
+	return time_said(value, 0, &ignored) < 0 ? -1 : conf_text.set(field, value);
+}
+
+static int
+own_times_set(void *field, const char *value)
+{
+	return value[0] == '\0' ? conf_text.set(field, value) : times_set(field, value);
+}
+
+static void
+times_show(const void *field, struct str *out)
+{
+	conf_text.show(field, out);
+}
+
+static void
+times_drop(void *field)
+{
+	conf_text.drop(field);
+}
+
+#define TIMES "a time, as 90, 15m, 36h or 5d, and then those of grades, as A-F:2h"
+static const struct conf_type conf_times = { TIMES, times_set, times_show, times_drop };
+static const struct conf_type conf_own_times = { TIMES ", or nothing", own_times_set, times_show, times_drop };
+
+static int64_t
+wait_for(const char *of_site, const char *of_spool, char grade)
+{
+	int64_t seconds = 0;
+
+	time_said(of_site != NULL && of_site[0] != '\0' ? of_site : of_spool, grade, &seconds);
+	return seconds * CLOCK_SECOND;
+}
+
+struct patience
+settings_patience(const struct settings *settings, const char *name, char grade)
+{
+	static const struct site_settings nothing;
+	const struct site_settings *found = settings_site(settings, name), *site = found != NULL ? found : &nothing;
+	const struct spool_settings *spool = &settings->spool;
+
+	return (struct patience){
+		.retry_after = wait_for(site->retry_after, spool->retry_after, grade),
+		.retry_max = wait_for(site->retry_max, spool->retry_max, grade),
+		.delay_after = wait_for(site->delay_after, spool->delay_after, grade),
+		.expire_after = wait_for(site->expire_after, spool->expire_after, grade),
+	};
+}
 
 #define CONF_OF struct spool_settings
 static const struct conf_row spool_rows[] = {
@@ -29,10 +123,10 @@ static const struct conf_row spool_rows[] = {
 	ROW("rmail", text, rmail, "spool:", "where rmail gives mail to: spool: or sendmail:PROGRAM"),
 	ROW("min-free", bytes, min_free, "64M", "stays free on the spool's file system"),
 	ROW("quota", bytes, quota, "0", "no mail is taken while more than that waits; 0: none"),
-	ROW("retry-after", seconds, retry_after, "5m", "first pause of a destination that failed"),
-	ROW("retry-max", seconds, retry_max, "4h", "longest pause of a destination that failed"),
-	ROW("delay-after", seconds, delay_after, "4h", "age at which a sender is told of a delay; 0: never"),
-	ROW("expire-after", seconds, expire_after, "5d", "age at which a message is returned; 0: never"),
+	ROW("retry-after", times, retry_after, "5m", "first pause of a destination that failed"),
+	ROW("retry-max", times, retry_max, "4h", "longest pause of a destination that failed"),
+	ROW("delay-after", times, delay_after, "4h", "age at which a sender is told of a delay; 0: never"),
+	ROW("expire-after", times, expire_after, "5d", "age at which a message is returned; 0: never"),
 	ROW("bounce-from", text, bounce_from, "", "From of our reports (preset: postmaster@HOST)"),
 	ROW("bounce-size", bytes, bounce_size, "100K", "a larger original is returned by its header only"),
 	ROW("seen-keep", seconds, seen_keep, "90d", "how long the ids of peers are remembered"),
@@ -56,8 +150,10 @@ static const struct conf_row site_rows[] = {
 	ROW("unpack", text, unpack, "spool:", "where its batches go: spool: or smtp:HOST:PORT"),
 	ROW("timeout", seconds, timeout, "5m", "silence after which a call is given up"),
 	ROW("quota", bytes, quota, "0", "no mail is taken while more than that waits for it; 0: none"),
-	ROW("delay-after", seconds, delay_after, "0", "as in [spool]; waiting for a call is no delay"),
-	ROW("expire-after", seconds, expire_after, "30d", "as in [spool]"),
+	ROW("retry-after", own_times, retry_after, "", "as in [spool]; empty: what it says"),
+	ROW("retry-max", own_times, retry_max, "", "as in [spool]; empty: what it says"),
+	ROW("delay-after", own_times, delay_after, "0", "as in [spool]; waiting for a call is no delay"),
+	ROW("expire-after", own_times, expire_after, "30d", "as in [spool]"),
 	{0},
 };
 #undef CONF_OF
@@ -71,6 +167,14 @@ static const struct conf_row relay_rows[] = {
 	ROW("max-client-connections", number, max_client_connections, "10", "connections of one client"),
 	ROW("max-errors", number, max_errors, "20", "errors before a client is sent away"),
 	ROW("min-data-rate", bytes, min_data_rate, "50", "bytes a second at which a body must come in"),
+	{0},
+};
+#undef CONF_OF
+
+#define CONF_OF struct link_settings
+static const struct conf_row link_rows[] = {
+	ROW("destinations", text, destinations, "*", "due when it comes up: sites, smtp:HOST:PORT, patterns"),
+	ROW("call", yesno, call, "no", "call those of them that are sites with a link, too"),
 	{0},
 };
 #undef CONF_OF
@@ -228,6 +332,22 @@ fill_relays(struct settings *s, struct err *err)
 	return 0;
 }
 
+static int
+fill_links(struct settings *s, struct err *err)
+{
+	const char *name;
+
+	for (; (name = conf_name(&s->conf, "link", s->links)) != NULL; s->links++) {
+		s->link = mem_resize(s->link, s->links + 1, sizeof *s->link);
+		s->link[s->links] = (struct link_settings){ .name = mem_text(name) };
+		if (conf_fill(&s->conf, "link", name, link_rows, &s->link[s->links], err) < 0) {
+			s->links++;
+			return -1;
+		}
+	}
+	return 0;
+}
+
 static struct route *
 route_said(const struct settings *s, const char *pattern)
 {
@@ -294,7 +414,7 @@ check_values(const struct settings *s, struct err *err)
 int
 settings_load(struct settings *settings, const struct settings_args *args, struct err *err)
 {
-	static const char *const kinds[] = { "spool", "site", "relay", "routes", NULL };
+	static const char *const kinds[] = { "spool", "site", "relay", "link", "routes", NULL };
 
 	*settings = (struct settings){0};
 	if (find_root(settings, args, err) < 0 ||
@@ -304,7 +424,8 @@ settings_load(struct settings *settings, const struct settings_args *args, struc
 	    conf_fill(&settings->conf, "spool", "", spool_rows, &settings->spool, err) < 0)
 		return -1;
 	preset_names(&settings->spool);
-	if (fill_sites(settings, err) < 0 || fill_relays(settings, err) < 0)
+	if (fill_sites(settings, err) < 0 || fill_relays(settings, err) < 0 ||
+	    fill_links(settings, err) < 0)
 		return -1;
 	fill_routes(settings);
 	return check_values(settings, err);
@@ -319,6 +440,8 @@ settings_show(const struct settings *s, struct str *out)
 		conf_show(&s->conf, "site", s->site[i].name, site_rows, &s->site[i], out);
 	for (size_t i = 0; i < s->relays; i++)
 		conf_show(&s->conf, "relay", s->relay[i].name, relay_rows, &s->relay[i], out);
+	for (size_t i = 0; i < s->links; i++)
+		conf_show(&s->conf, "link", s->link[i].name, link_rows, &s->link[i], out);
 	str_add_text(out, "[routes]\n");
 	for (size_t i = 0; i < s->routes; i++)
 		str_printf(out, "%s = %s\n", s->route[i].pattern, s->route[i].destination);
@@ -339,12 +462,17 @@ settings_free(struct settings *s)
 		conf_drop(relay_rows, &s->relay[i]);
 		free(s->relay[i].name);
 	}
+	for (size_t i = 0; i < s->links; i++) {
+		conf_drop(link_rows, &s->link[i]);
+		free(s->link[i].name);
+	}
 	for (size_t i = 0; i < s->routes; i++) {
 		free(s->route[i].pattern);
 		free(s->route[i].destination);
 	}
 	free(s->site);
 	free(s->relay);
+	free(s->link);
 	free(s->route);
 	*s = (struct settings){0};
 }

@@ -32,9 +32,8 @@ struct spool_settings {		/* [spool] */
 	char *rmail;		/* where rmail gives mail to: spool:, sendmail:PROGRAM */
 	uint64_t min_free;	/* bytes that stay free on the spool's file system */
 	uint64_t quota;		/* bytes of all that waits, 0 = none */
-	int64_t retry_after, retry_max;	/* first and longest pause after a TEMP failure */
+	char *retry_after, *retry_max, *delay_after, *expire_after;	/* settings_patience() */
 	int64_t seen_keep;	/* how long ids of peers are remembered */
-	int64_t delay_after, expire_after;	/* a delay is told, a message given up; 0 = never */
 	char *bounce_from;	/* From of our reports; "" = postmaster@host */
 	uint64_t bounce_size;	/* bytes: a larger original is not returned whole */
 };
@@ -54,7 +53,13 @@ struct site_settings {		/* [site NAME] */
 	char *unpack;		/* where its batches go: spool:, smtp:HOST:PORT */
 	int64_t timeout;	/* seconds of silence before a call is given up */
 	uint64_t quota;		/* bytes that may wait for it, 0 = none */
-	int64_t delay_after, expire_after;	/* as [spool], for mail waiting for it */
+	char *retry_after, *retry_max, *delay_after, *expire_after;	/* settings_patience() */
+};
+
+struct link_settings {		/* [link NAME] */
+	char *name;		/* of a network interface, or a pattern of such names */
+	char *destinations;	/* folders below out/, or patterns of them, blank-separated */
+	bool call;		/* those of them that are sites with a link are called */
 };
 
 struct relay_settings {		/* [relay NAME] */
@@ -81,6 +86,8 @@ struct settings {
 	size_t sites;
 	struct relay_settings *relay;
 	size_t relays;
+	struct link_settings *link;
+	size_t links;
 	struct route *route;
 	size_t routes;
 };
@@ -115,6 +122,14 @@ int settings_start(struct settings *settings, struct settings_args *args,
     bool first_operand_ends, int *argc, char ***argv, struct err *err);
 
 const struct site_settings *settings_site(const struct settings *settings, const char *name);
+/* How long mail of a grade waits for a destination: what [site SITE] says, if it is a site
+ * and says it, else [spool]; with grade 0, what is said without one.  Microseconds. */
+struct patience {
+	int64_t retry_after, retry_max;		/* first and longest pause after a TEMP failure */
+	int64_t delay_after, expire_after;	/* a delay is told, a message given up; 0 = never */
+};
+struct patience settings_patience(const struct settings *settings, const char *site, char grade);
+
 const struct relay_settings *settings_relay(const struct settings *settings, const char *name);
 void settings_path(const struct settings *settings, const char *path, struct str *out);
 				/* absolute: below root unless it is already */

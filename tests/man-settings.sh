@@ -7,7 +7,7 @@ mkdir -p "$work" || exit 1
 unset MOCHILA_ROOT MOCHILA_CONFIG MOCHILA_SET
 
 # "[spool] max-size = 35M", one a line.  What is taken from the host has no preset to compare.
-./spool/mochila --root="$work/none" --set 'site x.link=' --show-config >"$work/config" || exit 1
+./spool/mochila --root="$work/none" --set 'site x.link=' --set 'link x.call=no' --show-config >"$work/config" || exit 1
 awk '/^\[/ { section = $1; sub(/]$/, "", section); next }
 	/^# .*\(preset: / { bare = 1; next }
 	/^#/ { next }
@@ -27,7 +27,7 @@ fi
 # The commands of mochila(1) and their options, likewise.
 page=$top/man/mochila.1
 bad=0
-for command in $(./spool/mochila --help | sed -n 's/^  \([a-z]\{1,\}\) .*/\1/p'); do
+for command in $(./spool/mochila --help | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p'); do
 	grep -qE "^\.It Ic (.* )?$command( |\$)" "$page" ||
 		{ echo "mochila.1 does not know $command"; bad=1; }
 	case $command in bsmtp | rmail | sendmail | uuxqt) continue ;; esac

@@ -1,9 +1,13 @@
 # tests of spool
 check_PROGRAMS += tests/unit/spool
 noinst_PROGRAMS += tests/crash/spool-steps	# run by the scripts, no test of itself
-tests_unit_spool_SOURCES = %D%/unit/spool.c
+tests_unit_spool_SOURCES = %D%/unit/spool.c %D%/unit/scratch.h
 tests_unit_spool_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_spool_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/retry
+tests_unit_retry_SOURCES = %D%/unit/retry.c %D%/unit/scratch.h %D%/unit/unit.h
+tests_unit_retry_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_retry_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)
 tests_crash_spool_steps_SOURCES = %D%/crash/spool-steps.c
 tests_crash_spool_steps_LDADD = $(SPOOL_LIBS)
 

@@ -11,6 +11,7 @@
 
 #include "lib/base/log.h"
 #include "spool/queue.h"
+#include "spool/retry.h"
 #include "uucico-ssh/call.h"
 #include "uucico-ssh/helper.h"
 #include "uucico-ssh/lock.h"

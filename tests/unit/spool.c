@@ -19,6 +19,7 @@
 #include "spool/queue.h"
 #include "spool/quota.h"
 #include "spool/seen.h"
+#include "tests/unit/scratch.h"
 
 static char root[] = "/tmp/mochila-spool-XXXXXX";
 static struct settings settings;
@@ -49,30 +50,13 @@ setup(void)
 }
 
 static void
-remove_tree(int at, const char *path)
-{
-	struct fs_names names;
-	int dir = openat(at, path, O_RDONLY | O_DIRECTORY);
-
-	if (dir >= 0 && fs_names(dir, ".", &names, &err) == 0) {
-		for (size_t i = 0; i < names.count; i++)
-			if (unlinkat(dir, names.name[i], 0) < 0)
-				remove_tree(dir, names.name[i]);
-		fs_names_free(&names);
-	}
-	if (dir >= 0)
-		close(dir);
-	unlinkat(at, path, AT_REMOVEDIR);
-}
-
-static void
 teardown(void)
 {
 	spool_close(&spool);
 	settings_free(&settings);
 	log_close();
 	clock_set(0);
-	remove_tree(AT_FDCWD, root);
+	scratch_remove(AT_FDCWD, root);
 }
 
 /* helpers */
@@ -890,30 +874,6 @@ START_TEST(a_damaged_message_blocks_only_itself)
 }
 END_TEST
 
-START_TEST(a_destination_that_fails_rests_longer_each_time)
-{
-	struct retry retry;
-	int64_t last = 0;
-
-	clock_set(1795373102 * CLOCK_SECOND);
-	accept_one(to_home, "x\r\n", NULL, NULL, NULL);
-	settle();
-	for (unsigned i = 1; i < 12; i++) {
-		OK(retry_failed(&spool, "home", "451 \"not\nnow\"", &err));
-		OK(retry_load(&spool, "home", &retry, &err));
-		int64_t pause = retry.next - clock_now();
-		ck_assert_uint_eq(retry.failures, i);
-		ck_assert_int_ge(pause, i < 6 ? last : 0);
-		ck_assert_int_le(pause, settings.spool.retry_max * CLOCK_SECOND * 12 / 10);
-		last = pause;
-		str_free(&retry.why);
-	}
-	retry_clear(&spool, "home");
-	OK(retry_load(&spool, "home", &retry, &err));
-	ck_assert_uint_eq(retry.failures, 0);
-}
-END_TEST
-
 /* batches */
 
 static void
@@ -1196,7 +1156,7 @@ START_TEST(a_quota_puts_mail_off_and_recovers_by_itself)
 	accept_one(to_both, body, NULL, NULL, NULL);
 	clock_set(now + 122 * CLOCK_SECOND);
 	ck_assert(put_off(quota_spool(&spool, &err)));
-	remove_tree(spool.out, "home");		/* it was sent */
+	scratch_remove(spool.out, "home");		/* it was sent */
 	clock_set(now + 128 * CLOCK_SECOND);
 	OK(quota_spool(&spool, &err));
 	OK(quota_rcpt(&spool, SPAN("bob@home.example"), &err));
@@ -1228,7 +1188,7 @@ main(void)
 		orphans_in_tmp_go_and_living_writers_stay, the_queue_gives_grade_then_age,
 		a_bucket_holds_a_thousand, a_site_is_worked_by_one_at_a_time,
 		what_a_person_moved_away_while_it_was_sent_says_so_itself, a_damaged_message_blocks_only_itself,
-		a_destination_that_fails_rests_longer_each_time, a_batch_waits_for_its_acknowledgement_and_goes,
+		a_batch_waits_for_its_acknowledgement_and_goes,
 		an_acknowledged_batch_of_a_dead_process_is_finished, what_was_only_picked_goes_back,
 		a_refused_batch_is_held_message_by_message,
 		ids_are_remembered_for_seen_keep_and_days_are_sorted,

@@ -5,7 +5,8 @@
  *		{ xtext_means_what_the_rows_say, ROWS(rows) },
  *		{ one_more_thing, 1 })
  *
- * A test with rows finds the row's number in _i.
+ * A test with rows finds the row's number in _i.  UNIT_WITH(name, setup, teardown, ...)
+ * runs these two around each.
  */
 #ifndef TESTS_UNIT_UNIT_H
 #define TESTS_UNIT_UNIT_H
@@ -20,11 +21,12 @@ struct unit_test {
 };
 
 static inline int
-unit_run(const char *name, const struct unit_test *tests, int count)
+unit_run(const char *name, SFun setup, SFun teardown, const struct unit_test *tests, int count)
 {
 	Suite *suite = suite_create(name);
 	TCase *tcase = tcase_create(name);
 
+	tcase_add_checked_fixture(tcase, setup, teardown);
 	for (int i = 0; i < count; i++)
 		tcase_add_loop_test(tcase, tests[i].test, 0, tests[i].rows);
 	suite_add_tcase(suite, tcase);
@@ -35,12 +37,14 @@ unit_run(const char *name, const struct unit_test *tests, int count)
 	return failed > 0;
 }
 
-#define UNIT(name, ...)							\
+#define UNIT(name, ...) UNIT_WITH(name, NULL, NULL, __VA_ARGS__)
+
+#define UNIT_WITH(name, setup, teardown, ...)				\
 	int								\
 	main(void)							\
 	{								\
 		const struct unit_test tests[] = { __VA_ARGS__ };	\
-		return unit_run(name, tests, ROWS(tests));		\
+		return unit_run(name, setup, teardown, tests, ROWS(tests));		\
 	}
 
 #endif

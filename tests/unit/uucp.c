@@ -20,6 +20,7 @@
 #include "uucico-ssh/link.h"
 #include "uucico-ssh/pair.h"
 #include "uucico-ssh/xfile.h"
+#include "tests/unit/scratch.h"
 
 static struct err err;
 
@@ -507,28 +508,11 @@ open_site(struct site *site)
 }
 
 static void
-remove_tree(int at, const char *path)
-{
-	struct fs_names names;
-	int dir = openat(at, path, O_RDONLY | O_DIRECTORY);
-
-	if (dir >= 0 && fs_names(dir, ".", &names, &err) == 0) {
-		for (size_t i = 0; i < names.count; i++)
-			if (unlinkat(dir, names.name[i], 0) < 0)
-				remove_tree(dir, names.name[i]);
-		fs_names_free(&names);
-	}
-	if (dir >= 0)
-		close(dir);
-	unlinkat(at, path, AT_REMOVEDIR);
-}
-
-static void
 close_site(struct site *site)
 {
 	spool_close(&site->spool);
 	settings_free(&site->settings);
-	remove_tree(AT_FDCWD, site->root);
+	scratch_remove(AT_FDCWD, site->root);
 }
 
 static void
