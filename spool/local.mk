@@ -35,6 +35,7 @@ spool_mochila_SOURCES = \
 	%D%/door-find.c \
 	%D%/door-init.c \
 	%D%/door-key.c \
+	%D%/door-link.c \
 	%D%/door-list.c \
 	%D%/door-log.c \
 	%D%/door-move.c \

@@ -18,6 +18,7 @@ static const struct door_command *const commands[] = {
 	&door_hold,
 	&door_release,
 	&door_retry,
+	&door_link_up,
 	&door_remove,
 	&door_bounce,
 	&door_log,
