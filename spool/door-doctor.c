@@ -65,7 +65,7 @@ check_space(struct doctor *doctor)
 
 static const struct { const char *name; mode_t mode; } folders[] = {
 	{ "", 0750 }, { "tmp", 0750 }, { "in", 0750 }, { "out", 0750 }, { "sent", 0750 }, { "xqt", 0750 },
-	{ "hold", 0750 }, { "failed", 0750 }, { "seen", 0750 }, { "log", 0750 }, { "drop", 01730 },
+	{ "hold", 0750 }, { "failed", 0750 }, { "seen", 0750 }, { "ring", 0700 }, { "log", 0750 }, { "drop", 01730 },
 };
 
 /* The owner of the spool is who owns the mail. */

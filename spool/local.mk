@@ -14,6 +14,7 @@ spool_libspool_a_SOURCES = \
 	%D%/quota.c %D%/quota.h \
 	%D%/report.c %D%/report.h \
 	%D%/retry.c %D%/retry.h \
+	%D%/ring.c %D%/ring.h %D%/ring-keep.c %D%/ring-learn.c \
 	%D%/route.c %D%/route.h \
 	%D%/seen.c %D%/seen.h \
 	%D%/settings.c %D%/settings.h \
@@ -33,6 +34,7 @@ spool_mochila_SOURCES = \
 	%D%/door-conf.c \
 	%D%/door-doctor.c %D%/doctor.h \
 	%D%/door-find.c \
+	%D%/door-history.c \
 	%D%/door-init.c \
 	%D%/door-key.c \
 	%D%/door-link.c \

@@ -22,6 +22,7 @@ static const struct door_command *const commands[] = {
 	&door_remove,
 	&door_bounce,
 	&door_log,
+	&door_history,
 	&door_doctor,
 	&door_bsmtp,
 	&door_rmail,

@@ -130,6 +130,7 @@ static const struct conf_row spool_rows[] = {
 	ROW("bounce-from", text, bounce_from, "", "From of our reports (preset: postmaster@HOST)"),
 	ROW("bounce-size", bytes, bounce_size, "100K", "a larger original is returned by its header only"),
 	ROW("seen-keep", seconds, seen_keep, "90d", "how long the ids of peers are remembered"),
+	ROW("history-budget", bytes, history_budget, "256M", "disk for the history of all sites together"),
 	{0},
 };
 #undef CONF_OF
@@ -144,6 +145,7 @@ static const struct conf_row site_rows[] = {
 	ROW("level", text, level, "default", "how hard to pack: fast, default, or metered where bytes are dear"),
 	ROW("batch-size", bytes, batch_size, "1M", "a batch that has grown this large is closed"),
 	ROW("batch-count", number, batch_count, "1000", "most messages in a batch"),
+	ROW("history", bytes, history, "4M", "mail sent and received that batches may refer to; 0: none"),
 	ROW("pack", yesno, pack, "yes", "pack what waits for it before a call"),
 	ROW("run-jobs", yesno, run_jobs, "yes", "run its jobs after a call"),
 	ROW("commands", text, commands, "rmail rsmtp rgsmtp rbsmtp rcsmtp rzsmtp", "what its jobs may run here"),

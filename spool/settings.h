@@ -34,6 +34,7 @@ struct spool_settings {		/* [spool] */
 	uint64_t quota;		/* bytes of all that waits, 0 = none */
 	char *retry_after, *retry_max, *delay_after, *expire_after;	/* settings_patience() */
 	int64_t seen_keep;	/* how long ids of peers are remembered */
+	uint64_t history_budget;	/* bytes of all rings */
 	char *bounce_from;	/* From of our reports; "" = postmaster@host */
 	uint64_t bounce_size;	/* bytes: a larger original is not returned whole */
 };
@@ -48,6 +49,7 @@ struct site_settings {		/* [site NAME] */
 	char *level;		/* fast, default, metered */
 	uint64_t batch_size;	/* bytes: a batch is closed when it is larger */
 	uint64_t batch_count;	/* messages in a batch at most */
+	uint64_t history;	/* bytes of what went there and came that codecs may refer to; 0: none */
 	bool pack, run_jobs;	/* around a call: bsmtp pack, uuxqt */
 	char *commands;		/* what its jobs may run here */
 	char *unpack;		/* where its batches go: spool:, smtp:HOST:PORT */

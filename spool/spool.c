@@ -27,6 +27,7 @@ static const struct folder {
 	{ "hold", 0750, offsetof(struct spool, hold) },
 	{ "failed", 0750, offsetof(struct spool, failed) },
 	{ "seen", 0750, offsetof(struct spool, seen) },
+	{ "ring", 0700, offsetof(struct spool, ring) },
 	{ "drop", 01730, offsetof(struct spool, drop) },
 	{ "log", 0750, offsetof(struct spool, log) },
 };
@@ -49,11 +50,12 @@ make_root(const struct settings *settings, const char *path, struct err *err)
 }
 
 static int
-open_folder(struct spool *spool, const struct folder *folder, bool create, struct err *err)
+open_folder(struct spool *spool, const struct folder *folder, struct err *err)
 {
 	int fd = openat(spool->dir, folder->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	if (fd < 0 && errno == ENOENT && create) {
+	/* Older spools have not all that there is now. */
+	if (fd < 0 && errno == ENOENT) {
 		if (fs_make_dir(spool->dir, folder->name, folder->mode & 0777, err) < 0)
 			return -1;
 		fd = fs_dir(spool->dir, folder->name, err);
@@ -87,7 +89,7 @@ spool_open(struct spool *spool, const struct settings *settings, bool create, st
 		}
 	}
 	for (size_t i = 0; i < FOLDERS && result == 0; i++)
-		result = open_folder(spool, &folders[i], create, err);
+		result = open_folder(spool, &folders[i], err);
 	str_free(&path);
 	if (result < 0)
 		spool_close(spool);

@@ -10,6 +10,7 @@
  *	xqt/PEER/		jobs received whole, waiting for uuxqt; and partial ones
  *	hold/ID failed/ID	for a person
  *	seen/PEER/DAY		ids that a peer has delivered already
+ *	ring/SITE/		0700: what went to and came from a site, for codecs (spool/ring.h)
  *	drop/			1730: where ordinary users leave messages
  *	log/			one line an event
  *
@@ -27,11 +28,11 @@
 struct spool {
 	const struct settings *settings;
 	int dir;			/* the spool's folder */
-	int tmp, in, out, sent, xqt, hold, failed, seen, drop, log;
+	int tmp, in, out, sent, xqt, hold, failed, seen, ring, drop, log;
 };
 
 int spool_open(struct spool *spool, const struct settings *settings, bool create,
-    struct err *err);		/* also makes missing folders when create */
+    struct err *err);		/* create: it need not be there yet */
 void spool_close(struct spool *spool);
 void spool_new_id(struct str *out);	/* never twice: time, 64 random bits, counter */
 bool spool_id_ok(const char *name);	/* has the shape of an id, fit for a file name */

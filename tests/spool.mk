@@ -45,3 +45,8 @@ tests_fuzz_entry_SOURCES = %D%/fuzz/entry.c
 tests_fuzz_entry_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_entry_LDADD = $(FUZZ_REPLAY) $(SPOOL_LIBS)
 EXTRA_DIST += %D%/fuzz/entry.dict %D%/fuzz/seeds/entry
+
+check_PROGRAMS += tests/unit/ring
+tests_unit_ring_SOURCES = %D%/unit/ring.c %D%/unit/unit.h
+tests_unit_ring_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_ring_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)
