@@ -10,7 +10,11 @@
 #include "lib/base/clock.h"
 #include "spool/journal.h"
 
-enum { BUFFER = 256 << 10 };
+enum {
+	BUFFER = JOURNAL_BODY_MAX,	/* an entry that outgrows it has outgrown the journal */
+	PAGE = 4096,
+	AHEAD = 256 << 10,	/* so much is written, and the disk is told to begin with it */
+};
 
 /* tmp/NAME, locked */
 static int
@@ -54,6 +58,12 @@ arrival_join(struct arrival *a, struct journal *journal)
 	spool_new_id(&a->name);
 }
 
+static off_t
+where(const struct arrival *a)
+{
+	return a->at + (off_t)a->buffer.len;
+}
+
 static int
 flush(struct arrival *a, struct err *err)
 {
@@ -66,10 +76,25 @@ flush(struct arrival *a, struct err *err)
 	return 0;
 }
 
-static off_t
-where(const struct arrival *a)
+/* As much of a body as makes whole pages: half pages are copied and written twice.  The
+ * disk begins while the rest still comes and is summed up; the first page waits for the
+ * head's length. */
+static int
+spill(struct arrival *a, struct err *err)
 {
-	return a->at + (off_t)a->buffer.len;
+	struct str rest = {0};
+	size_t part = (size_t)(where(a) % PAGE);
+
+	str_add(&rest, a->buffer.p + a->buffer.len - part, part);
+	a->buffer.len -= part;
+	int result = flush(a, err);
+	str_add_span(&a->buffer, str_span(&rest));
+	str_free(&rest);
+	if (result == 0 && a->at - a->begun >= AHEAD) {
+		fs_write_behind(a->fd, a->begun, a->at - a->begun);
+		a->begun = a->at;
+	}
+	return result;
 }
 
 int
@@ -98,6 +123,7 @@ arrival_begin(struct arrival *a, const struct entry_info *info, const struct env
 	entry_head(&a->info, env, 0, &a->buffer);
 	a->body_at = where(a);
 	a->body_len = 0;
+	a->begun = a->start / PAGE * PAGE + PAGE;	/* all of a short head */
 	a->in_entry = true;
 	digest_start(&a->digest);
 	return 0;
@@ -111,8 +137,7 @@ arrival_body(struct arrival *a, const void *bytes, size_t len, struct err *err)
 	digest_add(&a->digest, bytes, len);
 	a->body_len += len;
 	str_add(&a->buffer, bytes, len);
-	return a->buffer.len >= (a->journal != NULL && a->fd < 0 ? JOURNAL_BODY_MAX : BUFFER) ?
-	    flush(a, err) : 0;
+	return a->buffer.len >= BUFFER ? spill(a, err) : 0;
 }
 
 /* The head again, now with the length; over the one that is there. */

@@ -69,14 +69,6 @@ shift(const struct spool *spool)
 	str_free(&to);
 }
 
-static bool
-is_current(const struct spool *spool, int fd)
-{
-	struct stat ours, named;
-	return fstat(fd, &ours) == 0 && fstatat(spool->log, current, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
-}
-
 /* Whoever has the lock of the current file shifts them all: the others look again, see
  * that it is current no more, and leave it.  An event written to a file that is renamed
  * meanwhile is in that file. */
@@ -89,7 +81,7 @@ turn_if_large(const struct spool *spool, int fd)
 	if (limit == 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size < limit ||
 	    flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return;
-	if (is_current(spool, fd))
+	if (fs_is(fd, spool->log, current))
 		shift(spool);
 }
 

@@ -69,12 +69,9 @@ journal_post(struct journal *j, struct span entry)
 static int
 still_ours(const struct journal *j, struct err *err)
 {
-	struct stat ours, named;
 	struct str name = j->name;
 
-	if (fstat(j->fd, &ours) == 0 &&
-	    fstatat(j->spool->in, str_c(&name), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    ours.st_ino == named.st_ino && ours.st_dev == named.st_dev)
+	if (fs_is(j->fd, j->spool->in, str_c(&name)))
 		return 0;
 	return err_set(err, ERR_TEMP, "in/%s was taken from under its writer", str_c(&name));
 }

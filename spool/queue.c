@@ -261,13 +261,10 @@ path_in_site(const struct message *m, struct str *out)
 int
 message_still_there(const struct message *m)
 {
-	struct stat ours, theirs;
 	struct str path = {0};
 
 	path_in_site(m, &path);
-	bool there = fstat(m->fd, &ours) == 0 &&
-	    fstatat(m->queue->dir, str_c(&path), &theirs, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev;
+	bool there = fs_is(m->fd, m->queue->dir, str_c(&path));
 	str_free(&path);
 	return there;
 }

@@ -577,15 +577,12 @@ long_way(struct settling *s, struct err *err)
 static int
 take_file(struct settling *s, int dir, struct err *err)
 {
-	struct stat ours, named;
-
 	s->fd = fs_open(dir, s->name, O_RDWR, err);
 	if (s->fd < 0)
 		return errno == ENOENT ? 0 : -1;
 	if (flock(s->fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? 0 : err_sys(err, "lock in/%s", s->name);
-	return fstat(s->fd, &ours) == 0 && fstatat(dir, s->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    ours.st_ino == named.st_ino;
+	return fs_is(s->fd, dir, s->name);
 }
 
 static bool

@@ -6,10 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifdef __linux__
+#include <linux/fs.h>
+#endif
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -49,6 +54,27 @@ make_root(const struct settings *settings, const char *path, struct err *err)
 	return fs_make_dir(AT_FDCWD, path, 0750, err);
 }
 
+/*
+ * A hint to ext4 (chattr +T): each folder in here, S.d, begins in a part of the disk of its
+ * own, and so do the messages that are made in it.  Without it all are made where as many
+ * were removed a moment ago, and an ext4 without a journal, which gives no inode out again
+ * within a minute, steps over each of those for each new file.
+ */
+static void
+spread_folders(int fd)
+{
+#ifdef FS_IOC_SETFLAGS
+	int flags;
+
+	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_TOPDIR_FL) == 0) {
+		flags |= FS_TOPDIR_FL;
+		ioctl(fd, FS_IOC_SETFLAGS, &flags);
+	}
+#else
+	(void)fd;
+#endif
+}
+
 static int
 open_folder(struct spool *spool, const struct folder *folder, struct err *err)
 {
@@ -62,6 +88,8 @@ open_folder(struct spool *spool, const struct folder *folder, struct err *err)
 		/* mkdir knows the umask and, on some systems, no sticky bit */
 		if (fd >= 0 && fchmod(fd, folder->mode) < 0)
 			return err_sys(err, "folder %s", folder->name);
+		if (fd >= 0 && folder->at == offsetof(struct spool, in))
+			spread_folders(fd);
 	}
 	*folder_fd(spool, folder) = fd;
 	return fd >= 0 ? 0 : err_sys(err, "spool folder %s", folder->name);

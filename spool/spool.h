@@ -68,6 +68,7 @@ struct arrival {
 	struct str name;	/* in tmp/ and in in/ */
 	int fd;			/* -1: not open */
 	off_t start, body_at, at;	/* of the entry being written */
+	off_t begun;		/* before it the disk has begun to write */
 	uint64_t body_len;
 	struct digest digest;	/* of the body only while it is written */
 	struct str buffer;

@@ -149,6 +149,16 @@ fs_read_all(int fd, size_t max, struct str *out, struct err *err)
 	}
 }
 
+void
+fs_write_behind(int fd, off_t at, off_t len)
+{
+#ifdef SYNC_FILE_RANGE_WRITE
+	sync_file_range(fd, at, len, SYNC_FILE_RANGE_WRITE);
+#else
+	(void)fd, (void)at, (void)len;
+#endif
+}
+
 int
 fs_sync(int fd, struct err *err)
 {
@@ -171,6 +181,33 @@ fs_sync_dir(int dir, const char *name, struct err *err)
 	close(fd);
 	return result;
 }
+
+/*
+ * On Linux the times are not asked for: whoever has seen a file's times gets a finer one at
+ * the next write (multigrain timestamps), and ext4 without a journal then writes the inode
+ * at each fdatasync.  A journal looks after each sync.
+ */
+#ifdef STATX_INO
+bool
+fs_is(int fd, int dir, const char *name)
+{
+	struct statx ours, named;
+
+	return statx(fd, "", AT_EMPTY_PATH, STATX_INO, &ours) == 0 &&
+	    statx(dir, name, AT_SYMLINK_NOFOLLOW, STATX_INO, &named) == 0 &&
+	    ours.stx_ino == named.stx_ino && ours.stx_dev_major == named.stx_dev_major &&
+	    ours.stx_dev_minor == named.stx_dev_minor;
+}
+#else
+bool
+fs_is(int fd, int dir, const char *name)
+{
+	struct stat ours, named;
+
+	return fstat(fd, &ours) == 0 && fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+}
+#endif
 
 int
 fs_rename(int from_dir, const char *from, int to_dir, const char *to, struct err *err)

@@ -26,10 +26,12 @@ int fs_pwrite(int fd, const void *bytes, size_t len, off_t at, struct err *err);
 int fs_read_all(int fd, size_t max, struct str *out, struct err *err);	/* appends;
 				more than max is ERR_PERM */
 ssize_t fs_pread(int fd, void *bytes, size_t len, off_t at, struct err *err);	/* short only at the end */
+void fs_write_behind(int fd, off_t at, off_t len);	/* a hint: begin to write it now, promise nothing */
 int fs_sync(int fd, struct err *err);		/* fsync: an error means the file is lost */
 int fs_sync_data(int fd, struct err *err);	/* fdatasync */
 int fs_sync_dir(int dir, const char *name, struct err *err);	/* of a sub-folder; "." for dir */
 int fs_rename(int from_dir, const char *from, int to_dir, const char *to, struct err *err);
+bool fs_is(int fd, int dir, const char *name);	/* is the file open as fd still dir/name? */
 int fs_remove(int dir, const char *name, struct err *err);	/* fine if not there */
 
 /* Replaces a small file durably: dir/.new-name, fsync, rename, fsync dir. */

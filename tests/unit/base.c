@@ -345,6 +345,25 @@ START_TEST(a_lock_has_one_holder)
 }
 END_TEST
 
+START_TEST(a_name_is_known_to_be_of_another_file)
+{
+	int fd = fs_create(folder, "file", 0600, &err);
+
+	ck_assert(fs_is(fd, folder, "file"));
+	ck_assert_int_eq(fs_rename(folder, "file", folder, "moved", &err), 0);
+	ck_assert(!fs_is(fd, folder, "file"));
+	ck_assert(fs_is(fd, folder, "moved"));
+	ck_assert_int_eq(fs_replace(folder, "moved", SPAN("another"), 0600, &err), 0);
+	ck_assert(!fs_is(fd, folder, "moved"));
+	ck_assert_int_eq(symlinkat("moved", folder, "link"), 0);
+	int other = fs_open(folder, "moved", O_RDONLY, &err);
+	ck_assert(fs_is(other, folder, "moved"));
+	ck_assert(!fs_is(other, folder, "link"));
+	close(other);
+	close(fd);
+}
+END_TEST
+
 START_TEST(bytes_are_read_where_they_lie)
 {
 	char bytes[8] = {0};
@@ -497,6 +516,7 @@ with_folder(Suite *suite)
 	tcase_add_test(tests, a_planted_link_or_device_is_not_opened);
 	tcase_add_test(tests, folders_are_made_once_and_listed_in_order);
 	tcase_add_test(tests, a_lock_has_one_holder);
+	tcase_add_test(tests, a_name_is_known_to_be_of_another_file);
 	tcase_add_test(tests, bytes_are_read_where_they_lie);
 	suite_add_tcase(suite, tests);
 }

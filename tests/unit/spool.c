@@ -544,6 +544,48 @@ START_TEST(a_large_body_has_its_length_in_its_head)
 }
 END_TEST
 
+/* It is written in whole pages as it comes, the last part and the head at the end. */
+static const struct { size_t size, piece; } bodies[] = {
+	{ 65536, 65536 }, { 65536 + 4096, 1000 }, { 70000, 1 }, { 131072, 16384 },
+	{ 300001, 4095 }, { 300001, 300001 }, { 1 << 20, 16384 }, { (1 << 20) + 1, 65537 },
+};
+
+START_TEST(a_body_in_any_pieces_is_written_whole)
+{
+	size_t size = bodies[_i].size, piece = bodies[_i].piece;
+	char *body = mem_get(size);
+	struct envelope env = {0};
+	struct entry_info info = {0};
+	struct arrival a;
+	struct entry entry;
+	off_t at = 0;
+
+	for (size_t i = 0; i < size; i++)
+		body[i] = (char)(i * 31 + i / 4096);
+	envelope(&env, to_home);
+	OK(arrival_open(&a, &spool, NULL, &err));
+	for (int n = 0; n < 2; n++) {
+		OK(arrival_begin(&a, &info, &env, &err));
+		for (size_t i = 0; i < size; i += piece)
+			OK(arrival_body(&a, body + i, size - i < piece ? size - i : piece, &err));
+		OK(arrival_end(&a, &err));
+	}
+	OK(arrival_commit(&a, &err));
+	for (int n = 0; n < 2; n++) {
+		char *back = mem_get(size);
+		OK(entry_read(a.fd, &at, true, &entry, &err));
+		ck_assert_uint_eq(entry.body_len, size);
+		ck_assert_int_eq(fs_pread(a.fd, back, size, entry.body_at, &err), (ssize_t)size);
+		ck_assert(memcmp(back, body, size) == 0);
+		entry_free(&entry);
+		free(back);
+	}
+	arrival_close(&a);
+	envelope_free(&env);
+	free(body);
+}
+END_TEST
+
 START_TEST(an_arrival_not_committed_is_gone)
 {
 	struct arrival a;
@@ -1216,6 +1258,7 @@ END_TEST
 	tcase_add_loop_test(tcase, what_is_no_id_is_no_file_name, 0, sizeof no_ids / sizeof no_ids[0]);
 	tcase_add_loop_test(tcase, outcomes_decide_where_a_message_goes, 0,
 	    sizeof outcomes / sizeof outcomes[0]);
+	tcase_add_loop_test(tcase, a_body_in_any_pieces_is_written_whole, 0, sizeof bodies / sizeof bodies[0]);
 	tcase_add_loop_test(tcase, what_stands_behind_the_last_message_is_not_dropped, 0,
 	    sizeof rests / sizeof rests[0]);
 	suite_add_tcase(suite, tcase);
