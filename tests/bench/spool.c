@@ -1,15 +1,21 @@
 /*
  * spool - what scripts/bench-spool measures, one case a run.
  *
- *	spool ROOT loop MANY SIZE	the reference: write, fsync, rename, fsync the folder
- *	spool ROOT accept MANY SIZE WRITERS	by the journal, WRITERS messages for each sync
- *	spool ROOT drain SECONDS SIZE WRITERS	accept, settle and finish, until all is gone
+ *	spool ROOT loop ROUNDS PEERS MANY SIZE		the reference against itself
+ *	spool ROOT accept ROUNDS PEERS MANY SIZE WRITERS	by the journal, WRITERS messages a sync
+ *	spool ROOT drain ROUNDS PEERS SECONDS SIZE WRITERS	accept, settle and finish, till all is gone
  *	spool ROOT fill MANY SITES	so many waiting (not synced: only to be counted)
  *	spool ROOT claim SITE		open the queue, take the first
  *	spool ROOT run PROGRAM ARG...	another program, its output thrown away
  *
- * Prints "RATE SECONDS KIB": things a second, seconds, the largest resident memory.
+ * The first three are measured against the reference: write a file, fsync, rename, fsync the
+ * folder.  In each round PEERS messages of SIZE bytes go that way and MANY (or what SECONDS
+ * bring) go ours, in turn in one process, so that whatever else the machine does meets both;
+ * what either leaves for the disk to do counts as its own.  A line a round: "OURS PEER SYNCS",
+ * messages a second, and syncs of ours for each message (0 without flush.so).  The others
+ * print "SECONDS KIB", the largest resident memory.
  */
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,9 +76,9 @@ add_message(struct arrival *a)
 
 /* One message of each writer, and the sync for all of them. */
 static void
-accept_group(struct journal *j, size_t writers)
+accept_group(struct journal *j, size_t many)
 {
-	for (size_t i = 0; i < writers; i++) {
+	for (size_t i = 0; i < many; i++) {
 		struct arrival a;
 		arrival_join(&a, j);
 		add_message(&a);
@@ -82,51 +88,57 @@ accept_group(struct journal *j, size_t writers)
 	check(journal_sync(j, &err));
 }
 
-static size_t
-bench_loop(char **args)
-{
-	size_t many = strtoul(args[0], NULL, 10);
+/* the reference */
 
-	make_text(args[1]);
-	for (size_t i = 0; i < many; i++) {
-		char name[32];
-		snprintf(name, sizeof name, "loop-%zu", i);
-		int fd = fs_create(spool.tmp, name, 0640, &err);
-		check(fd);
-		check(fs_write(fd, text, size, &err));
-		check(fs_sync(fd, &err));
-		close(fd);
-		check(fs_rename(spool.tmp, name, spool.failed, name, &err));
-		check(fs_sync(spool.failed, &err));
-	}
-	return many;
+static void
+loop_one(void)
+{
+	static size_t number;
+	char name[32];
+
+	snprintf(name, sizeof name, "loop-%zu", ++number);
+	int fd = fs_create(spool.tmp, name, 0640, &err);
+	check(fd);
+	check(fs_write(fd, text, size, &err));
+	check(fs_sync(fd, &err));
+	close(fd);
+	check(fs_rename(spool.tmp, name, spool.failed, name, &err));
+	check(fs_sync(spool.failed, &err));
 }
 
 static size_t
-bench_accept(char **args)
+slice_loop(size_t many)
 {
-	size_t many = strtoul(args[0], NULL, 10), writers = strtoul(args[2], NULL, 10);
-	struct journal j = { .spool = &spool };
+	for (size_t i = 0; i < many; i++)
+		loop_one();
+	return many;
+}
 
-	make_text(args[1]);
+/* ours */
+
+static struct journal journal = { .spool = &spool };
+static size_t writers;
+
+static size_t
+slice_accept(size_t many)
+{
 	for (size_t i = 0; i < many; i += writers) {
-		accept_group(&j, writers);
-		if (journal_due(&j, false))
-			check(journal_turn(&j, &err));
+		accept_group(&journal, writers);
+		if (journal_due(&journal, false))
+			check(journal_turn(&journal, &err));
 	}
-	journal_close(&j);
 	return many;
 }
 
 static size_t
-settle_and_finish(struct journal *j)
+settle_and_finish(void)
 {
 	struct settled settled;
 	struct queue q;
 	struct message m;
 	size_t done = 0;
 
-	check(journal_turn(j, &err));
+	check(journal_turn(&journal, &err));
 	check(spool_settle(&spool, &settled, &err));
 	check(queue_open(&q, &spool, "home", true, &err));
 	while (queue_next(&q, &m, &err) > 0) {
@@ -141,24 +153,86 @@ settle_and_finish(struct journal *j)
 }
 
 static size_t
-bench_drain(char **args)
+slice_drain(size_t seconds)
 {
-	int64_t until = clock_mono() + strtoll(args[0], NULL, 10) * CLOCK_SECOND;
-	size_t writers = strtoul(args[2], NULL, 10), done = 0;
-	struct journal j = { .spool = &spool };
+	int64_t until = clock_mono() + (int64_t)seconds * CLOCK_SECOND;
+	size_t done = 0;
 
-	make_text(args[1]);
 	while (clock_mono() < until) {
-		accept_group(&j, writers);
-		if (journal_due(&j, false))
-			done += settle_and_finish(&j);
+		accept_group(&journal, writers);
+		if (journal_due(&journal, false))
+			done += settle_and_finish();
 	}
-	done += settle_and_finish(&j);
-	journal_close(&j);
-	return done;
+	return done + settle_and_finish();
 }
 
-static size_t
+/* both in turn */
+
+typedef size_t (*slice)(size_t amount);
+
+static unsigned long
+syncs_so_far(void)
+{
+	static unsigned long (*flush_count)(void);
+	static bool asked;
+
+	if (!asked)
+		*(void **)&flush_count = dlsym(RTLD_DEFAULT, "flush_count");
+	asked = true;
+	return flush_count != NULL ? flush_count() : 0;
+}
+
+static double
+rate(slice run, size_t amount, double *syncs)
+{
+	unsigned long before = syncs_so_far();
+	int64_t began = clock_mono();
+	double done = (double)run(amount);
+
+	*syncs = (double)(syncs_so_far() - before) / done;
+	if (syncfs(spool.dir) < 0)
+		check(err_sys(&err, "syncfs"));
+	return done / ((double)(clock_mono() - began) / CLOCK_SECOND);
+}
+
+static void
+in_turn(char **args, slice ours)
+{
+	size_t rounds = strtoul(args[0], NULL, 10), peers = strtoul(args[1], NULL, 10);
+	size_t amount = strtoul(args[2], NULL, 10);
+	double syncs;
+
+	make_text(args[3]);
+	for (size_t i = 0; i < rounds; i++) {
+		double peer = rate(slice_loop, peers, &syncs), our = rate(ours, amount, &syncs);
+		printf("%.1f %.1f %.4f\n", our, peer, syncs);
+	}
+	journal_close(&journal);
+}
+
+static void
+bench_loop(char **args)
+{
+	in_turn(args, slice_loop);
+}
+
+static void
+bench_accept(char **args)
+{
+	writers = strtoul(args[4], NULL, 10);
+	in_turn(args, slice_accept);
+}
+
+static void
+bench_drain(char **args)
+{
+	writers = strtoul(args[4], NULL, 10);
+	in_turn(args, slice_drain);
+}
+
+/* a long queue */
+
+static void
 bench_fill(char **args)
 {
 	size_t many = strtoul(args[0], NULL, 10), sites = strtoul(args[1], NULL, 10), each = many / sites;
@@ -200,10 +274,9 @@ bench_fill(char **args)
 		str_free(&path);
 		str_free(&head);
 	}
-	return many;
 }
 
-static size_t
+static void
 bench_claim(char **args)
 {
 	struct queue q;
@@ -215,10 +288,9 @@ bench_claim(char **args)
 	if (got > 0)
 		message_close(&m);
 	queue_close(&q);
-	return (size_t)got;
 }
 
-static size_t
+static void
 bench_run(char **args)
 {
 	int status;
@@ -234,21 +306,21 @@ bench_run(char **args)
 		fprintf(stderr, "bench: %s failed\n", args[0]);
 		exit(70);
 	}
-	return 1;
 }
 
 static const struct bench {
 	const char *name;
 	int args;
-	size_t (*run)(char **args);
+	void (*run)(char **args);
+	bool rounds;		/* it prints its own figures */
 	int whose;		/* memory */
 } benches[] = {
-	{ "loop", 2, bench_loop, RUSAGE_SELF },
-	{ "accept", 3, bench_accept, RUSAGE_SELF },
-	{ "drain", 3, bench_drain, RUSAGE_SELF },
-	{ "fill", 2, bench_fill, RUSAGE_SELF },
-	{ "claim", 1, bench_claim, RUSAGE_SELF },
-	{ "run", 1, bench_run, RUSAGE_CHILDREN },
+	{ "loop", 4, bench_loop, true, 0 },
+	{ "accept", 5, bench_accept, true, 0 },
+	{ "drain", 5, bench_drain, true, 0 },
+	{ "fill", 2, bench_fill, false, RUSAGE_SELF },
+	{ "claim", 1, bench_claim, false, RUSAGE_SELF },
+	{ "run", 1, bench_run, false, RUSAGE_CHILDREN },
 };
 
 static void
@@ -256,11 +328,13 @@ measure(const struct bench *bench, char **args)
 {
 	struct rusage usage;
 	int64_t began = clock_mono();
-	double done = (double)bench->run(args);
-	double seconds = (double)(clock_mono() - began) / CLOCK_SECOND;
 
+	bench->run(args);
+	double seconds = (double)(clock_mono() - began) / CLOCK_SECOND;
+	if (bench->rounds)
+		return;
 	getrusage(bench->whose, &usage);
-	printf("%.1f %.4f %ld\n", done / seconds, seconds, usage.ru_maxrss);
+	printf("%.4f %ld\n", seconds, usage.ru_maxrss);
 }
 
 int
