@@ -46,10 +46,12 @@ struct listing {
 };
 
 static int
-list_begin(void *ctx, const struct entry_info *info, const struct envelope *env, struct err *err)
+list_begin(void *ctx, const struct entry_info *info, const struct envelope *env,
+    const struct reader_refused *refused, struct err *err)
 {
 	struct listing *l = ctx;
 
+	(void)refused;
 	(void)err;
 	l->number++;
 	l->bytes = 0;
@@ -222,10 +224,12 @@ cat_text(void *ctx, const char *bytes, size_t len, struct err *err)
 }
 
 static int
-cat_begin(void *ctx, const struct entry_info *info, const struct envelope *env, struct err *err)
+cat_begin(void *ctx, const struct entry_info *info, const struct envelope *env,
+    const struct reader_refused *refused, struct err *err)
 {
 	struct catting *c = ctx;
 
+	(void)refused;
 	(void)info;
 	(void)env;
 	(void)err;

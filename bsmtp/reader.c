@@ -1,10 +1,12 @@
 #include "bsmtp/reader.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/base/log.h"
+#include "lib/mail/utf8.h"
 
 enum { PIECE = 65536 };
 
@@ -18,6 +20,20 @@ keep(struct reader *r, int result, const struct err *err)
 	return result < 0 ? -1 : 0;
 }
 
+/* Old sites know of no parameter: an address beyond ASCII is enough said. */
+static void
+complete(struct reader *r, const struct envelope *env)
+{
+	struct span ignored;
+	bool plain = utf8_is_ascii(str_span(&env->from));
+
+	envelope_copy(&r->env, env);
+	for (size_t i = 0; i < env->rcpts; i++)
+		plain = plain && utf8_is_ascii(str_span(&env->rcpt[i].to));
+	if (!plain && !envelope_arg(str_span(&env->args), "SMTPUTF8", &ignored))
+		str_add_text(&r->env.args, env->args.len > 0 ? " SMTPUTF8" : "SMTPUTF8");
+}
+
 static int
 on_begin(void *ctx, const struct envelope *env, struct err *err)
 {
@@ -28,7 +44,9 @@ on_begin(void *ctx, const struct envelope *env, struct err *err)
 	r->entries += r->said;
 	if (r->hooks->begin == NULL)
 		return 0;
-	return keep(r, r->hooks->begin(r->ctx, r->said ? &r->info : NULL, env, err), err);
+	complete(r, env);
+	r->refused.all = r->mail_reply.len > 0 ? str_c(&r->mail_reply) : NULL;
+	return keep(r, r->hooks->begin(r->ctx, r->said ? &r->info : NULL, &r->env, &r->refused, err), err);
 }
 
 static int
@@ -72,25 +90,99 @@ on_quit(void *ctx)
 	r->quit = true;
 }
 
+static void
+refused_free(struct reader_refused *refused)
+{
+	for (size_t i = 0; i < refused->rcpts; i++) {
+		str_free(&refused->rcpt[i].to);
+		str_free(&refused->rcpt[i].reply);
+	}
+	free(refused->rcpt);
+	*refused = (struct reader_refused){0};
+}
+
+/* Bounded memory, whatever an envelope holds: it must fit an entry. */
+static int
+grow(struct reader *r, size_t bytes, struct err *err)
+{
+	enum { AROUND = 32 };	/* "RCPT TO:<>" and its kind */
+
+	r->head += bytes + AROUND;
+	if (r->head <= ENTRY_HEAD_MAX)
+		return 0;
+	err_set(err, ERR_PERM, "line %llu: an envelope of more than %d bytes", (unsigned long long)r->line,
+	    ENTRY_HEAD_MAX);
+	return keep(r, -1, err);
+}
+
 /* Whom a batch is from and to is its reader's question, not the dialogue's. */
 static int
 on_mail(void *ctx, const struct envelope *env, uint64_t size, struct err *err)
 {
-	(void)ctx;
-	(void)env;
+	struct reader *r = ctx;
+
 	(void)size;
-	(void)err;
-	return 0;
+	refused_free(&r->refused);
+	str_clear(&r->mail_reply);
+	r->head = 0;
+	return grow(r, env->from.len + env->args.len, err);
 }
 
 static int
 on_rcpt(void *ctx, const struct envelope *env, const struct rcpt *rcpt, struct err *err)
 {
-	(void)ctx;
 	(void)env;
-	(void)rcpt;
-	(void)err;
-	return 0;
+	return grow(ctx, rcpt->to.len + rcpt->args.len, err);
+}
+
+/* What stands behind RCPT, as far as an envelope can hold it. */
+static void
+plain_address(struct span text, struct str *out)
+{
+	enum { SHOWN = 500 };
+
+	if (span_begins_case(text, "TO:"))
+		text = span_trim(span_from(text, 3));
+	if (text.len > 0 && text.p[0] == '<')
+		text = span_from(text, 1);
+	const char *end = text.len > 0 ? memchr(text.p, '>', text.len) : NULL;
+	text = span_to(text, end != NULL ? (size_t)(end - text.p) : text.len);
+	for (size_t i = 0; i < text.len && i < SHOWN; i++) {
+		char c = text.p[i];
+		bool fits = c >= ' ' && c < 0x7f && strchr("\"\\<>", c) == NULL;
+		str_add_char(out, fits ? c : '?');
+	}
+}
+
+static void
+add_refused(struct reader *r, struct span args, struct span reply)
+{
+	struct reader_refused *refused = &r->refused;
+
+	refused->rcpt = mem_resize(refused->rcpt, refused->rcpts + 1, sizeof *refused->rcpt);
+	struct refused_rcpt *one = &refused->rcpt[refused->rcpts++];
+	*one = (struct refused_rcpt){0};
+	plain_address(args, &one->to);
+	str_set_span(&one->reply, reply);
+}
+
+static void
+on_bad(void *ctx, bool rcpt, struct span args, const struct err *why)
+{
+	struct reader *r = ctx;
+	struct str reply = {0};
+	struct err err = {0};
+
+	err_reply(why, &reply);
+	str_printf(&reply, " (line %llu of the batch)", (unsigned long long)r->line);
+	if (!rcpt) {
+		refused_free(&r->refused);
+		r->head = 0;
+		str_set_span(&r->mail_reply, str_span(&reply));
+	} else if (grow(r, args.len + reply.len, &err) == 0) {
+		add_refused(r, args, str_span(&reply));
+	}
+	str_free(&reply);
 }
 
 static void
@@ -102,6 +194,7 @@ on_abort(void *ctx)
 static const struct smtp_server_hooks dialogue = {
 	.mail = on_mail, .rcpt = on_rcpt, .abort = on_abort,
 	.begin = on_begin, .body = on_body, .end = on_end, .noop = on_noop, .quit = on_quit,
+	.bad = on_bad,
 };
 
 /* what the dialogue answered */
@@ -405,6 +498,9 @@ reader_free(struct reader *r)
 	trailer_free(&r->trailer);
 	digest_free(&r->digest);
 	entry_info_free(&r->info);
+	envelope_free(&r->env);
+	refused_free(&r->refused);
+	str_free(&r->mail_reply);
 	str_free(&r->first);
 }
 

@@ -14,8 +14,11 @@
  * of which must be true.  A foreign batch
  * (Exim, sendmail, fetchmail, bsmtpd) has none; it may begin with "#! rsmtp",
  * lack HELO and QUIT, end its lines in LF or CRLF, and stand behind another; what does
- * not stand between two messages when it ends was cut.  A refused MAIL, RCPT or DATA refuses the whole batch,
- * because what follows could be a body that is taken for commands.
+ * not stand between two messages when it ends was cut.
+ *
+ * A MAIL or RCPT with a wrong address or parameter concerns its message or its recipient
+ * alone: hook begin is told.  Anything else that is no SMTP refuses the whole batch, because
+ * what follows could be a body that is taken for commands.
  *
  * All in memory and bounded; nothing here opens a file.
  */
@@ -28,9 +31,20 @@
 #include "lib/proto/smtp-server.h"
 #include "spool/entry.h"
 
+/* What of an envelope could not be taken. */
+struct reader_refused {
+	const char *all;	/* the reply to MAIL: nobody gets it; NULL: MAIL was fine */
+	struct refused_rcpt {
+		struct str to;	/* as it stood there, without what no envelope can hold */
+		struct str reply;
+	} *rcpt;
+	size_t rcpts;
+};
+
 struct reader_hooks {	/* each may be NULL, and returns 0 or -1 with *err */
 	int (*begin)(void *ctx, const struct entry_info *info, const struct envelope *env,
-	    struct err *err);	/* info: what the batch says of it; NULL where it says nothing */
+	    const struct reader_refused *refused, struct err *err);
+			/* info: what the batch says of it; NULL where it says nothing */
 	int (*body)(void *ctx, const char *bytes, size_t len, struct err *err);	/* CRLF lines */
 	int (*end)(void *ctx, struct err *err);		/* the message is whole */
 	int (*text)(void *ctx, const char *bytes, size_t len, struct err *err);	/* decoded bytes */
@@ -62,6 +76,10 @@ struct reader {
 	bool in_line, comment, quit, at_proof;	/* at_proof: the last NOOP was a trailer's */
 	bool said;		/* info was said for the next message */
 	struct entry_info info;
+	struct envelope env;	/* of the message, as hook begin gets it */
+	uint64_t head;		/* bytes of the envelope so far */
+	struct str mail_reply;	/* of a MAIL that could not be; empty: it could */
+	struct reader_refused refused;
 	uint64_t messages, entries;	/* all; those with an info of ours */
 	struct err err;		/* a hook's */
 };

@@ -37,6 +37,8 @@ struct smtp_client_work {
 	bool by_chunks;
 	size_t sent, due;
 	size_t accepted;	/* recipients */
+	bool *taken;		/* which of them */
+	size_t next;		/* LMTP: the one whose reply behind the body comes next */
 	struct err refusal;	/* of MAIL, DATA or a chunk: ends the transaction */
 	struct str words;	/* the reply it came with */
 
@@ -382,7 +384,7 @@ greeting_came(struct smtp_client *client)
 		return;
 	}
 	client->work->phase = EHLO;
-	str_printf(&client->out, "EHLO %s\r\n", str_c(&client->work->helo));
+	str_printf(&client->out, "%s %s\r\n", client->lmtp ? "LHLO" : "EHLO", str_c(&client->work->helo));
 }
 
 static void
@@ -420,7 +422,7 @@ hello_came(struct smtp_client *client)
 			read_offers(client);
 		work->phase = IDLE;
 		client->ready = true;
-	} else if (ehlo && work->reply.code >= 500) {
+	} else if (ehlo && work->reply.code >= 500 && !client->lmtp) {
 		work->phase = HELO;
 		str_printf(&client->out, "HELO %s\r\n", str_c(&work->helo));
 	} else {
@@ -437,6 +439,7 @@ rcpt_came(struct smtp_client *client, size_t rcpt)
 
 	if (is_good(client)) {
 		work->accepted++;
+		work->taken[rcpt] = true;
 		return;
 	}
 	if (work->refusal.kind != ERR_NONE)
@@ -477,6 +480,51 @@ end_came(struct smtp_client *client)
 	str_free(&text);
 }
 
+/* RFC 2033 4.2: one reply for each recipient accepted, in the order of RCPT.  True while more
+ * are to come. */
+static bool
+answers_each(struct smtp_client *client)
+{
+	struct smtp_client_work *work = client->work;
+	size_t rcpt = work->next;
+
+	while (rcpt < work->env->rcpts && !work->taken[rcpt])
+		rcpt++;
+	if (!is_good(client) && rcpt < work->env->rcpts) {
+		struct err err = {0};
+		struct str text = {0};
+		reply_err(&work->reply, &err);
+		reply_text(&work->reply, &text);
+		work->hooks->rcpt(work->ctx, rcpt, &err, str_c(&text));
+		str_free(&text);
+	}
+	for (work->next = ++rcpt; rcpt < work->env->rcpts; rcpt++)
+		if (work->taken[rcpt])
+			return true;
+	return false;
+}
+
+/* The reply to the last word of the body; in LMTP the last of them. */
+static void
+body_answered(struct smtp_client *client)
+{
+	struct smtp_client_work *work = client->work;
+	struct err none = {0};
+	struct str text = {0};
+
+	if (!client->lmtp || in_vain(work)) {
+		end_came(client);
+		return;
+	}
+	if (answers_each(client)) {
+		work->due--;
+		return;
+	}
+	reply_text(&work->reply, &text);
+	finish(client, &none, is_good(client) ? str_c(&text) : "");
+	str_free(&text);
+}
+
 static void
 chunk_came(struct smtp_client *client)
 {
@@ -513,7 +561,7 @@ talk_came(struct smtp_client *client)
 	else if (data)
 		data_came(client);
 	else if (work->body == BODY_SENT && work->due == work->sent)
-		end_came(client);
+		body_answered(client);
 	else if (at >= at_body(work))
 		chunk_came(client);
 }
@@ -664,7 +712,9 @@ begin(struct smtp_client *client, const struct envelope *env, uint64_t size)
 	work->size = size;
 	work->by_chunks = client->chunks && (client->offers & OFFER_CHUNKING) != 0;
 	work->sent = work->due = work->open ? AT_RSET : AT_MAIL;
-	work->accepted = 0;
+	work->accepted = work->next = 0;
+	free(work->taken);
+	work->taken = mem_get((env->rcpts > 0 ? env->rcpts : 1) * sizeof *work->taken);
 	work->refusal = (struct err){0};
 	str_clear(&work->words);
 	work->body = BODY_NOT_YET;
@@ -720,6 +770,7 @@ smtp_client_free(struct smtp_client *client)
 		str_free(&work->mail);
 		str_free(&work->words);
 		str_free(&work->piece);
+		free(work->taken);
 		reply_free(&work->reply);
 	}
 	free(work);

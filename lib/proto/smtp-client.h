@@ -17,6 +17,9 @@
  * out, and client.offers tells the caller so that he can answer for it.  A message that
  * cannot go without (SMTPUTF8), or is larger than SIZE, is refused before MAIL.
  *
+ * With client.lmtp set it is LMTP (RFC 2033): LHLO, and behind the body one reply for each
+ * recipient that was accepted; hook rcpt is called for those refused there too.
+ *
  * A body leaves with CRLF line ends and dots stuffed, and a bare CR or LF never does: where
  * hook read brings one, the message is refused (554 5.6.0), and in DATA the connection
  * closes before the end, since SMTP has no other way to take a message back.
@@ -46,6 +49,7 @@ struct smtp_client_hooks {
 struct smtp_client {
 	struct str out;		/* for the caller to send */
 	bool chunks;		/* set by the caller: BDAT where it is offered */
+	bool lmtp;		/* set by the caller, before the first feed */
 	bool ready;		/* greeted, nothing under way: a message may be given */
 	bool closing;		/* send out, then close */
 	bool failed;		/* the session is useless; err says why */

@@ -23,8 +23,10 @@
  *
  * With options.batch LF ends a line too, and DATA's lines reach the hook as CRLF all the
  * same; what BDAT brings stays byte for byte.  Greeting and EHLO may be missing, empty
- * lines are passed over, addresses may lack a domain, NOOP lines go to hook noop, and
- * QUIT starts over rather than closing: batches may stand one behind the other.
+ * lines are passed over, addresses may lack a domain, or SMTPUTF8, NOOP lines go to hook
+ * noop, and QUIT starts over rather than closing: batches may stand one behind the other.
+ * Its writer heard no reply, so with hook bad a MAIL or RCPT that cannot be is told and
+ * passed over: what follows belongs to the message all the same.
  *
  * What the verbs do is in smtp-verb.c, bodies in smtp-body.c, extensions are the rows
  * of smtp-ext.h.
@@ -69,6 +71,10 @@ struct smtp_server_hooks {
 	int (*vrfy)(void *ctx, struct span what, struct err *err);	/* NULL: 252 */
 	void (*noop)(void *ctx, struct span text);	/* batch only; may be NULL */
 	void (*quit)(void *ctx);	/* QUIT was said; may be NULL */
+	void (*bad)(void *ctx, bool rcpt, struct span args, const struct err *err);
+			/* batch only; NULL: it is refused as ever.  args: what stands behind
+			 * MAIL or RCPT.  The message goes on with the sender as far as he
+			 * could be read, else "", and without that recipient */
 };
 
 enum smtp_server_mode { SMTP_COMMANDS, SMTP_DATA, SMTP_CHUNK, SMTP_SWALLOW, SMTP_DEAD };

@@ -57,19 +57,23 @@ verb_helo(struct smtp_server *server, struct span args)
 	hello(server, args, false);
 }
 
-/* Syntax that is wrong: 501 with the code given, unless err knows better. */
-static void
-bad_syntax(struct smtp_server *server, struct err *err, const char *code)
+/* Syntax that is wrong: 501, unless err knows better.  A batch says all of a message, whatever
+ * a part of its envelope is worth: then it is told to the hook, and that was it. */
+static bool
+passed_over(struct smtp_server *server, bool rcpt, struct span args, struct err *err)
 {
 	if (err->reply == 0)
-		err_as_reply(err, 501, err->code[0] != '\0' ? NULL : code);
-	smtp_error_err(server, err);
+		err_as_reply(err, 501, err->code[0] != '\0' ? NULL : rcpt ? "5.1.3" : "5.1.7");
+	if (!server->options.batch || server->hooks->bad == NULL)
+		return false;
+	server->hooks->bad(server->ctx, rcpt, args, err);
+	return true;
 }
 
 static unsigned
 allowed(const struct smtp_server *server, unsigned allow)
 {
-	return server->options.batch ? allow | ADDRESS_BARE : allow;
+	return server->options.batch ? allow | ADDRESS_BARE | ADDRESS_UTF8 : allow;
 }
 
 /* "FROM:<path>" off the front of args; blanks before the path are common. */
@@ -156,8 +160,14 @@ verb_mail(struct smtp_server *server, struct span args)
 
 	server->work->spoilt = SMTP_SPOILT_MAX;	/* until the hook says yes */
 	if (parse_mail(server, args, &err) < 0) {
+		if (passed_over(server, false, args, &err)) {
+			if (!server->env.begun)
+				envelope_from(&server->env, (struct span){0}, (struct span){0});
+			mail_answered(server, 0, &err);
+			return;
+		}
 		envelope_clear(&server->env);
-		bad_syntax(server, &err, "5.1.7");
+		smtp_error_err(server, &err);
 		return;
 	}
 	int result = server->hooks->mail(server->ctx, &server->env, declared_size(&server->env), &err);
@@ -208,8 +218,13 @@ verb_rcpt(struct smtp_server *server, struct span args)
 	struct err err = {0};
 
 	if (parse_rcpt(server, args, &err) < 0) {
+		if (passed_over(server, true, args, &err)) {
+			server->state = SMTP_TO;
+			smtp_reply(server, "250 2.1.5 passed over");
+			return;
+		}
 		excuse_data(server);
-		bad_syntax(server, &err, "5.1.3");
+		smtp_error_err(server, &err);
 		return;
 	}
 	if (most > 0 && server->env.rcpts >= most) {	/* SMTP-07 */

@@ -17,16 +17,25 @@ struct seen {
 };
 
 static int
-on_begin(void *ctx, const struct entry_info *info, const struct envelope *env, struct err *err)
+on_begin(void *ctx, const struct entry_info *info, const struct envelope *env,
+    const struct reader_refused *refused, struct err *err)
 {
 	struct seen *seen = ctx;
+	struct envelope all = {0};
 
 	(void)info;
 	seen->begun++;
 	envelope_mail_line(env, &seen->all);
 	for (size_t i = 0; i < env->rcpts; i++)
 		envelope_rcpt_line(&env->rcpt[i], &seen->all);
-	return entry_check_envelope(env, err);	/* what the spool would say */
+	envelope_copy(&all, env);
+	for (size_t i = 0; i < refused->rcpts; i++)
+		envelope_add(&all, str_span(&refused->rcpt[i].to), (struct span){0});
+	int result = entry_check_envelope(&all, err);	/* what the spool would say */
+	if (result < 0 && refused->rcpts > 0 && entry_check_envelope(env, err) == 0)
+		abort();	/* these were made fit for it */
+	envelope_free(&all);
+	return result;
 }
 
 static int

@@ -20,7 +20,8 @@ struct got {
 };
 
 static int
-on_begin(void *ctx, const struct entry_info *info, const struct envelope *env, struct err *e)
+on_begin(void *ctx, const struct entry_info *info, const struct envelope *env,
+    const struct reader_refused *refused, struct err *e)
 {
 	struct got *got = ctx;
 
@@ -31,6 +32,10 @@ on_begin(void *ctx, const struct entry_info *info, const struct envelope *env, s
 	str_printf(&got->message, "<%.*s>", (int)env->from.len, env->from.len > 0 ? env->from.p : "");
 	for (size_t i = 0; i < env->rcpts; i++)
 		str_printf(&got->message, "%.*s,", (int)env->rcpt[i].to.len, env->rcpt[i].to.p);
+	for (size_t i = 0; i < refused->rcpts; i++)
+		str_printf(&got->message, "!%s=%.9s,", str_c(&refused->rcpt[i].to), str_c(&refused->rcpt[i].reply));
+	if (refused->all != NULL)
+		str_printf(&got->message, "!%.9s", refused->all);
 	str_add_char(&got->message, '|');
 	return 0;
 }
@@ -106,6 +111,15 @@ static const struct { const char *batch, *out; } foreign[] = {
 	{ M R "BDAT 2 LAST\nhiQUIT\n", "<a@x>b@y,|hi;" },
 	{ M R "DATA\nMAIL FROM:<evil@x>\nQUIT\n.\n", "<a@x>b@y,|MAIL FROM:<evil@x>\r\nQUIT\r\n;" },
 	{ M "RCPT TO:<far!b>\nDATA\nhi\n.\n", "<a@x>far!b,|hi\r\n;" },
+	/* only this message, only that recipient */
+	{ "MAIL FROM:a b c\n" R "DATA\nhi\n.\n" M R "DATA\nyo\n.\n", "<>b@y,!501 5.1.7|hi\r\n;<a@x>b@y,|yo\r\n;" },
+	{ "MAIL FROM:<a@x> FOO=1\n" R "DATA\nMAIL FROM:<evil@x>\n.\n", "<a@x>b@y,!555 5.5.4|MAIL FROM:<evil@x>\r\n;" },
+	{ M "RCPT TO:<b@y> FOO=1\nDATA\nhi\n.\n", "<a@x>!b@y=555 5.5.4,|hi\r\n;" },
+	{ M R "RCPT TO:<b b@y>\nRCPT TO:<c@z>\nDATA\nhi\n.\n", "<a@x>b@y,c@z,!b b@y=501 5.1.3,|hi\r\n;" },
+	{ M "RCPT TO:<b b@y>\nBDAT 4\nQUITBDAT 4 LAST\nQUIT" M R "BDAT 2 LAST\nhi",
+	  "<a@x>!b b@y=501 5.1.3,|QUITQUIT;<a@x>b@y,|hi;" },
+	{ M "RCPT TO:<\"x>\nRSET\n" M R "DATA\nhi\n.\n", "<a@x>b@y,|hi\r\n;" },
+	{ "MAIL FROM:<j\303\266rg@x>\nRCPT TO:<\303\274@y>\nDATA\nhi\n.\n", "<j\303\266rg@x>\303\274@y,|hi\r\n;" },
 	/* cut */
 	{ "", "!no message in it" },
 	{ "\n\n", "!no message in it" },
@@ -124,10 +138,8 @@ static const struct { const char *batch, *out; } foreign[] = {
 	{ "hello\n", "!line 1: 500" },
 	{ "From ann Sat Nov 21 18:45:02 2026\n\nhi\n", "!line 1: 500" },
 	{ M R "DATA\nhi\n.\ngarbage\n", "!line 6: 500" },
-	{ "MAIL FROM:a b c\n" R "DATA\nhi\n.\n", "!line 1: 501" },
 	{ R "DATA\nhi\n.\n", "!line 1: 503" },
 	{ M "DATA\nhi\n.\n", "!line 2: 503" },
-	{ M "RCPT TO:<b@y> FOO=1\nDATA\nhi\n.\n", "!line 2: 555" },
 	{ M R "BDAT x LAST\n", "!line 3: 501" },
 	/* ours, and not whole */
 	{ "NOOP mochila=1 id=1 time=2026-11-21T18:45:02Z\n" M R "BDAT 2 LAST\nhi", "!trailer is missing" },
