@@ -18,6 +18,7 @@ static const struct command {
 } commands[] = {
 	{ "pack", pack },
 	{ "unpack", unpack },
+	{ "deliver", deliver_to },
 	{ "list", list },
 	{ "check", check },
 	{ "cat", cat },
@@ -26,7 +27,7 @@ static const struct command {
 
 static const char usage_text[] =
     "bsmtp pack SITE | pack --mbox=FILE|--files FILE... --to=ADDRESS [-o FILE] |\n"
-    "       unpack [FILE] | list [FILE] | check [FILE] | cat [N] [FILE]";
+    "       unpack [--to=SINK] [FILE] | deliver --to=SINK | list [FILE] | check [FILE] | cat [N] [FILE]";
 static const char about_text[] = "Makes batches of mail and takes them apart; see bsmtp(1), batch(5).";
 
 int
@@ -112,11 +113,11 @@ run_command(struct bsmtp *b, const char *codec, int argc, char **argv, struct er
 	if (b->peer != NULL && !settings_site_name(b->peer))
 		return usage(err, "--peer: not a site's name");
 	if (argc == 0)
-		return usage(err, "which of pack, unpack, list, check and cat?");
+		return usage(err, "which of pack, unpack, deliver, list, check and cat?");
 	for (const struct command *c = commands; c->name != NULL; c++)
 		if (strcmp(c->name, argv[0]) == 0)
 			return c->run(b, argc - 1, argv + 1, err);
-	return usage(err, "no such sub-command: it is pack, unpack, list, check or cat");
+	return usage(err, "no such sub-command: it is pack, unpack, deliver, list, check or cat");
 }
 
 static const char *
@@ -142,8 +143,8 @@ main(int argc, char **argv)
 		{ "level", 0, "NAME", "pack: fast, default or metered", OPT_TEXT, &b.level },
 		{ "mbox", 0, "FILE", "pack: the messages of this mailbox (- reads it)", OPT_TEXT, &b.mbox },
 		{ "files", 0, NULL, "pack: the operands are messages, one a file", OPT_FLAG, &b.files },
-		{ "to", 0, "WHERE", "pack: an address, for each recipient; unpack: spool:, smtp:HOST:PORT or "
-		    "maildir:DIR", OPT_LIST, &b.to },
+		{ "to", 0, "WHERE", "pack: an address, for each recipient; unpack, deliver: a sink, spool:, "
+		    "smtp:HOST:PORT, lmtp:HOST:PORT, lmtp:/SOCKET, maildir:DIR or sendmail:PROGRAM", OPT_LIST, &b.to },
 		{ "from", 0, "ADDRESS", "pack: their sender, whatever the input says", OPT_TEXT, &b.from },
 		{ "output", 'o', "FILE", "pack: the batch goes here (- is standard output)", OPT_TEXT, &b.output },
 		{ "json", 0, NULL, "list: as JSON", OPT_FLAG, &b.json },

@@ -5,6 +5,7 @@
  *	label, trailer	what proves it whole		label.h, trailer.h
  *	reader, writer	batch <-> messages		reader.h, writer.h
  *	sink		where messages go		sink.h, sink-*.c
+ *	session		SMTP to a server		session.h
  *	pack, unpack,	the sub-commands		here
  *	list
  *
@@ -28,6 +29,7 @@ struct bsmtp {
 /* The sub-commands: args are their operands. */
 int pack(const struct bsmtp *b, int count, char **args, struct err *err);
 int unpack(const struct bsmtp *b, int count, char **args, struct err *err);
+int deliver_to(const struct bsmtp *b, int count, char **args, struct err *err);
 int list(const struct bsmtp *b, int count, char **args, struct err *err);
 int check(const struct bsmtp *b, int count, char **args, struct err *err);
 int cat(const struct bsmtp *b, int count, char **args, struct err *err);

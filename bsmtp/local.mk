@@ -16,8 +16,11 @@ bsmtp_bsmtp_SOURCES = \
 	%D%/bsmtp.c %D%/bsmtp.h \
 	%D%/list.c \
 	%D%/pack.c \
+	%D%/session.c %D%/session.h \
 	%D%/sink.c %D%/sink.h \
+	%D%/sink-lmtp.c \
 	%D%/sink-maildir.c \
+	%D%/sink-sendmail.c \
 	%D%/sink-smtp.c \
 	%D%/sink-spool.c \
 	%D%/unpack.c

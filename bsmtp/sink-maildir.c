@@ -1,22 +1,37 @@
 /*
- * sink maildir: each message a file in a Maildir.  It is named by the id it has at the
- * peer, where there is one: a batch that comes again after a crash then finds it there.
+ * sink maildir: each message a file in a Maildir.  It is named by its id, so one that was
+ * delivered and not yet noted when we were killed is found there.
  */
 #include "bsmtp/sink.h"
+
+#include <stdlib.h>
 
 #include "spool/maildir.h"
 
 extern const struct sink sink_maildir;
 
+enum { PIECE = 64 << 10 };
+
 struct to_maildir {
 	const struct settings *settings;
-	const char *peer, *where;
+	const char *where;
 };
 
 static int
 check_maildir(const char *where, struct err *err)
 {
 	return where[0] != '\0' ? 0 : err_set(err, ERR_CONFIG, "maildir: which folder?");
+}
+
+static int
+open_maildir(const struct settings *settings, const char *where, void **work, struct err *err)
+{
+	struct to_maildir *to = mem_get(sizeof *to);
+
+	(void)err;
+	*to = (struct to_maildir){ settings, where };
+	*work = to;
+	return 0;
 }
 
 static int
@@ -33,63 +48,60 @@ write_fields(struct maildir *box, const struct entry *entry, struct span rcpt, s
 }
 
 static int
-write_body(struct maildir *box, const struct entry *entry, int fd, struct err *err)
+write_body(struct maildir *box, const struct message *m, struct err *err)
 {
-	char piece[16384];
-	off_t at = entry->body_at, end = at + (off_t)entry->body_len;
+	off_t at = m->entry.body_at, end = at + (off_t)m->entry.body_len;
+	char *piece = mem_get(PIECE);
+	int result = 0;
 
-	while (at < end) {
-		ssize_t got = fs_pread(fd, piece, end - at < (off_t)sizeof piece ? (size_t)(end - at) :
-		    sizeof piece, at, err);
-		if (got <= 0)
-			return got < 0 ? -1 : err_set(err, ERR_TEMP, "the batch became shorter");
-		if (maildir_body(box, piece, (size_t)got, err) < 0)
-			return -1;
+	while (at < end && result == 0) {
+		ssize_t got = fs_pread(m->fd, piece, end - at < PIECE ? (size_t)(end - at) : PIECE, at, err);
+		if (got == 0)
+			err_set(err, ERR_TEMP, "the message became shorter");
+		result = got <= 0 ? -1 : maildir_body(box, piece, (size_t)got, err);
 		at += got;
 	}
-	return 0;
+	free(piece);
+	return result;
 }
 
+/* 0: it is there, now or since an earlier try. */
 static int
-deliver(const struct to_maildir *to, const struct entry *entry, int fd, struct span rcpt,
-    struct err *err)
+deliver(const struct to_maildir *to, struct message *m, struct span rcpt, struct err *err)
 {
 	struct maildir box;
-	struct str folder = {0}, id = {0};
+	struct str folder = {0};
 
-	str_add_span(&id, str_span(&entry->info.peer_id));
-	if (to->peer == NULL || !spool_id_ok(str_c(&id)))
-		str_set_span(&id, str_span(&entry->info.id));
 	int result = maildir_folder(to->settings, to->where, rcpt, &folder, err);
-	if (result == 0 && (result = maildir_open(&box, str_c(&folder), str_c(&id), err)) == 0) {
-		if (write_fields(&box, entry, rcpt, err) < 0 || write_body(&box, entry, fd, err) < 0 ||
+	if (result == 0 && (result = maildir_open(&box, str_c(&folder), str_c(&m->id), err)) == 0) {
+		if (write_fields(&box, &m->entry, rcpt, err) < 0 || write_body(&box, m, err) < 0 ||
 		    maildir_commit(&box, err) < 0)
 			result = -1;
 		maildir_close(&box);
 	}
 	str_free(&folder);
-	str_free(&id);
 	return result < 0 ? -1 : 0;
 }
 
 static int
-one(void *ctx, const struct entry *entry, int fd, struct outcome *outcome, struct err *err)
+send_maildir(void *work, struct message *m, struct err *err)
 {
-	for (size_t i = 0; i < entry->env.rcpts; i++) {
-		if (deliver(ctx, entry, fd, str_span(&entry->env.rcpt[i].to), err) == 0)
+	(void)err;
+	for (size_t i = 0; i < m->entry.env.rcpts; i++) {
+		struct err why = {0};
+		if (m->entry.status[i].state >= RCPT_DONE)
 			continue;
-		outcome[i].kind = err->kind;
-		err_reply(err, &outcome[i].reply);
+		if (deliver(work, m, str_span(&m->entry.env.rcpt[i].to), &why) < 0) {
+			sink_failed(m, i, &why, NULL);
+			continue;
+		}
+		message_rcpt(m, i, RCPT_DONE, "250 2.0.0 delivered");
+		message_report(m, i, DSN_DELIVERED);
 	}
 	return 0;
 }
 
-static int
-to_maildir(struct delivery *d, const char *where, struct err *err)
-{
-	struct to_maildir to = { d->settings, d->peer, where };
-
-	return sink_each(d, one, &to, err);
-}
-
-const struct sink sink_maildir = { "maildir", check_maildir, to_maildir };
+const struct sink sink_maildir = {
+	.name = "maildir", .form = "maildir:DIR", .check = check_maildir,
+	.open = open_maildir, .send = send_maildir, .close = free,
+};

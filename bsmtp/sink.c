@@ -1,11 +1,14 @@
 #include "bsmtp/sink.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 
 #include "lib/base/conf.h"
-#include "spool/seen.h"
+#include "lib/base/log.h"
+#include "spool/route.h"
 
 #define X(name) extern const struct sink sink_##name;
 SINKS(X)
@@ -25,15 +28,29 @@ name_at(const void *list, size_t i)
 	return row[i] != NULL ? row[i]->name : NULL;
 }
 
+static void
+no_such_sink(const char *name, struct err *err)
+{
+	const char *nearest = conf_nearest(name, name_at, sinks);
+	struct str all = {0};
+
+	for (size_t i = 0; sinks[i] != NULL; i++)
+		str_printf(&all, "%s%s", i > 0 ? ", " : "there are ", sinks[i]->form);
+	if (nearest != NULL)
+		err_set(err, ERR_CONFIG, "no sink %.40s:; did you mean %s:?", name, nearest);
+	else
+		err_set(err, ERR_CONFIG, "no sink %.40s:; %s", name, str_c(&all));
+	err_as(err, EX_USAGE, NULL);
+	str_free(&all);
+}
+
 static const struct sink *
 sink_named(const char *name, struct err *err)
 {
 	for (size_t i = 0; sinks[i] != NULL; i++)
 		if (strcmp(sinks[i]->name, name) == 0)
 			return sinks[i];
-	const char *nearest = conf_nearest(name, name_at, sinks);
-	err_set(err, ERR_CONFIG, "no sink %.40s:; %s%s", name, nearest != NULL ? "did you mean " :
-	    "there are spool:, smtp:HOST:PORT and maildir:DIR", nearest != NULL ? nearest : "");
+	no_such_sink(name, err);
 	return NULL;
 }
 
@@ -46,204 +63,176 @@ sink_of(const char *text, const char **where, struct err *err)
 
 	free(name);
 	*where = text[len] == ':' ? text + len + 1 : "";
-	if (sink != NULL && sink->check(*where, err) < 0)
-		return NULL;
-	if (sink == NULL)
-		err_as(err, EX_USAGE, NULL);
-	return sink;
+	if (sink == NULL || sink->check(*where, err) == 0)
+		return sink;
+	return NULL;
 }
 
-/* messages that a sink would not have */
-
-static int
-copy_body(struct arrival *a, int fd, const struct entry *entry, struct err *err)
+void
+sink_folder(const struct sink *sink, const char *where, struct str *folder)
 {
-	char piece[16384];
-	off_t at = entry->body_at;
-	uint64_t left = entry->body_len;
+	route_folder_of(sink->name, where, folder);
+}
 
-	while (left > 0) {
-		ssize_t got = fs_pread(fd, piece, left < sizeof piece ? (size_t)left : sizeof piece, at, err);
-		if (got <= 0)
-			return got < 0 ? -1 : err_set(err, ERR_TEMP, "the batch became shorter");
-		if (arrival_body(a, piece, (size_t)got, err) < 0)
-			return -1;
-		at += got;
-		left -= (uint64_t)got;
+/* one message */
+
+void
+waiting_of(const struct message *m, struct waiting *w)
+{
+	const struct envelope *env = &m->entry.env;
+
+	*w = (struct waiting){ .at = mem_get(env->rcpts * sizeof *w->at) };
+	envelope_from(&w->env, str_span(&env->from), str_span(&env->args));
+	for (size_t i = 0; i < env->rcpts; i++) {
+		if (m->entry.status[i].state >= RCPT_DONE)
+			continue;
+		w->at[w->env.rcpts] = i;
+		envelope_add(&w->env, str_span(&env->rcpt[i].to), str_span(&env->rcpt[i].args));
 	}
-	return 0;
 }
 
-static size_t
-recipients_of(const struct entry *entry, const struct outcome *outcome, enum err_kind kind,
-    struct envelope *env)
+void
+waiting_free(struct waiting *w)
 {
-	envelope_from(env, str_span(&entry->env.from), str_span(&entry->env.args));
-	for (size_t i = 0; i < entry->env.rcpts; i++)
-		if (outcome[i].kind == kind)
-			envelope_add(env, str_span(&entry->env.rcpt[i].to), str_span(&entry->env.rcpt[i].args));
-	return env->rcpts;
+	envelope_free(&w->env);
+	free(w->at);
 }
 
-static int
-add_entry(struct arrival *a, int fd, const struct entry *entry, const struct envelope *env,
-    const struct entry_info *info, struct err *err)
+/* What a person must mend is tried again. */
+void
+sink_failed(struct message *m, size_t rcpt, const struct err *err, const char *reply)
 {
-	return arrival_begin(a, info, env, err) < 0 || copy_body(a, fd, entry, err) < 0 ||
-	    arrival_end(a, err) < 0 ? -1 : 0;
+	struct str made = {0};
+
+	if (reply == NULL || reply[0] == '\0') {
+		err_reply(err, &made);
+		reply = str_c(&made);
+	}
+	message_rcpt(m, rcpt, err->kind == ERR_PERM ? RCPT_FAILED : RCPT_DEFERRED, reply);
+	str_free(&made);
 }
 
-static int
-keep_for_later(struct delivery *d, int fd, const struct entry *entry, const struct envelope *env,
-    struct err *err)
+/* The worst counts; a recipient that was not told of waits. */
+static void
+count_message(const struct message *m, struct sunk *sunk)
 {
-	if (d->kept.fd < 0 && arrival_open(&d->kept, &d->spool, NULL, err) < 0)
-		return -1;
-	if (add_entry(&d->kept, fd, entry, env, &entry->info, err) < 0)
-		return -1;
-	d->later++;
-	return 0;
-}
+	bool later = false, failed = false;
 
-static const char *
-first_reply(const struct entry *entry, struct outcome *outcome, enum err_kind kind)
-{
-	for (size_t i = 0; i < entry->env.rcpts; i++)
-		if (outcome[i].kind == kind)
-			return str_c(&outcome[i].reply);
-	return "";
-}
-
-static int
-hold(struct delivery *d, int fd, const struct entry *entry, const struct envelope *env,
-    const char *reason, struct err *err)
-{
-	struct arrival held;
-
-	if (arrival_open(&held, &d->spool, NULL, err) < 0)
-		return -1;
-	/* An id of its own: the others of this message may wait under the first. */
-	struct entry_info info = entry->info;
-	info.id = (struct str){0};
-	int result = add_entry(&held, fd, entry, env, &info, err);
-	if (result == 0)
-		result = arrival_hold(&held, reason, err);
-	arrival_close(&held);
-	d->held += result == 0;
-	return result;
-}
-
-/* The recipients that did not get it: both kinds may be among them.  Returns how many
- * wait in d->kept, or -1. */
-static int
-keep_failed(struct delivery *d, int fd, const struct entry *entry, struct outcome *outcome,
-    struct err *err)
-{
-	struct envelope later = {0}, refused = {0};
-	int result = 0;
-
-	recipients_of(entry, outcome, ERR_TEMP, &later);
-	recipients_of(entry, outcome, ERR_PERM, &refused);
-	if (later.rcpts > 0)
-		result = keep_for_later(d, fd, entry, &later, err);
-	if (result == 0 && refused.rcpts > 0)
-		result = hold(d, fd, entry, &refused, first_reply(entry, outcome, ERR_PERM), err);
-	d->done += later.rcpts + refused.rcpts < entry->env.rcpts;
-	if (result == 0)
-		result = (int)later.rcpts;
-	envelope_free(&later);
-	envelope_free(&refused);
-	return result;
-}
-
-/* one by one */
-
-static int
-known(struct delivery *d, const struct entry *entry, struct err *err)
-{
-	if (d->peer == NULL || entry->info.peer_id.len == 0)
-		return 0;
-	return seen_has(&d->spool, d->peer, str_span(&entry->info.peer_id), err);
-}
-
-/* Only what is done with: d->kept is not on disk yet, and settle will note it. */
-static int
-note(struct delivery *d, const struct entry *entry, struct err *err)
-{
-	struct span id = str_span(&entry->info.peer_id);
-
-	return d->peer == NULL || id.len == 0 ? 0 : seen_note(&d->spool, d->peer, &id, 1, err);
+	for (size_t i = 0; i < m->entry.env.rcpts; i++) {
+		if (m->entry.status[i].state >= RCPT_DONE)
+			continue;
+		later |= m->fresh[i].at == 0 || m->fresh[i].state < RCPT_DONE;
+		failed |= m->fresh[i].at != 0 && m->fresh[i].state == RCPT_FAILED;
+	}
+	*(later ? &sunk->later : failed ? &sunk->failed : &sunk->done) += 1;
 }
 
 static void
-log_outcomes(struct delivery *d, const struct entry *entry, struct outcome *outcome)
+log_message(const struct message *m, const char *folder)
 {
 	static const char *const words[] = {
-		[ERR_NONE] = "delivered", [ERR_TEMP] = "later", [ERR_PERM] = "held", [ERR_CONFIG] = "later",
+		[RCPT_WAITING] = "later", [RCPT_DEFERRED] = "later",
+		[RCPT_DONE] = "delivered", [RCPT_FAILED] = "refused",
 	};
-	struct str id = {0};
+	struct str id = m->id;
 
-	str_add_span(&id, str_span(&entry->info.id));
-	for (size_t i = 0; i < entry->env.rcpts; i++)
-		spool_event(&d->spool, str_c(&id), "event=%s rcpt=%.*s reply=\"%s\"", words[outcome[i].kind],
-		    (int)entry->env.rcpt[i].to.len, entry->env.rcpt[i].to.p, str_c(&outcome[i].reply));
-	str_free(&id);
+	for (size_t i = 0; i < m->entry.env.rcpts; i++) {
+		struct rcpt_status *fresh = &m->fresh[i];
+		const struct str *to = &m->entry.env.rcpt[i].to;
+		if (fresh->at != 0)
+			spool_event(m->spool, str_c(&id), "event=%s to=%s rcpt=%.*s reply=\"%s\"",
+			    words[fresh->state], folder, (int)to->len, to->p, str_c(&fresh->reply));
+	}
 }
 
 static int
-deliver_entry(struct delivery *d, const struct entry *entry, sink_one *one, void *ctx, struct err *err)
+send_message(const struct sink *sink, void *work, const char *folder, struct message *m,
+    struct sunk *sunk, struct err *err)
 {
-	size_t rcpts = entry->env.rcpts;
-	int fd = d->batch.fd, seen = known(d, entry, err);
+	if (sink->send(work, m, err) < 0)
+		return -1;
+	log_message(m, folder);
+	count_message(m, sunk);
+	return message_settle(m, err);
+}
 
-	if (seen != 0) {
-		d->repeats += seen > 0;
-		return seen > 0 ? 0 : -1;
+/* the queue */
+
+static void
+pause_briefly(void)
+{
+	static const struct timespec tenth = { .tv_nsec = 100 * 1000 * 1000 };
+
+	nanosleep(&tenth, NULL);
+}
+
+/* 1: ours; 0: another is at it and stays at it, and will find what we put there. */
+static int
+open_queue(struct queue *q, const struct spool *spool, const char *folder, struct err *err)
+{
+	for (int tenths = 0; tenths < 100; tenths++) {
+		if (queue_open(q, spool, folder, false, err) == 0)
+			return 1;
+		if (errno != EWOULDBLOCK)
+			return -1;
+		pause_briefly();
 	}
-	struct outcome *outcome = mem_get(rcpts * sizeof *outcome);
-	int result = one(ctx, entry, fd, outcome, err);
-	for (size_t i = 0; i < rcpts; i++)	/* what a person must mend is tried again */
-		if (outcome[i].kind == ERR_CONFIG)
-			outcome[i].kind = ERR_TEMP;
-	if (result == 0) {
-		log_outcomes(d, entry, outcome);
-		int later = keep_failed(d, fd, entry, outcome, err);
-		result = later == 0 ? note(d, entry, err) : later < 0 ? -1 : 0;
+	return 0;
+}
+
+static int
+work_queue(const struct sink *sink, void *work, struct queue *q, struct sunk *sunk, struct err *err)
+{
+	struct message m;
+	int got, result = 0;
+
+	while (result == 0 && (got = queue_next(q, &m, err)) != 0) {
+		if (got < 0)
+			return -1;
+		result = send_message(sink, work, q->site, &m, sunk, err);
+		message_close(&m);
 	}
-	for (size_t i = 0; i < rcpts; i++)
-		str_free(&outcome[i].reply);
-	free(outcome);
 	return result;
 }
 
-static int
-commit_kept(struct delivery *d, struct err *err)
+static void
+note_retry(const struct spool *spool, const char *folder, int result, const struct err *why)
+{
+	struct err ignored;
+
+	if (result == 0)
+		retry_clear(spool, folder);
+	else if (retry_failed(spool, folder, why->text, &ignored) < 0)
+		log_warn("event=retry-lost to=%s why=\"%s\"", folder, ignored.text);
+}
+
+/* Reports were put into in/: now they are routed, or by the next who settles. */
+static void
+settle_reports(const struct spool *spool)
 {
 	struct settled settled;
 	struct err why = {0};
 
-	if (d->kept.fd < 0)
-		return 0;
-	if (arrival_commit(&d->kept, err) < 0)
-		return -1;
-	/* They are safe; that they are not routed yet is for the next who settles. */
-	spool_settle(&d->spool, &settled, &why);
-	spool_ring(&d->spool);
-	return 0;
+	if (spool_settle(spool, &settled, &why) < 0)
+		log_warn("event=unsettled why=\"%s\"", why.text);
+	spool_ring(spool);
 }
 
 int
-sink_each(struct delivery *d, sink_one *one, void *ctx, struct err *err)
+sink_work(const struct sink *sink, void *work, const struct spool *spool, const char *folder,
+    struct sunk *sunk, struct err *err)
 {
-	struct entry entry;
-	off_t at = 0;
-	int got, result = arrival_flush(&d->batch, err);
+	struct queue q;
+	int got = open_queue(&q, spool, folder, err);
 
-	while (result == 0 && (got = entry_read(d->batch.fd, &at, false, &entry, err)) != 0) {
-		if (got < 0)
-			return -1;
-		result = deliver_entry(d, &entry, one, ctx, err);
-		entry_free(&entry);
+	if (got <= 0) {
+		if (got == 0)
+			log_info("event=left to=%s why=\"another process works on it\"", folder);
+		return got;
 	}
-	return result < 0 ? -1 : commit_kept(d, err);
+	int result = work_queue(sink, work, &q, sunk, err);
+	note_retry(spool, folder, result, err);
+	queue_close(&q);
+	settle_reports(spool);
+	return result;
 }

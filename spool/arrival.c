@@ -177,6 +177,12 @@ arrival_end(struct arrival *a, struct err *err)
 	return result;
 }
 
+void
+arrival_states(struct arrival *a, struct span lines)
+{
+	str_add_span(&a->buffer, lines);
+}
+
 int
 arrival_undo(struct arrival *a, struct err *err)
 {

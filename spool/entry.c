@@ -22,6 +22,7 @@ entry_info_free(struct entry_info *info)
 	str_free(&info->client);
 	str_free(&info->peer);
 	str_free(&info->peer_id);
+	str_free(&info->to);
 }
 
 void
@@ -32,6 +33,7 @@ entry_info_copy(struct entry_info *to, const struct entry_info *from)
 	str_set_span(&to->client, str_span(&from->client));
 	str_set_span(&to->peer, str_span(&from->peer));
 	str_set_span(&to->peer_id, str_span(&from->peer_id));
+	str_set_span(&to->to, str_span(&from->to));
 	to->time = from->time;
 	to->grade = from->grade;
 }
@@ -61,6 +63,7 @@ entry_head(const struct entry_info *info, const struct envelope *env, uint64_t b
 	add_word(out, "client", &info->client);
 	add_word(out, "peer", &info->peer);
 	add_word(out, "peer-id", &info->peer_id);
+	add_word(out, "to", &info->to);
 	if (info->grade != 0 && info->grade != 'N')
 		str_printf(out, " grade=%c", info->grade);
 	str_add_char(out, '\n');
@@ -243,7 +246,7 @@ entry_parse_info(struct span line, struct entry_info *info, struct err *err)
 		    (unsigned long long)version, ENTRY_VERSION);
 	struct { const char *name; struct str *to; } words[] = {
 		{ "id", &info->id }, { "from", &info->from }, { "client", &info->client },
-		{ "peer", &info->peer }, { "peer-id", &info->peer_id },
+		{ "peer", &info->peer }, { "peer-id", &info->peer_id }, { "to", &info->to },
 	};
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
 		str_clear(words[i].to);

@@ -34,6 +34,8 @@ struct entry_info {		/* the first line */
 	struct str from;	/* smtp, bsmtp, rmail, sendmail, mbox, dsn */
 	struct str client;	/* address or user it came from; may be empty */
 	struct str peer, peer_id;	/* the site it came from, and its id there; may be empty */
+	struct str to;		/* the folder below out/ that whoever took it has chosen for it; empty:
+				 * [routes] say.  Our own programs set it, nothing from outside does */
 	char grade;		/* 0-9 A-Z a-z, best first; 'N' unless said */
 };
 

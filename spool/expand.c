@@ -67,6 +67,10 @@ route_rcpt(const struct spool *spool, struct entry *entry, size_t i, struct grou
 	struct route_match match = route_find(spool->settings, str_span(&rcpt->to));
 	struct str folder = {0};
 
+	if (route_folder_ok(str_span(&entry->info.to))) {
+		join_group(group_for(groups, entry, TO_OUT, str_span(&entry->info.to)), entry, i);
+		return;
+	}
 	if (match.kind == ROUTE_REJECT) {
 		refuse_rcpt(entry, i, match.rest);
 		return;

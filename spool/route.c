@@ -127,6 +127,17 @@ is_plain(unsigned char c)
 	    (c != '\0' && strchr("._:@+-", c) != NULL);
 }
 
+static void
+add_plain(const char *text, struct str *out)
+{
+	for (const char *c = text; c != NULL && *c != '\0'; c++) {
+		if (is_plain((unsigned char)*c))
+			str_add_char(out, *c);
+		else
+			str_printf(out, "%%%02X", (unsigned char)*c);
+	}
+}
+
 void
 route_folder(const struct route_match *match, struct str *out)
 {
@@ -138,12 +149,27 @@ route_folder(const struct route_match *match, struct str *out)
 	for (const struct kind *kind = kinds; kind->name != NULL; kind++)
 		if (kind->kind == match->kind)
 			str_add_text(out, kind->name);
-	for (const char *c = match->rest; c != NULL && *c != '\0'; c++) {
-		if (is_plain((unsigned char)*c))
-			str_add_char(out, *c);
-		else
-			str_printf(out, "%%%02X", (unsigned char)*c);
+	add_plain(match->rest, out);
+}
+
+void
+route_folder_of(const char *kind, const char *rest, struct str *out)
+{
+	str_printf(out, "%s:", kind);
+	add_plain(rest, out);
+}
+
+bool
+route_folder_ok(struct span folder)
+{
+	bool colon = false;
+
+	for (size_t i = 0; i < folder.len; i++) {
+		colon |= folder.p[i] == ':';
+		if (!is_plain((unsigned char)folder.p[i]) && folder.p[i] != '%')
+			return false;
 	}
+	return colon && folder.p[0] != '.' && folder.p[0] != ':' && folder.len <= 180;
 }
 
 static int

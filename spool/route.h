@@ -23,6 +23,8 @@ struct route_match {
 struct route_match route_find(const struct settings *settings, struct span address);
 struct route_match route_destination(const char *destination);
 void route_folder(const struct route_match *match, struct str *out);
+void route_folder_of(const char *kind, const char *rest, struct str *out);	/* "lmtp", "HOST:PORT" */
+bool route_folder_ok(struct span folder);	/* what that gives, and no path */
 void route_of_folder(const char *folder, struct str *destination);	/* "site:home", "smtp:..." */
 
 #endif

@@ -149,7 +149,7 @@ static const struct conf_row site_rows[] = {
 	ROW("pack", yesno, pack, "yes", "pack what waits for it before a call"),
 	ROW("run-jobs", yesno, run_jobs, "yes", "run its jobs after a call"),
 	ROW("commands", text, commands, "rmail rsmtp rgsmtp rbsmtp rcsmtp rzsmtp", "what its jobs may run here"),
-	ROW("unpack", text, unpack, "spool:", "where its batches go: spool: or smtp:HOST:PORT"),
+	ROW("unpack", text, unpack, "spool:", "where its batches go: spool:, or another sink of bsmtp"),
 	ROW("timeout", seconds, timeout, "5m", "silence after which a call is given up"),
 	ROW("quota", bytes, quota, "0", "no mail is taken while more than that waits for it; 0: none"),
 	ROW("retry-after", own_times, retry_after, "", "as in [spool]; empty: what it says"),

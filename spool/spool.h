@@ -54,6 +54,7 @@ int history_open(const struct spool *spool, unsigned n, struct err *err);	/* 0: 
  *	  arrival_begin(&a, &info, &env, err)	info.id, time, grade are filled in when empty
  *	  arrival_body(&a, bytes, len, err)	any number of times; CRLF lines
  *	  arrival_end(&a, err)			or arrival_undo(&a): as if never begun
+ *	  arrival_states(&a, lines)		behind it, when something is known already
  *	arrival_commit(&a, err)		fsync, rename to in/NAME, fsync in/: accepted
  *	arrival_close(&a)		always; without a commit nothing remains
  *
@@ -84,6 +85,7 @@ int arrival_begin(struct arrival *a, const struct entry_info *info, const struct
     struct err *err);
 int arrival_body(struct arrival *a, const void *bytes, size_t len, struct err *err);
 int arrival_end(struct arrival *a, struct err *err);
+void arrival_states(struct arrival *a, struct span lines);	/* of entry_state_line() */
 int arrival_undo(struct arrival *a, struct err *err);
 int arrival_flush(struct arrival *a, struct err *err);	/* whole entries can be read from fd */
 int arrival_commit(struct arrival *a, struct err *err);

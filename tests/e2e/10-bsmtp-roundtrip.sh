@@ -77,7 +77,14 @@ while test $at_byte -lt "$size"; do
 	at_byte=$((at_byte + 1))
 done
 check "a batch cut at any of its $size bytes is refused with 65" test $refused -eq "$size"
-check "and nothing of it is in the spool" test "$(messages cut/spool/in)$(messages cut/spool/tmp)$(messages cut/spool/hold)" = 000
+check "and nothing of it is in the spool" test "$(messages cut/spool/in)$(messages cut/spool/tmp)" = 00
+kept=0
+for reason in cut/spool/hold/*.reason; do
+	grep -q 'nothing of it was taken' "$reason" || fail "$reason gives no reason"
+	here=$(stat -c %s "${reason%.reason}")
+	head -c "$here" small.gz | cmp -s - "${reason%.reason}" && kept=$((kept + 1))
+done
+check "each is kept in hold/ as it came, with the reason" test $kept,"$(messages cut/spool/hold)" = "$size,$((2 * size))"
 {
 	printf 'MAIL FROM:<a@x>\nRCPT TO:<b@y>\nDATA\n'
 	yes 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' | head -c 100000000

@@ -12,14 +12,14 @@ script() { # NAME LINES
 	# shellcheck disable=SC2059	# the format is the script
 	printf "$greeting$2" >"$1"
 }
-serve() { # SCRIPT: $port
-	start "$1" "$wire" serve "$work/$1.port" "$1"
+serve() { # SCRIPT...: one a connection, at $port
+	start "$1" "$wire" serve "$work/$1.port" "$@"
 	wait_for 10 test -s "$work/$1.port"
 	port=$(cat "$work/$1.port")
 }
 taken='< MAIL FROM:<ann@example.org>\n> 250 ok\n< RCPT\n> 250 ok\n< DATA\n> 354 go\n<.\n> 250 2.0.0 taken\n'
 later='< MAIL\n> 451 4.3.0 not now\n< RCPT\n> 503 5.5.1 no\n< DATA\n> 503 5.5.1 no\n< RSET\n> 250 ok\n'
-never='< MAIL\n> 250 ok\n< RCPT\n> 550 5.1.1 no such mailbox\n< DATA\n> 503 5.5.1 no\n< RSET\n> 250 ok\n'
+never='< MAIL\n> 250 ok\n< RCPT\n> 550 5.1.1 no such mailbox\n< DATA\n> 503 5.5.1 no\n'
 script all "$taken$taken$taken"'< QUIT\n> 221 bye\n'
 script mixed "$taken$later$never"'< QUIT\n> 221 bye\n'
 script vanish "$taken"'< MAIL\n> 250 ok\n< RCPT\n> 250 ok\n< DATA\n> 354 go\n<.\nreset\n'
@@ -46,26 +46,38 @@ check "nothing is left here" test "$(count all.site out),$(count all.site hold),
 check "the same batch again is not sent again, though nobody listens as before" \
     exits 75 at all.site bsmtp unpack --to=smtp:127.0.0.1:1 --peer=hub three.gz
 
+out() { say "$1/spool/out/smtp:127.0.0.1:$port"; }	# SITE: where what waits for the server waits
+
+script one "$taken"'< QUIT\n> 221 bye\n'
+
 site mixed.site
-serve mixed
+serve mixed one
 check "one taken, one later, one never: the batch is done" exits 0 \
     at mixed.site bsmtp unpack --to=smtp:127.0.0.1:"$port" --peer=hub three.gz
-check "the one for later waits in our spool" test "$(count mixed.site out/inner)" -eq 1
-check "it is the second" grep -qr 'Subject: dots' mixed.site/spool/out/inner
-check "the one for never is in hold/" test "$(count mixed.site hold)" -eq 1
-check "it is the third" grep -qar 'Subject: eight-bit' mixed.site/spool/hold
-check "with the server's words" grep -qar 'held reason="550 5.1.1 no such mailbox"' mixed.site/spool/hold
-serve all
-check "the batch again finds nothing to do" exits 0 \
+check "it says so" grep -q 'messages=3 repeats=0 done=1 later=1 failed=1' said
+check "the one for later waits for the server" test "$(spooled "$(out mixed.site)")" -eq 1
+check "it is the second" grep -qr 'Subject: dots' "$(out mixed.site)"
+check "with the server's words" grep -qar 'deferred reply="451 4.3.0 not now"' "$(out mixed.site)"
+check "the sender is told of the one for never" test "$(count mixed.site hold)" -eq 1
+report=$(find mixed.site/spool/hold -type f)
+check "by a report, for which there is no route here" grep -aq '^RCPT TO:<ann@example.org> NOTIFY=NEVER' "$report"
+check "with the server's words" grep -aq '^ *550 5.1.1 no such mailbox' "$report"
+check "and the host that said so" grep -aq 'Remote-MTA: dns; 127.0.0.1' "$report"
+check "the batch again brings nothing, and what waits is sent" exits 0 \
     at mixed.site bsmtp unpack --to=smtp:127.0.0.1:"$port" --peer=hub three.gz
-check "and says so" grep -q 'repeats=3' said
-check "nothing came twice" test "$(count mixed.site out),$(count mixed.site hold)" = 1,1
+check "and says so" grep -q 'repeats=3 done=1 later=0 failed=0' said
+check "nothing came twice, and nothing waits" test "$(count mixed.site out),$(count mixed.site hold)" = 0,1
 
 site vanish.site
-serve vanish
-check "a server that vanishes leaves the rest in our spool" exits 0 \
+serve vanish one one
+check "a server that took one and vanishes is called again for the rest" exits 0 \
     at vanish.site bsmtp unpack --to=smtp:127.0.0.1:"$port" --peer=hub three.gz
-check "the one that was under way too" test "$(count vanish.site out/inner)" -eq 2
+check "the one that was under way waits" test "$(spooled "$(out vanish.site)")" -eq 1
+check "it is the second" grep -qr 'Subject: dots' "$(out vanish.site)"
+check "deliver sends what waits" exits 0 at vanish.site bsmtp deliver --to=smtp:127.0.0.1:"$port"
+check "and says so" grep -q 'event=delivered to=smtp:127.0.0.1:[0-9]* done=1 later=0 failed=0' said
+check "no server: 75" exits 75 at vanish.site bsmtp deliver --to=smtp:127.0.0.1:1
+check "deliver needs to know where" exits 64 at vanish.site bsmtp deliver
 
 site dead.site
 free_port
@@ -77,4 +89,91 @@ check "an address without a port too" exits 78 at dead.site bsmtp unpack --to=sm
 head -c 100 three.gz >cut.gz
 serve all
 check "a cut batch: nothing is sent" exits 65 at dead.site bsmtp unpack --to=smtp:127.0.0.1:"$port" cut.gz
+
+# ---- LMTP: a reply for each recipient ----
+
+printf '%s\n' '> 220 fake' '< LHLO lmtp.site.example' '> 250-fake' '> 250-PIPELINING' '> 250 DSN' \
+    '< MAIL FROM:<ann@example.org>' '> 250 ok' '< RCPT TO:<a@home.example>' '> 250 ok' \
+    '< RCPT TO:<b@home.example>' '> 550 5.1.1 no b' '< RCPT TO:<c@home.example>' '> 250 ok' \
+    '< RCPT TO:<d@home.example>' '> 250 ok' '< DATA' '> 354 go' '<.' \
+    '> 250 2.0.0 a has it' '> 452 4.2.2 c is full' '> 550 5.2.0 d will not' '< QUIT' '> 221 bye' >lmtp
+site lmtp.site
+serve lmtp
+bsmtp pack --files "$mails/plain.eml" --to=a@home.example --to=b@home.example --to=c@home.example \
+    --to=d@home.example -o four.gz
+check "an LMTP server takes it for some" exits 0 at lmtp.site bsmtp unpack --to=lmtp:127.0.0.1:"$port" --peer=hub four.gz
+waits=$(find lmtp.site/spool/out -type f ! -name '.*')
+check "who is full waits, and only he" test "$(grep -a '^RCPT' "$waits")" = 'RCPT TO:<c@home.example>'
+check "with his reply" grep -aq 'rcpt=1 deferred reply="452 4.2.2 c is full"' "$waits"
+check "the two refused are reported" test "$(grep -haic '^Final-Recipient:' lmtp.site/spool/hold/*)" -eq 2
+check "a socket's path that nobody listens on: 75" exits 75 at lmtp.site bsmtp unpack --to=lmtp:"$work/nobody" four.gz
+
+# ---- a sendmail: its exit status ----
+
+cat >taker <<-END
+	#!/bin/sh
+	printf '[%s]' "\$@" >>"$work/taker.args"
+	cat >"$work/taken.mail"
+	exit \$(cat "$work/taker.status")
+END
+chmod 755 taker
+for status in 0 75 71 67; do
+	site send$status.site
+	say $status >taker.status
+	rm -f taker.args
+	check "a sendmail that says $status: the batch is done" exits 0 \
+	    at send$status.site bsmtp unpack --to=sendmail:"$work/taker" --peer=hub four.gz
+	case $status in 0) want=1,0,0 ;; 67) want=0,0,1 ;; *) want=0,1,0 ;; esac
+	check "and that" grep -q "done=${want%%,*} later=$(say $want | cut -d, -f2) failed=${want##*,}" said
+done
+check "it is run with an argument list" test "$(cat taker.args)" = \
+    '[-i][-f][ann@example.org][--][a@home.example][b@home.example][c@home.example][d@home.example]'
+sed 's/\r$//' "$mails/plain.eml" >plain
+check "and gets every byte" came_whole plain taken.mail
+check "one that is not there is for a person" exits 78 at send0.site bsmtp unpack --to=sendmail:/nowhere/sendmail four.gz
+
+# ---- what is wrong in one envelope is its own affair ----
+
+cat >odd <<-END
+	MAIL FROM:<ann@example.org>
+	RCPT TO:<good@home.example>
+	RCPT TO:<b a d@home.example>
+	RCPT TO:<x@home.example> FOO=BAR
+	DATA
+	Subject: one
+
+	one
+	.
+	MAIL FROM: nobody at all
+	RCPT TO:<good@home.example>
+	DATA
+	Subject: two
+
+	MAIL FROM:<evil@example.org>
+	.
+	MAIL FROM:<ann@example.org>
+	RCPT TO:<good@home.example>
+	DATA
+	Subject: three
+
+	$(head -c 3000 /dev/zero | tr '\0' x)
+	.
+	MAIL FROM:<ann@example.org>
+	RCPT TO:<good@home.example>
+	DATA
+	Subject: four
+
+	four
+	.
+END
+site odd.site
+check "a batch with wrong envelopes is taken" exits 0 \
+    at odd.site bsmtp unpack --set spool.max-size=2000 --to=maildir:mail odd
+check "the good messages are delivered to the good recipients" \
+    test "$(grep -h '^Subject' odd.site/mail/new/* | sort | tr '\n' ' ')" = 'Subject: four Subject: one '
+check "two recipients are reported" grep -haq 'RFC822; *b a d@home.example\|rfc822; *b a d@home.example' odd.site/spool/hold/*
+check "so is the message that is too large" grep -haq '552 5.3.4' odd.site/spool/hold/*
+check "the one without a sender is kept" test "$(grep -lar 'Subject: two' odd.site/spool/failed | wc -l)" -eq 1
+check "with what was wrong, and where" grep -qar 'reply="501 5.1.7 .*line 10 of the batch' odd.site/spool/failed
+check "check takes it for whole" exits 0 bsmtp check odd
 finish

@@ -1,0 +1,187 @@
+/*
+ * sink sendmail: each message to a sendmail-compatible program, which is run once for each
+ * of them, with an argument list and no shell:
+ *
+ *	PROGRAM -i -f SENDER -- RECIPIENT...
+ *
+ * Its exit status speaks for all recipients: 0 has them, 75 is later, any other is refused.
+ * Of -N, -R and -V nothing is said: to Exim the first means "deliver nothing".  So who asked
+ * to be told of success is told that the message was passed on.
+ */
+#include "bsmtp/sink.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "lib/base/child.h"
+#include "lib/base/opt.h"
+
+extern const struct sink sink_sendmail;
+
+enum { PIECE = 64 << 10, CHILD_SECONDS = 1800, ARGS_MAX = 64 << 10 };
+
+static int
+check_sendmail(const char *where, struct err *err)
+{
+	return where[0] == '/' ? 0 :
+	    err_set(err, ERR_CONFIG, "sendmail:%.200s: a program is named by its whole path", where);
+}
+
+static int
+open_sendmail(const struct settings *settings, const char *where, void **work, struct err *err)
+{
+	(void)settings;
+	if (access(where, F_OK) < 0) {
+		err_sys(err, "sendmail:%.200s", where);
+		err->kind = ERR_CONFIG;
+		return -1;
+	}
+	*work = mem_text(where);
+	return 0;
+}
+
+/* CRLF becomes LF, as on every pipe to a sendmail; a CR alone stays one.  *cr: the last
+ * piece ended in a CR that is not in out yet. */
+static void
+to_lf(struct span in, bool *cr, struct str *out)
+{
+	for (size_t i = 0; i < in.len; i++) {
+		if (*cr && in.p[i] != '\n')
+			str_add_char(out, '\r');
+		*cr = in.p[i] == '\r';
+		if (!*cr)
+			str_add_char(out, in.p[i]);
+	}
+}
+
+static int
+feed_body(const struct message *m, int fd, struct err *err)
+{
+	off_t at = m->entry.body_at, end = at + (off_t)m->entry.body_len;
+	char *piece = mem_get(PIECE);
+	struct str lines = {0};
+	bool cr = false;
+	int result = 0;
+
+	while (at < end && result == 0) {
+		ssize_t got = fs_pread(m->fd, piece, end - at < PIECE ? (size_t)(end - at) : PIECE, at, err);
+		if (got == 0)
+			err_set(err, ERR_TEMP, "the message became shorter");
+		if (got <= 0) {
+			result = -1;
+			break;
+		}
+		str_clear(&lines);
+		to_lf((struct span){ piece, (size_t)got }, &cr, &lines);
+		result = fs_write(fd, lines.p, lines.len, err);
+		at += got;
+	}
+	if (result == 0 && cr)
+		result = fs_write(fd, "\r", 1, err);
+	str_free(&lines);
+	free(piece);
+	return result;
+}
+
+static int
+start_program(const struct child *with, int *to, struct err *err)
+{
+	struct child child = *with;
+	int pipe_fd[2];
+
+	if (pipe2(pipe_fd, O_CLOEXEC) < 0)
+		return err_sys(err, "pipe");
+	child.in = pipe_fd[0];
+	pid_t pid = child_start(&child, err);
+	close(pipe_fd[0]);
+	*to = pipe_fd[1];
+	if (pid < 0)
+		close(pipe_fd[1]);
+	return pid;
+}
+
+/* 0, or the program's refusal. */
+static int
+run_program(const struct child *child, struct message *m, struct err *err)
+{
+	struct err unread = {0};
+	int to, status;
+	pid_t pid = start_program(child, &to, err);
+
+	if (pid < 0)
+		return -1;
+	int written = message_still_there(m) ? feed_body(m, to, &unread) :
+	    err_set(&unread, ERR_TEMP, "it was moved away");
+	close(to);
+	if (child_wait(pid, CHILD_SECONDS, &status, err) < 0)
+		return -1;
+	child_status(status, child->argv[0], err);
+	if (status == EX_OSERR)		/* its host's trouble, not the message's */
+		err->kind = ERR_TEMP;
+	/* One that ends early tells why by its status, not by our broken pipe. */
+	if (status == 0 && written < 0)
+		*err = unread;
+	return status == 0 && written == 0 ? 0 : -1;
+}
+
+static void
+told(struct message *m, const struct waiting *w, size_t from, size_t to, const struct err *err)
+{
+	for (size_t i = from; i < to; i++) {
+		if (err != NULL) {
+			sink_failed(m, w->at[i], err, NULL);
+			continue;
+		}
+		message_rcpt(m, w->at[i], RCPT_DONE, "250 2.0.0 taken by the program");
+		message_report(m, w->at[i], DSN_RELAYED);
+	}
+}
+
+/* As many recipients as an argument list bears; *next is the first that is left. */
+static int
+send_some(const char *program, struct message *m, struct waiting *w, size_t *next, struct err *err)
+{
+	struct opt_list argv = {0};
+	size_t bytes = 0;
+
+	opt_list_add(&argv, program);
+	opt_list_add(&argv, "-i");
+	opt_list_add(&argv, "-f");
+	opt_list_add(&argv, w->env.from.len > 0 ? str_c(&w->env.from) : "<>");
+	opt_list_add(&argv, "--");
+	for (; *next < w->env.rcpts && bytes < ARGS_MAX; (*next)++) {
+		opt_list_add(&argv, str_c(&w->env.rcpt[*next].to));
+		bytes += w->env.rcpt[*next].to.len + 1;
+	}
+	opt_list_add(&argv, NULL);
+	struct child child = { .argv = argv.text, .out = -1, .errors = STDERR_FILENO };
+	int result = run_program(&child, m, err);
+	opt_list_free(&argv);
+	return result;
+}
+
+static int
+send_sendmail(void *work, struct message *m, struct err *err)
+{
+	struct waiting w;
+	size_t next = 0;
+
+	(void)err;
+	waiting_of(m, &w);
+	while (next < w.env.rcpts) {
+		struct err why = {0};
+		size_t first = next;
+		int result = send_some(work, m, &w, &next, &why);
+		told(m, &w, first, next, result < 0 ? &why : NULL);
+	}
+	waiting_free(&w);
+	return 0;
+}
+
+const struct sink sink_sendmail = {
+	.name = "sendmail", .form = "sendmail:PROGRAM", .check = check_sendmail,
+	.open = open_sendmail, .send = send_sendmail, .close = free,
+};
