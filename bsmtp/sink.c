@@ -8,6 +8,7 @@
 
 #include "lib/base/conf.h"
 #include "lib/base/log.h"
+#include "spool/retry.h"
 #include "spool/route.h"
 
 #define X(name) extern const struct sink sink_##name;
