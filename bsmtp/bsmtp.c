@@ -148,6 +148,7 @@ main(int argc, char **argv)
 		{ "from", 0, "ADDRESS", "pack: their sender, whatever the input says", OPT_TEXT, &b.from },
 		{ "output", 'o', "FILE", "pack: the batch goes here (- is standard output)", OPT_TEXT, &b.output },
 		{ "json", 0, NULL, "list: as JSON", OPT_FLAG, &b.json },
+		{ "frame", 0, NULL, "cat: what stands behind the label, as it is", OPT_FLAG, &b.frame },
 		SETTINGS_OPTS(&args),
 		{0},
 	};

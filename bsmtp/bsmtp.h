@@ -23,7 +23,7 @@ struct bsmtp {
 	const char *peer;		/* who vouches for the batch; NULL: nobody does */
 	const char *mbox, *from, *output, *level;
 	struct opt_list to;		/* pack: addresses; unpack: a sink */
-	bool files, json;
+	bool files, json, frame;
 };
 
 /* The sub-commands: args are their operands. */

@@ -1,6 +1,7 @@
 /* list, check, cat: looks into a batch, and promises nothing. */
 #include "bsmtp/bsmtp.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 #include "bsmtp/reader.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+
+enum { PIECE = 65536 };
 
 static int
 look(const struct bsmtp *b, const char *name, const struct reader_hooks *hooks, void *ctx,
@@ -245,6 +248,55 @@ cat_body(void *ctx, const char *bytes, size_t len, struct err *err)
 	return c->wanted == c->number ? fs_write(STDOUT_FILENO, bytes, len, err) : 0;
 }
 
+/* At most max bytes more, and less only at the end. */
+static int
+read_some(int fd, size_t max, struct str *out, struct err *err)
+{
+	for (size_t end = out->len + max; out->len < end; ) {
+		ssize_t got = read(fd, str_room(out, end - out->len), end - out->len);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return err_sys(err, "reading the batch");
+		if (got == 0)
+			return 0;
+		out->len += (size_t)got;
+	}
+	return 0;
+}
+
+/* What stands behind the label, as it is: for other tools.  All of it where there is none. */
+static int
+cat_frame(int fd, struct err *err)
+{
+	struct str piece = {0};
+	int result = read_some(fd, LABEL_MAX, &piece, err);
+	struct span first = str_span(&piece), line;
+
+	if (result == 0 && label_begins(first) && span_cut(&first, '\n', &line))
+		str_cut(&piece, line.len + 1);
+	while (result == 0 && piece.len > 0) {
+		result = print(&piece, err);
+		str_clear(&piece);
+		if (result == 0)
+			result = read_some(fd, PIECE, &piece, err);
+	}
+	str_free(&piece);
+	return result;
+}
+
+static int
+cat_frame_of(const struct bsmtp *b, const char *name, struct err *err)
+{
+	int fd = open_batch(b, name, err);
+
+	if (fd < 0)
+		return -1;
+	int result = cat_frame(fd, err);
+	close_batch(fd);
+	return result;
+}
+
 int
 cat(const struct bsmtp *b, int count, char **args, struct err *err)
 {
@@ -252,6 +304,9 @@ cat(const struct bsmtp *b, int count, char **args, struct err *err)
 	struct catting c = {0};
 	uint64_t messages;
 
+	if (b->frame)
+		return count <= 1 ? cat_frame_of(b, count > 0 ? args[0] : NULL, err) :
+		    usage(err, "cat: one batch at a time");
 	if (count > 0 && span_number(span_of(args[0]), UINT32_MAX, &c.wanted) == 0) {
 		if (c.wanted == 0)
 			return usage(err, "cat: messages are counted from 1");

@@ -5,7 +5,9 @@ bsmtp_libbatch_a_SOURCES = \
 	%D%/codec-gz.c \
 	%D%/codec-none.c \
 	%D%/codec-zstd.c \
+	%D%/dictionary.c %D%/dictionary.h \
 	%D%/label.c %D%/label.h \
+	%D%/plain.c %D%/plain.h \
 	%D%/reader.c %D%/reader.h \
 	%D%/trailer.c %D%/trailer.h \
 	%D%/writer.c %D%/writer.h
@@ -25,6 +27,10 @@ bsmtp_bsmtp_SOURCES = \
 	%D%/sink-spool.c \
 	%D%/unpack.c
 bsmtp_bsmtp_LDADD = $(BATCH_LIBS) $(JANSSON_LIBS)
+
+# What `zstd` is packed against at first; scripts/train-dictionary makes it.
+dist_pkgdata_DATA += %D%/dictionary/mail-1.dict
+EXTRA_DIST += %D%/dictionary/PROVENANCE %D%/dictionary/today.mbox
 
 # The commands that UUCP runs: the codec's, and the one that sees it by itself.
 ALIASES += bsmtp:rsmtp bsmtp:rgsmtp bsmtp:rbsmtp bsmtp:rzsmtp

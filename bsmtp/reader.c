@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bsmtp/dictionary.h"
 #include "lib/base/log.h"
 #include "lib/mail/utf8.h"
 
@@ -320,8 +321,6 @@ take_labelled(void *ctx, const void *bytes, size_t len, struct err *err)
 {
 	struct reader *r = ctx;
 
-	if (r->hooks->travelled != NULL && r->hooks->travelled(r->ctx, bytes, len, err) < 0)
-		return -1;
 	r->raw += len;
 	if (r->raw > r->label.len)
 		return err_set(err, ERR_PERM, "altered: it holds more than the %llu bytes its label says",
@@ -330,13 +329,32 @@ take_labelled(void *ctx, const void *bytes, size_t len, struct err *err)
 	return take_text(r, bytes, len, err);
 }
 
+static int
+take_travelled(void *ctx, const void *bytes, size_t len, struct err *err)
+{
+	struct reader *r = ctx;
+
+	if (r->hooks->travelled != NULL && r->hooks->travelled(r->ctx, bytes, len, err) < 0)
+		return -1;
+	return plain_feed(&r->plain, bytes, len, err);
+}
+
 /* the label */
 
-/* Each byte that travels is worth one delivered, or half of one. */
+/* Each byte that travels is worth one delivered, or half of one (plain.h). */
 static uint64_t
 most_travelled(uint64_t len)
 {
 	return len < UINT64_MAX / 2 - 1024 ? 2 * len + 1024 : UINT64_MAX;
+}
+
+static int
+find_dictionary(struct reader *r, struct codec_setup *setup, struct err *err)
+{
+	if (r->label.dictionary > 0 && dictionary_load(r->label.dictionary, &r->dictionary, err) < 0)
+		return -1;
+	setup->dictionary = str_span(&r->dictionary);
+	return 0;
 }
 
 static int
@@ -368,7 +386,7 @@ take_label(struct reader *r, struct codec_setup *setup, struct err *err)
 	r->codec = r->label.codec;
 	setup->max = most_travelled(r->label.len);
 	str_cut(&r->first, line.len + 1);
-	return find_history(r, setup, err);
+	return find_dictionary(r, setup, err) < 0 ? -1 : find_history(r, setup, err);
 }
 
 /* the whole */
@@ -386,6 +404,7 @@ reader_start(struct reader *r, const struct codec *codec, uint64_t max,
 	smtp_server_feed(&r->server, "EHLO batch\r\n", 12);
 	str_clear(&r->server.out);
 	trailer_start(&r->trailer);
+	plain_start(&r->plain, CODEC_UNPACK, take_labelled, r);
 	digest_start(&r->digest);
 }
 
@@ -415,7 +434,7 @@ start_decoding(struct reader *r, struct err *err)
 	if (r->codec == NULL)
 		r->codec = codec_of_magic(str_span(&r->first));
 	if (codec_start(&r->decode, r->codec, CODEC_UNPACK, &setup,
-	    r->labelled ? take_labelled : take_unlabelled, r, err) < 0)
+	    r->labelled ? take_travelled : take_unlabelled, r, err) < 0)
 		return -1;
 	return codec_feed(&r->decode, r->first.p, r->first.len, err);
 }
@@ -485,7 +504,7 @@ reader_end(struct reader *r, struct err *err)
 {
 	if (!r->decoding && start_decoding(r, err) < 0)
 		return -1;
-	if (codec_end(&r->decode, err) < 0 || check_whole(r, err) < 0)
+	if (codec_end(&r->decode, err) < 0 || plain_end(&r->plain, err) < 0 || check_whole(r, err) < 0)
 		return -1;
 	return r->labelled ? check_label(r, err) : check_trailer(r, err);
 }
@@ -495,6 +514,7 @@ reader_free(struct reader *r)
 {
 	smtp_server_free(&r->server);
 	codec_free(&r->decode);
+	plain_free(&r->plain);
 	trailer_free(&r->trailer);
 	digest_free(&r->digest);
 	entry_info_free(&r->info);
@@ -502,6 +522,7 @@ reader_free(struct reader *r)
 	refused_free(&r->refused);
 	str_free(&r->mail_reply);
 	str_free(&r->first);
+	str_free(&r->dictionary);
 }
 
 int

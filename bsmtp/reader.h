@@ -27,6 +27,7 @@
 
 #include "bsmtp/codec.h"
 #include "bsmtp/label.h"
+#include "bsmtp/plain.h"
 #include "bsmtp/trailer.h"
 #include "lib/proto/smtp-server.h"
 #include "spool/entry.h"
@@ -63,10 +64,12 @@ struct reader {
 	struct str first;	/* held until the codec can be told */
 	bool decoding;
 	struct codec_stream decode;
+	struct plain plain;		/* behind it, when labelled */
 	struct smtp_server server;
 	struct trailer trailer;
 	bool labelled;
 	struct label label;		/* when labelled */
+	struct str dictionary;		/* that it names */
 	struct digest digest;		/* of what is delivered, which the label vouches for */
 	uint64_t raw;
 	unsigned char sum[DIGEST_SIZE];	/* that digest, once reader_end() was 0 */

@@ -4,8 +4,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bsmtp/dictionary.h"
 #include "bsmtp/trailer.h"
 #include "lib/base/fs.h"
+#include "lib/base/log.h"
 
 enum { PIECE = 65536 };
 
@@ -18,16 +20,44 @@ write_packed(void *ctx, const void *bytes, size_t len, struct err *err)
 	return fs_write(w->scratch >= 0 ? w->scratch : w->fd, bytes, len, err);
 }
 
+static int
+pack_travelling(void *ctx, const void *bytes, size_t len, struct err *err)
+{
+	struct writer *w = ctx;
+
+	return codec_feed(&w->pack, bytes, len, err);
+}
+
+/* A site that has lost its own packs against nothing, which everybody can read. */
+static void
+choose_dictionary(struct writer *w)
+{
+	struct err err = {0};
+
+	if (w->label.codec->alone || w->label.has_ref)
+		return;
+	if (dictionary_load(DICTIONARY_VERSION, &w->dictionary, &err) == 0)
+		w->label.dictionary = DICTIONARY_VERSION;
+	else
+		log_warn("event=no-dictionary why=\"%s\"", err.text);
+}
+
 int
 writer_start(struct writer *w, const struct codec *codec, const struct writer_setup *setup, int fd,
     struct err *err)
 {
+	struct codec_setup pack = setup->pack;
+
 	*w = (struct writer){ .fd = fd, .scratch = -1, .label = setup->label };
 	w->label.codec = codec;
 	digest_start(&w->digest);
 	if (codec->label != NULL && (w->scratch = fs_scratch(setup->scratch, ".", err)) < 0)
 		return -1;
-	return codec_start(&w->pack, codec, CODEC_PACK, &setup->pack, write_packed, w, err);
+	if (codec->label != NULL)
+		choose_dictionary(w);
+	plain_start(&w->plain, CODEC_PACK, pack_travelling, w);
+	pack.dictionary = str_span(&w->dictionary);
+	return codec_start(&w->pack, codec, CODEC_PACK, &pack, write_packed, w, err);
 }
 
 int
@@ -35,7 +65,7 @@ writer_body(struct writer *w, const void *bytes, size_t len, struct err *err)
 {
 	digest_add(&w->digest, bytes, len);
 	w->raw += len;
-	return codec_feed(&w->pack, bytes, len, err);
+	return w->scratch >= 0 ? plain_feed(&w->plain, bytes, len, err) : codec_feed(&w->pack, bytes, len, err);
 }
 
 int
@@ -123,14 +153,18 @@ writer_end(struct writer *w, struct err *err)
 	digest_peek(&w->digest, w->sum);
 	if (w->scratch < 0)
 		return end_in_trailer(w, err);
-	return codec_end(&w->pack, err) < 0 ? -1 : put_label_on(w, err);
+	if (plain_end(&w->plain, err) < 0 || codec_end(&w->pack, err) < 0)
+		return -1;
+	return put_label_on(w, err);
 }
 
 void
 writer_free(struct writer *w)
 {
+	plain_free(&w->plain);
 	codec_free(&w->pack);
 	digest_free(&w->digest);
+	str_free(&w->dictionary);
 	if (w->scratch >= 0)
 		close(w->scratch);
 	w->scratch = -1;

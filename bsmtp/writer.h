@@ -22,6 +22,7 @@
 
 #include "bsmtp/codec.h"
 #include "bsmtp/label.h"
+#include "bsmtp/plain.h"
 #include "lib/base/digest.h"
 #include "spool/entry.h"
 
@@ -34,7 +35,9 @@ struct writer_setup {
 struct writer {
 	int fd, scratch;	/* scratch: the frame that waits for its label, or -1 */
 	struct codec_stream pack;
+	struct plain plain;	/* in front of it, where there is a label */
 	struct label label;
+	struct str dictionary;
 	struct digest digest;	/* of all entry bytes so far */
 	uint64_t raw, packed;	/* bytes before and behind the codec, all told */
 	uint64_t count;		/* entries begun */

@@ -191,6 +191,7 @@ stage_programs() {
 		*) ln -sf "$build/$stage_at" "$1/${stage_at##*/}" ;;
 		esac
 	done
+	cp -f "$top"/bsmtp/dictionary/*.dict "$1"
 	MOCHILA_LIBEXEC=$1 PATH=$1:$PATH
 	export MOCHILA_LIBEXEC PATH
 }

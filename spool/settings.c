@@ -547,3 +547,10 @@ settings_program(const char *name, struct str *out)
 	const char *said = getenv("MOCHILA_LIBEXEC");
 	str_printf(out, "%s/%s", said != NULL && said[0] == '/' ? said : LIBEXECDIR, name);
 }
+
+void
+settings_shipped(const char *name, struct str *out)
+{
+	const char *said = getenv("MOCHILA_LIBEXEC");
+	str_printf(out, "%s/%s", said != NULL && said[0] == '/' ? said : PKGDATADIR, name);
+}

@@ -139,6 +139,8 @@ void settings_path(const struct settings *settings, const char *path, struct str
 /* The whole path of one of our own programs that are not on PATH (bsmtp, rmail, uuxqt,
  * uucico-ssh ...): in $MOCHILA_LIBEXEC, else where make install put them. */
 void settings_program(const char *name, struct str *out);
+/* The same for a file that is shipped with them (the dictionaries of bsmtp). */
+void settings_shipped(const char *name, struct str *out);
 
 /* True for a name fit to be a site and a folder: 1-40 of [A-Za-z0-9._-], not
  * beginning with a dot or dash. */

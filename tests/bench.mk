@@ -3,6 +3,10 @@ noinst_PROGRAMS += tests/bench/spool
 tests_bench_spool_SOURCES = %D%/bench/spool.c
 tests_bench_spool_LDADD = $(SPOOL_LIBS)
 
+noinst_PROGRAMS += tests/bench/wire
+tests_bench_wire_SOURCES = %D%/bench/wire.c
+tests_bench_wire_LDADD = $(BATCH_LIBS)
+
 check_DATA += tests/bench/flush.so
 CLEANFILES += tests/bench/flush.so
 EXTRA_DIST += %D%/bench/flush.c

@@ -33,15 +33,24 @@ tests_unit_batch_SOURCES = %D%/unit/batch.c %D%/unit/unit.h
 tests_unit_batch_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_batch_LDADD = $(BATCH_LIBS) $(CHECK_LIBS)
 
+check_PROGRAMS += tests/unit/plain
+tests_unit_plain_SOURCES = %D%/unit/plain.c %D%/unit/unit.h
+tests_unit_plain_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_plain_LDADD = $(BATCH_LIBS) $(CHECK_LIBS)
+
 dist_check_SCRIPTS += %D%/e2e/10-bsmtp-roundtrip.sh %D%/e2e/11-bsmtp-peers.sh %D%/e2e/12-bsmtp-smtp.sh \
 	%D%/crash/batch-faults.sh
 
 if FUZZERS
-noinst_PROGRAMS += tests/fuzz/batch
+noinst_PROGRAMS += tests/fuzz/batch tests/fuzz/plain
 else
-check_PROGRAMS += tests/fuzz/batch
+check_PROGRAMS += tests/fuzz/batch tests/fuzz/plain
 endif
 tests_fuzz_batch_SOURCES = %D%/fuzz/batch.c
 tests_fuzz_batch_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_batch_LDADD = $(FUZZ_REPLAY) $(BATCH_LIBS)
 EXTRA_DIST += %D%/fuzz/batch.dict %D%/fuzz/seeds/batch
+tests_fuzz_plain_SOURCES = %D%/fuzz/plain.c
+tests_fuzz_plain_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_plain_LDADD = $(FUZZ_REPLAY) $(BATCH_LIBS)
+EXTRA_DIST += %D%/fuzz/plain.dict %D%/fuzz/seeds/plain

@@ -332,6 +332,7 @@ static const struct { const char *count, *len, *sum, *more, *why; } lies[] = {
 	{ NULL, "18446744073709551615", NULL, "", "taken here" },
 	{ NULL, NULL, "AAAAAAAAAAAAAAAA", "", "vouches for" },
 	{ NULL, NULL, NULL, " ref=7:CapsMdLk9YA", "commit 7 of a history that is not here" },
+	{ NULL, NULL, NULL, " dict=4294967295", "dictionary 4294967295" },
 	{ NULL, NULL, NULL, " new=7", "words" },
 };
 
@@ -377,6 +378,73 @@ START_TEST(a_newer_batch_waits_for_a_newer_mochila)
 	ck_assert_int_eq(err_exit(&err), 78);
 	ck_assert_uint_eq(got.begun, 0);
 	got_free(&got);
+}
+END_TEST
+
+/* the dictionary: where MOCHILA_LIBEXEC says, or not */
+
+static void
+ship(const char *below)
+{
+	const char *top = getenv("srcdir");
+	char here[512];
+	struct str path = {0};
+
+	if (top == NULL || top[0] != '/')
+		str_printf(&path, "%s/", getcwd(here, sizeof here));
+	str_printf(&path, "%s/%s", top != NULL ? top : ".", below);
+	setenv("MOCHILA_LIBEXEC", str_c(&path), 1);
+	str_free(&path);
+}
+
+START_TEST(a_dictionary_is_read_by_those_who_have_it)
+{
+	struct str batch = {0}, alone = {0}, want = {0};
+	struct got got;
+
+	ship("bsmtp/dictionary");
+	write_batch(codec_named("zstd", &err), &batch);
+	write_batch(codec_named("zstd-plain", &err), &alone);
+	ck_assert_ptr_nonnull(strstr(str_c(&batch), " dict=1\n"));
+	ck_assert_uint_lt(batch.len + 50, alone.len);
+	expected(&want);
+	ck_assert_msg(read_in_steps(str_span(&batch), NULL, 100, &got) == 0, "%s", err.text);
+	ck_assert_str_eq(str_c(&got.text), str_c(&want));
+	got_free(&got);
+	ship("tests");
+	ck_assert_int_eq(read_in_steps(str_span(&batch), NULL, 100, &got), -1);
+	ck_assert_int_eq(err_exit(&err), 75);
+	ck_assert_ptr_nonnull(strstr(err.text, "must pack it again with codec zstd-plain"));
+	got_free(&got);
+	/* Who has lost it can still send. */
+	str_clear(&batch);
+	write_batch(codec_named("zstd", &err), &batch);
+	ck_assert_ptr_null(strstr(str_c(&batch), "dict="));
+	ck_assert_int_eq(read_in_steps(str_span(&batch), NULL, 100, &got), 0);
+	got_free(&got);
+	str_free(&batch);
+	str_free(&alone);
+	str_free(&want);
+}
+END_TEST
+
+START_TEST(a_dictionary_that_was_never_shipped_is_asked_for)
+{
+	struct str batch = {0}, forged = {0};
+	struct got got;
+
+	ship("bsmtp/dictionary");
+	write_batch(codec_named("zstd", &err), &batch);
+	const char *at = strstr(str_c(&batch), "dict=1");
+	str_add(&forged, batch.p, (size_t)(at - batch.p));
+	str_add_text(&forged, "dict=77");
+	str_add_text(&forged, at + 6);	/* a frame may hold NUL: what is left does not matter */
+	ck_assert_int_eq(read_in_steps(str_span(&forged), NULL, 100, &got), -1);
+	ck_assert_int_eq(err_exit(&err), 75);
+	ck_assert_ptr_nonnull(strstr(err.text, "dictionary 77"));
+	got_free(&got);
+	str_free(&batch);
+	str_free(&forged);
 }
 END_TEST
 
@@ -467,4 +535,6 @@ UNIT("batch",
 	{ a_batch_packed_twice_is_refused, 1 },
 	{ a_label_that_lies_is_found_out, ROWS(lies) },
 	{ a_newer_batch_waits_for_a_newer_mochila, 1 },
+	{ a_dictionary_is_read_by_those_who_have_it, 1 },
+	{ a_dictionary_that_was_never_shipped_is_asked_for, 1 },
 	{ the_second_batch_stands_on_the_first, 1 })

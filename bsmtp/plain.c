@@ -1,0 +1,384 @@
+#include "bsmtp/plain.h"
+
+#include <string.h>
+
+#include "lib/mail/base64.h"
+
+enum {
+	DLE = 16, QUOTED = 17, UNQUOTED = 18,
+	SOFT_BREAK = 11, BLANK = 12,		/* in quoted-printable */
+	WIDTH_BASE = 32,			/* letters of a line = 4 (w - WIDTH_BASE) */
+	WIDTH_MIN = 40, WIDTH_MAX = 892,	/* letters; shorter ones may be anything */
+	LINE_MAX = WIDTH_MAX + 2,
+	RUN_MIN = 90,				/* bytes: two lines of the shortest are too few */
+	RUN_MAX = 49152,
+	FLUSH = 32768,
+};
+
+static int
+flush(struct plain *p, struct err *err)
+{
+	int result = p->out.len > 0 ? p->sink(p->ctx, p->out.p, p->out.len, err) : 0;
+
+	str_clear(&p->out);
+	return result;
+}
+
+/* packing: text */
+
+static int
+digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* What "=" and the bytes behind it are in short: that byte, or -1; *len of them. */
+static int
+shortened(struct span text, size_t *len)
+{
+	*len = 3;
+	if (text.len < 3)
+		return -1;
+	if (text.p[1] == '\r' && text.p[2] == '\n')
+		return SOFT_BREAK;
+	int high = digit(text.p[1]), low = digit(text.p[2]);
+	if (high < 0 || low < 0)
+		return -1;
+	int byte = high << 4 | low;
+	return byte >= 128 ? byte : byte == '=' ? '=' : byte == ' ' ? BLANK : -1;
+}
+
+static void
+add_quoted(struct plain *p, struct span text)
+{
+	while (text.len > 0) {
+		unsigned char c = (unsigned char)text.p[0];
+		size_t len = 1;
+		int byte = c == '=' ? shortened(text, &len) : -1;
+		if (byte >= 0) {
+			str_add_char(&p->out, (char)byte);
+			text = span_from(text, len);
+			continue;
+		}
+		if (c == '=' || c >= 128 || c == DLE || c == SOFT_BREAK || c == BLANK)
+			str_add_char(&p->out, DLE);
+		str_add_char(&p->out, (char)c);
+		text = span_from(text, 1);
+	}
+}
+
+static void
+add_escaped(struct plain *p, struct span text)
+{
+	const char *at;
+
+	while (text.len > 0 && (at = memchr(text.p, DLE, text.len)) != NULL) {
+		size_t before = (size_t)(at - text.p) + 1;
+		str_add(&p->out, text.p, before);
+		str_add_char(&p->out, DLE);
+		text = span_from(text, before);
+	}
+	str_add_span(&p->out, text);
+}
+
+static void
+add_text(struct plain *p, struct span text)
+{
+	if (p->quoted)
+		add_quoted(p, text);
+	else
+		add_escaped(p, text);
+}
+
+/* packing: runs of base64 */
+
+static void
+add_lines(struct str *out, struct span bytes, size_t width)
+{
+	while (bytes.len > 0) {
+		struct span line = span_to(bytes, width / 4 * 3);
+		base64_add(out, line.p, line.len);
+		str_add_text(out, "\r\n");
+		bytes = span_from(bytes, line.len);
+	}
+}
+
+static void
+add_run(struct plain *p)
+{
+	const char word[] = { DLE, (char)(p->width / 4 + WIDTH_BASE), (char)(p->run.len >> 8), (char)p->run.len };
+
+	if (p->run.len >= RUN_MIN || p->sure) {
+		str_add(&p->out, word, sizeof word);
+		str_add_span(&p->out, str_span(&p->run));
+	} else {
+		add_lines(&p->out, str_span(&p->run), p->width);
+	}
+	str_clear(&p->run);
+}
+
+static void
+end_run(struct plain *p)
+{
+	if (p->run.len > 0)
+		add_run(p);
+	p->width = 0;
+	p->sure = false;
+}
+
+/* Long words and digests are spelt with the same letters, but hardly with all kinds. */
+static bool
+looks_encoded(struct span text)
+{
+	bool upper = false, lower = false;
+
+	for (size_t i = 0; i < text.len && !(upper && lower); i++) {
+		upper |= text.p[i] >= 'A' && text.p[i] <= 'Z';
+		lower |= text.p[i] >= 'a' && text.p[i] <= 'z';
+	}
+	return upper && lower;
+}
+
+/* Takes a line, without its CRLF, into the run; false: it does not belong there. */
+static bool
+join_run(struct plain *p, struct span text)
+{
+	unsigned char bytes[BASE64_BYTES(WIDTH_MAX)];
+	bool first = p->width == 0;
+
+	if (text.len == 0 || text.len % 4 != 0 || text.len > WIDTH_MAX)
+		return false;
+	if (first ? text.len < WIDTH_MIN || !looks_encoded(text) : text.len > p->width)
+		return false;
+	int len = base64_read(text, bytes);
+	if (len < 0)
+		return false;
+	if (first)
+		p->width = text.len;
+	str_add(&p->run, bytes, (size_t)len);
+	if ((size_t)len < p->width / 4 * 3) {	/* only a last line is shorter */
+		end_run(p);
+	} else if (p->run.len + p->width > RUN_MAX) {
+		add_run(p);
+		p->sure = true;
+	}
+	return true;
+}
+
+/* packing: lines */
+
+/* Where the text says that quoted-printable begins, and where that ends.  It may say wrong:
+ * that costs bytes and nothing else. */
+static void
+follow(struct plain *p, struct span line)
+{
+	static const char field[] = "Content-Transfer-Encoding:";
+	struct span text = span_trim(line);
+
+	if (span_begins(line, "--") || span_begins(line, "NOOP mochila=")) {
+		if (p->quoted)
+			str_add(&p->out, (const char[]){ DLE, UNQUOTED }, 2);
+		p->quoted = p->announced = false;
+	} else if (span_begins_case(line, field)) {
+		p->announced = span_is_case(span_trim(span_from(text, strlen(field))), "quoted-printable");
+	}
+}
+
+static void
+follow_end(struct plain *p, struct span line)
+{
+	if (!p->announced || p->quoted || !span_is(line, "\r\n"))
+		return;
+	str_add(&p->out, (const char[]){ DLE, QUOTED }, 2);
+	p->quoted = true;
+	p->announced = false;
+}
+
+static void
+pack_line(struct plain *p, struct span line)
+{
+	bool whole = !p->in_long && line.len >= 2 && line.p[line.len - 1] == '\n' && line.p[line.len - 2] == '\r';
+	struct span text = whole ? span_to(line, line.len - 2) : line;
+
+	if (whole && !p->quoted && join_run(p, text))
+		return;
+	if (p->width > 0) {
+		end_run(p);
+		if (whole && join_run(p, text))	/* its first line may end the one before */
+			return;
+	}
+	if (!p->in_long)
+		follow(p, text);
+	add_text(p, line);
+	if (whole)
+		follow_end(p, line);
+}
+
+static int
+pack(struct plain *p, struct span bytes, struct err *err)
+{
+	while (bytes.len > 0) {
+		const char *end = memchr(bytes.p, '\n', bytes.len);
+		struct span piece = span_to(bytes, end != NULL ? (size_t)(end - bytes.p) + 1 : bytes.len);
+		piece = span_to(piece, LINE_MAX - p->line.len);
+		bool ended = piece.p[piece.len - 1] == '\n';
+		str_add_span(&p->line, piece);
+		bytes = span_from(bytes, piece.len);
+		if (!ended && p->line.len < LINE_MAX)
+			break;
+		pack_line(p, str_span(&p->line));
+		str_clear(&p->line);
+		p->in_long = !ended;
+		if (p->out.len >= FLUSH && flush(p, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* unpacking */
+
+enum { TEXT, WORD, LENGTH_HIGH, LENGTH_LOW, RUN };
+
+static int
+damaged(const char *what, struct err *err)
+{
+	return err_set(err, ERR_PERM, "damaged: %s", what);
+}
+
+static void
+unpack_quoted(struct plain *p, unsigned char c)
+{
+	if (c == SOFT_BREAK)
+		str_add_text(&p->out, "=\r\n");
+	else if (c == BLANK)
+		str_add_text(&p->out, "=20");
+	else if (c == '=' || c >= 128)
+		str_printf(&p->out, "=%02X", c);
+	else
+		str_add_char(&p->out, (char)c);
+}
+
+static int
+unpack_word(struct plain *p, unsigned char c, struct err *err)
+{
+	p->state = TEXT;
+	if (p->quoted && c == UNQUOTED)
+		p->quoted = false;
+	else if (p->quoted || c == DLE)
+		str_add_char(&p->out, (char)c);
+	else if (c == QUOTED)
+		p->quoted = true;
+	else if (c < WIDTH_BASE + WIDTH_MIN / 4)
+		return damaged("a word that there is not", err);
+	else
+		p->state = LENGTH_HIGH;
+	p->in_line = c > WIDTH_BASE ? (size_t)(c - WIDTH_BASE) * 3 : 0;
+	return 0;
+}
+
+static int
+unpack_length(struct plain *p, unsigned char c, struct err *err)
+{
+	if (p->state == LENGTH_HIGH) {
+		p->left = (size_t)c << 8;
+		p->state = LENGTH_LOW;
+		return 0;
+	}
+	p->left |= c;
+	p->state = RUN;
+	return p->left > 0 ? 0 : damaged("base64 of no bytes", err);
+}
+
+/* Takes bytes of a run, a line at a time; returns how many. */
+static size_t
+unpack_run(struct plain *p, struct span bytes)
+{
+	size_t wanted = p->left < p->in_line ? p->left : p->in_line;
+	struct span piece = span_to(bytes, wanted - p->run.len);
+
+	str_add_span(&p->run, piece);
+	if (p->run.len == wanted) {
+		add_lines(&p->out, str_span(&p->run), p->in_line / 3 * 4);
+		str_clear(&p->run);
+		p->left -= wanted;
+	}
+	if (p->left == 0)
+		p->state = TEXT;
+	return piece.len;
+}
+
+/* Text up to the next word, or one byte of it in quoted-printable; returns how many. */
+static size_t
+unpack_text(struct plain *p, struct span bytes)
+{
+	if (bytes.p[0] == DLE) {
+		p->state = WORD;
+		return 1;
+	}
+	if (p->quoted) {
+		unpack_quoted(p, (unsigned char)bytes.p[0]);
+		return 1;
+	}
+	const char *end = memchr(bytes.p, DLE, bytes.len);
+	struct span text = span_to(bytes, end != NULL ? (size_t)(end - bytes.p) : bytes.len);
+	text = span_to(text, FLUSH);
+	str_add_span(&p->out, text);
+	return text.len;
+}
+
+static int
+unpack(struct plain *p, struct span bytes, struct err *err)
+{
+	while (bytes.len > 0) {
+		unsigned char c = (unsigned char)bytes.p[0];
+		size_t taken = 1;
+		int result = 0;
+		if (p->state == TEXT)
+			taken = unpack_text(p, bytes);
+		else if (p->state == RUN)
+			taken = unpack_run(p, bytes);
+		else
+			result = p->state == WORD ? unpack_word(p, c, err) : unpack_length(p, c, err);
+		if (result < 0 || (p->out.len >= FLUSH && flush(p, err) < 0))
+			return -1;
+		bytes = span_from(bytes, taken);
+	}
+	return 0;
+}
+
+/* both */
+
+void
+plain_start(struct plain *plain, enum codec_way way, codec_sink *sink, void *ctx)
+{
+	*plain = (struct plain){ .sink = sink, .ctx = ctx, .way = way };
+}
+
+int
+plain_feed(struct plain *plain, const void *bytes, size_t len, struct err *err)
+{
+	struct span span = { bytes, len };
+
+	return plain->way == CODEC_PACK ? pack(plain, span, err) : unpack(plain, span, err);
+}
+
+int
+plain_end(struct plain *plain, struct err *err)
+{
+	if (plain->way == CODEC_UNPACK && plain->state != TEXT)
+		return damaged("it ends inside a word", err);
+	if (plain->line.len > 0)
+		pack_line(plain, str_span(&plain->line));
+	str_clear(&plain->line);
+	end_run(plain);
+	return flush(plain, err);
+}
+
+void
+plain_free(struct plain *plain)
+{
+	str_free(&plain->out);
+	str_free(&plain->line);
+	str_free(&plain->run);
+	*plain = (struct plain){0};
+}

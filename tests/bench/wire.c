@@ -1,0 +1,324 @@
+/*
+ * bench: what a mailbox costs on the wire, replayed in order, n mails to a batch.
+ *
+ *	wire text MBOX N DIR			plain batches, as others write them, for other tools
+ *	wire pack MBOX N CODEC LEVEL RING	ours; RING: bytes of history, 0 for none
+ *
+ * pack prints: bytes, mails, batches, raw bytes, seconds of processor for packing, the same
+ * for unpacking, the most for one batch.  Each batch is read back, and counts only if it
+ * came out right: the label's sum says so.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bsmtp/reader.h"
+#include "bsmtp/writer.h"
+#include "lib/base/clock.h"
+#include "lib/base/fs.h"
+#include "lib/mail/crlf.h"
+#include "lib/mail/fromline.h"
+#include "lib/mail/mbox.h"
+#include "lib/mail/utf8.h"
+#include "spool/spool.h"
+
+enum { PIECE = 65536 };
+
+struct wire {
+	uint64_t batch_mails;
+	const char *folder;		/* text: where batches go */
+	const struct codec *codec;
+	struct writer_setup setup;
+	size_t ring;
+	struct str sender, text, plain;	/* of the mail being read; text: CRLF lines */
+	struct crlf crlf;
+	struct str history, travelled;
+	struct writer writer;
+	int fd;
+	uint64_t in_batch, mails, batches, bytes, raw;
+	double pack, unpack, worst, begun;
+};
+
+static void
+give_up(const struct err *err)
+{
+	fprintf(stderr, "wire: %s\n", err->text);
+	exit(1);
+}
+
+static double
+processor(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* ours */
+
+/* The last bytes of what travelled, as much as the ring holds. */
+static struct span
+ring_of(const struct wire *w)
+{
+	struct span all = str_span(&w->history);
+
+	return all.len > w->ring ? span_from(all, all.len - w->ring) : all;
+}
+
+static void
+begin_batch(struct wire *w)
+{
+	struct err err = {0};
+	struct writer_setup setup = w->setup;
+
+	w->fd = memfd_create("batch", MFD_CLOEXEC);
+	setup.scratch = fs_dir(AT_FDCWD, "/tmp", &err);
+	setup.pack.prefix = ring_of(w);
+	setup.label.has_ref = setup.pack.prefix.len > 0;
+	setup.label.commit = w->batches;
+	w->begun = processor();
+	if (w->fd < 0 || writer_start(&w->writer, w->codec, &setup, w->fd, &err) < 0)
+		give_up(&err);
+	close(setup.scratch);
+}
+
+static int
+on_history(void *ctx, const struct label *label, struct codec_setup *setup, struct err *err)
+{
+	const struct wire *w = ctx;
+
+	(void)label;
+	(void)err;
+	setup->prefix = ring_of(w);
+	setup->window_log = w->setup.pack.window_log;
+	return 0;
+}
+
+static int
+on_travelled(void *ctx, const char *bytes, size_t len, struct err *err)
+{
+	struct wire *w = ctx;
+
+	(void)err;
+	str_add(&w->travelled, bytes, len);
+	return 0;
+}
+
+static void
+read_back(struct wire *w)
+{
+	static const struct reader_hooks hooks = { .history = on_history, .travelled = on_travelled };
+	struct reader reader;
+	struct err err = {0};
+
+	lseek(w->fd, 0, SEEK_SET);
+	double begun = processor();
+	reader_start(&reader, NULL, 0, &hooks, w);
+	if (reader_run(&reader, w->fd, &err) < 0 || reader.messages != w->in_batch)
+		give_up(&err);
+	reader_free(&reader);
+	w->unpack += processor() - begun;
+}
+
+static void
+remember(struct wire *w)
+{
+	if (w->ring > 0)
+		str_add_span(&w->history, str_span(&w->travelled));
+	str_clear(&w->travelled);
+	if (w->history.len > 2 * w->ring + (1 << 20))
+		str_cut(&w->history, w->history.len - w->ring);
+}
+
+static void
+end_batch(struct wire *w)
+{
+	struct err err = {0};
+
+	if (writer_end(&w->writer, &err) < 0)
+		give_up(&err);
+	writer_free(&w->writer);
+	double took = processor() - w->begun;
+	w->pack += took;
+	w->worst = took > w->worst ? took : w->worst;
+	w->bytes += w->writer.packed;
+	w->raw += w->writer.raw;
+	read_back(w);
+	remember(w);
+	close(w->fd);
+}
+
+static void
+add_ours(struct wire *w)
+{
+	struct entry_info info = { .time = clock_now() };
+	struct envelope env = {0};
+	struct err err = {0};
+
+	spool_new_id(&info.id);
+	envelope_from(&env, str_span(&w->sender), utf8_is_ascii(str_span(&w->text)) ?
+	    (struct span){ "", 0 } : SPAN("BODY=8BITMIME"));
+	envelope_add(&env, SPAN("user@home.example"), SPAN(""));
+	if (writer_entry(&w->writer, &info, &env, w->text.len, &err) < 0 ||
+	    writer_body(&w->writer, w->text.p, w->text.len, &err) < 0)
+		give_up(&err);
+	envelope_free(&env);
+	entry_info_free(&info);
+}
+
+/* others': MAIL, RCPT, DATA, lines end in LF, dots stuffed */
+
+static void
+add_plain(struct wire *w)
+{
+	struct span rest = str_span(&w->text), line;
+
+	str_add_text(&w->plain, "MAIL FROM:<");
+	str_add_span(&w->plain, str_span(&w->sender));
+	str_add_text(&w->plain, ">\nRCPT TO:<user@home.example>\nDATA\n");
+	while (rest.len > 0 && span_cut(&rest, '\n', &line)) {
+		if (line.len > 0 && line.p[0] == '.')
+			str_add_char(&w->plain, '.');
+		str_add_span(&w->plain, line.len > 0 && line.p[line.len - 1] == '\r' ?
+		    span_to(line, line.len - 1) : line);
+		str_add_char(&w->plain, '\n');
+	}
+	str_add_text(&w->plain, ".\n");
+}
+
+static void
+write_plain(struct wire *w)
+{
+	struct str path = {0};
+	struct err err = {0};
+
+	str_printf(&path, "%s/%07llu", w->folder, (unsigned long long)w->batches);
+	int fd = open(str_c(&path), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (fd < 0 || fs_write(fd, w->plain.p, w->plain.len, &err) < 0)
+		give_up(&err);
+	close(fd);
+	str_clear(&w->plain);
+	str_free(&path);
+}
+
+/* the mailbox */
+
+static void
+close_batch(struct wire *w)
+{
+	if (w->in_batch == 0)
+		return;
+	if (w->folder != NULL)
+		write_plain(w);
+	else
+		end_batch(w);
+	w->batches++;
+	w->in_batch = 0;
+}
+
+static int
+on_begin(void *ctx, struct span from_line, struct err *err)
+{
+	struct wire *w = ctx;
+	struct from_path path = {0};
+	int result = fromline_take(&path, from_line, err);
+
+	str_clear(&w->sender);
+	if (result > 0)
+		fromline_sender(&path, &w->sender);
+	from_path_free(&path);
+	return result < 0 ? -1 : 0;
+}
+
+static int
+on_text(void *ctx, const char *bytes, size_t len, struct err *err)
+{
+	struct wire *w = ctx;
+
+	(void)err;
+	crlf_add(&w->crlf, (struct span){ bytes, len }, &w->text);
+	return 0;
+}
+
+static int
+on_end(void *ctx, struct err *err)
+{
+	struct wire *w = ctx;
+
+	(void)err;
+	crlf_end(&w->crlf, &w->text);
+	if (w->folder != NULL)
+		add_plain(w);
+	else if (w->in_batch == 0)
+		begin_batch(w);
+	if (w->folder == NULL)
+		add_ours(w);
+	w->mails++;
+	str_clear(&w->text);
+	if (++w->in_batch == w->batch_mails)
+		close_batch(w);
+	return 0;
+}
+
+static void
+replay(struct wire *w, const char *name)
+{
+	static const struct mbox_hooks hooks = { on_begin, on_text, on_end };
+	static char piece[PIECE];
+	struct mbox mbox;
+	struct err err = {0};
+	int fd = strcmp(name, "-") == 0 ? STDIN_FILENO : open(name, O_RDONLY);
+	ssize_t got = 0;
+
+	mbox_start(&mbox, &hooks, w);
+	while (fd >= 0 && (got = read(fd, piece, sizeof piece)) > 0)
+		if (mbox_feed(&mbox, piece, (size_t)got, &err) < 0)
+			give_up(&err);
+	if (fd < 0 || got < 0)
+		err_sys(&err, "%s", name);
+	if (fd < 0 || got < 0 || mbox_end(&mbox, &err) < 0)
+		give_up(&err);
+	mbox_free(&mbox);
+	close_batch(w);
+}
+
+static unsigned
+window_for(size_t ring)
+{
+	unsigned log = CODEC_WINDOW;
+
+	while (log < CODEC_WINDOW_MAX && ((size_t)1 << log) < ring + (8 << 20))
+		log++;
+	return log;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct wire w = {0};
+	struct err err = {0};
+
+	if (argc < 5 || (argc != 5 && argc != 7)) {
+		fprintf(stderr, "usage: wire text MBOX N DIR | pack MBOX N CODEC LEVEL RING\n");
+		return 64;
+	}
+	w.batch_mails = strtoull(argv[3], NULL, 10);
+	if (argc == 5) {
+		w.folder = argv[4];
+	} else {
+		w.codec = codec_named(argv[4], &err);
+		if (w.codec == NULL || codec_level_named(argv[5], &w.setup.pack.level, &err) < 0)
+			give_up(&err);
+		w.ring = strtoull(argv[6], NULL, 10);
+		w.setup.pack.window_log = window_for(w.ring);
+	}
+	replay(&w, argv[2]);
+	printf("%llu %llu %llu %llu %.3f %.3f %.4f\n", (unsigned long long)w.bytes, (unsigned long long)w.mails,
+	    (unsigned long long)w.batches, (unsigned long long)w.raw, w.pack, w.unpack, w.worst);
+	return 0;
+}
