@@ -104,7 +104,7 @@ tell(struct lane *lane, char **folder, size_t first, const struct err *err)
 		if (err != NULL)
 			lane_rcpt_err(lane, i, err);
 		else
-			lane_rcpt_done(lane, i, "250 2.0.0 delivered", DSN_DELIVERED);
+			lane_rcpt_done(lane, i, "250 2.0.0 delivered", dsn_of_success(DSN_BY_MAILBOX));
 		if (i == first)
 			break;
 		free(folder[i]);

@@ -167,8 +167,7 @@ tell_recipients(struct hop *hop)
 	};
 	const char *said = hop->reply.len > 0 ? str_c(&hop->reply) : hop->result.text;
 
-	/* RFC 3461 5.2.2: behind a hop without DSN nobody else will tell the sender. */
-	enum dsn_kind kind = hop->client.offers & OFFER_DSN ? DSN_NONE : DSN_RELAYED;
+	enum dsn_kind kind = dsn_of_success(hop->client.offers & OFFER_DSN ? DSN_BY_HOP : DSN_BY_PLAIN_HOP);
 	for (size_t i = 0; i < hop->env.rcpts; i++) {
 		if (hop->refused[i])
 			continue;

@@ -38,14 +38,18 @@ join_group(struct group *group, const struct entry *entry, size_t i)
 {
 	const struct rcpt *rcpt = &entry->env.rcpt[i];
 	const struct rcpt_status *status = &entry->status[i];
+	struct str event = {0};
 	char number[24];
 
 	envelope_add(&group->env, str_span(&rcpt->to), str_span(&rcpt->args));
 	if (status->at == 0)
 		return;
 	snprintf(number, sizeof number, "%zu", group->env.rcpts);
-	entry_state_line(status->at, number, group->fate == TO_FAILED ? "failed" : "deferred", "reply",
-	    str_span(&status->reply), &group->history);
+	str_add_text(&event, group->fate == TO_FAILED ? "failed" : "deferred");
+	if (status->via.len > 0)
+		str_printf(&event, " via=%.*s", (int)status->via.len, status->via.p);
+	entry_state_line(status->at, number, str_c(&event), "reply", str_span(&status->reply), &group->history);
+	str_free(&event);
 }
 
 static void

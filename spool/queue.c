@@ -287,6 +287,14 @@ message_report(struct message *m, size_t rcpt, enum dsn_kind kind)
 		m->fresh[rcpt].due = kind;
 }
 
+/* A reply begins with its code; what we say ourselves does not (given up, returned). */
+static bool
+said_by_peer(const struct str *reply)
+{
+	uint64_t code;
+	return span_number(span_to(str_span(reply), 3), 999, &code) == 0 && reply->len >= 3 && code >= 200;
+}
+
 /* A host that was off for a week has not tried for a week: mail for next hops counts as
  * too old only when it was tried within a day.  Sites call when they can. */
 static bool
@@ -299,20 +307,31 @@ too_old(const struct message *m, size_t i, int64_t now)
 	    (status->at != 0 && now - status->at < 86400 * CLOCK_SECOND));
 }
 
+/* The peer's own last words tell more than that time is over. */
+static void
+give_up(struct message *m, size_t i)
+{
+	struct str *last = &m->entry.status[i].reply, reply = {0};
+	const char *words = last->len > 0 ? str_c(last) : m->queue->why;
+
+	if (said_by_peer(last))
+		str_set_span(&reply, str_span(last));
+	else
+		str_printf(&reply, "4.4.7 given up after waiting too long%s%s",
+		    words != NULL ? "; the last trouble was: " : "", words != NULL ? words : "");
+	message_rcpt(m, i, RCPT_FAILED, str_c(&reply));
+	str_free(&reply);
+}
+
 static bool
 expire(struct message *m, int64_t now)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < m->entry.env.rcpts; i++) {
-		struct str *last = &m->entry.status[i].reply, reply = {0};
-		const char *words = last->len > 0 ? str_c(last) : m->queue->why;
 		if (!too_old(m, i, now))
 			continue;
-		str_printf(&reply, "4.4.7 given up after waiting too long%s%s",
-		    words != NULL ? "; the last trouble was: " : "", words != NULL ? words : "");
-		message_rcpt(m, i, RCPT_FAILED, str_c(&reply));
-		str_free(&reply);
+		give_up(m, i);
 		any = true;
 	}
 	return any;
@@ -391,14 +410,6 @@ listed_before(const struct message *m, size_t i)
 	return false;
 }
 
-/* A reply begins with its code; what we say ourselves does not (given up, returned). */
-static bool
-said_by_peer(const struct str *reply)
-{
-	uint64_t code;
-	return span_number(span_to(str_span(reply), 3), 999, &code) == 0 && reply->len >= 3 && code >= 200;
-}
-
 static void
 state_lines(const struct message *m, struct str *out)
 {
@@ -416,7 +427,7 @@ state_lines(const struct message *m, struct str *out)
 		str_add_text(&event, words[fresh->state]);
 		if (fresh->due != DSN_NONE)
 			str_printf(&event, " due=%s", dsn_word(fresh->due));
-		if (fresh->due != DSN_NONE && said_by_peer(&fresh->reply))
+		if (fresh->state != RCPT_DONE && said_by_peer(&fresh->reply))
 			str_printf(&event, " via=%s", m->queue->site);
 		entry_state_line(fresh->at, str_c(&list), str_c(&event), "reply", str_span(&fresh->reply), out);
 		str_free(&list);

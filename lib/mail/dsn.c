@@ -58,6 +58,17 @@ dsn_wanted(struct span rcpt_args, enum dsn_kind kind)
 	return false;
 }
 
+enum dsn_kind
+dsn_of_success(enum dsn_taker taker)
+{
+	static const enum dsn_kind told[] = {
+		[DSN_BY_HOP] = DSN_NONE, [DSN_BY_PLAIN_HOP] = DSN_RELAYED,
+		[DSN_BY_BATCH] = DSN_NONE, [DSN_BY_PLAIN_BATCH] = DSN_RELAYED,
+		[DSN_BY_MAILBOX] = DSN_DELIVERED,
+	};
+	return told[taker];
+}
+
 /* "d.d{1,3}.d{1,3}" at the beginning: how long, or 0 */
 static size_t
 enhanced_code(struct span text)
@@ -193,6 +204,17 @@ add_rcpt_text(const struct dsn *d, const struct dsn_rcpt *rcpt, struct str *out)
 	add_folded(out, rcpt->reply, "        ");
 }
 
+/* Was one of them given up though its trouble was for the time being? */
+static bool
+any_for_now(const struct dsn *d)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < d->rcpts; i++)
+		any = any || span_begins(d->rcpt[i].reply, "4");
+	return any;
+}
+
 static void
 add_text_part(const struct dsn *d, struct str *out)
 {
@@ -206,6 +228,9 @@ add_text_part(const struct dsn *d, struct str *out)
 	for (size_t i = 0; i < d->rcpts; i++)
 		add_rcpt_text(d, &d->rcpt[i], out);
 	str_add_text(out, "\r\n");
+	if (d->kind == DSN_FAILURE && any_for_now(d))
+		str_add_text(out, "Where an answer begins with 4, trying again might have helped; it has been tried\r\n"
+		    "for as long as this system does.\r\n");
 	if (d->kind == DSN_FAILURE)
 		str_printf(out, "Nothing more will be tried. Check the address, or ask its owner in another\r\n"
 		    "way. %s message is attached.\r\n", d->full ? "Your" : "The beginning of your");
@@ -292,7 +317,9 @@ add_status_part(const struct dsn *d, struct str *out)
 		str_add_text(out, "\r\n");
 	}
 	str_free(&envid);
-	str_add_text(out, "Reporting-MTA: dns; ");
+	/* RFC 3464 2.1.1: a name that the DNS cannot know is none of its. */
+	str_printf(out, "Reporting-MTA: %s; ", d->host.len > 0 && memchr(d->host.p, '.', d->host.len) != NULL ?
+	    "dns" : "x-local-hostname");
 	add_plain(out, d->host, false);
 	str_add_text(out, "\r\n");
 	add_date(out, "Arrival-Date", d->arrived);

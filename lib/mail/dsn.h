@@ -42,6 +42,11 @@ bool dsn_write(const struct dsn *dsn, struct str *out);
 /* Is a notification of this kind asked for by these RCPT parameters (RFC 3461 4.1)? */
 bool dsn_wanted(struct span rcpt_args, enum dsn_kind kind);
 
+/* Who took a recipient, and so what his sender is told if he asked for it (RFC 3461 5.2): a
+ * hop that knows DSN tells him itself, behind one that does not nobody else will. */
+enum dsn_taker { DSN_BY_HOP, DSN_BY_PLAIN_HOP, DSN_BY_BATCH, DSN_BY_PLAIN_BATCH, DSN_BY_MAILBOX };
+enum dsn_kind dsn_of_success(enum dsn_taker taker);
+
 /* "5.1.1" of "550-5.1.1 ..." or "550 ..." (5.0.0); class 4 words count as failed too. */
 void dsn_status(struct span reply, enum dsn_kind kind, struct str *out);
 

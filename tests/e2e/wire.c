@@ -10,6 +10,7 @@
  *	> TEXT		send it, with CRLF
  *	>> TEXT		send it as it is: \r \n \0 \\ and \xNN are bytes
  *	< PREFIX	a line comes (or a reply of several), whose last begins so
+ *	<= LINE		this line comes, and no other
  *	<.		lines come, up to one that is only a dot
  *	<!		the other end closes
  *	fill N		send N bytes in lines of 72
@@ -181,6 +182,17 @@ do_expect(char *rest)
 }
 
 static void
+do_expect_whole(char *rest)
+{
+	char line[4096];
+
+	if (!get_line(line, sizeof line))
+		die("closed, and not", rest);
+	if (strcmp(line, rest) != 0)
+		die(rest, line);
+}
+
+static void
 do_fill(char *rest)
 {
 	static const char text[] = "In lines of seventy-two bytes the mail goes on, and on, and on, and .\r\n";
@@ -224,7 +236,8 @@ static const struct {
 	const char *word;
 	void (*run)(char *rest);
 } words[] = {
-	{ ">", do_send }, { ">>", do_send_raw }, { "<", do_expect }, { "<.", expect_dot },
+	{ ">", do_send }, { ">>", do_send_raw }, { "<", do_expect }, { "<=", do_expect_whole },
+	{ "<.", expect_dot },
 	{ "<!", expect_close }, { "fill", do_fill }, { "wait", do_wait }, { "say", do_say },
 	{ "close", do_close }, { "reset", do_reset },
 };
