@@ -42,6 +42,7 @@ void doctor_found(struct doctor *doctor, const char *about, const char *remedy, 
 
 /* door-check.c: the configuration, and what it names */
 void check_config_modes(struct doctor *doctor);
+void check_name(struct doctor *doctor);
 void check_keys(struct doctor *doctor);
 void check_pins(struct doctor *doctor);
 void check_routes(struct doctor *doctor);

@@ -23,6 +23,32 @@ key_path(const struct doctor *doctor, const char *said, const char *preset, stru
 		str_printf(path, "/%s", preset);
 }
 
+/* Ends of names that mean something at home only (RFC 6762, 8375, and habit). */
+static const char *const private_ends[] = {
+	".lan", ".local", ".localdomain", ".localhost", ".internal", ".intranet", ".home", ".home.arpa", ".corp", NULL,
+};
+
+static bool
+is_private(const char *host)
+{
+	bool private = strchr(host, '.') == NULL;
+
+	for (const char *const *end = private_ends; !private && *end != NULL; end++)
+		private = span_ends_case(span_of(host), *end);
+	return private;
+}
+
+void
+check_name(struct doctor *doctor)
+{
+	const struct spool_settings *spool = &doctor->door->settings.spool;
+	const char *at = strrchr(spool->bounce_from, '@');
+
+	if (is_private(at != NULL ? at + 1 : spool->host))
+		doctor_found(doctor, spool->host, NULL, "our reports come from %s%s, which nobody else can answer",
+		    at != NULL ? "" : "postmaster at ", at != NULL ? spool->bounce_from : spool->host);
+}
+
 static bool
 is_ssh(const struct site_settings *site)
 {

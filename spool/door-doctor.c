@@ -422,6 +422,7 @@ static const struct doctor_check checks[] = {
 	{ "configuration", check_config_modes, "chmod go-w @" },
 	{ "key", check_keys, "chmod 600 @" },
 	{ "host key", check_pins, "mochila pair @" },
+	{ "name", check_name, "say host = NAME.DOMAIN, or bounce-from = ADDRESS, in [spool]" },
 	{ "route", check_routes, "mochila pair @ ssh://USER@@HOST, or mend [routes]" },
 	{ "site", check_unrouted, "say DOMAIN = site:@ in [routes]" },
 	{ "open relay", check_relay, "name your own networks in relay-from" },

@@ -43,6 +43,10 @@ now() { date -u +%Y-%m-%dT%H:%M:%SZ; }
 check "a new site is well" is_well
 check "for programs, too" sh -c "mochila --root='$root' doctor --json | grep -qxF '[]'"
 
+check "a name that means nothing elsewhere" exits 1 m --set spool.host=box.lan doctor
+check "is said" said "our reports come from postmaster at box.lan, which nobody else can answer: say host ="
+check "but reports may have another" exits 0 m --set spool.host=box --set spool.bounce-from=mail@example.org doctor
+
 chmod 777 "$spool/in"
 cured "a folder open to all" "modes: $spool/in has mode 777"
 chmod 755 "$spool/drop"
