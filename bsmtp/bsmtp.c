@@ -1,5 +1,6 @@
 #include "bsmtp/bsmtp.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -9,6 +10,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "spool/queue.h"
 
@@ -26,7 +28,7 @@ static const struct command {
 };
 
 static const char usage_text[] =
-    "bsmtp pack SITE | pack --mbox=FILE|--files FILE... --to=ADDRESS [-o FILE] |\n"
+    "bsmtp pack SITE...|--all | pack --mbox=FILE|--maildir=DIR|--files FILE... [--to=ADDRESS] [-o FILE] |\n"
     "       unpack [--to=SINK] [FILE] | deliver --to=SINK | list [FILE] | check [FILE] | cat [N] [FILE]";
 static const char about_text[] = "Makes batches of mail and takes them apart; see bsmtp(1), batch(5).";
 
@@ -106,6 +108,20 @@ receive(struct bsmtp *b, int argc, struct err *err)
 }
 
 static int
+choose(struct bsmtp *b, const char *grade, const char *older, struct err *err)
+{
+	int64_t seconds = 0;
+
+	if (grade != NULL && (!isalnum((unsigned char)grade[0]) || grade[1] != '\0'))
+		return usage(err, "--grade: one of 0-9, A-Z, a-z");
+	if (older != NULL && conf_seconds.set(&seconds, older) < 0)
+		return usage(err, "--older: a time, as 90, 15m, 36h or 5d");
+	b->choice.grade = grade != NULL ? grade[0] : 0;
+	b->choice.older = seconds * CLOCK_SECOND;
+	return 0;
+}
+
+static int
 run_command(struct bsmtp *b, const char *codec, int argc, char **argv, struct err *err)
 {
 	if (codec != NULL && (b->codec = codec_named(codec, err)) == NULL)
@@ -131,7 +147,8 @@ base_name(const char *path)
 int
 main(int argc, char **argv)
 {
-	const char *name = base_name(argc > 0 ? argv[0] : NULL), *codec = NULL;
+	const char *name = base_name(argc > 0 ? argv[0] : NULL), *codec = NULL, *grade = NULL,
+	    *older = NULL;
 	struct bsmtp b = {0};
 	struct settings_args args = {0};
 	struct err err = {0};
@@ -142,11 +159,20 @@ main(int argc, char **argv)
 		    OPT_TEXT, &codec },
 		{ "level", 0, "NAME", "pack: fast, default or metered", OPT_TEXT, &b.level },
 		{ "mbox", 0, "FILE", "pack: the messages of this mailbox (- reads it)", OPT_TEXT, &b.mbox },
+		{ "maildir", 0, "DIR", "pack: the messages of this Maildir", OPT_TEXT, &b.maildir },
 		{ "files", 0, NULL, "pack: the operands are messages, one a file", OPT_FLAG, &b.files },
 		{ "to", 0, "WHERE", "pack: an address, for each recipient; unpack, deliver: a sink, spool:, "
 		    "smtp:HOST:PORT, lmtp:HOST:PORT, lmtp:/SOCKET, maildir:DIR or sendmail:PROGRAM", OPT_LIST, &b.to },
 		{ "from", 0, "ADDRESS", "pack: their sender, whatever the input says", OPT_TEXT, &b.from },
 		{ "output", 'o', "FILE", "pack: the batch goes here (- is standard output)", OPT_TEXT, &b.output },
+		{ "format", 0, "NAME", "pack: full, reduced or rmail, in place of the site's", OPT_TEXT, &b.format },
+		{ "all", 0, NULL, "pack: for every site", OPT_FLAG, &b.choice.all },
+		{ "due", 0, NULL, "pack: only if it fills a batch, or some of it is as old as batch-age",
+		    OPT_FLAG, &b.choice.due },
+		{ "grade", 0, "GRADE", "pack: only messages of this grade or a better one", OPT_TEXT, &grade },
+		{ "domain", 0, "PATTERN", "pack: only messages for somebody at such a domain", OPT_TEXT,
+		    &b.choice.domain },
+		{ "older", 0, "TIME", "pack: only messages that are this old, as 90 or 15m", OPT_TEXT, &older },
 		{ "json", 0, NULL, "list: as JSON", OPT_FLAG, &b.json },
 		{ "frame", 0, NULL, "cat: what stands behind the label, as it is", OPT_FLAG, &b.frame },
 		SETTINGS_OPTS(&args),
@@ -162,6 +188,8 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	int result = settings_start(&b.settings, &args, rows, name, usage_text, about_text, false,
 	    &argc, &argv, &err);
+	if (result == 0)
+		result = choose(&b, grade, older, &err);
 	if (result == 0)
 		result = receiver ? receive(&b, said, &err) : run_command(&b, codec, argc, argv, &err);
 	settings_free(&b.settings);

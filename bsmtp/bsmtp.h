@@ -6,7 +6,8 @@
  *	reader, writer	batch <-> messages		reader.h, writer.h
  *	sink		where messages go		sink.h, sink-*.c
  *	session		SMTP to a server		session.h
- *	pack, unpack,	the sub-commands		here
+ *	format, carry	how messages stand in one, and which can	format.h, format-*.c, carry.h
+ *	pack, unpack,	the sub-commands		here; gather.h
  *	list
  *
  * A struct bsmtp is what the command line and the settings said.
@@ -17,11 +18,21 @@
 #include "bsmtp/codec.h"
 #include "spool/spool.h"
 
+struct pack_choice {		/* which of what waits, and when */
+	char grade;		/* and better ones; 0: all */
+	const char *domain;	/* a pattern; NULL: all */
+	int64_t older;		/* microseconds; 0: all */
+	bool due;		/* only what makes a batch, or is as old as batch-age */
+	bool all;		/* every site */
+};
+
 struct bsmtp {
 	struct settings settings;
+	struct pack_choice choice;
 	const struct codec *codec;	/* said by --codec or our name; NULL: not said */
 	const char *peer;		/* who vouches for the batch; NULL: nobody does */
-	const char *mbox, *from, *output, *level;
+	const char *mbox, *maildir, *from, *output, *level;
+	const char *format;		/* said by --format; NULL: the site's, or full */
 	struct opt_list to;		/* pack: addresses; unpack: a sink */
 	bool files, json, frame;
 };

@@ -5,6 +5,11 @@ bsmtp_libbatch_a_SOURCES = \
 	%D%/codec-gz.c \
 	%D%/codec-none.c \
 	%D%/codec-zstd.c \
+	%D%/carry.c %D%/carry.h \
+	%D%/format.c %D%/format.h \
+	%D%/format-full.c \
+	%D%/format-reduced.c \
+	%D%/format-rmail.c \
 	%D%/dictionary.c %D%/dictionary.h \
 	%D%/label.c %D%/label.h \
 	%D%/plain.c %D%/plain.h \
@@ -16,6 +21,7 @@ BATCH_LIBS = bsmtp/libbatch.a lib/libproto.a $(SPOOL_LIBS) $(ZLIB_LIBS) $(ZSTD_L
 pkglibexec_PROGRAMS += bsmtp/bsmtp
 bsmtp_bsmtp_SOURCES = \
 	%D%/bsmtp.c %D%/bsmtp.h \
+	%D%/gather.c %D%/gather.h \
 	%D%/list.c \
 	%D%/pack.c \
 	%D%/session.c %D%/session.h \

@@ -42,15 +42,28 @@ choose_dictionary(struct writer *w)
 		log_warn("event=no-dictionary why=\"%s\"", err.text);
 }
 
-int
-writer_start(struct writer *w, const struct codec *codec, const struct writer_setup *setup, int fd,
-    struct err *err)
+static int
+write_raw(struct writer *w, const void *bytes, size_t len, struct err *err)
+{
+	digest_add(&w->digest, bytes, len);
+	w->raw += len;
+	return w->scratch >= 0 ? plain_feed(&w->plain, bytes, len, err) : codec_feed(&w->pack, bytes, len, err);
+}
+
+static int
+write_text(struct writer *w, struct err *err)
+{
+	int result = write_raw(w, w->text.p, w->text.len, err);
+
+	str_clear(&w->text);
+	return result;
+}
+
+static int
+start_codec(struct writer *w, const struct codec *codec, const struct writer_setup *setup, struct err *err)
 {
 	struct codec_setup pack = setup->pack;
 
-	*w = (struct writer){ .fd = fd, .scratch = -1, .label = setup->label };
-	w->label.codec = codec;
-	digest_start(&w->digest);
 	if (codec->label != NULL && (w->scratch = fs_scratch(setup->scratch, ".", err)) < 0)
 		return -1;
 	if (codec->label != NULL)
@@ -61,28 +74,47 @@ writer_start(struct writer *w, const struct codec *codec, const struct writer_se
 }
 
 int
+writer_start(struct writer *w, const struct codec *codec, const struct writer_setup *setup, int fd,
+    struct err *err)
+{
+	*w = (struct writer){ .fd = fd, .scratch = -1, .label = setup->label,
+		.format = setup->format != NULL ? setup->format : formats[0], .settings = setup->settings };
+	w->label.codec = codec;
+	digest_start(&w->digest);
+	if (start_codec(w, codec, setup, err) < 0)
+		return -1;
+	if (w->format->begin != NULL)
+		w->format->begin(w->settings, &w->text);
+	return write_text(w, err);
+}
+
+int
 writer_body(struct writer *w, const void *bytes, size_t len, struct err *err)
 {
-	digest_add(&w->digest, bytes, len);
-	w->raw += len;
-	return w->scratch >= 0 ? plain_feed(&w->plain, bytes, len, err) : codec_feed(&w->pack, bytes, len, err);
+	if (w->format->body == NULL)
+		return write_raw(w, bytes, len, err);
+	w->format->body(&w->body, (struct span){ bytes, len }, &w->text);
+	return write_text(w, err);
 }
 
 int
 writer_entry(struct writer *w, const struct entry_info *info, const struct envelope *env,
     uint64_t body_len, struct err *err)
 {
-	/* Who brought it to us is nothing to tell the next. */
-	struct entry_info told = { .id = info->id, .time = info->time, .grade = info->grade };
-	struct str head = {0};
-
 	if (entry_check_envelope(env, err) < 0)
 		return -1;
-	entry_head(&told, env, body_len, &head);
 	w->count++;
-	int result = writer_body(w, head.p, head.len, err);
-	str_free(&head);
-	return result;
+	w->body = (struct format_body){0};
+	w->format->head(info, env, body_len, w->settings, &w->text);
+	return write_text(w, err);
+}
+
+int
+writer_entry_end(struct writer *w, struct err *err)
+{
+	if (w->format->tail != NULL)
+		w->format->tail(&w->body, &w->text);
+	return write_text(w, err);
 }
 
 int
@@ -108,7 +140,8 @@ end_in_trailer(struct writer *w, struct err *err)
 {
 	struct str lines = {0};
 
-	trailer_lines(w->count, &w->digest, &lines);
+	if (w->format->end != NULL)
+		w->format->end(w->count, &w->digest, &lines);
 	int result = codec_feed(&w->pack, lines.p, lines.len, err);
 	str_free(&lines);
 	return result < 0 ? -1 : codec_end(&w->pack, err);
@@ -165,6 +198,7 @@ writer_free(struct writer *w)
 	codec_free(&w->pack);
 	digest_free(&w->digest);
 	str_free(&w->dictionary);
+	str_free(&w->text);
 	if (w->scratch >= 0)
 		close(w->scratch);
 	w->scratch = -1;

@@ -5,6 +5,7 @@
  *	writer_start(&w, codec, &setup, fd, err)
  *	  writer_entry(&w, &info, &env, body_len, err)	the head; then exactly body_len bytes:
  *	  writer_body(&w, bytes, len, err)
+ *	  writer_entry_end(&w, err)
  *	writer_end(&w, err)			label or trailer; nothing is synced here
  *	writer_free(&w)
  *
@@ -21,18 +22,25 @@
 #define BSMTP_WRITER_H
 
 #include "bsmtp/codec.h"
+#include "bsmtp/format.h"
 #include "bsmtp/label.h"
 #include "bsmtp/plain.h"
 #include "lib/base/digest.h"
 #include "spool/entry.h"
 
 struct writer_setup {
+	const struct format *format;	/* NULL: full */
+	const struct settings *settings;	/* for formats that tell our names; else NULL */
 	struct codec_setup pack;
 	struct label label;	/* ref and class; the writer fills in the rest */
 	int scratch;		/* folder for the file without a name */
 };
 
 struct writer {
+	const struct format *format;
+	const struct settings *settings;
+	struct format_body body;
+	struct str text;	/* of the format, on its way */
 	int fd, scratch;	/* scratch: the frame that waits for its label, or -1 */
 	struct codec_stream pack;
 	struct plain plain;	/* in front of it, where there is a label */
@@ -49,6 +57,7 @@ int writer_start(struct writer *w, const struct codec *codec, const struct write
 int writer_entry(struct writer *w, const struct entry_info *info, const struct envelope *env,
     uint64_t body_len, struct err *err);
 int writer_body(struct writer *w, const void *bytes, size_t len, struct err *err);
+int writer_entry_end(struct writer *w, struct err *err);
 int writer_body_of(struct writer *w, int fd, off_t at, uint64_t len, struct err *err);
 int writer_end(struct writer *w, struct err *err);
 void writer_free(struct writer *w);

@@ -18,6 +18,9 @@ folder_of(const char *site, const char *name, struct str *out)
 	str_printf(out, "%s/%s.d", site, name);
 }
 
+/* A file in B.d: who asked to be told of success is told by us, once B is acknowledged. */
+static const char relayed_mark[] = "relayed";
+
 static bool
 exists(int dir, const char *path)
 {
@@ -61,6 +64,22 @@ batch_pick(struct batch *b, struct message *m, struct err *err)
 		return -1;
 	m->queue->removed = true;
 	b->count++;
+	return 0;
+}
+
+int
+batch_relayed(struct batch *b, struct err *err)
+{
+	struct str path = {0};
+
+	folder_of(str_c(&b->site), str_c(&b->name), &path);
+	str_printf(&path, "/%s", relayed_mark);
+	int fd = fs_create(b->spool->sent, str_c(&path), 0640, err);	/* synced with B.d */
+	str_free(&path);
+	if (fd < 0)
+		return -1;
+	close(fd);
+	b->relayed = true;
 	return 0;
 }
 
@@ -132,6 +151,8 @@ undo_folder(const struct spool *spool, const char *site, const char *folder, str
 	for (size_t i = 0; result == 0 && i < names.count; i++)
 		if (spool_id_ok(names.name[i]))
 			result = bring_back(spool, dir, names.name[i], site, err);
+	if (result == 0)
+		result = fs_remove(dir, relayed_mark, err);
 	if (result == 0 && unlinkat(spool->sent, folder, AT_REMOVEDIR) < 0)
 		log_warn("sent/%s: left alone: %s", folder, strerror(errno));
 	fs_names_free(&names);
@@ -152,6 +173,66 @@ batch_undo(struct batch *b, struct err *err)
 
 /* the end of a batch */
 
+/* Everybody who waited has it now; lines says so, and of whom we have to report.  False: nobody
+ * asked for a report. */
+static bool
+relayed_lines(const struct entry *entry, struct str *lines)
+{
+	struct span reply = SPAN("250 2.0.0 acknowledged by a site that cannot report further");
+	bool any = false;
+
+	for (size_t i = 0; i < entry->env.rcpts; i++) {
+		const struct rcpt_status *status = &entry->status[i];
+		struct str number = {0};
+		bool wanted = dsn_wanted(str_span(&entry->env.rcpt[i].args), DSN_RELAYED);
+		any |= status->due == DSN_RELAYED || (status->state < RCPT_DONE && wanted);
+		if (status->state >= RCPT_DONE)
+			continue;
+		str_printf(&number, "%zu", i + 1);
+		entry_state_line(clock_now(), str_c(&number), wanted ? "done due=relayed" : "done", "reply", reply,
+		    lines);
+		str_free(&number);
+	}
+	return any && entry->env.from.len > 0;
+}
+
+/* 1: the message is in in/, and settle writes the report.  0: there is none to write. */
+static int
+report_relayed(const struct spool *spool, int dir, const char *id, struct err *err)
+{
+	struct entry entry;
+	struct str lines = {0};
+	off_t at = 0;
+	int fd = fs_open(dir, id, O_RDWR, err);
+
+	if (fd < 0)
+		return -1;
+	int result = entry_read(fd, &at, false, &entry, err);
+	if (result > 0) {
+		result = relayed_lines(&entry, &lines);
+		if (result > 0 && (ftruncate(fd, entry.states_end) < 0 ||
+		    fs_pwrite(fd, lines.p, lines.len, entry.states_end, err) < 0 || fs_sync_data(fd, err) < 0 ||
+		    fs_rename(dir, id, spool->in, id, err) < 0 || fs_sync_dir(spool->in, ".", err) < 0))
+			result = -1;
+		entry_free(&entry);
+	}
+	close(fd);
+	str_free(&lines);
+	return result;
+}
+
+static int
+finish_acked(const struct spool *spool, int dir, const char *id, const char *batch, bool relayed,
+    struct err *err)
+{
+	int reported = relayed ? report_relayed(spool, dir, id, err) : 0;
+
+	if (reported < 0 || (reported == 0 && fs_remove(dir, id, err) < 0))
+		return -1;
+	spool_event(spool, id, "event=sent batch=%s%s", batch, reported > 0 ? " report=relayed" : "");
+	return 0;
+}
+
 static int
 remove_acked(const struct spool *spool, const char *folder, const char *name, struct err *err)
 {
@@ -160,19 +241,22 @@ remove_acked(const struct spool *spool, const char *folder, const char *name, st
 
 	if (dir < 0)	/* gone: another process finished the same work */
 		return errno == ENOENT ? 0 : err_sys(err, "sent/%s", folder);
+	bool relayed = exists(dir, relayed_mark);
 	int result = fs_names(dir, ".", &names, err);
 	for (size_t i = 0; result == 0 && i < names.count; i++) {
-		if (strcmp(names.name[i], name) == 0)
-			continue;	/* B, the mark of the acknowledgement, goes last */
-		result = fs_remove(dir, names.name[i], err);
-		if (result == 0)
-			spool_event(spool, names.name[i], "event=sent batch=%s", name);
+		/* B, the mark of the acknowledgement, and what was marked with it go last */
+		if (strcmp(names.name[i], name) != 0 && strcmp(names.name[i], relayed_mark) != 0)
+			result = finish_acked(spool, dir, names.name[i], name, relayed, err);
 	}
 	fs_names_free(&names);
 	if (result == 0)
 		result = fs_sync(dir, err);
 	if (result == 0)
+		result = fs_remove(dir, relayed_mark, err);
+	if (result == 0)
 		result = fs_remove(dir, name, err);
+	if (result == 0 && relayed)
+		spool_ring(spool);
 	close(dir);
 	if (result == 0 && unlinkat(spool->sent, folder, AT_REMOVEDIR) < 0)
 		log_warn("sent/%s: left alone: %s", folder, strerror(errno));
@@ -211,6 +295,10 @@ hold_folder(const struct spool *spool, const char *folder, const char *reason, s
 	int result = fs_names(dir, ".", &names, err);
 	for (size_t i = 0; result == 0 && i < names.count; i++) {
 		const char *id = names.name[i];
+		if (strcmp(id, relayed_mark) == 0) {
+			result = fs_remove(dir, id, err);
+			continue;
+		}
 		int fd = fs_open(dir, id, O_WRONLY | O_APPEND, err);
 		if (fd < 0 || fs_write(fd, line.p, line.len, err) < 0 || fs_sync_data(fd, err) < 0 ||
 		    fs_rename(dir, id, spool->hold, id, err) < 0)
@@ -293,6 +381,51 @@ batch_open(const struct spool *spool, const char *site, const char *name, struct
 	int fd = fs_open(spool->sent, str_c(&path), O_RDONLY, err);
 	str_free(&path);
 	return fd;
+}
+
+/* the recipients of a batch of one message */
+
+static int
+add_rcpts(int dir, const char *id, struct str *words, struct err *err)
+{
+	struct entry entry;
+	off_t at = 0;
+	int fd = fs_open(dir, id, O_RDONLY, err);
+	int got = fd < 0 ? -1 : entry_read(fd, &at, false, &entry, err);
+
+	if (fd >= 0)
+		close(fd);
+	if (got <= 0)
+		return got < 0 ? -1 : err_set(err, ERR_PERM, "%s: an empty file", id);
+	for (size_t i = 0; i < entry.env.rcpts; i++)
+		if (entry.status[i].state < RCPT_DONE) {
+			str_add_char(words, ' ');
+			str_add_span(words, str_span(&entry.env.rcpt[i].to));
+		}
+	entry_free(&entry);
+	return 0;
+}
+
+int
+batch_rcpts(const struct spool *spool, const char *site, const char *name, struct str *words,
+    struct err *err)
+{
+	struct fs_names names;
+	struct str folder = {0};
+
+	folder_of(site, name, &folder);
+	int dir = fs_dir(spool->sent, str_c(&folder), err);
+	str_free(&folder);
+	if (dir < 0)
+		return -1;
+	int result = fs_names(dir, ".", &names, err);
+	for (size_t i = 0; result == 0 && i < names.count; i++)
+		if (spool_id_ok(names.name[i]))
+			result = add_rcpts(dir, names.name[i], words, err);
+	fs_names_free(&names);
+	close(dir);
+	return result < 0 || words->len > 0 ? result :
+	    err_set(err, ERR_PERM, "batch %s has no recipients", name);
 }
 
 /* what a dead process left: called with the site's lock held */

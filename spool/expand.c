@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/clock.h"
 #include "spool/route.h"
@@ -18,11 +19,30 @@ groups_free(struct groups *groups)
 	free(groups->group);
 }
 
-static struct group *
-group_for(struct groups *groups, const struct entry *entry, enum fate fate, struct span folder)
+/* Where recipients are words of a command line, a message has no more than fit there. */
+static bool
+has_room(const struct spool *spool, const struct group *group)
 {
-	for (size_t i = 0; i < groups->count; i++)
-		if (groups->group[i].fate == fate && span_same(str_span(&groups->group[i].folder), folder))
+	enum { COMMAND_ROOM = 4000, LONGEST = 512 };
+	struct str folder = group->folder;
+	const struct site_settings *site = group->fate == TO_OUT ?
+	    settings_site(spool->settings, str_c(&folder)) : NULL;
+	size_t bytes = 0;
+
+	if (site == NULL || strcmp(site->format, "rmail") != 0)
+		return true;
+	for (size_t i = 0; i < group->env.rcpts; i++)
+		bytes += group->env.rcpt[i].to.len + 1;
+	return bytes + LONGEST <= COMMAND_ROOM;
+}
+
+static struct group *
+group_for(const struct spool *spool, struct groups *groups, const struct entry *entry, enum fate fate,
+    struct span folder)
+{
+	for (size_t i = groups->count; i-- > 0; )
+		if (groups->group[i].fate == fate && span_same(str_span(&groups->group[i].folder), folder) &&
+		    has_room(spool, &groups->group[i]))
 			return &groups->group[i];
 	groups->group = mem_resize(groups->group, groups->count + 1, sizeof *groups->group);
 	struct group *group = &groups->group[groups->count++];
@@ -72,7 +92,7 @@ route_rcpt(const struct spool *spool, struct entry *entry, size_t i, struct grou
 	struct str folder = {0};
 
 	if (route_folder_ok(str_span(&entry->info.to))) {
-		join_group(group_for(groups, entry, TO_OUT, str_span(&entry->info.to)), entry, i);
+		join_group(group_for(spool, groups, entry, TO_OUT, str_span(&entry->info.to)), entry, i);
 		return;
 	}
 	if (match.kind == ROUTE_REJECT) {
@@ -81,7 +101,7 @@ route_rcpt(const struct spool *spool, struct entry *entry, size_t i, struct grou
 	}
 	if (match.kind != ROUTE_NONE)
 		route_folder(&match, &folder);
-	struct group *group = group_for(groups, entry, match.kind == ROUTE_NONE ? TO_HOLD : TO_OUT,
+	struct group *group = group_for(spool, groups, entry, match.kind == ROUTE_NONE ? TO_HOLD : TO_OUT,
 	    str_span(&folder));
 	join_group(group, entry, i);
 	if (match.kind == ROUTE_NONE && group->reason.len == 0)
@@ -127,6 +147,6 @@ expand_failed(const struct spool *spool, const struct entry *entry, struct group
 		    (int)entry->env.rcpt[i].to.len, entry->env.rcpt[i].to.p,
 		    (int)entry->status[i].reply.len, entry->status[i].reply.p);
 		if (entry->env.from.len == 0)
-			join_group(group_for(groups, entry, TO_FAILED, (struct span){ "", 0 }), entry, i);
+			join_group(group_for(spool, groups, entry, TO_FAILED, (struct span){ "", 0 }), entry, i);
 	}
 }

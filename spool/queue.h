@@ -85,15 +85,20 @@ struct batch {
 	struct str site, name;
 	int fd;			/* the batch file being written, in tmp/ */
 	size_t count;
+	bool relayed;		/* batch_relayed() was called */
 };
 int batch_new(struct batch *b, const struct spool *spool, const char *site, struct err *err);
 int batch_pick(struct batch *b, struct message *m, struct err *err);
+int batch_relayed(struct batch *b, struct err *err);	/* before the offer: the peer cannot report
+			   success, so we shall when it has acknowledged (RFC 3461 5.2.4) */
 int batch_offer(struct batch *b, struct err *err);
 int batch_undo(struct batch *b, struct err *err);
 void batch_close(struct batch *b);
 int batch_names(const struct spool *spool, const char *site, struct fs_names *names, struct err *err);
 				/* in flight, oldest first */
 int batch_open(const struct spool *spool, const char *site, const char *name, struct err *err);
+int batch_rcpts(const struct spool *spool, const char *site, const char *name, struct str *words,
+    struct err *err);		/* of its only message: " ADDRESS" for each that waits */
 int batch_acked(const struct spool *spool, const char *site, const char *name, struct err *err);
 int batch_refused(const struct spool *spool, const char *site, const char *name,
     const char *reason, struct err *err);	/* its messages to hold/ with the reason */

@@ -49,6 +49,11 @@ struct site_settings {		/* [site NAME] */
 	char *level;		/* fast, default, metered */
 	uint64_t batch_size;	/* bytes: a batch is closed when it is larger */
 	uint64_t batch_count;	/* messages in a batch at most */
+	int64_t batch_age;	/* less than a batch waits until its oldest is this old; 0: never */
+	char *format;		/* a row of bsmtp/format.h */
+	uint64_t max_size;	/* bytes of the largest message it takes, 0 = any */
+	uint64_t line_length;	/* of the longest line it takes, 0 = any */
+	bool eight_bit;		/* it takes bytes above 127 */
 	uint64_t history;	/* bytes of what went there and came that codecs may refer to; 0: none */
 	bool pack, run_jobs;	/* around a call: bsmtp pack, uuxqt */
 	char *commands;		/* what its jobs may run here */

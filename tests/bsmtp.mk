@@ -39,6 +39,7 @@ tests_unit_plain_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_plain_LDADD = $(BATCH_LIBS) $(CHECK_LIBS)
 
 dist_check_SCRIPTS += %D%/e2e/10-bsmtp-roundtrip.sh %D%/e2e/11-bsmtp-peers.sh %D%/e2e/12-bsmtp-smtp.sh \
+	%D%/e2e/13-bsmtp-formats.sh \
 	%D%/crash/batch-faults.sh
 
 if FUZZERS

@@ -134,9 +134,10 @@ outgoing_close(struct outgoing *out)
 
 /* --- next --- */
 
-/* The file itself says how it was packed: the setting may have changed since. */
-static const char *
-command_of(int fd)
+/* The file itself says how it was packed: the setting may have changed since.  One letter has
+ * its recipients behind the command. */
+static int
+command_of(const struct outgoing *out, const char *batch, int fd, struct str *command, struct err *err)
 {
 	static const struct {
 		struct span begins;
@@ -145,16 +146,20 @@ command_of(int fd)
 		{ { "\x1f\x8b", 2 }, "rgsmtp" },
 		{ { "BZh", 3 }, "rbsmtp" },
 		{ { "mb", 2 }, "rzsmtp" },	/* a label: batch(5) */
+		{ { "From ", 5 }, "rmail" },
+		{ { "", 0 }, "rsmtp" },
 	};
-	char magic[4];
-	struct err err;
-	ssize_t got = fs_pread(fd, magic, sizeof magic, 0, &err);
+	char magic[8];
+	ssize_t got = fs_pread(fd, magic, sizeof magic, 0, err);
+	size_t i = 0;
 
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-		if (got >= (ssize_t)rows[i].begins.len &&
-		    memcmp(magic, rows[i].begins.p, rows[i].begins.len) == 0)
-			return rows[i].command;
-	return "rsmtp";
+	if (got < 0)
+		return -1;
+	while (got < (ssize_t)rows[i].begins.len || memcmp(magic, rows[i].begins.p, rows[i].begins.len) != 0)
+		i++;
+	str_set(command, rows[i].command);
+	return strcmp(rows[i].command, "rmail") != 0 ? 0 :
+	    batch_rcpts(out->spool, out->site->name, batch, command, err);
 }
 
 static void
@@ -190,9 +195,11 @@ offer_batch(struct outgoing *out, bool exec, char *batch, int fd, struct uucp_jo
 	job->kind = exec ? 'E' : 'S';
 	job->size = (uint64_t)st.st_size;
 	name_job(out, job, batch, "D.m", "D.m");
-	if (exec)
-		str_set(&job->command, command_of(fd));
-	return 1;
+	if (!exec || command_of(out, batch, fd, &job->command, err) == 0)
+		return 1;
+	part_free(part);
+	job->mine = NULL;
+	return -1;
 }
 
 static int
@@ -212,13 +219,17 @@ offer_second_half(struct outgoing *out, struct uucp_job *job, struct err *err)
 	job->mine = part;
 	name_job(out, job, part->batch, "D.X", "X.m");
 	str_set(&x.user, "uucp");
-	str_set(&x.command, command_of(fd));
+	int result = command_of(out, part->batch, fd, &x.command, err);
 	str_printf(&x.input, "D.m%s", str_c(&job->to) + strlen("X.m"));
 	xfile_print(&x, out->spool->settings->spool.site, &part->text);
 	job->size = part->text.len;
 	xfile_free(&x);
 	close(fd);
-	return 1;
+	if (result == 0)
+		return 1;
+	part_free(part);
+	job->mine = NULL;
+	return -1;
 }
 
 int

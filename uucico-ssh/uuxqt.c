@@ -2,6 +2,7 @@
  * uuxqt - runs the jobs that peers sent and may run here.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -254,6 +255,7 @@ main(int argc, char **argv)
 	struct uuxqt x = {0};
 
 	umask(027);
+	signal(SIGPIPE, SIG_IGN);	/* the call that left us here may have ended, and its stderr */
 	int done = start(&x, argc, argv, &x.worst);
 	if (done == 0 && x.site != NULL)
 		run_peer(&x, x.site);

@@ -199,6 +199,7 @@ write_setup(const struct codec *codec, const struct writer_setup *said, struct s
 		envelope_add(&env, SPAN("\"c d\"@y"), SPAN(""));
 		ck_assert_int_eq(writer_entry(&w, &info, &env, strlen(bodies[i]), &err), 0);
 		ck_assert_int_eq(writer_body(&w, bodies[i], strlen(bodies[i]), &err), 0);
+		ck_assert_int_eq(writer_entry_end(&w, &err), 0);
 		envelope_free(&env);
 		entry_info_free(&info);
 	}

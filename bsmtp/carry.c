@@ -1,0 +1,217 @@
+#include "bsmtp/carry.h"
+
+#include <stdlib.h>
+
+#include "lib/base/fs.h"
+#include "lib/mail/utf8.h"
+
+enum { PIECE = 65536 };
+
+/* the message's bytes */
+
+struct looking {
+	struct texture *texture;
+	size_t line;		/* bytes of the one being read */
+	bool cr, in_body;
+};
+
+static void
+end_line(struct looking *l)
+{
+	if (l->line > l->texture->longest)
+		l->texture->longest = l->line;
+	l->in_body |= l->line == 0;
+	l->line = 0;
+}
+
+static void
+look_at(struct looking *l, unsigned char c)
+{
+	bool was_cr = l->cr;
+
+	l->cr = c == '\r';
+	l->texture->binary |= c == '\0' || was_cr != (c == '\n');
+	if (c == '\n' && was_cr) {
+		end_line(l);
+		return;
+	}
+	l->line += c != '\r';
+	if (c > 0x7f)
+		*(l->in_body ? &l->texture->eight_body : &l->texture->eight_header) = true;
+}
+
+void
+texture_of(struct span message, struct texture *texture)
+{
+	struct looking l = { .texture = texture };
+
+	*texture = (struct texture){0};
+	for (size_t i = 0; i < message.len; i++)
+		look_at(&l, (unsigned char)message.p[i]);
+	texture->binary |= l.cr;
+	end_line(&l);
+}
+
+int
+texture_read(int fd, off_t at, uint64_t len, struct texture *texture, struct err *err)
+{
+	struct looking l = { .texture = texture };
+	unsigned char *piece = mem_get(PIECE);
+	int result = 0;
+
+	*texture = (struct texture){0};
+	while (len > 0 && result == 0) {
+		ssize_t got = fs_pread(fd, piece, len < PIECE ? (size_t)len : PIECE, at, err);
+		if (got == 0)
+			err_set(err, ERR_TEMP, "a body that is shorter than its length says");
+		result = got <= 0 ? -1 : 0;
+		for (ssize_t i = 0; i < got; i++)
+			look_at(&l, piece[i]);
+		at += got;
+		len -= result == 0 ? (uint64_t)got : 0;
+	}
+	texture->binary |= l.cr;
+	end_line(&l);
+	free(piece);
+	return result;
+}
+
+/* what is in the way */
+
+static int
+refuse(struct err *err, int reply, const char *code)
+{
+	return err_as_reply(err, reply, code);
+}
+
+static int
+check_size(const struct carry *c, struct err *err)
+{
+	uint64_t most = c->site->max_size;
+
+	if (most == 0 || c->entry->body_len <= most)
+		return 0;
+	err_set(err, ERR_PERM, "%llu bytes are more than the %llu that %s takes",
+	    (unsigned long long)c->entry->body_len, (unsigned long long)most, c->site->name);
+	return refuse(err, 552, "5.3.4");
+}
+
+/* An address beyond ASCII, or a header where SMTPUTF8 was said of it, is not text to who
+ * cannot be told so. */
+static int
+check_utf8(const struct carry *c, struct err *err)
+{
+	struct span ignored;
+	bool said = envelope_arg(str_span(&c->entry->env.args), "SMTPUTF8", &ignored);
+
+	if ((c->format->carries & OFFER_SMTPUTF8) != 0 ||
+	    (utf8_is_ascii(str_span(&c->entry->env.from)) && !(said && c->texture.eight_header)))
+		return 0;
+	err_set(err, ERR_PERM, "%s is sent mail in a form that knows no SMTPUTF8", c->site->name);
+	return refuse(err, 553, "5.6.7");
+}
+
+static int
+check_sender(const struct carry *c, struct err *err)
+{
+	const struct str *from = &c->entry->env.from;
+
+	if (c->format->takes == NULL || from->len == 0 || c->format->takes(str_span(from)))
+		return 0;
+	err_set(err, ERR_PERM, "%s takes the sender in a From_ line, where this address would not be safe",
+	    c->site->name);
+	return refuse(err, 553, "5.1.7");
+}
+
+static int
+check_text(const struct carry *c, struct err *err)
+{
+	if (c->format->binary || !c->texture.binary)
+		return 0;
+	err_set(err, ERR_PERM, "it holds bytes that are no text, and %s reads only text", c->site->name);
+	return refuse(err, 554, "5.6.1");
+}
+
+static int
+check_bits(const struct carry *c, struct err *err)
+{
+	if (c->format->binary || c->site->eight_bit || (!c->texture.eight_body && !c->texture.eight_header))
+		return 0;
+	err_set(err, ERR_PERM, "it holds 8-bit text, and %s reads only 7 bits", c->site->name);
+	return refuse(err, 554, "5.6.3");
+}
+
+static int
+check_lines(const struct carry *c, struct err *err)
+{
+	uint64_t most = c->site->line_length;
+
+	if (c->format->binary || most == 0 || c->texture.longest <= most)
+		return 0;
+	err_set(err, ERR_PERM, "it has a line of %zu characters, and %s reads at most %llu",
+	    c->texture.longest, c->site->name, (unsigned long long)most);
+	return refuse(err, 554, "5.6.1");
+}
+
+/* what is lost without harm */
+
+static void
+add_lost(struct carry *c, bool rcpt, struct span words)
+{
+	const struct smtp_ext *ext;
+	struct span word, key;
+
+	while ((word = span_word(&words)).len > 0) {
+		struct span value = word;
+		span_cut(&value, '=', &key);
+		if (smtp_param_find(rcpt, key, ~c->format->carries, &ext) != NULL)
+			continue;
+		str_printf(&c->lost, "%s%.*s", c->lost.len > 0 ? " " : "", (int)word.len, word.p);
+	}
+}
+
+int
+carry_look(struct carry *carry, const struct format *format, const struct site_settings *site,
+    int fd, const struct entry *entry, struct err *err)
+{
+	static int (*const checks[])(const struct carry *, struct err *) = {
+		check_utf8, check_sender, check_text, check_bits, check_lines,
+	};
+
+	*carry = (struct carry){ .format = format, .site = site, .entry = entry };
+	if (check_size(carry, err) < 0)
+		return -1;
+	if (!format->binary &&
+	    texture_read(fd, entry->body_at, entry->body_len, &carry->texture, err) < 0)
+		return -1;
+	for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
+		if (checks[i](carry, err) < 0)
+			return -1;
+	add_lost(carry, false, str_span(&entry->env.args));
+	for (size_t i = 0; i < entry->env.rcpts; i++)
+		if (entry->status[i].state < RCPT_DONE)
+			add_lost(carry, true, str_span(&entry->env.rcpt[i].args));
+	return 0;
+}
+
+int
+carry_rcpt(const struct carry *carry, size_t rcpt, struct err *err)
+{
+	struct span to = str_span(&carry->entry->env.rcpt[rcpt].to);
+
+	if ((carry->format->carries & OFFER_SMTPUTF8) == 0 && !utf8_is_ascii(to)) {
+		err_set(err, ERR_PERM, "%s cannot be told an address beyond ASCII", carry->site->name);
+		return refuse(err, 553, "5.6.7");
+	}
+	if (carry->format->takes == NULL || carry->format->takes(to))
+		return 0;
+	err_set(err, ERR_PERM, "%s takes its recipients on a command line, where this address would not "
+	    "be safe", carry->site->name);
+	return refuse(err, 553, "5.1.3");
+}
+
+void
+carry_free(struct carry *carry)
+{
+	str_free(&carry->lost);
+}
