@@ -4,30 +4,15 @@
 # runs once more, and each mail is where it belongs, once.
 # shellcheck disable=SC2317	# called by name
 . "${srcdir:-.}/tests/e2e/lib.sh"
+# shellcheck source=tests/e2e/pair-lib.sh
+. "$top/tests/e2e/pair-lib.sh"
 stage
 fault=$build/tests/crash/fault.so
 test -f "$fault" || skip "there is no $fault (with sanitizers: they own LD_PRELOAD)"
 base=$work/base case=$work/case
 
-make_site "$base/home" home
-cat >>"$base/home/mochila.conf" <<-END
-	[site hub]
-	link = exec:uucico-ssh -r0 --peer=home --root=$case/hub --no-pack --no-jobs
-	timeout = 20s
-	[routes]
-	hub.example = site:hub
-	home.example = maildir:$work/mail
-END
-make_site "$base/hub" hub
-cat >>"$base/hub/mochila.conf" <<-END
-	[site home]
-	timeout = 20s
-	[routes]
-	home.example = site:home
-	hub.example = maildir:$work/mail
-END
-mail() { printf 'Subject: %s\n\n%s\n' "$2" "$2" | MOCHILA_ROOT=$base/$1 sendmail -f x@"$1".example "$3"; }
-mail home one bob@hub.example && mail home two bob@hub.example && mail hub three ann@home.example || exit 99
+two_sites "$base" "exec:uucico-ssh -r0 --peer=home --root=$case/hub --no-pack --no-jobs"
+from_home one && from_home two && from_hub three || exit 99
 bsmtp --root="$base/home" pack hub >/dev/null 2>&1 && bsmtp --root="$base/hub" pack home >/dev/null 2>&1 || exit 99
 rm -rf "$base"/*/spool/seen/*
 

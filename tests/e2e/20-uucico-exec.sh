@@ -3,42 +3,19 @@
 # are none, and calls that meet.
 # shellcheck disable=SC2317	# called by check
 . "${srcdir:-.}/tests/e2e/lib.sh"
+# shellcheck source=tests/e2e/pair-lib.sh
+. "$top/tests/e2e/pair-lib.sh"
 stage
-home=$work/home hub=$work/hub
-ours() { uucico-ssh --root="$home" "$@"; }
 over() {	# over COMMAND: calls the hub over this command
 	ours -s hub --set="site hub.link=exec:$1"
 }
-answer="uucico-ssh -r0 --peer=home --root=$hub"
+answer="uucico-ssh -r0 --peer=home --root=$work/hub"
 
-make_site "$home" home
-cat >>"$home/mochila.conf" <<-END
-	[site hub]
-	link = exec:$answer
-	timeout = 20s
-	[routes]
-	hub.example = site:hub
-	home.example = maildir:$work/mail
-END
-make_site "$hub" hub
-cat >>"$hub/mochila.conf" <<-END
-	[site home]
-	timeout = 20s
-	[routes]
-	home.example = site:home
-	hub.example = maildir:$work/mail
-END
-from_home() { printf 'Subject: %s\n\n%s\n' "$1" "$1" | MOCHILA_ROOT=$home sendmail -f ann@home.example bob@hub.example; }
-from_hub() { printf 'Subject: %s\n\n%s\n' "$1" "$1" | MOCHILA_ROOT=$hub sendmail -f bob@hub.example ann@home.example; }
+two_sites "$work" "exec:$answer"
 large() {	# large WORD: does not shrink
 	{ printf 'Subject: %s\n\n' "$1"; head -c 400000 /dev/urandom | base64; } |
 	    MOCHILA_ROOT=$home sendmail -f ann@home.example bob@hub.example
 }
-said() { grep -qF -e "$1" "$work/said"; }
-there() { find "$1/spool/out" "$1/spool/in" -type f -exec grep -ac "^Subject: $2" {} + | awk -F: '{ n += $NF } END { print n + 0 }'; }
-# arrived SITE SUBJECT: it is there, once; the jobs of a call may run on behind it.
-is_there() { test "$(there "$1" "$2")" -eq 1; }
-arrived() { wait_for 10 is_there "$@"; }
 both_arrived() { arrived "$hub" one && arrived "$hub" two; }
 nothing_in_flight() { test "$(messages "$home/spool/sent")$(messages "$hub/spool/sent")" = 00; }
 command_file() {	# command_file NAME: from stdin, a program of that name in $work

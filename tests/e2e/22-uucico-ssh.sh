@@ -3,43 +3,20 @@
 # that can be wrong with it, told in one sentence, with the mail still in the spool.
 # shellcheck disable=SC2317	# called by check
 . "${srcdir:-.}/tests/e2e/lib.sh"
+# shellcheck source=tests/e2e/pair-lib.sh
+. "$top/tests/e2e/pair-lib.sh"
 # With --enable-sanitizers: libssh2 1.10 itself leaks two numbers of an ECDSA key.
 export ASAN_OPTIONS=fast_unwind_on_malloc=0
 export LSAN_OPTIONS="suppressions=$top/tests/lsan.supp:print_suppressions=0"
 stage
 need ssh-keygen
-home=$work/home hub=$work/hub keys=$work/home/keys
 authorized=$work/authorized_keys
 free_port
-ours() { uucico-ssh --root="$home" "$@"; }
-said() { grep -qF -e "$1" "$work/said"; }
+two_sites "$work" "ssh://$(id -un)@127.0.0.1:$port"
+keys=$home/keys
 kept() { test "$(messages "$home/spool/sent")" -ge 1; }
-from_home() { printf 'Subject: %s\n\n%s\n' "$1" "$1" | MOCHILA_ROOT=$home sendmail -f ann@home.example bob@hub.example; }
-from_hub() { printf 'Subject: %s\n\n%s\n' "$1" "$1" | MOCHILA_ROOT=$hub sendmail -f bob@hub.example ann@home.example; }
-there() { find "$1/spool/out" "$1/spool/in" -type f -exec grep -ac "^Subject: $2" {} + | awk -F: '{ n += $NF } END { print n + 0 }'; }
-# arrived SITE SUBJECT: it is there, once; the jobs of a call may run on behind it.
-is_there() { test "$(there "$1" "$2")" -eq 1; }
-arrived() { wait_for 10 is_there "$@"; }
 # refused STATUS TEXT: a call fails so, says so, and the mail stays.
 refused() { exits "$1" ours -s hub && said "$2" && kept; }
-
-make_site "$home" home
-cat >>"$home/mochila.conf" <<-END
-	[site hub]
-	link = ssh://$(id -un)@127.0.0.1:$port
-	timeout = 20s
-	[routes]
-	hub.example = site:hub
-	home.example = maildir:$work/mail
-END
-make_site "$hub" hub
-cat >>"$hub/mochila.conf" <<-END
-	[site home]
-	timeout = 20s
-	[routes]
-	home.example = site:home
-	hub.example = maildir:$work/mail
-END
 
 # ---- Keys ----------------------------------------------------------------------------
 
