@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sysexits.h>
@@ -9,6 +10,7 @@
 
 #include "lib/base/clock.h"
 #include "spool/journal.h"
+#include "spool/lease.h"
 
 enum {
 	BUFFER = JOURNAL_BODY_MAX,	/* an entry that outgrows it has outgrown the journal */
@@ -22,12 +24,15 @@ open_file(struct arrival *a, struct err *err)
 {
 	const struct spool *spool = a->spool;
 
+	if (lease_begin(spool, err) < 0)
+		return -1;
 	/* A file of this name can only be a dead writer's: a living one holds its lock. */
 	int fd = openat(spool->tmp, str_c(&a->name),
 	    O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return err_sys(err, "spool tmp/%s", str_c(&a->name));
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0 || ftruncate(fd, 0) < 0) {
+	/* In a shared spool tmp/ is this process's own. */
+	if ((spool->lease == NULL && flock(fd, LOCK_EX | LOCK_NB) < 0) || ftruncate(fd, 0) < 0) {
 		err_sys(err, "spool tmp/%s", str_c(&a->name));
 		err->kind = ERR_TEMP;
 		close(fd);
@@ -220,25 +225,49 @@ arrival_hold(struct arrival *a, const char *reason, struct err *err)
 	return fs_sync_dir(spool->hold, ".", err);
 }
 
-int
-arrival_commit(struct arrival *a, struct err *err)
+/* tmp/NAME to in/NAME, durably.  Settle leaves it alone while our lock, or our name, is on
+ * it: a name that could not be made durable is taken back, and nobody has seen it. */
+static int
+put_in(struct arrival *a, const char *as, struct err *err)
 {
 	const struct spool *spool = a->spool;
 
+	if (fs_rename(spool->tmp, str_c(&a->name), spool->in, as, err) < 0)
+		return -1;
+	if (fs_sync_dir(spool->in, ".", err) < 0) {
+		unlinkat(spool->in, as, 0);
+		return -1;
+	}
+	return 0;
+}
+
+/* Whoever fences us between the two renames does the second one. */
+static int
+put_in_shared(struct arrival *a, struct err *err)
+{
+	const struct spool *spool = a->spool;
+	struct str as = {0};
+
+	lease_name(spool, str_c(&a->name), "", &as);
+	int result = put_in(a, str_c(&as), err);
+	if (result == 0 && renameat(spool->in, str_c(&as), spool->in, str_c(&a->name)) < 0 && errno != ENOENT)
+		result = err_sys(err, "spool in/%s", str_c(&a->name));
+	str_free(&as);
+	return result;
+}
+
+int
+arrival_commit(struct arrival *a, struct err *err)
+{
 	if (a->in_entry && arrival_undo(a, err) < 0)
 		return -1;
 	if (flush(a, err) < 0 || fs_sync(a->fd, err) < 0)
 		return -1;
-	if (fs_rename(spool->tmp, str_c(&a->name), spool->in, str_c(&a->name), err) < 0)
+	if (a->spool->lease != NULL ? put_in_shared(a, err) < 0 : put_in(a, str_c(&a->name), err) < 0)
 		return -1;
-	/* Settle leaves it alone while our lock is on it: a name that could not be
-	 * made durable is taken back, and nobody has seen it. */
-	if (fs_sync_dir(spool->in, ".", err) < 0) {
-		unlinkat(spool->in, str_c(&a->name), 0);
-		return -1;
-	}
 	a->committed = true;
-	flock(a->fd, LOCK_UN);
+	if (a->spool->lease == NULL)
+		flock(a->fd, LOCK_UN);
 	return 0;
 }
 

@@ -43,7 +43,7 @@ batch_new(struct batch *b, const struct spool *spool, const char *site, struct e
 		b->fd = fs_create(spool->tmp, str_c(&b->name), 0640, err);
 		result = b->fd < 0 ? -1 : 0;
 	}
-	if (result == 0 && flock(b->fd, LOCK_EX | LOCK_NB) < 0)
+	if (result == 0 && spool->lease == NULL && flock(b->fd, LOCK_EX | LOCK_NB) < 0)
 		result = err_sys(err, "batch file");
 	str_free(&folder);
 	if (result < 0)
@@ -58,7 +58,7 @@ batch_pick(struct batch *b, struct message *m, struct err *err)
 
 	folder_of(str_c(&b->site), str_c(&b->name), &to);
 	str_printf(&to, "/%s", str_c(&m->id));
-	int result = fs_rename(m->queue->bucket_dir, str_c(&m->id), b->spool->sent, str_c(&to), err);
+	int result = fs_rename(message_dir(m), str_c(&m->id), b->spool->sent, str_c(&to), err);
 	str_free(&to);
 	if (result < 0)
 		return -1;
@@ -139,8 +139,10 @@ bring_back(const struct spool *spool, int folder, const char *id, const char *si
 	return bucket_place(spool, folder, id, site, id, grade, err);
 }
 
+/* q: it is a dead process's, which in a shared spool may still have the messages open. */
 static int
-undo_folder(const struct spool *spool, const char *site, const char *folder, struct err *err)
+undo_folder(const struct spool *spool, const char *site, const char *folder, struct queue *q,
+    struct err *err)
 {
 	struct fs_names names;
 	int dir = openat(spool->sent, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -150,7 +152,8 @@ undo_folder(const struct spool *spool, const char *site, const char *folder, str
 	int result = fs_names(dir, ".", &names, err);
 	for (size_t i = 0; result == 0 && i < names.count; i++)
 		if (spool_id_ok(names.name[i]))
-			result = bring_back(spool, dir, names.name[i], site, err);
+			result = q != NULL && spool->lease != NULL ? claim_take(q, dir, names.name[i], err) :
+			    bring_back(spool, dir, names.name[i], site, err);
 	if (result == 0)
 		result = fs_remove(dir, relayed_mark, err);
 	if (result == 0 && unlinkat(spool->sent, folder, AT_REMOVEDIR) < 0)
@@ -166,7 +169,7 @@ batch_undo(struct batch *b, struct err *err)
 	struct str folder = {0};
 
 	folder_of(str_c(&b->site), str_c(&b->name), &folder);
-	int result = undo_folder(b->spool, str_c(&b->site), str_c(&folder), err);
+	int result = undo_folder(b->spool, str_c(&b->site), str_c(&folder), NULL, err);
 	str_free(&folder);
 	return result;
 }
@@ -431,7 +434,7 @@ batch_rcpts(const struct spool *spool, const char *site, const char *name, struc
 /* what a dead process left: called with the site's lock held */
 
 static int
-recover_one(const struct queue *q, const char *folder_name, struct err *err)
+recover_one(struct queue *q, const char *folder_name, struct err *err)
 {
 	const struct spool *spool = q->spool;
 	struct str folder = {0}, beside = {0}, inside = {0};
@@ -441,10 +444,10 @@ recover_one(const struct queue *q, const char *folder_name, struct err *err)
 	str_printf(&folder, "%s/%s", q->site, folder_name);
 	str_printf(&beside, "%s/%s", q->site, name);
 	str_printf(&inside, "%s/%s", str_c(&folder), name);
-	if (exists(spool->sent, str_c(&inside)))
-		result = remove_acked(spool, str_c(&folder), name, err);
-	else if (!exists(spool->sent, str_c(&beside)))
-		result = undo_folder(spool, q->site, str_c(&folder), err);
+	/* Beside first: who acknowledges it just now, without the lock, moves it inside. */
+	if (!exists(spool->sent, str_c(&beside)))
+		result = exists(spool->sent, str_c(&inside)) ? remove_acked(spool, str_c(&folder), name, err) :
+		    undo_folder(spool, q->site, str_c(&folder), q, err);
 	str_free(&folder);
 	str_free(&beside);
 	str_free(&inside);
@@ -453,7 +456,7 @@ recover_one(const struct queue *q, const char *folder_name, struct err *err)
 }
 
 int
-batch_recover(const struct queue *q, struct err *err)
+batch_recover(struct queue *q, struct err *err)
 {
 	struct fs_names names;
 	int result = 0;

@@ -39,7 +39,13 @@ placer_free(struct placer *p)
 static void
 host_part(const struct spool *spool, struct str *out)
 {
-	for (const char *c = spool->settings->spool.host; *c != '\0' && *c != '.'; c++)
+	const struct spool_settings *set = &spool->settings->spool;
+
+	if (set->shared) {
+		str_set(out, set->node);
+		return;
+	}
+	for (const char *c = set->host; *c != '\0' && *c != '.'; c++)
 		str_add_char(out, (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
 		    (*c >= '0' && *c <= '9') ? *c : '_');
 }

@@ -175,7 +175,7 @@ int
 door_act(struct door *door, const struct door_action *action, int argc, char **argv, struct err *err)
 {
 	struct run run = { .acting = { .door = door, .action = action,
-		.queue = { .dir = -1, .lock = -1, .bucket_dir = -1 } }, .list.door = door };
+		.queue = { .dir = -1, .lock = SPOOL_UNLOCKED, .claims = -1, .bucket_dir = -1 } }, .list.door = door };
 	bool help = false;
 	const struct opt_row rows[] = {
 		DOOR_SELECT_OPTS(&run.acting.select),

@@ -350,7 +350,7 @@ is_awake(const struct doctor *doctor)
 {
 	struct str path = {0};
 
-	settings_path(&doctor->door->settings, "run/bell", &path);
+	settings_run(&doctor->door->settings, "bell", &path);
 	int fd = open(str_c(&path), O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 	str_free(&path);
 	if (fd >= 0)

@@ -63,10 +63,9 @@ check_names(const char *site, const char *host, struct err *err)
 static int
 make_folders(struct door *door, struct err *err)
 {
-	struct str keys = {0}, run = {0};
+	struct str keys = {0};
 
 	settings_path(&door->settings, door->settings.spool.keys, &keys);
-	settings_path(&door->settings, "run", &run);
 	int result = spool_open(&door->spool, &door->settings, true, err);
 	if (result < 0 && errno == ENOENT)	/* time will not make the folder above it */
 		err->kind = ERR_CONFIG;
@@ -75,9 +74,8 @@ make_folders(struct door *door, struct err *err)
 	if (result == 0)
 		result = fs_make_dir(AT_FDCWD, str_c(&keys), 0700, err);
 	if (result == 0)
-		result = fs_make_dir(AT_FDCWD, str_c(&run), 0750, err);
+		result = settings_make_run(&door->settings, err);
 	str_free(&keys);
-	str_free(&run);
 	return result;
 }
 

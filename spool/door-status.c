@@ -135,7 +135,7 @@ count_site(struct status *status, const char *name)
 	struct site_row *row = buckets != NULL ? row_for(status, name) : NULL;
 
 	for (struct dirent *next; buckets != NULL && (next = readdir(buckets)) != NULL;) {
-		row->rests = row->rests || strcmp(next->d_name, ".retry") == 0;
+		row->rests = row->rests || strncmp(next->d_name, ".retry", 6) == 0;
 		if (next->d_name[0] != '.' && (next->d_type == DT_DIR || next->d_type == DT_UNKNOWN))
 			count_bucket(row, dirfd(buckets), next->d_name);
 	}

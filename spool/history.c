@@ -1,4 +1,5 @@
-/* The history (spool/spool.h): log/mochila.log, and what was in it before, log/mochila.log.1 ... */
+/* The history (spool/spool.h): log/mochila.log, and what was in it before, log/mochila.log.1 ...
+ * Where several hosts share the spool each has its own, log/mochila-NODE.log. */
 #include "spool/spool.h"
 
 #include <errno.h>
@@ -9,13 +10,15 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
-
-static const char current[] = "mochila.log";
+#include "spool/lock.h"
 
 static void
-name_of(unsigned n, struct str *name)
+name_of(const struct spool *spool, unsigned n, struct str *name)
 {
-	str_set(name, current);
+	str_set(name, "mochila");
+	if (spool->lease != NULL)
+		str_printf(name, "-%s", spool->settings->spool.node);
+	str_add_text(name, ".log");
 	if (n > 0)
 		str_printf(name, ".%u", n);
 }
@@ -25,7 +28,7 @@ history_open(const struct spool *spool, unsigned n, struct err *err)
 {
 	struct str name = {0};
 
-	name_of(n, &name);
+	name_of(spool, n, &name);
 	int fd = fs_open(spool->log, str_c(&name), O_RDONLY, err);
 	str_free(&name);
 	return fd;
@@ -46,7 +49,7 @@ first_free(const struct spool *spool)
 	struct str name = {0};
 
 	for (; n < keep; n++) {
-		name_of(n, &name);
+		name_of(spool, n, &name);
 		if (faccessat(spool->log, str_c(&name), F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 			break;
 	}
@@ -60,8 +63,8 @@ shift(const struct spool *spool)
 	struct str from = {0}, to = {0};
 
 	for (unsigned n = first_free(spool); n > 0; n--) {
-		name_of(n - 1, &from);
-		name_of(n, &to);
+		name_of(spool, n - 1, &from);
+		name_of(spool, n, &to);
 		if (renameat(spool->log, str_c(&from), spool->log, str_c(&to)) < 0)
 			break;		/* it grows on; the next event tries again */
 	}
@@ -69,26 +72,44 @@ shift(const struct spool *spool)
 	str_free(&to);
 }
 
-/* Whoever has the lock of the current file shifts them all: the others look again, see
- * that it is current no more, and leave it.  An event written to a file that is renamed
- * meanwhile is in that file. */
+static bool
+is_current(const struct spool *spool, int fd)
+{
+	struct str name = {0};
+
+	name_of(spool, 0, &name);
+	bool is = fs_is(fd, spool->log, str_c(&name));
+	str_free(&name);
+	return is;
+}
+
+/* Whoever has the lock shifts them all: the others look again, see that theirs is current
+ * no more, and leave it.  An event written to a file that is renamed meanwhile is in that
+ * file.  The lock is that of the current file, or, in a shared spool, of this host. */
 static void
 turn_if_large(const struct spool *spool, int fd)
 {
+	struct spool_lock lock = SPOOL_UNLOCKED;
+	struct str name = {0};
+	struct err ignored;
 	struct stat st;
 	uint64_t limit = spool->settings->spool.log_size;
 
-	if (limit == 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size < limit ||
-	    flock(fd, LOCK_EX | LOCK_NB) < 0)
+	if (limit == 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size < limit)
 		return;
-	if (fs_is(fd, spool->log, current))
+	str_printf(&name, "log.%s", spool->settings->spool.node);
+	bool locked = spool->lease != NULL ? spool_lock(&lock, spool, str_c(&name), -1, NULL, false, &ignored) == 0 :
+	    flock(fd, LOCK_EX | LOCK_NB) == 0;
+	if (locked && is_current(spool, fd))
 		shift(spool);
+	spool_unlock(&lock);
+	str_free(&name);
 }
 
 void
 spool_event(const struct spool *spool, const char *id, const char *format, ...)
 {
-	struct str text = {0}, line = {0};
+	struct str text = {0}, line = {0}, name = {0};
 	va_list args;
 
 	va_start(args, format);
@@ -99,7 +120,8 @@ spool_event(const struct spool *spool, const char *id, const char *format, ...)
 	str_printf(&line, " %s: ", id);
 	log_escape(&line, str_span(&text), 1024);
 	str_add_char(&line, '\n');
-	int fd = openat(spool->log, current,
+	name_of(spool, 0, &name);
+	int fd = openat(spool->log, str_c(&name),
 	    O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
 	if (fd >= 0) {
 		ssize_t done = write(fd, line.p, line.len);	/* a history that cannot be */
@@ -107,6 +129,7 @@ spool_event(const struct spool *spool, const char *id, const char *format, ...)
 		turn_if_large(spool, fd);
 		close(fd);
 	}
+	str_free(&name);
 	str_free(&text);
 	str_free(&line);
 }

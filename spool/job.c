@@ -10,6 +10,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "spool/lease.h"
 #include "spool/seen.h"
 
 /* Data is synced each time it has grown over a multiple of this. */
@@ -219,25 +220,78 @@ move_own(const struct job *job, const char *from, const char *to, struct err *er
 	return result;
 }
 
+/* xqt/PEER/KEY=TOKEN.open of a dead process becomes ours, in a copy, as he may still write to
+ * it.  A living one's: ERR_TEMP. */
+static int
+take_open(struct job *job, const char *name, struct span token, struct err *err)
+{
+	struct str from = {0}, to = {0};
+	off_t size;
+
+	if (!lease_dead(job->spool, token))
+		return err_set(err, ERR_TEMP, "another call receives this job now");
+	path_of(job, name, "", &from);
+	own_path(job, str_c(&job->open), &to);
+	int result = fs_rename(job->spool->xqt, str_c(&from), job->spool->xqt, str_c(&to), err);
+	if (result == 0)
+		result = lease_alive(job->spool, err);
+	if (result == 0)
+		result = lease_copy(job->spool, job->spool->xqt, str_c(&to), false, &size, err);
+	str_free(&from);
+	str_free(&to);
+	return result;
+}
+
+static int
+take_from_dead(struct job *job, struct err *err)
+{
+	struct fs_names names;
+	struct span base, token, ending;
+	int result = fs_names(job->spool->xqt, str_c(&job->peer), &names, err);
+
+	for (size_t i = 0; result == 0 && i < names.count; i++)
+		if (lease_parse(names.name[i], &base, &token, &ending) && span_is(ending, ".open") &&
+		    span_same(base, str_span(&job->key)))
+			result = take_open(job, names.name[i], token, err);
+	fs_names_free(&names);
+	return result;
+}
+
+static int
+name_open(struct job *job, struct err *err)
+{
+	str_clear(&job->open);
+	if (job->spool->lease == NULL) {
+		str_set(&job->open, ".open");
+		return 0;
+	}
+	if (lease_begin(job->spool, err) < 0)
+		return -1;
+	lease_name(job->spool, "", ".open", &job->open);
+	return take_from_dead(job, err);
+}
+
 /* Opens KEY.open, new or old; trusted: how much of an old one is surely on disk. */
 static int
 open_part(struct job *job, bool *clean, struct err *err)
 {
 	struct str path = {0};
 
+	if (name_open(job, err) < 0)
+		return -1;
 	*clean = there(job, ".part");
 	/* Durable before the first byte more: the name says how much can be trusted. */
-	if (*clean && (move_own(job, ".part", ".open", err) < 0 ||
+	if (*clean && (move_own(job, ".part", str_c(&job->open), err) < 0 ||
 	    fs_sync_dir(job->spool->xqt, str_c(&job->peer), err) < 0))
 		return -1;
-	own_path(job, ".open", &path);
+	own_path(job, str_c(&job->open), &path);
 	job->fd = fs_open(job->spool->xqt, str_c(&path), O_RDWR, err);
 	if (job->fd < 0 && errno == ENOENT)
 		job->fd = fs_create(job->spool->xqt, str_c(&path), 0640, err);
 	str_free(&path);
 	if (job->fd < 0)
 		return -1;
-	if (flock(job->fd, LOCK_EX | LOCK_NB) == 0)
+	if (job->spool->lease != NULL || flock(job->fd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
 	return err_set(err, ERR_TEMP, "another call receives this job now");
 }
@@ -330,7 +384,7 @@ job_drop(struct job *job)
 	struct str path = {0};
 	struct err err;
 
-	own_path(job, ".open", &path);
+	own_path(job, str_c(&job->open), &path);
 	if (job->fd >= 0 && fs_remove(job->spool->xqt, str_c(&path), &err) < 0)
 		log_warn("xqt/%s", err.text);
 	str_free(&path);
@@ -365,7 +419,7 @@ put_into_place(struct job *job, const char *name, struct err *err)
 {
 	struct str from = {0}, to = {0};
 
-	own_path(job, ".open", &from);
+	own_path(job, str_c(&job->open), &from);
 	path_of(job, name, "", &to);
 	int result = fs_rename(job->spool->xqt, str_c(&from), job->spool->xqt, str_c(&to), err);
 	if (result == 0)
@@ -399,7 +453,7 @@ keep_part(struct job *job)
 {
 	struct err err;
 
-	if (sync_or_drop(job, &err) < 0 || move_own(job, ".open", ".part", &err) < 0)
+	if (sync_or_drop(job, &err) < 0 || move_own(job, str_c(&job->open), ".part", &err) < 0)
 		log_warn("xqt/%s: a partial job is not kept whole: %s", str_c(&job->peer), err.text);
 }
 
@@ -407,11 +461,11 @@ void
 job_close(struct job *job)
 {
 	/* Loaded whole jobs have no .open, and what another call holds is not ours. */
-	if (job->fd >= 0 && job->data_at > 0 && there(job, ".open"))
+	if (job->fd >= 0 && job->data_at > 0 && job->open.len > 0 && there(job, str_c(&job->open)))
 		keep_part(job);
 	if (job->fd >= 0)
 		close(job->fd);
-	struct str *all[] = { &job->peer, &job->key, &job->user, &job->temp, &job->command };
+	struct str *all[] = { &job->peer, &job->key, &job->user, &job->temp, &job->command, &job->open };
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
 		str_free(all[i]);
 	*job = (struct job){ .fd = -1 };

@@ -10,7 +10,8 @@
  *	...size bytes...
  *
  * While it arrives it is KEY.open; when the line drops, its data is synced and it is
- * KEY.part, and the next call goes on behind the last byte.  A KEY.open that nobody
+ * KEY.part, and the next call goes on behind the last byte.  (KEY=TOKEN.open where several
+ * hosts share the spool: spool/lease.h.)  A KEY.open that nobody
  * writes was left by a crash: it is cut back to what was certainly synced.  A job
  * received whole is remembered in seen/, so that the same (peer, temp, size, command)
  * is known and not run twice.
@@ -32,6 +33,7 @@ enum {
 struct job {
 	const struct spool *spool;
 	struct str peer, key, user, temp, command;
+	struct str open;	/* the ending of its name while it arrives */
 	uint64_t size;		/* of the data, as announced; UINT64_MAX: unknown */
 	int fd;
 	off_t data_at;		/* where the data begins */

@@ -9,6 +9,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "spool/lease.h"
 
 static bool
 is_open(const struct journal *j)
@@ -30,13 +31,19 @@ forget(struct journal *j)
 static int
 open_file(struct journal *j, struct err *err)
 {
-	struct str name = {0};
+	struct str name = {0}, id = {0};
 
-	spool_new_id(&name);
-	str_add_text(&name, ".open");
+	if (lease_begin(j->spool, err) < 0)
+		return -1;
+	spool_new_id(&id);
+	if (j->spool->lease != NULL)
+		lease_name(j->spool, str_c(&id), ".open", &name);
+	else
+		str_printf(&name, "%s.open", str_c(&id));
+	str_free(&id);
 	int fd = fs_create(j->spool->in, str_c(&name), 0640, err);
 	/* Locked before anybody can find it worth a look: it is empty. */
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+	if (fd >= 0 && j->spool->lease == NULL && flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		err_sys(err, "lock in/%s", str_c(&name));
 		close(fd);
 		fd = -1;
@@ -71,7 +78,7 @@ still_ours(const struct journal *j, struct err *err)
 {
 	struct str name = j->name;
 
-	if (fs_is(j->fd, j->spool->in, str_c(&name)))
+	if (lease_names(j->spool, j->spool->in, str_c(&name), j->fd))
 		return 0;
 	return err_set(err, ERR_TEMP, "in/%s was taken from under its writer", str_c(&name));
 }
@@ -153,7 +160,8 @@ journal_turn(struct journal *j, struct err *err)
 		j->ahead = 0;
 	int result;
 	struct str name = {0};
-	str_add(&name, j->name.p, j->name.len - strlen(".open"));
+	str_add(&name, j->name.p, j->name.len - (j->spool->lease != NULL ?
+	    strlen(strrchr(str_c(&j->name), '=')) : strlen(".open")));
 	if (j->good == 0)
 		result = fs_remove(j->spool->in, str_c(&j->name), err);
 	else if (ftruncate(j->fd, j->good) < 0)

@@ -4,12 +4,16 @@ spool_libspool_a_SOURCES = \
 	%D%/arrival.c \
 	%D%/batch.c \
 	%D%/bucket.c %D%/bucket.h \
+	%D%/claim.c \
 	%D%/entry.c %D%/entry.h \
 	%D%/expand.c %D%/expand.h \
 	%D%/history.c \
+	%D%/hosts.c %D%/hosts.h \
 	%D%/job.c %D%/job.h \
 	%D%/maildir.c %D%/maildir.h \
 	%D%/journal.c %D%/journal.h \
+	%D%/lease.c %D%/lease.h \
+	%D%/lock.c %D%/lock.h \
 	%D%/queue.c %D%/queue.h \
 	%D%/quota.c %D%/quota.h \
 	%D%/report.c %D%/report.h \

@@ -10,22 +10,26 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "spool/lease.h"
 #include "spool/retry.h"
 
 /* the site's lock */
 
 static int
-lock_site(const struct spool *spool, const char *site, bool wait, int *dir, int *lock,
+lock_site(const struct spool *spool, const char *site, bool wait, int *dir, struct spool_lock *lock,
     struct err *err)
 {
+	struct str name = {0};
+
 	if (fs_make_dir(spool->out, site, 0750, err) < 0)
 		return -1;
 	*dir = fs_dir(spool->out, site, err);
 	if (*dir < 0)
 		return -1;
-	*lock = fs_lock(*dir, ".lock", wait, err);
-	if (*lock < 0) {
-		int number = errno;
+	str_printf(&name, "out.%s", site);
+	int result = spool_lock(lock, spool, str_c(&name), *dir, ".lock", wait, err), number = errno;
+	str_free(&name);
+	if (result < 0) {
 		close(*dir);
 		errno = number;
 		return number == EWOULDBLOCK ?
@@ -49,18 +53,37 @@ note_trouble(struct queue *q)
 	str_free(&retry.why);
 }
 
+/* What other processes were at when they were taken for dead. */
+static int
+recover_claims(struct queue *q, struct err *err)
+{
+	struct fs_names names;
+	int result = 0;
+
+	if (q->spool->lease == NULL)
+		return 0;
+	if (fs_names(q->dir, ".", &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count && result == 0; i++)
+		if (claim_is(names.name[i]))
+			result = claim_recover(q, names.name[i], err);
+	fs_names_free(&names);
+	return result;
+}
+
 int
 queue_open(struct queue *q, const struct spool *spool, const char *site, bool wait,
     struct err *err)
 {
-	*q = (struct queue){ .spool = spool, .dir = -1, .lock = -1, .bucket_dir = -1 };
+	*q = (struct queue){ .spool = spool, .dir = -1, .lock = SPOOL_UNLOCKED, .claims = -1, .bucket_dir = -1 };
 	if (site[0] == '\0' || site[0] == '.' || strchr(site, '/') != NULL)
 		return err_set(err, ERR_CONFIG, "%s: not a site's folder", site);
 	if (lock_site(spool, site, wait, &q->dir, &q->lock, err) < 0)
 		return -1;
 	q->site = mem_text(site);
 	note_trouble(q);
-	if (batch_recover(q, err) < 0 || fs_names(q->dir, ".", &q->buckets, err) < 0) {
+	if (batch_recover(q, err) < 0 || recover_claims(q, err) < 0 ||
+	    fs_names(q->dir, ".", &q->buckets, err) < 0) {
 		int number = errno;
 		queue_close(q);
 		errno = number;
@@ -78,15 +101,15 @@ queue_close(struct queue *q)
 		log_warn("queue %s: %s", q->site, err.text);
 	if (q->bucket_dir >= 0)
 		close(q->bucket_dir);
-	if (q->lock >= 0)
-		close(q->lock);
+	claim_close(q);
+	spool_unlock(&q->lock);
 	if (q->dir >= 0)
 		close(q->dir);
 	fs_names_free(&q->buckets);
 	fs_names_free(&q->names);
 	free(q->site);
 	free(q->why);
-	*q = (struct queue){ .dir = -1, .lock = -1, .bucket_dir = -1 };
+	*q = (struct queue){ .dir = -1, .lock = SPOOL_UNLOCKED, .claims = -1, .bucket_dir = -1 };
 }
 
 int
@@ -94,7 +117,7 @@ queue_sync(struct queue *q, struct err *err)
 {
 	if (!q->removed || q->bucket_dir < 0)
 		return 0;
-	if (fs_sync(q->bucket_dir, err) < 0)
+	if (fs_sync(q->bucket_dir, err) < 0 || (q->claims >= 0 && fs_sync(q->claims, err) < 0))
 		return -1;
 	q->removed = false;
 	return 0;
@@ -132,7 +155,7 @@ enter_bucket(struct queue *q, struct err *err)
 	leave_bucket(q);
 	while (q->bucket < q->buckets.count) {
 		const char *name = q->buckets.name[q->bucket++];
-		if (name[0] == '.')
+		if (name[0] == '.' || claim_is(name))
 			continue;
 		q->bucket_dir = openat(q->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (q->bucket_dir < 0 && (errno == ENOENT || errno == ENOTDIR))
@@ -237,6 +260,7 @@ queue_next(struct queue *q, struct message *m, struct err *err)
 void
 message_close(struct message *m)
 {
+	message_unclaim(m);
 	for (size_t i = 0; m->fresh != NULL && i < m->entry.env.rcpts; i++) {
 		str_free(&m->fresh[i].reply);
 		str_free(&m->fresh[i].via);
@@ -259,10 +283,12 @@ path_in_site(const struct message *m, struct str *out)
 }
 
 int
-message_still_there(const struct message *m)
+message_still_there(struct message *m)
 {
 	struct str path = {0};
 
+	if (m->spool->lease != NULL)
+		return message_claim(m);
 	path_in_site(m, &path);
 	bool there = fs_is(m->fd, m->queue->dir, str_c(&path));
 	str_free(&path);
@@ -365,11 +391,21 @@ message_room(struct message *m, struct err *err)
 	return err_sys(err, "room for what becomes of it");
 }
 
+/* Claimed, it is copied by whoever takes it over; moved away by a person, it is still
+ * ours while the site is.  Else another host may be writing to it. */
+static bool
+may_write(struct message *m)
+{
+	return m->spool->lease == NULL || message_claim(m) || m->claimed || spool_lock_ours(&m->queue->lock);
+}
+
 int
 message_append(struct message *m, struct span lines, struct err *err)
 {
 	struct stat st;
 
+	if (!may_write(m))
+		return err_set(err, ERR_TEMP, "another host has taken the queue for %s", m->queue->site);
 	if (fstat(m->fd, &st) < 0)
 		return err_sys(err, "state line");
 	/* A torn line of a dead writer goes before ours is put in its place. */
@@ -459,7 +495,7 @@ take_fresh(struct message *m, size_t *waiting, size_t *due)
 static int
 move_message(struct message *m, int dir, const char *folder, struct err *err)
 {
-	if (fs_rename(m->queue->bucket_dir, str_c(&m->id), dir, str_c(&m->id), err) < 0)
+	if (fs_rename(message_dir(m), str_c(&m->id), dir, str_c(&m->id), err) < 0)
 		return -1;
 	m->queue->removed = true;
 	return fs_sync_dir(dir, ".", err) < 0 ? err_prefix(err, "%s", folder) : 0;
@@ -472,7 +508,7 @@ remove_done(struct message *m, struct span lines, struct err *err)
 {
 	struct stat st;
 
-	if (fs_remove(m->queue->bucket_dir, str_c(&m->id), err) < 0)
+	if (fs_remove(message_dir(m), str_c(&m->id), err) < 0)
 		return -1;
 	m->queue->removed = true;
 	if (lines.len > 0 && fstat(m->fd, &st) == 0 && st.st_nlink > 0)

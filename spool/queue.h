@@ -19,12 +19,15 @@
 #ifndef SPOOL_QUEUE_H
 #define SPOOL_QUEUE_H
 
+#include "spool/lock.h"
 #include "spool/spool.h"
 
 struct queue {
 	const struct spool *spool;
 	char *site;		/* the folder below out/ */
-	int dir, lock;
+	int dir;
+	struct spool_lock lock;
+	int claims;		/* shared: out/SITE/=TOKEN/, what we work on; -1: not made yet */
 	struct fs_names buckets, names;
 	size_t bucket, next;	/* the bucket being read, the next name in it */
 	int bucket_dir;
@@ -41,6 +44,7 @@ struct message {
 	struct entry entry;
 	struct rcpt_status *fresh;	/* outcomes not yet on disk; .at == 0: none */
 	bool delayed;			/* a delay is to be told */
+	bool claimed;			/* shared: it is in out/SITE/=TOKEN/ */
 };
 
 /* 0, or -1; held by another process: ERR_TEMP and errno EWOULDBLOCK.  A site
@@ -53,7 +57,8 @@ bool queue_must_stop(int number);	/* an errno that is no single message's fault:
 int queue_sync(struct queue *q, struct err *err);	/* the removals are durable */
 void queue_close(struct queue *q);
 
-int message_still_there(const struct message *m);	/* check before the byte that commits */
+int message_still_there(struct message *m);	/* check before the byte that commits; in a shared
+			   spool it claims the message, too: false when another host has the site */
 void message_rcpt(struct message *m, size_t rcpt, enum rcpt_state state, const char *reply);
 void message_report(struct message *m, size_t rcpt, enum dsn_kind kind);	/* of a recipient that
 			   is done: DSN_DELIVERED or DSN_RELAYED, told if it was asked for */
@@ -103,8 +108,22 @@ int batch_acked(const struct spool *spool, const char *site, const char *name, s
 int batch_refused(const struct spool *spool, const char *site, const char *name,
     const char *reason, struct err *err);	/* its messages to hold/ with the reason */
 
+/*
+ * Claims of a shared spool (claim.c): a message that is sent, or changed, is first renamed
+ * to out/SITE/=TOKEN/ID, a bucket of the one process, and back when it is still to wait.
+ * Whoever has the site's lock next takes what is in the =TOKEN/ of others before all else.
+ */
+bool message_claim(struct message *m);		/* true: ours, or nothing is shared */
+void message_unclaim(struct message *m);
+int message_dir(const struct message *m);	/* the folder in which it is m->id */
+int claim_recover(struct queue *q, const char *folder, struct err *err);	/* out/SITE/=TOKEN */
+int claim_take(struct queue *q, int dir, const char *id, struct err *err);	/* dir/ID may still be
+			   open to the dead: a copy of it goes to a bucket */
+void claim_close(struct queue *q);
+bool claim_is(const char *bucket);		/* a folder of claims */
+
 /* For queue.c and settle.c. */
-int batch_recover(const struct queue *q, struct err *err);	/* what a dead process left */
+int batch_recover(struct queue *q, struct err *err);	/* what a dead process left */
 
 /* Moves dir/name to out/SITE/BUCKET/id, durably, into a bucket of the grade with room. */
 int bucket_place(const struct spool *spool, int dir, const char *name, const char *site,

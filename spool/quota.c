@@ -13,9 +13,8 @@
 enum {
 	KEEP = 60, KEEP_WHEN_OVER = 5,	/* seconds */
 	DEPTH_MAX = 4,			/* sent/SITE/B.d/ID */
-	COUNT_MAX = 64 << 10,		/* bytes of tmp/.quota */
+	COUNT_MAX = 64 << 10,		/* bytes of that file */
 };
-static const char count_file[] = ".quota";
 
 /* counting */
 
@@ -73,14 +72,28 @@ find(struct span counted, const char *name, uint64_t *bytes)
 	return false;
 }
 
+/* tmp/.quota; hosts/.quota-NODE where several share the spool, and tmp/ is ours alone. */
+static int
+count_file(const struct spool *spool, struct str *name)
+{
+	str_set(name, ".quota");
+	if (spool->lease == NULL)
+		return spool->tmp;
+	str_printf(name, "-%s", spool->settings->spool.node);
+	return spool->hosts;
+}
+
 /* How long ago it was counted; the clock may have been set in between. */
 static int64_t
 age(const struct spool *spool)
 {
 	struct stat st;
-	int64_t seconds = fstatat(spool->tmp, count_file, &st, AT_SYMLINK_NOFOLLOW) < 0 ?
+	struct str name = {0};
+	int dir = count_file(spool, &name);
+	int64_t seconds = fstatat(dir, str_c(&name), &st, AT_SYMLINK_NOFOLLOW) < 0 ?
 	    KEEP : clock_now() / CLOCK_SECOND - st.st_mtime;
 
+	str_free(&name);
 	return seconds < 0 ? KEEP : seconds;
 }
 
@@ -89,27 +102,32 @@ static void
 count_again(const struct spool *spool, struct str *counted)
 {
 	struct err ignored;
+	struct str name = {0};
+	int dir = count_file(spool, &name);
 
 	str_clear(counted);
 	count(spool, counted);
-	fs_replace(spool->tmp, count_file, str_span(counted), 0640, &ignored);
+	fs_replace(dir, str_c(&name), str_span(counted), 0640, &ignored);
+	str_free(&name);
 }
 
 static uint64_t
 waiting(const struct spool *spool, const char *name, uint64_t quota)
 {
-	struct str counted = {0};
+	struct str counted = {0}, file = {0};
 	struct err ignored;
 	uint64_t bytes = 0;
 	int64_t seconds = age(spool);
+	int dir = count_file(spool, &file);
 	bool found = seconds < KEEP &&
-	    fs_load(spool->tmp, count_file, COUNT_MAX, &counted, &ignored) == 0 &&
+	    fs_load(dir, str_c(&file), COUNT_MAX, &counted, &ignored) == 0 &&
 	    find(str_span(&counted), name, &bytes);
 
 	if (!found || (bytes >= quota && seconds >= KEEP_WHEN_OVER)) {
 		count_again(spool, &counted);
 		find(str_span(&counted), name, &bytes);
 	}
+	str_free(&file);
 	str_free(&counted);
 	return bytes;
 }

@@ -8,10 +8,16 @@
 #include "lib/base/digest.h"
 #include "lib/base/log.h"
 
+/* Several hosts share the spool: each learns for itself what it reaches.  A person speaks
+ * to all of them. */
+enum whose { OURS, EVERYBODYS };
+
 static void
-retry_name(const char *site, struct str *out)
+retry_name(const struct spool *spool, enum whose whose, struct str *out)
 {
-	str_printf(out, "%s/.retry", site);
+	str_add_text(out, ".retry");
+	if (whose == OURS && spool->lease != NULL)
+		str_printf(out, "-%s", spool->settings->spool.node);
 }
 
 /* "next=TIME failures=3 [asked=TIME] why=...": whatever cannot be read counts as "now". */
@@ -34,14 +40,15 @@ parse(struct span line, struct retry *retry)
 		str_set_span(&retry->why, span_from(line, 4));
 }
 
-int
-retry_load(const struct spool *spool, const char *site, struct retry *retry, struct err *err)
+static int
+load(const struct spool *spool, const char *site, enum whose whose, struct retry *retry, struct err *err)
 {
 	struct str path = {0}, text = {0};
 	struct span rest, line;
 
 	*retry = (struct retry){0};
-	retry_name(site, &path);
+	str_printf(&path, "%s/", site);
+	retry_name(spool, whose, &path);
 	int result = fs_load(spool->out, str_c(&path), 4096, &text, err);
 	str_free(&path);
 	if (result < 0 && errno == ENOENT)
@@ -53,11 +60,30 @@ retry_load(const struct spool *spool, const char *site, struct retry *retry, str
 	return result;
 }
 
+int
+retry_load(const struct spool *spool, const char *site, struct retry *retry, struct err *err)
+{
+	struct retry all;
+	int result = load(spool, site, OURS, retry, err);
+
+	if (result < 0 || spool->lease == NULL)
+		return result;
+	if (load(spool, site, EVERYBODYS, &all, err) < 0)
+		return -1;
+	if (all.asked > retry->asked) {
+		struct retry ours = *retry;
+		*retry = all;
+		all = ours;
+	}
+	str_free(&all.why);
+	return 0;
+}
+
 static int
-retry_store(const struct spool *spool, const char *site, const struct retry *retry,
+retry_store(const struct spool *spool, const char *site, enum whose whose, const struct retry *retry,
     const char *why, struct err *err)
 {
-	struct str text = {0};
+	struct str text = {0}, name = {0};
 
 	str_add_text(&text, "next=");
 	clock_utc(retry->next, &text);
@@ -70,9 +96,11 @@ retry_store(const struct spool *spool, const char *site, const struct retry *ret
 	log_escape(&text, span_of(why), 600);
 	str_add_char(&text, '\n');
 	int dir = fs_make_dir(spool->out, site, 0750, err) < 0 ? -1 : fs_dir(spool->out, site, err);
-	int result = dir < 0 ? -1 : fs_replace(dir, ".retry", str_span(&text), 0640, err);
+	retry_name(spool, whose, &name);
+	int result = dir < 0 ? -1 : fs_replace(dir, str_c(&name), str_span(&text), 0640, err);
 	if (dir >= 0)
 		close(dir);
+	str_free(&name);
 	str_free(&text);
 	return result;
 }
@@ -119,17 +147,19 @@ retry_failed(const struct spool *spool, const char *site, const char *why, struc
 	retry.failures++;
 	retry.next = clock_now() + retry_pause(&patience, retry.failures, chance);
 	str_free(&retry.why);
-	return retry_store(spool, site, &retry, why, err);
+	return retry_store(spool, site, OURS, &retry, why, err);
 }
 
 void
 retry_clear(const struct spool *spool, const char *site)
 {
-	struct str path = {0};
-
-	retry_name(site, &path);
-	unlinkat(spool->out, str_c(&path), 0);
-	str_free(&path);
+	for (enum whose whose = OURS; whose <= EVERYBODYS; whose++) {
+		struct str path = {0};
+		str_printf(&path, "%s/", site);
+		retry_name(spool, whose, &path);
+		unlinkat(spool->out, str_c(&path), 0);
+		str_free(&path);
+	}
 }
 
 int
@@ -141,7 +171,7 @@ retry_came_back(const struct spool *spool, const char *site, int64_t asked, stru
 	if (result == 0 && retry.asked > asked) {
 		retry.failures = 0;
 		retry.next = retry.asked;
-		result = retry_store(spool, site, &retry, "by hand", err);
+		result = retry_store(spool, site, OURS, &retry, "by hand", err);
 	} else if (result == 0) {
 		retry_clear(spool, site);
 	}
@@ -154,7 +184,7 @@ retry_now(const struct spool *spool, const char *site, struct err *err)
 {
 	const struct retry retry = { .next = clock_now(), .asked = clock_now() };
 
-	return retry_store(spool, site, &retry, "by hand", err);
+	return retry_store(spool, site, EVERYBODYS, &retry, "by hand", err);
 }
 
 int
@@ -169,7 +199,7 @@ retry_link_up(const struct spool *spool, const char *site, struct err *err)
 	int result = now - retry.asked < apart && retry.asked - now < apart ? 0 : 1;
 	if (result > 0) {
 		retry.next = retry.asked = now;
-		result = retry_store(spool, site, &retry, retry.failures > 0 ? str_c(&retry.why) : "the link is up",
+		result = retry_store(spool, site, OURS, &retry, retry.failures > 0 ? str_c(&retry.why) : "the link is up",
 		    err) < 0 ? -1 : 1;
 	}
 	str_free(&retry.why);

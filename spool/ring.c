@@ -289,22 +289,24 @@ load(struct ring *r, struct err *err)
 static int
 open_folder(struct ring *r, struct err *err)
 {
-	struct str lock = {0};
+	struct str lock = {0}, name = {0};
 
 	if (fs_make_dir(r->spool->ring, str_c(&r->site), 0700, err) < 0 ||
 	    (r->dir = fs_dir(r->spool->ring, str_c(&r->site), err)) < 0)
 		return -1;
 	str_printf(&lock, ".%s.lock", str_c(&r->name));
-	r->lock = fs_lock(r->dir, str_c(&lock), true, err);
+	str_printf(&name, "ring.%s.%s", str_c(&r->site), str_c(&r->name));
+	int result = spool_lock(&r->lock, r->spool, str_c(&name), r->dir, str_c(&lock), true, err);
 	str_free(&lock);
-	return r->lock < 0 ? -1 : load(r, err);
+	str_free(&name);
+	return result < 0 ? -1 : load(r, err);
 }
 
 int
 ring_open(struct ring *r, const struct spool *spool, const char *site, enum ring_way way,
     const char *class, uint64_t window, struct err *err)
 {
-	*r = (struct ring){ .spool = spool, .way = way, .dir = -1, .lock = -1, .fd = -1,
+	*r = (struct ring){ .spool = spool, .way = way, .dir = -1, .lock = SPOOL_UNLOCKED, .fd = -1,
 		.size = HEAD_LEN, .window = window < RING_WINDOW_MAX ? window : RING_WINDOW_MAX };
 	str_set(&r->site, site);
 	str_printf(&r->name, "%s-%s", way == RING_FROM ? "from" : "to", class);
@@ -319,11 +321,12 @@ void
 ring_close(struct ring *r)
 {
 	unmap(r);
-	const int all[] = { r->fd, r->dir, r->lock };
+	const int all[] = { r->fd, r->dir };
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
 		if (all[i] >= 0)
 			close(all[i]);
-	r->fd = r->dir = r->lock = -1;
+	r->fd = r->dir = -1;
+	spool_unlock(&r->lock);
 	free(r->commit);
 	r->commit = NULL;
 	r->commits = r->room = 0;

@@ -43,6 +43,7 @@
 #ifndef SPOOL_RING_H
 #define SPOOL_RING_H
 
+#include "spool/lock.h"
 #include "spool/spool.h"
 
 enum ring_way { RING_FROM, RING_TO };	/* the site sent it, or is to get it */
@@ -74,7 +75,8 @@ struct ring {
 	enum ring_way way;
 	struct str site, name;		/* the file in ring/SITE */
 	uint64_t window;		/* bytes of history that are wanted */
-	int dir, lock, fd;		/* fd -1: there is none on disk */
+	struct spool_lock lock;
+	int dir, fd;			/* fd -1: there is none on disk */
 	struct ring_head head;
 	struct ring_commit *commit;
 	size_t commits, room;

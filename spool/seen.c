@@ -8,8 +8,9 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "spool/lease.h"
 
-enum { KEY = 16, DAY_TEXT = 10, DAY_FILE_MAX = 256 << 20 };
+enum { KEY = 16, DAY_TEXT = 10, DAY_FILE_MAX = 256 << 20, PARTS_MAX = 32, LOOKS = 100 };
 
 static void
 key_of(struct span id, unsigned char key[KEY])
@@ -28,7 +29,7 @@ is_day(const char *name)
 	for (size_t i = 0; i < DAY_TEXT; i++)
 		if (shape[i] == 'd' ? name[i] < '0' || name[i] > '9' : name[i] != '-')
 			return false;
-	return name[DAY_TEXT] == '\0' || strcmp(name + DAY_TEXT, ".new") == 0;
+	return name[DAY_TEXT] == '\0' || name[DAY_TEXT] == '=' || strcmp(name + DAY_TEXT, ".new") == 0;
 }
 
 static bool
@@ -97,31 +98,42 @@ search_day(int dir, const char *name, const unsigned char *key, struct err *err)
 {
 	int fd = fs_open(dir, name, O_RDONLY, err);
 	if (fd < 0)
-		return errno == ENOENT ? 0 : -1;
+		return -1;
 	off_t size = lseek(fd, 0, SEEK_END);
 	int found = is_open_day(name) ? search_all(fd, key, err) : search_sorted(fd, size, key, err);
 	close(fd);
 	return found;
 }
 
+static int
+search_days(int dir, const unsigned char *key, struct err *err)
+{
+	struct fs_names names;
+	int found = fs_names(dir, ".", &names, err);
+
+	/* newest first: a repeat is mostly of today */
+	for (size_t i = names.count; found == 0 && i > 0; i--)
+		if (is_day(names.name[i - 1]))
+			found = search_day(dir, names.name[i - 1], key, err);
+	int number = errno;
+	fs_names_free(&names);
+	errno = number;
+	return found;
+}
+
 int
 seen_has(const struct spool *spool, const char *peer, struct span id, struct err *err)
 {
-	struct fs_names names;
 	unsigned char key[KEY];
-	int found = 0;
+	int found = -1;
 
 	key_of(id, key);
 	int dir = fs_dir(spool->seen, peer, err);
 	if (dir < 0)
 		return errno == ENOENT ? 0 : -1;
-	if (fs_names(dir, ".", &names, err) < 0)
-		found = -1;
-	/* newest first: a repeat is mostly of today */
-	for (size_t i = names.count; found == 0 && i > 0; i--)
-		if (is_day(names.name[i - 1]))
-			found = search_day(dir, names.name[i - 1], key, err);
-	fs_names_free(&names);
+	/* A file that has gone while we looked has become part of another: look again. */
+	for (int i = 0; i < LOOKS && (found = search_days(dir, key, err)) < 0 && errno == ENOENT; i++)
+		;
 	close(dir);
 	return found;
 }
@@ -158,7 +170,7 @@ is_past(const struct fs_names *names, size_t at, struct span oldest, int64_t kee
 	size_t later = 0;
 
 	for (size_t i = at + 1; i < names->count; i++)
-		later += is_day(names->name[i]);
+		later += is_day(names->name[i]) && strncmp(names->name[i], names->name[i - 1], DAY_TEXT) != 0;
 	return strncmp(names->name[at], oldest.p, DAY_TEXT) < 0 && (int64_t)later >= keep;
 }
 
@@ -226,6 +238,116 @@ note_today(const struct spool *spool, int dir, struct span keys, struct err *err
 	return result;
 }
 
+/* where several hosts note */
+
+/* Writes tmp/ID and makes it seen/PEER/DAY=ID. */
+static int
+put_part(const struct spool *spool, int dir, const char *day, struct str *keys, struct err *err)
+{
+	struct str id = {0}, name = {0};
+
+	qsort(keys->p, keys->len / KEY, KEY, by_key);
+	spool_new_id(&id);
+	str_printf(&name, "%.*s=%s", DAY_TEXT, day, str_c(&id));
+	int fd = fs_create(spool->tmp, str_c(&id), 0640, err);
+	int result = fd < 0 || fs_write(fd, keys->p, keys->len, err) < 0 || fs_sync(fd, err) < 0 ||
+	    fs_rename(spool->tmp, str_c(&id), dir, str_c(&name), err) < 0 ? -1 : fs_sync_dir(dir, ".", err);
+	if (fd >= 0)
+		close(fd);
+	str_free(&id);
+	str_free(&name);
+	return result;
+}
+
+static bool
+is_part(const char *name, const char *day)
+{
+	return is_day(name) && name[DAY_TEXT] == '=' && strncmp(name, day, DAY_TEXT) == 0;
+}
+
+static int
+load_parts(int dir, const struct fs_names *names, const char *day, struct str *keys, struct err *err)
+{
+	for (size_t i = 0; i < names->count; i++)
+		if (is_part(names->name[i], day) && fs_load(dir, names->name[i], DAY_FILE_MAX, keys, err) < 0)
+			return -1;
+	keys->len -= keys->len % KEY;
+	return 0;
+}
+
+/* The parts of a day become one. */
+static int
+join_parts(const struct spool *spool, int dir, const struct fs_names *names, const char *day,
+    struct err *err)
+{
+	struct str keys = {0};
+	int result = load_parts(dir, names, day, &keys, err);
+	bool busy = result < 0 && errno == ENOENT;	/* another is at it */
+
+	if (result == 0)
+		result = put_part(spool, dir, day, &keys, err);
+	for (size_t i = 0; result == 0 && i < names->count; i++)
+		if (is_part(names->name[i], day))
+			result = fs_remove(dir, names->name[i], err);
+	str_free(&keys);
+	if (busy)
+		*err = (struct err){0};
+	return busy ? 0 : result;
+}
+
+static size_t
+count_parts(const struct fs_names *names, const char *day)
+{
+	size_t parts = 0;
+
+	for (size_t i = 0; i < names->count; i++)
+		parts += is_part(names->name[i], day);
+	return parts;
+}
+
+/* At the first note of a day: the days before it become one file each, or go. */
+static int
+end_days(const struct spool *spool, int dir, const struct fs_names *names, struct err *err)
+{
+	int64_t keep = spool->settings->spool.seen_keep;
+	struct str oldest = {0};
+	int result = 0;
+
+	day_of(clock_now() - keep * CLOCK_SECOND, &oldest);
+	for (size_t i = 0; result == 0 && i < names->count; i++) {
+		const char *name = names->name[i];
+		bool first = i == 0 || strncmp(name, names->name[i - 1], DAY_TEXT) != 0;
+		if (!is_day(name))
+			continue;
+		if (is_past(names, i, str_span(&oldest), keep / 86400))
+			result = fs_remove(dir, name, err);
+		else if (first && count_parts(names, name) > 1)
+			result = join_parts(spool, dir, names, name, err);
+	}
+	str_free(&oldest);
+	return result;
+}
+
+static int
+note_part(const struct spool *spool, int dir, struct str *keys, struct err *err)
+{
+	struct fs_names names;
+	struct str today = {0};
+
+	day_of(clock_now(), &today);
+	int result = fs_names(dir, ".", &names, err);
+	size_t parts = count_parts(&names, str_c(&today));
+	if (result == 0)
+		result = put_part(spool, dir, str_c(&today), keys, err);
+	if (result == 0 && parts == 0)
+		result = end_days(spool, dir, &names, err);
+	if (result == 0 && parts > PARTS_MAX)
+		result = join_parts(spool, dir, &names, str_c(&today), err);
+	fs_names_free(&names);
+	str_free(&today);
+	return result;
+}
+
 int
 seen_note(const struct spool *spool, const char *peer, const struct span *ids, size_t count,
     struct err *err)
@@ -238,9 +360,12 @@ seen_note(const struct spool *spool, const char *peer, const struct span *ids, s
 		str_add(&keys, key, KEY);
 	}
 	int dir = -1, lock = -1;
-	if (fs_make_dir(spool->seen, peer, 0750, err) == 0 && (dir = fs_dir(spool->seen, peer, err)) >= 0)
+	if (fs_make_dir(spool->seen, peer, 0750, err) == 0 && lease_begin(spool, err) == 0)
+		dir = fs_dir(spool->seen, peer, err);
+	if (dir >= 0 && spool->lease == NULL)
 		lock = fs_lock(dir, ".lock", true, err);
-	int result = lock < 0 ? -1 : note_today(spool, dir, str_span(&keys), err);
+	int result = dir < 0 || (lock < 0 && spool->lease == NULL) ? -1 :
+	    spool->lease != NULL ? note_part(spool, dir, &keys, err) : note_today(spool, dir, str_span(&keys), err);
 	if (lock >= 0)
 		close(lock);
 	if (dir >= 0)

@@ -4,6 +4,11 @@
  * seen/PEER/DAY.new is appended to; at the first note of a later day it is sorted
  * into seen/PEER/DAY, which is searched in place and never held in memory.  Days
  * older than seen-keep are removed.  An id is any text: SHA-256 makes it 16 bytes.
+ *
+ * In a spool that several hosts share nothing is appended to: each note is a sorted file of
+ * its own, DAY=ID, and when a day has many, they become one.  A key leaves a file only
+ * when another that has it is on disk, so no lock is needed, and a step that comes late
+ * harms nothing.
  */
 #ifndef SPOOL_SEEN_H
 #define SPOOL_SEEN_H

@@ -131,6 +131,9 @@ static const struct conf_row spool_rows[] = {
 	ROW("bounce-size", bytes, bounce_size, "100K", "a larger original is returned by its header only"),
 	ROW("seen-keep", seconds, seen_keep, "90d", "how long the ids of peers are remembered"),
 	ROW("history-budget", bytes, history_budget, "256M", "disk for the history of all sites together"),
+	ROW("shared", yesno, shared, "no", "several hosts work this spool on a cluster file system"),
+	ROW("node", text, node, "", "this host among those that share the spool (preset: the host name)"),
+	ROW("lease", seconds, lease, "1m", "a process of a shared spool without a sign of life is dead"),
 	{0},
 };
 #undef CONF_OF
@@ -283,6 +286,21 @@ read_overrides(struct settings *settings, const struct settings_args *args, stru
 	return 0;
 }
 
+enum { NODE_MAX = 40 };
+static const char node_letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+
+/* It becomes part of names in the spool. */
+static void
+preset_node(struct spool_settings *spool, const char *host)
+{
+	char *node = mem_text_n(host, strlen(host) < NODE_MAX ? strlen(host) : NODE_MAX);
+
+	for (char *c = node; *(c += strspn(c, node_letters)) != '\0';)
+		*c = '_';
+	conf_text.set(&spool->node, node);
+	free(node);
+}
+
 static void
 preset_names(struct spool_settings *spool)
 {
@@ -292,6 +310,8 @@ preset_names(struct spool_settings *spool)
 		snprintf(host, sizeof host, "localhost");
 	if (spool->host[0] == '\0')
 		conf_text.set(&spool->host, host);
+	if (spool->node[0] == '\0')
+		preset_node(spool, host);
 	if (spool->site[0] == '\0') {
 		host[strcspn(host, ".")] = '\0';
 		conf_text.set(&spool->site, host);
@@ -412,6 +432,11 @@ check_values(const struct settings *s, struct err *err)
 	if (!settings_site_name(s->spool.site))
 		return err_set(err, ERR_CONFIG, "spool.site = %s: a site's name is 1-40 of A-Z a-z 0-9 . _ -",
 		    s->spool.site);
+	if (s->spool.node[0] == '\0' || strlen(s->spool.node) > NODE_MAX ||
+	    strspn(s->spool.node, node_letters) != strlen(s->spool.node))
+		return err_set(err, ERR_CONFIG, "spool.node = %s: want 1-%d of A-Z a-z 0-9 _ -", s->spool.node, NODE_MAX);
+	if (s->spool.lease < 1)
+		return err_set(err, ERR_CONFIG, "spool.lease = 0: want a second at least; a minute is right");
 	if (log_level_of(s->spool.log_level, &level) < 0)
 		return err_set(err, ERR_CONFIG, "spool.log-level = %s: not error, warn, info or debug",
 		    s->spool.log_level);
@@ -544,6 +569,31 @@ settings_path(const struct settings *settings, const char *path, struct str *out
 	if (path[0] != '/')
 		str_printf(out, "%s/", settings->root);
 	str_add_text(out, path);
+}
+
+void
+settings_run(const struct settings *settings, const char *name, struct str *out)
+{
+	settings_path(settings, "run", out);
+	if (settings->spool.shared)	/* with the spool, run/ may be on the disk of several */
+		str_printf(out, "/%s", settings->spool.node);
+	if (name[0] != '\0')
+		str_printf(out, "/%s", name);
+}
+
+int
+settings_make_run(const struct settings *settings, struct err *err)
+{
+	struct str path = {0};
+
+	settings_path(settings, "run", &path);
+	int result = fs_make_dir(AT_FDCWD, str_c(&path), 0750, err);
+	str_clear(&path);
+	settings_run(settings, "", &path);
+	if (result == 0)
+		result = fs_make_dir(AT_FDCWD, str_c(&path), 0750, err);
+	str_free(&path);
+	return result;
 }
 
 void

@@ -37,6 +37,9 @@ struct spool_settings {		/* [spool] */
 	uint64_t history_budget;	/* bytes of all rings */
 	char *bounce_from;	/* From of our reports; "" = postmaster@host */
 	uint64_t bounce_size;	/* bytes: a larger original is not returned whole */
+	bool shared;		/* several hosts work this spool (spool/lease.h) */
+	char *node;		/* this one among them: [A-Za-z0-9_-], 1 to 40 */
+	int64_t lease;		/* seconds without a sign of life before one is taken for dead */
 };
 
 struct site_settings {		/* [site NAME] */
@@ -140,6 +143,9 @@ struct patience settings_patience(const struct settings *settings, const char *s
 const struct relay_settings *settings_relay(const struct settings *settings, const char *name);
 void settings_path(const struct settings *settings, const char *path, struct str *out);
 				/* absolute: below root unless it is already */
+void settings_run(const struct settings *settings, const char *name, struct str *out);	/* below
+				run/, where what belongs to this host alone is; "": run/ itself */
+int settings_make_run(const struct settings *settings, struct err *err);
 
 /* The whole path of one of our own programs that are not on PATH (bsmtp, rmail, uuxqt,
  * uucico-ssh ...): in $MOCHILA_LIBEXEC, else where make install put them. */

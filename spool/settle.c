@@ -14,6 +14,8 @@
 #include "lib/base/log.h"
 #include "spool/bucket.h"
 #include "spool/expand.h"
+#include "spool/lease.h"
+#include "spool/lock.h"
 #include "spool/queue.h"
 #include "spool/report.h"
 #include "spool/seen.h"
@@ -77,15 +79,20 @@ idset_clear(struct idset *set)
  * is the commit.  A crash before it leaves S beside S.d, and S.d is begun again; a
  * crash after it leaves S inside S.d, and what is in S.d is moved on.  A file in S.d
  * is called FOLDER=GRADE=ID, =hold=ID or =failed=ID.
+ *
+ * In a shared spool S is first renamed to S=TOKEN, and S.d is S=TOKEN.d (spool/lease.h): so
+ * one of several settles it, and one that is fenced has no S to commit any more.
  */
 struct settling {
 	const struct spool *spool;
 	struct settled *settled;
 	struct placer *placer;
 	const char *name;	/* S */
+	struct str source;	/* its name in in/ when we claimed it: S=TOKEN; else empty */
 	struct str folder;	/* S.d */
 	int fd, dir;		/* S and S.d; -1: not open */
-	int peer_lock;		/* held from the look-up in seen/ on */
+	struct spool_lock *peers;	/* of the run: held from the first look-up in seen/ on */
+	bool vanished;		/* another has moved on some of it */
 	struct idset ids;	/* of peers, in this file */
 	size_t made;
 };
@@ -99,8 +106,10 @@ settling_close(struct settling *s)
 		close(s->fd);
 	if (s->dir >= 0)
 		close(s->dir);
-	if (s->peer_lock >= 0)
-		close(s->peer_lock);
+	/* What was not done is given back; what was, is not there any more. */
+	if (s->source.len > 0)
+		renameat(s->spool->in, str_c(&s->source), s->spool->in, s->name);
+	str_free(&s->source);
 	idset_clear(&s->ids);
 	str_free(&s->folder);
 }
@@ -203,6 +212,34 @@ make_file(struct settling *s, const struct body *body, const struct entry_info *
 	return result;
 }
 
+static bool
+ends_in(const char *name, const char *end)
+{
+	size_t len = strlen(name), end_len = strlen(end);
+	return len > end_len && strcmp(name + len - end_len, end) == 0;
+}
+
+static int settle_name(const struct settling *run, const char *name, struct err *err);
+
+/* From the first look-up on.  A process that died between its commit and noting the ids has
+ * left the lock to us, and its S.d: that comes first, or its messages would come twice. */
+static int
+lock_peers(struct settling *s, struct err *err)
+{
+	struct fs_names names = {0};
+	int result = spool_lock(s->peers, s->spool, "seen", s->spool->seen, ".lock", true, err);
+
+	if (result == 0)
+		result = fs_names(s->spool->in, ".", &names, err);
+	for (size_t i = 0; i < names.count && result == 0; i++)
+		if (ends_in(names.name[i], ".d") && strcmp(names.name[i], str_c(&s->folder)) != 0)
+			result = settle_name(s, names.name[i], err);
+	fs_names_free(&names);
+	if (result < 0)
+		spool_unlock(s->peers);
+	return result;
+}
+
 /* 1: a peer delivered this (peer, id) before, in this file or another; 0; -1. */
 static int
 repeated(struct settling *s, const struct entry_info *info, struct err *err)
@@ -211,7 +248,7 @@ repeated(struct settling *s, const struct entry_info *info, struct err *err)
 
 	if (info->peer.len == 0 || info->peer_id.len == 0)
 		return 0;
-	if (s->peer_lock < 0 && (s->peer_lock = fs_lock(s->spool->seen, ".lock", true, err)) < 0)
+	if (!spool_locked(s->peers) && lock_peers(s, err) < 0)
 		return -1;
 	str_printf(&text, "%.*s %.*s", (int)info->peer.len, info->peer.p, (int)info->peer_id.len,
 	    info->peer_id.p);
@@ -373,6 +410,17 @@ make_all(struct settling *s, struct err *err)
 
 /* moving on what is in S.d, S inside it */
 
+/* A process that was fenced may have gone on with what it had committed. */
+static int
+or_vanished(struct settling *s, const char *name, int result)
+{
+	if (result == 0 || s->spool->lease == NULL ||
+	    faccessat(s->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
+		return result;
+	s->vanished = true;
+	return 0;
+}
+
 static int
 move_one(struct settling *s, const char *name, struct err *err)
 {
@@ -389,10 +437,11 @@ move_one(struct settling *s, const char *name, struct err *err)
 		s->settled->held++;
 		if (held)
 			spool_event(s->spool, rest.p, "event=held");
-		return fs_rename(s->dir, name, held ? s->spool->hold : s->spool->failed, rest.p, err);
+		return or_vanished(s, name, fs_rename(s->dir, name, held ? s->spool->hold : s->spool->failed,
+		    rest.p, err));
 	}
 	char *site = mem_text_n(folder.p, folder.len);
-	int result = placer_put(s->placer, s->dir, name, site, rest.p, grade.p[0], err);
+	int result = or_vanished(s, name, placer_put(s->placer, s->dir, name, site, rest.p, grade.p[0], err));
 	if (result == 0)
 		spool_event(s->spool, rest.p, "event=queued site=%s", site);
 	free(site);
@@ -477,6 +526,8 @@ move_on(struct settling *s, struct err *err)
 	if (result == 0 && s->settled->held > held &&
 	    (fs_sync(s->spool->hold, err) < 0 || fs_sync(s->spool->failed, err) < 0))
 		result = -1;
+	if (result == 0 && s->vanished && syncfs(s->spool->dir) < 0)
+		result = err_sys(err, "sync in/%s", str_c(&s->folder));
 	if (result == 0)
 		result = fs_remove(s->dir, s->name, err);
 	if (result == 0 && unlinkat(s->spool->in, str_c(&s->folder), AT_REMOVEDIR) < 0)
@@ -486,20 +537,42 @@ move_on(struct settling *s, struct err *err)
 
 /* one file */
 
+/* Its name in in/. */
+static const char *
+source(struct settling *s)
+{
+	return s->source.len > 0 ? str_c(&s->source) : s->name;
+}
+
 static int
 commit(struct settling *s, struct err *err)
 {
 	/* what is in S.d, and its name there */
 	if (s->made > FEW ? syncfs(s->spool->dir) < 0 : fsync(s->dir) < 0)
 		return err_sys(err, "sync in/%s", str_c(&s->folder));
-	if (fs_rename(s->spool->in, s->name, s->dir, s->name, err) < 0)
+	if (fs_rename(s->spool->in, source(s), s->dir, s->name, err) < 0)
 		return -1;
 	if (fs_sync(s->dir, err) == 0)
 		return 0;
 	/* Whether the rename is on disk nobody knows: back, while nothing was moved on. */
 	struct err ignored;
-	fs_rename(s->dir, s->name, s->spool->in, s->name, &ignored);
+	if (lease_alive(s->spool, &ignored) == 0)
+		fs_rename(s->dir, s->name, s->spool->in, source(s), &ignored);
 	return -1;
+}
+
+/* Committed and not all moved on: anybody may go on with it, at once. */
+static int
+move_on_or_leave(struct settling *s, struct err *err)
+{
+	struct str left = {0};
+	int result = move_on(s, err);
+
+	str_printf(&left, "%s.d", s->name);
+	if (result < 0 && s->spool->lease != NULL)
+		renameat(s->spool->in, str_c(&s->folder), s->spool->in, str_c(&left));
+	str_free(&left);
+	return result;
 }
 
 /* One whole entry of our own for one place, unchanged: a rename is all it needs.  1:
@@ -521,7 +594,7 @@ short_way(struct settling *s, struct err *err)
 	    !expand_reports_due(&entry) &&
 	    entry.info.peer_id.len == 0 && spool_id_ok(str_c(&entry.info.id))) {
 		const char *site = str_c(&groups.group[0].folder);
-		result = placer_put(s->placer, s->spool->in, s->name, site, str_c(&entry.info.id),
+		result = placer_put(s->placer, s->spool->in, source(s), site, str_c(&entry.info.id),
 		    entry.info.grade, err);
 		if (result == 0) {
 			spool_event(s->spool, str_c(&entry.info.id), "event=queued site=%s", site);
@@ -544,7 +617,7 @@ hold_file(struct settling *s, int dir, const struct err *why, struct err *err)
 	log_error("%s: event=held reason=\"%s\"", s->name, why->text);
 	int result = fs_replace(s->spool->hold, str_c(&name), str_span(&reason), 0640, err);
 	if (result == 0)
-		result = fs_rename(dir, s->name, s->spool->hold, s->name, err);
+		result = fs_rename(dir, dir == s->spool->in ? source(s) : s->name, s->spool->hold, s->name, err);
 	if (result == 0)
 		result = fs_sync_dir(s->spool->hold, ".", err);
 	s->settled->held++;
@@ -561,7 +634,7 @@ long_way(struct settling *s, struct err *err)
 	if (result == 0)
 		result = make_all(s, err);
 	if (result == 0)	/* a commit that fails leaves S.d to the next run */
-		return commit(s, err) < 0 ? -1 : move_on(s, err);
+		return commit(s, err) < 0 ? -1 : move_on_or_leave(s, err);
 	if (s->dir >= 0) {	/* S is beside S.d: nobody saw what was made */
 		struct err ignored;
 		empty_folder(s->dir, &ignored);
@@ -580,9 +653,25 @@ take_file(struct settling *s, int dir, struct err *err)
 	s->fd = fs_open(dir, s->name, O_RDWR, err);
 	if (s->fd < 0)
 		return errno == ENOENT ? 0 : -1;
-	if (flock(s->fd, LOCK_EX | LOCK_NB) < 0)
+	if (s->spool->lease == NULL && flock(s->fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? 0 : err_sys(err, "lock in/%s", s->name);
 	return fs_is(s->fd, dir, s->name);
+}
+
+/* in/S becomes in/S=TOKEN: of several hosts one does that.  Returns as take_file. */
+static int
+claim_file(struct settling *s, struct err *err)
+{
+	lease_name(s->spool, s->name, "", &s->source);
+	if (renameat(s->spool->in, s->name, s->spool->in, str_c(&s->source)) < 0) {
+		str_clear(&s->source);
+		return errno == ENOENT ? 0 : err_sys(err, "in/%s", s->name);
+	}
+	/* Whoever fences us from now on gives it back. */
+	if (lease_alive(s->spool, err) < 0)
+		return -1;
+	s->fd = fs_open(s->spool->in, str_c(&s->source), O_RDWR, err);
+	return s->fd >= 0 ? 1 : errno == ENOENT ? 0 : -1;
 }
 
 static bool
@@ -602,7 +691,7 @@ static int
 finish_earlier(const struct settling *s, struct err *err)
 {
 	struct settling earlier = { .spool = s->spool, .settled = s->settled, .placer = s->placer,
-		.name = s->name, .fd = -1, .dir = -1, .peer_lock = -1 };
+		.peers = s->peers, .name = s->name, .fd = -1, .dir = -1 };
 	struct stat st;
 	struct str inside = {0};
 
@@ -619,7 +708,7 @@ finish_earlier(const struct settling *s, struct err *err)
 static int
 settle_file(struct settling *s, struct err *err)
 {
-	int got = take_file(s, s->spool->in, err);
+	int got = s->spool->lease != NULL ? claim_file(s, err) : take_file(s, s->spool->in, err);
 
 	if (got > 0)
 		got = finish_earlier(s, err);
@@ -643,19 +732,55 @@ settle_folder(struct settling *s, struct err *err)
 		return errno == ENOENT ? 0 : err_sys(err, "in/%s", str_c(&s->folder));
 	int got = take_file(s, s->dir, err);
 	if (got > 0)	/* the dead process may not have got as far as this sync */
-		return fs_sync(s->dir, err) < 0 ? -1 : move_on(s, err);
-	if (got == 0 && s->fd < 0)	/* fails unless it is empty: only rmdir was left to do */
+		return fs_sync(s->dir, err) < 0 ? -1 : move_on_or_leave(s, err);
+	if (got == 0 && s->fd < 0) {
+		if (s->spool->lease != NULL)	/* S was given back, and nobody saw what is here */
+			empty_folder(s->dir, err);
+		/* fails unless it is empty: only rmdir was left to do */
 		unlinkat(s->spool->in, str_c(&s->folder), AT_REMOVEDIR);
+	}
 	return got;
+}
+
+/* The same for in/ID=TOKEN.open of a dead process that may still write to it. */
+static int
+take_open(const struct spool *spool, const char *name, struct err *err)
+{
+	struct span base, token, ending;
+	struct str ours = {0};
+	off_t size = 0;
+
+	if (!lease_parse(name, &base, &token, &ending))
+		base = span_to(span_of(name), strlen(name) - strlen(".open"));
+	else if (!lease_dead(spool, token))
+		return 0;
+	char *id = mem_text_n(base.p, base.len);
+	lease_name(spool, id, ".open", &ours);
+	const char *mine = str_c(&ours);
+	int result = renameat(spool->in, name, spool->in, mine) == 0 ? 1 :
+	    errno == ENOENT ? 0 : err_sys(err, "in/%s", name);
+	if (result > 0 && (lease_alive(spool, err) < 0 || lease_copy(spool, spool->in, mine, true, &size, err) < 0 ||
+	    (size == 0 ? fs_remove(spool->in, mine, err) : fs_rename(spool->in, mine, spool->in, id, err)) < 0)) {
+		renameat(spool->in, mine, spool->in, name);	/* for the next to try */
+		result = -1;
+	}
+	if (result > 0)
+		log_info("in/%s: event=recovered bytes=%lld", id, (long long)size);
+	str_free(&ours);
+	free(id);
+	return result < 0 ? -1 : 0;
 }
 
 /* in/ID.open of a dead writer: cut behind its last whole entry, it becomes in/ID. */
 static int
 turn_open(const struct spool *spool, const char *name, struct err *err)
 {
-	struct settling s = { .spool = spool, .name = name, .fd = -1, .dir = -1, .peer_lock = -1 };
+	struct settling s = { .spool = spool, .name = name, .fd = -1, .dir = -1 };
 	struct entry entry;
 	off_t good = 0;
+
+	if (spool->lease != NULL)
+		return take_open(spool, name, err);
 	int result = take_file(&s, spool->in, err);
 
 	if (result <= 0) {	/* a living writer's */
@@ -683,13 +808,6 @@ turn_open(const struct spool *spool, const char *name, struct err *err)
 	return result;
 }
 
-static bool
-ends_in(const char *name, const char *end)
-{
-	size_t len = strlen(name), end_len = strlen(end);
-	return len > end_len && strcmp(name + len - end_len, end) == 0;
-}
-
 /* Before the others are settled, so that their turn is in this run. */
 static int
 turn_all_open(const struct spool *spool, struct err *err)
@@ -706,25 +824,85 @@ turn_all_open(const struct spool *spool, struct err *err)
 	return result;
 }
 
-static int
-settle_name(const struct spool *spool, struct placer *placer, const char *name,
-    struct settled *settled, struct err *err)
+/* A name with a token is somebody's work, and is to be left to him while he lives: false.
+ * Of the dead it is S, or S.d, all the same: *base is S. */
+static bool
+may_take(const struct settling *run, const char *name, char **base)
 {
 	bool folder = ends_in(name, ".d");
-	char *base = mem_text_n(name, strlen(name) - (folder ? 2 : 0));
-	struct settling s = { .spool = spool, .settled = settled, .placer = placer, .name = base,
-		.fd = -1, .dir = -1, .peer_lock = -1 };
+	struct span s, token, ending;
+
+	if (!lease_parse(name, &s, &token, &ending)) {
+		*base = mem_text_n(name, strlen(name) - (folder ? 2 : 0));
+		return true;
+	}
+	bool ours = span_is(token, lease_token(run->spool));
+	*base = mem_text_n(s.p, s.len);
+	if (folder)
+		return ours || lease_dead(run->spool, token);
+	/* claimed late, by a process that was fenced before: given back here */
+	return !ours && lease_dead(run->spool, token) && renameat(run->spool->in, name, run->spool->in, *base) == 0;
+}
+
+static bool
+exists(int dir, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool
+exists(int dir, const char *format, ...)
+{
+	struct str path = {0};
 	struct stat st;
+	va_list args;
+
+	va_start(args, format);
+	str_vprintf(&path, format, args);
+	va_end(args);
+	bool there = fstatat(dir, str_c(&path), &st, AT_SYMLINK_NOFOLLOW) == 0;
+	str_free(&path);
+	return there;
+}
+
+/* S.d was left by a dead process.  With S inside it is moved on; with S beside it, and not
+ * inside, S's turn does it.  Of several hosts that hold no lock on S one does it, who has
+ * that of seen/; to take it is to do all that there are. */
+static int
+settle_left(struct settling *s, struct err *err)
+{
+	int in = s->spool->in;
+	const char *folder = str_c(&s->folder);
+
+	if (!exists(in, "%s/%s", folder, s->name) && exists(in, "%.*s", (int)strlen(folder) - 2, folder))
+		return 0;
+	if (s->spool->lease != NULL && !spool_locked(s->peers)) {
+		str_clear(&s->folder);		/* none of them is ours to leave out */
+		return lock_peers(s, err);
+	}
+	return settle_folder(s, err);
+}
+
+static int
+settle_name(const struct settling *run, const char *name, struct err *err)
+{
+	struct settling s = { .spool = run->spool, .settled = run->settled, .placer = run->placer,
+		.peers = run->peers, .fd = -1, .dir = -1 };
+	char *base = NULL;
 	int result = 0;
 
-	str_printf(&s.folder, "%s.d", base);
-	if (!folder)
-		result = settle_file(&s, err);
-	else if (fstatat(spool->in, base, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		result = settle_folder(&s, err);	/* with S beside it, S's turn does it */
-	settling_close(&s);
+	if (may_take(run, name, &base)) {
+		s.name = base;
+		if (ends_in(name, ".d")) {
+			str_set(&s.folder, name);
+			result = settle_left(&s, err);
+		} else {
+			if (s.spool->lease != NULL)
+				lease_name(s.spool, base, ".d", &s.folder);
+			else
+				str_printf(&s.folder, "%s.d", base);
+			result = settle_file(&s, err);
+		}
+		settling_close(&s);
+	}
 	free(base);
-	return result;
+	return result < 0 ? -1 : 0;
 }
 
 /* drop/ */
@@ -828,13 +1006,12 @@ import_drop(const struct spool *spool, struct settled *settled, struct err *err)
 
 	if (fs_names(spool->drop, ".", &names, err) < 0)
 		return -1;
-	int lock = names.count == 0 ? -1 : fs_lock(spool->tmp, ".drop-lock", true, err);
-	int result = names.count > 0 && lock < 0 ? -1 : 0;
+	struct spool_lock lock = SPOOL_UNLOCKED;
+	int result = names.count == 0 ? 0 : spool_lock(&lock, spool, "drop", spool->tmp, ".drop-lock", true, err);
 	for (size_t i = 0; i < names.count && result == 0; i++)
 		if (spool_id_ok(names.name[i]))	/* else: being written, or no one's message */
 			import_name(spool, names.name[i], settled);
-	if (lock >= 0)
-		close(lock);
+	spool_unlock(&lock);
 	fs_names_free(&names);
 	return result;
 }
@@ -843,10 +1020,14 @@ int
 spool_settle(const struct spool *spool, struct settled *settled, struct err *err)
 {
 	struct placer placer = { .spool = spool };
+	struct spool_lock peers = SPOOL_UNLOCKED;
+	const struct settling run = { .spool = spool, .placer = &placer, .settled = settled, .peers = &peers };
 	struct fs_names names;
 	struct err first = {0};
 
 	*settled = (struct settled){0};
+	if (lease_begin(spool, err) < 0)
+		return -1;
 	if (import_drop(spool, settled, err) < 0)
 		first = *err;
 	if (turn_all_open(spool, err) < 0 && first.kind == ERR_NONE)
@@ -858,7 +1039,7 @@ spool_settle(const struct spool *spool, struct settled *settled, struct err *err
 		if (name[0] == '.' || ends_in(name, ".open"))
 			continue;
 		*err = (struct err){0};
-		if (settle_name(spool, &placer, name, settled, err) == 0)
+		if (settle_name(&run, name, err) == 0)
 			continue;
 		/* One file's trouble does not stop the others. */
 		log_error("in/%s: event=unsettled why=\"%s\"", name, err->text);
@@ -866,6 +1047,7 @@ spool_settle(const struct spool *spool, struct settled *settled, struct err *err
 			first = *err;
 	}
 	fs_names_free(&names);
+	spool_unlock(&peers);
 	int result = placer_sync(&placer, err);
 	placer_free(&placer);
 	if (result == 0 && first.kind != ERR_NONE) {
@@ -893,16 +1075,31 @@ remove_orphan(const struct spool *spool, const char *name)
 	close(fd);
 }
 
+/* The folders of the dead; a file beside them is of a time when nothing was shared. */
+static void
+remove_shared_orphan(const struct spool *spool, const char *name)
+{
+	enum { DAY = 86400 };
+	struct stat st;
+	int tmp = lease_tmp(spool);
+
+	if (lease_is_token(span_of(name)))
+		lease_dead(spool, span_of(name));
+	else if (name[0] != '.' && fstatat(tmp, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+	    clock_now() / CLOCK_SECOND - st.st_mtime > DAY)
+		unlinkat(tmp, name, 0);
+}
+
 int
 spool_repair(const struct spool *spool, struct err *err)
 {
 	struct fs_names names;
 	struct queue q;
 
-	if (fs_names(spool->tmp, ".", &names, err) < 0)
+	if (lease_begin(spool, err) < 0 || fs_names(lease_tmp(spool), ".", &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.count; i++)
-		remove_orphan(spool, names.name[i]);
+		(spool->lease != NULL ? remove_shared_orphan : remove_orphan)(spool, names.name[i]);
 	fs_names_free(&names);
 	if (fs_names(spool->sent, ".", &names, err) < 0)
 		return -1;

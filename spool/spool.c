@@ -18,6 +18,8 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "spool/hosts.h"
+#include "spool/lease.h"
 
 static const struct folder {
 	const char *name;
@@ -35,6 +37,8 @@ static const struct folder {
 	{ "ring", 0700, offsetof(struct spool, ring) },
 	{ "drop", 01730, offsetof(struct spool, drop) },
 	{ "log", 0750, offsetof(struct spool, log) },
+	{ "hosts", 0750, offsetof(struct spool, hosts) },
+	{ "lock", 0750, offsetof(struct spool, lock) },
 };
 
 enum { FOLDERS = sizeof folders / sizeof folders[0] };
@@ -78,6 +82,8 @@ spread_folders(int fd)
 static int
 open_folder(struct spool *spool, const struct folder *folder, struct err *err)
 {
+	if (folder->at == offsetof(struct spool, lock) && !spool->settings->spool.shared)
+		return 0;	/* only where several hosts share the spool */
 	int fd = openat(spool->dir, folder->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	/* Older spools have not all that there is now. */
@@ -119,14 +125,19 @@ spool_open(struct spool *spool, const struct settings *settings, bool create, st
 	for (size_t i = 0; i < FOLDERS && result == 0; i++)
 		result = open_folder(spool, &folders[i], err);
 	str_free(&path);
+	if (result == 0)
+		result = lease_start(spool, err);
 	if (result < 0)
 		spool_close(spool);
+	else if (create)
+		hosts_note(spool);
 	return result;
 }
 
 void
 spool_close(struct spool *spool)
 {
+	lease_end(spool);
 	for (size_t i = 0; i < FOLDERS; i++) {
 		int *fd = folder_fd(spool, &folders[i]);
 		if (*fd >= 0)
@@ -202,7 +213,7 @@ spool_room(const struct spool *spool, uint64_t bytes, struct err *err)
 static void
 bell_path(const struct spool *spool, struct str *out)
 {
-	settings_path(spool->settings, "run/bell", out);
+	settings_run(spool->settings, "bell", out);
 }
 
 void
@@ -223,12 +234,11 @@ spool_ring(const struct spool *spool)
 int
 spool_bell_open(const struct spool *spool, struct err *err)
 {
-	struct str path = {0}, run = {0};
+	struct str path = {0};
 	struct stat st;
 
-	settings_path(spool->settings, "run", &run);
 	bell_path(spool, &path);
-	if ((mkdir(str_c(&run), 0750) < 0 && errno != EEXIST) ||
+	if (settings_make_run(spool->settings, err) == 0 &&
 	    (mkfifo(str_c(&path), 0620) < 0 && errno != EEXIST))
 		err_sys(err, "%s", str_c(&path));
 	/* O_RDWR: the descriptor never reads "end of file" when a ringer leaves. */
@@ -241,6 +251,5 @@ spool_bell_open(const struct spool *spool, struct err *err)
 	if (fd < 0)
 		err_sys(err, "%s", str_c(&path));
 	str_free(&path);
-	str_free(&run);
 	return fd;
 }

@@ -13,6 +13,8 @@
  *	ring/SITE/		0700: what went to and came from a site, for codecs (spool/ring.h)
  *	drop/			1730: where ordinary users leave messages
  *	log/			one line an event
+ *	hosts/NODE		who works here (spool/hosts.h)
+ *	lock/			shared by several hosts only (spool/lease.h)
  *
  * Nothing here promises anything before it is on disk, data and name.  A
  * struct spool holds folder descriptors and borrows the settings.
@@ -29,6 +31,8 @@ struct spool {
 	const struct settings *settings;
 	int dir;			/* the spool's folder */
 	int tmp, in, out, sent, xqt, hold, failed, seen, ring, drop, log;
+	int hosts, lock;		/* -1: there is none */
+	struct lease *lease;		/* NULL: no other host works here (spool/lease.h) */
 };
 
 int spool_open(struct spool *spool, const struct settings *settings, bool create,

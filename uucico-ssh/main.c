@@ -91,7 +91,10 @@ log_to_spool(struct main *m, struct err *err)
 	if (strcmp(m->settings.spool.log, "stderr") != 0)
 		return 0;
 	settings_path(&m->settings, m->settings.spool.path, &path);
-	str_add_text(&path, "/log/uucico-ssh.log");
+	if (m->settings.spool.shared)
+		str_printf(&path, "/log/uucico-ssh-%s.log", m->settings.spool.node);
+	else
+		str_add_text(&path, "/log/uucico-ssh.log");
 	log_level_of(m->settings.spool.log_level, &level);
 	int result = log_open("uucico-ssh", str_c(&path), level, err);
 	str_free(&path);
@@ -184,14 +187,15 @@ converse(struct main *m, const char *busy, struct err *err)
 static int
 run(struct main *m, struct err *err)
 {
-	int lock = lock_call(&m->settings, m->site->name, !answering(m), err);
+	struct spool_lock lock;
+	bool busy = lock_call(&lock, &m->spool, m->site->name, !answering(m), err) < 0;
 
-	if (lock < 0 && !(answering(m) && errno == EWOULDBLOCK))
+	if (busy && !(answering(m) && errno == EWOULDBLOCK))
 		return -1;
-	int result = converse(m, lock < 0 ? "LCK" : NULL, err);
-	if (lock < 0)
+	int result = converse(m, busy ? "LCK" : NULL, err);
+	if (busy)
 		return result;
-	close(lock);	/* the site may call again while its jobs run */
+	spool_unlock(&lock);	/* the site may call again while its jobs run */
 	if (m->no_jobs || !m->site->run_jobs)
 		return result;
 	/* Whoever started the answering end waits for it, or ends it when it lingers. */
@@ -210,8 +214,10 @@ main(int argc, char **argv)
 
 	umask(027);
 	int done = start(&m, argc, argv, &err);
-	if (done == 0)
+	if (done == 0) {
 		run(&m, &err);
+		spool_close(&m.spool);
+	}
 	int status = log_failure(&err);
 	opt_list_free(&m.args.set);
 	settings_free(&m.settings);

@@ -202,17 +202,17 @@ static void
 run_peer(struct uuxqt *x, const char *peer)
 {
 	struct err err = {0};
-	int lock = lock_jobs(&x->settings, peer, &err);
+	struct spool_lock lock;
+	bool locked = lock_jobs(&lock, &x->spool, peer, &err) == 0;
 
-	if (lock < 0 && errno == EWOULDBLOCK)
+	if (!locked && errno == EWOULDBLOCK)
 		return;		/* another uuxqt is at it, and looks again before it ends */
-	if (lock < 0 || job_expire(&x->spool, peer, PART_KEPT, &err) < 0 ||
+	if (!locked || job_expire(&x->spool, peer, PART_KEPT, &err) < 0 ||
 	    pair_all(&x->spool, peer, &err) < 0)
 		x->worst = err;
-	while (lock >= 0 && run_round(x, peer) > 0)
+	while (locked && run_round(x, peer) > 0)
 		;
-	if (lock >= 0)
-		close(lock);
+	spool_unlock(&lock);
 }
 
 static void
@@ -262,6 +262,8 @@ main(int argc, char **argv)
 	else if (done == 0)
 		run_all(&x);
 	int status = log_failure(&x.worst);
+	if (done == 0)
+		spool_close(&x.spool);
 	opt_list_free(&x.args.set);
 	settings_free(&x.settings);
 	return status;
