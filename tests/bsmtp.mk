@@ -39,7 +39,7 @@ tests_unit_plain_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_plain_LDADD = $(BATCH_LIBS) $(CHECK_LIBS)
 
 dist_check_SCRIPTS += %D%/e2e/10-bsmtp-roundtrip.sh %D%/e2e/11-bsmtp-peers.sh %D%/e2e/12-bsmtp-smtp.sh \
-	%D%/e2e/13-bsmtp-formats.sh \
+	%D%/e2e/13-bsmtp-formats.sh %D%/e2e/14-bsmtp-mtas.sh \
 	%D%/crash/batch-faults.sh
 
 if FUZZERS
@@ -55,3 +55,4 @@ tests_fuzz_plain_SOURCES = %D%/fuzz/plain.c
 tests_fuzz_plain_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_plain_LDADD = $(FUZZ_REPLAY) $(BATCH_LIBS)
 EXTRA_DIST += %D%/fuzz/plain.dict %D%/fuzz/seeds/plain
+EXTRA_DIST += %D%/e2e/mta-lib.sh
