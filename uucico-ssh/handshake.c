@@ -50,6 +50,7 @@ start_talk(struct uucp *u, char letter)
 	if (u->proto == NULL)
 		return uucp_fail(u, ERR_CONFIG, "protocol %c is not one of ours", letter);
 	u->phase = UUCP_TALK;
+	u->slots = u->proto->slots;
 	if (u->proto->start != NULL)
 		u->proto->start(u);
 	return 0;
@@ -185,7 +186,7 @@ heard_letters(struct uucp *u, struct span line)
 	if (choice[1] != 'N')
 		return start_talk(u, choice[1]);
 	return uucp_fail(u, ERR_CONFIG, "the far end takes none of our protocols (%s); "
-	    "a Taylor uucico needs \"protocol e\" in its sys entry", u->config.letters);
+	    "a Taylor uucico needs \"protocol i\" in its sys entry", u->config.letters);
 }
 
 /* --- the called end --- */
@@ -274,7 +275,9 @@ static int (*const heard[])(struct uucp *u, struct span line) = {
 static int
 noise(struct uucp *u, char c)
 {
-	if (++u->noise_len > UUCP_NOISE_MAX)
+	if (++u->noise_len > UUCP_NOISE_MAX && u->phase == UUCP_FAREWELL)
+		return -1;	/* in good order, whatever it still says */
+	if (u->noise_len > UUCP_NOISE_MAX)
 		return uucp_wrong(u, "only noise where a line of UUCP was due");
 	if (u->phase == UUCP_WAIT_SHERE && u->noise.len < NOISE_KEPT)
 		str_add_char(&u->noise, c);
@@ -305,6 +308,10 @@ take_byte(struct uucp *u, char c)
 		return noise(u, c);
 	if (c == '\0' || c == '\n' || c == '\r')
 		return line_done(u);
+	if (u->line.len == UUCP_HELLO_MAX && u->phase == UUCP_FAREWELL) {
+		u->in_line = false;	/* the rest of a packet */
+		return 0;
+	}
 	if (u->line.len == UUCP_HELLO_MAX)
 		return uucp_wrong(u, "a line of the handshake has more than %d bytes", UUCP_HELLO_MAX);
 	str_add_char(&u->line, c);

@@ -3,6 +3,7 @@ noinst_LIBRARIES += uucico-ssh/libuucico.a
 uucico_ssh_libuucico_a_SOURCES = \
 	%D%/call.c %D%/call.h \
 	%D%/command.c %D%/command.h \
+	%D%/frame.c %D%/frame.h \
 	%D%/handshake.c \
 	%D%/helper.c %D%/helper.h \
 	%D%/hostkey.c %D%/hostkey.h \
@@ -12,15 +13,17 @@ uucico_ssh_libuucico_a_SOURCES = \
 	%D%/lock.c %D%/lock.h \
 	%D%/outgoing.c %D%/outgoing.h \
 	%D%/pair.c %D%/pair.h \
-	%D%/proto.h %D%/proto-e.c \
+	%D%/proto.h %D%/proto-e.c %D%/proto-g.c %D%/proto-i.c %D%/proto-t.c %D%/proto-y.c \
 	%D%/session.c \
 	%D%/ssh.c %D%/ssh.h \
+	%D%/sum.c %D%/sum.h \
 	%D%/tool.c %D%/tool.h \
 	%D%/uucp.c %D%/uucp.h \
+	%D%/window.c %D%/window.h \
 	%D%/xfile.c %D%/xfile.h
 
 # Link with these, in this order.
-UUCICO_LIBS = uucico-ssh/libuucico.a $(LIBSSH2_LIBS) $(SPOOL_LIBS)
+UUCICO_LIBS = uucico-ssh/libuucico.a $(LIBSSH2_LIBS) $(ZLIB_LIBS) $(SPOOL_LIBS)
 
 bin_PROGRAMS += uucico-ssh/uucico-ssh
 uucico_ssh_uucico_ssh_SOURCES = %D%/main.c

@@ -39,19 +39,10 @@ static int
 take_command(struct uucp *u, struct e_state *e, struct span *rest)
 {
 	const char *end = memchr(rest->p, '\0', rest->len);
-	size_t len = end != NULL ? (size_t)(end - rest->p) : rest->len;
+	struct span text = span_to(*rest, end != NULL ? (size_t)(end - rest->p) + 1 : rest->len);
 
-	if (e->line.len + len > UUCP_LINE_MAX)
-		return uucp_wrong(u, "a command of more than %d bytes", UUCP_LINE_MAX);
-	str_add(&e->line, rest->p, len);
-	*rest = span_from(*rest, end != NULL ? len + 1 : len);
-	if (end == NULL)
-		return 0;
-	struct str line = e->line;
-	e->line = (struct str){0};
-	int result = uucp_got_command(u, 0, str_span(&line));
-	str_free(&line);
-	return result;
+	*rest = span_from(*rest, text.len);
+	return uucp_got_text(u, 0, &e->line, text);
 }
 
 static int

@@ -9,8 +9,10 @@
  * slot of its job; an answer comes back for the slot that asked.  With duplex both
  * ends ask at any time and files run both ways at once; without, the line has a
  * master.  With early the session sends a file's data behind its command and does
- * not wait for the answer (unless part of it was sent before: uucp-wire, restart),
- * and a later "EY 0xOFFSET" moves it with send().
+ * not wait for the answer (unless the job was tried before: uucp-wire, restart), and a
+ * later "EY 0xOFFSET" moves it with send().  A file that is refused has an end all the
+ * same then, and what comes before it is passed over.  With windowed only what the far
+ * end acknowledges is progress, not what we wrote: it may be the tenth time.
  *
  * Members that a protocol has no use for are NULL.
  */
@@ -22,7 +24,7 @@
 struct uucp_proto {
 	char letter;
 	unsigned slots;
-	bool duplex, early;
+	bool duplex, early, windowed;
 	void (*start)(struct uucp *u);		/* behind the U; may set u->state */
 	void (*free)(struct uucp *u);
 
@@ -39,10 +41,12 @@ struct uucp_proto {
 	size_t (*room)(const struct uucp *u);	/* data bytes the window takes now */
 
 	void (*stop)(struct uucp *u);		/* the last words of the protocol itself */
-	int64_t (*tick)(struct uucp *u);	/* sends again what is due; when next, or 0 */
+	int64_t (*due)(const struct uucp *u);	/* when tick() is; it sends again what is missing */
+	void (*tick)(struct uucp *u);
 };
 
-extern const struct uucp_proto uucp_proto_e;
+extern const struct uucp_proto uucp_proto_i, uucp_proto_e, uucp_proto_t, uucp_proto_y,
+    uucp_proto_g, uucp_proto_large_g, uucp_proto_v;
 
 extern const struct uucp_proto *const uucp_protos[];	/* NULL-ended */
 
@@ -50,7 +54,13 @@ extern const struct uucp_proto *const uucp_protos[];	/* NULL-ended */
 int uucp_got_command(struct uucp *u, unsigned slot, struct span text);
 int uucp_got_size(struct uucp *u, unsigned slot, uint64_t left);	/* where it is told */
 int uucp_got_data(struct uucp *u, unsigned slot, const void *bytes, size_t len);
+int uucp_got_data_at(struct uucp *u, unsigned slot, uint32_t at, struct span bytes);	/* at: its
+				position, which has 32 bits; what is there already is passed over */
 int uucp_got_end(struct uucp *u, unsigned slot);
+int uucp_got_close(struct uucp *u);		/* they have left the protocol */
+bool uucp_awaits_file(const struct uucp *u, unsigned slot);	/* else what comes is a command */
+/* Appends bytes of a command to line, and hears it when its NUL is there. */
+int uucp_got_text(struct uucp *u, unsigned slot, struct str *line, struct span bytes);
 
 /* Between handshake.c and session.c. */
 void handshake_start(struct uucp *u);

@@ -31,6 +31,7 @@ give_back(struct uucp *u, unsigned slot, enum uucp_fate fate, const char *why)
 
 	u->sending[slot].job = (struct uucp_job){0};
 	u->sending[slot].state = UUCP_FREE;
+	u->sending[slot].answered = false;
 	if (fate == UUCP_DELIVERED) {
 		u->jobs_out++;
 		u->idle_turns = 0;
@@ -84,37 +85,56 @@ ask(struct uucp *u, unsigned slot)
 	command_print(&u->sending[slot].job, u->features, u->decimal, &line);
 	u->proto->command(u, slot, false, str_span(&line));
 	str_free(&line);
-	if (u->proto->early)
+	if (u->proto->early && !u->sending[slot].job.tried)
 		begin_data(u, slot, 0);
 }
 
 static bool
-nothing_open(const struct uucp *u)
+sends(const struct uucp *u)
 {
 	for (unsigned slot = 0; slot < UUCP_SLOTS; slot++)
-		if (u->sending[slot].state != UUCP_FREE || u->receiving[slot].active)
-			return false;
-	return true;
+		if (u->sending[slot].state != UUCP_FREE)
+			return true;
+	return false;
+}
+
+static bool
+receives(const struct uucp *u)
+{
+	for (unsigned slot = 0; slot < UUCP_SLOTS; slot++)
+		if (u->receiving[slot].active)
+			return true;
+	return false;
+}
+
+/* A slot for one job more; -1 while there is none, or a file is under way. */
+static int
+free_slot(const struct uucp *u)
+{
+	int found = -1;
+
+	for (unsigned slot = u->slots; slot-- > 0;) {
+		if (u->sending[slot].state == UUCP_DATA)
+			return -1;
+		if (u->sending[slot].state == UUCP_FREE)
+			found = (int)slot;
+	}
+	return found;
 }
 
 /* Asks for one thing more; false when there is nothing to ask now. */
 static bool
 ask_more(struct uucp *u)
 {
-	unsigned slot = 0;
-
-	if ((!u->master && !u->proto->duplex) || u->asked_end || u->said_hy)
+	if ((!u->master && !u->proto->duplex) || u->asked_end || u->said_hy || free_slot(u) < 0)
 		return false;
-	while (slot < u->proto->slots && u->sending[slot].state != UUCP_FREE)
-		slot++;
-	if (slot == u->proto->slots)
-		return false;
+	unsigned slot = (unsigned)free_slot(u);
 	int got = u->want_turn ? 0 : fetch(u, slot);
 	if (got > 0)
 		ask(u, slot);
 	if (got != 0)
 		return got > 0;
-	if (!u->master || !nothing_open(u))
+	if (!u->master || sends(u) || receives(u))
 		return false;
 	say(u, 0, false, "H");
 	u->asked_end = true;
@@ -156,7 +176,7 @@ move_data(struct uucp *u, unsigned slot)
 static bool
 move_any(struct uucp *u)
 {
-	for (unsigned slot = 0; slot < u->proto->slots; slot++)
+	for (unsigned slot = 0; slot < u->slots; slot++)
 		if (move_data(u, slot))
 			return true;
 	return false;
@@ -192,12 +212,12 @@ answer_yes(struct uucp *u, unsigned slot, struct span line)
 	if (at > job->size)
 		return uucp_wrong(u, "it wants byte %llu of a file of %llu", (unsigned long long)at,
 		    (unsigned long long)job->size);
-	if (u->sending[slot].state == UUCP_ASKED)
-		begin_data(u, slot, at);
-	else if (!u->proto->early)
+	if (u->sending[slot].answered)
 		return uucp_wrong(u, "a second yes");
-	else if (u->sending[slot].state == UUCP_DATA && at > job->at)
-		begin_data(u, slot, at);	/* an offset passed already is no error */
+	u->sending[slot].answered = true;
+	if (u->sending[slot].state == UUCP_ASKED ||
+	    (u->sending[slot].state == UUCP_DATA && at > job->at))	/* one passed already is no error */
+		begin_data(u, slot, at);
 	return 0;
 }
 
@@ -222,11 +242,9 @@ answer_no(struct uucp *u, unsigned slot, struct span line)
 	struct span code = span_from(line, 2);
 	size_t i = 0;
 
-	if (!asked(u, slot, line.p[0]) || u->sending[slot].state == UUCP_AWAIT_CY)
+	if (!asked(u, slot, line.p[0]) || u->sending[slot].answered)
 		return uucp_wrong(u, "a no to nothing");
-	if (u->sending[slot].state == UUCP_DATA && !u->proto->early)
-		return uucp_wrong(u, "a no behind a yes");
-	if (u->sending[slot].state == UUCP_DATA && u->proto->sent != NULL)
+	if (u->proto->early && u->sending[slot].state != UUCP_AWAIT_CY)
 		u->proto->sent(u, slot);
 	while (noes[i].code != NULL && !span_is(code, noes[i].code))
 		i++;
@@ -236,7 +254,7 @@ answer_no(struct uucp *u, unsigned slot, struct span line)
 static int
 answer_stored(struct uucp *u, unsigned slot, struct span line)
 {
-	if (u->sending[slot].state != UUCP_AWAIT_CY)
+	if (u->sending[slot].state != UUCP_AWAIT_CY || !u->sending[slot].answered)
 		return uucp_wrong(u, "a file acknowledged that was not sent");
 	if (span_is(line, "CYM"))
 		u->want_turn = true;
@@ -246,7 +264,7 @@ answer_stored(struct uucp *u, unsigned slot, struct span line)
 static int
 answer_not_stored(struct uucp *u, unsigned slot, struct span line)
 {
-	if (u->sending[slot].state != UUCP_AWAIT_CY)
+	if (u->sending[slot].state != UUCP_AWAIT_CY || !u->sending[slot].answered)
 		return uucp_wrong(u, "a file given up that was not sent");
 	if (span_is(line, "CN5"))
 		return give_back(u, slot, UUCP_REFUSED, "it could not put the file into its place (CN5)");
@@ -287,6 +305,7 @@ refuse(struct uucp *u, unsigned slot, char kind, enum uucp_answer answer)
 
 	text[0] = kind;
 	text[2] = (char)('0' + answer);
+	u->receiving[slot].refused = u->proto->early && strchr("SE", kind) != NULL;
 	say(u, slot, true, kind == 'X' ? "XN" : text);
 	if (++u->refusals > UUCP_REFUSALS_MAX)
 		return uucp_wrong(u, "more than %d things refused in one call", UUCP_REFUSALS_MAX);
@@ -351,7 +370,10 @@ command_end(struct uucp *u, unsigned slot, struct span line)
 	(void)line;
 	if (u->said_hy)
 		return uucp_wrong(u, "H behind our HY");
-	int got = u->sending[0].state == UUCP_FREE ? fetch(u, 0) : 1;
+	if (receives(u))
+		return uucp_wrong(u, "H in the middle of a file");
+	bool busy = sends(u);
+	int got = busy ? 1 : fetch(u, 0);
 	if (got < 0)
 		return -1;
 	if (got == 0) {
@@ -361,9 +383,15 @@ command_end(struct uucp *u, unsigned slot, struct span line)
 	}
 	say(u, slot, true, "HN");
 	u->master = true;
-	if (u->sending[0].state == UUCP_ASKED)
+	if (!busy)
 		ask(u, 0);
 	return 0;
+}
+
+bool
+uucp_awaits_file(const struct uucp *u, unsigned slot)
+{
+	return u->receiving[slot].active || u->receiving[slot].refused;
 }
 
 int
@@ -400,8 +428,28 @@ uucp_got_data(struct uucp *u, unsigned slot, const void *bytes, size_t len)
 }
 
 int
+uucp_got_data_at(struct uucp *u, unsigned slot, uint32_t at, struct span bytes)
+{
+	uint64_t have = u->receiving[slot].job.at;
+	uint32_t behind = (uint32_t)have - at;	/* huge when it is ahead */
+
+	if (u->receiving[slot].refused)
+		return 0;
+	if (behind > have)
+		return uucp_wrong(u, "data with a hole before it");
+	if (behind >= bytes.len)
+		return 0;	/* sent before it had our offset */
+	bytes = span_from(bytes, behind);
+	return uucp_got_data(u, slot, bytes.p, bytes.len);
+}
+
+int
 uucp_got_end(struct uucp *u, unsigned slot)
 {
+	if (u->receiving[slot].refused) {
+		u->receiving[slot].refused = false;
+		return 0;
+	}
 	struct uucp_job job = u->receiving[slot].job;
 	struct err err = {0};
 
@@ -421,6 +469,15 @@ uucp_got_end(struct uucp *u, unsigned slot)
 	u->jobs_in += result == 0;
 	u->idle_turns = 0;
 	say(u, slot, true, result == 0 ? "CY" : "CN5");
+	return 0;
+}
+
+int
+uucp_got_close(struct uucp *u)
+{
+	if (!u->said_hy)
+		return uucp_fail(u, ERR_TEMP, "the far end left the protocol in the middle of the call");
+	farewell(u);	/* without their last HY, which nothing depends on */
 	return 0;
 }
 
@@ -475,6 +532,23 @@ uucp_got_command(struct uucp *u, unsigned slot, struct span text)
 		return verbs[i].heard(u, slot, text);
 	}
 	return uucp_wrong(u, "a command we do not know");
+}
+
+int
+uucp_got_text(struct uucp *u, unsigned slot, struct str *line, struct span bytes)
+{
+	const char *end = memchr(bytes.p, '\0', bytes.len);
+
+	str_add(line, bytes.p, end != NULL ? (size_t)(end - bytes.p) : bytes.len);
+	if (line->len > UUCP_LINE_MAX)
+		return uucp_wrong(u, "a command of more than %d bytes", UUCP_LINE_MAX);
+	if (end == NULL)
+		return 0;
+	struct str whole = *line;
+	*line = (struct str){0};
+	int result = uucp_got_command(u, slot, str_span(&whole));
+	str_free(&whole);
+	return result;
 }
 
 void

@@ -10,7 +10,13 @@
 #define FAREWELL_TIME (5 * CLOCK_SECOND)
 
 const struct uucp_proto *const uucp_protos[] = {
+	&uucp_proto_i,
 	&uucp_proto_e,
+	&uucp_proto_t,
+	&uucp_proto_y,
+	&uucp_proto_large_g,
+	&uucp_proto_g,
+	&uucp_proto_v,
 	NULL,
 };
 
@@ -140,16 +146,27 @@ uucp_taken(struct uucp *u, size_t len, int64_t now)
 	if (len == 0)
 		return;
 	str_cut(&u->out, len);
-	u->now = u->progress = now;
+	u->now = now;
+	if (u->phase != UUCP_TALK || !u->proto->windowed)
+		u->progress = now;
 	u->spoke = true;
+}
+
+/* When we give up. */
+static int64_t
+limit(const struct uucp *u)
+{
+	return u->progress + (u->phase == UUCP_FAREWELL ? FAREWELL_TIME : u->config.timeout * CLOCK_SECOND);
 }
 
 int64_t
 uucp_deadline(const struct uucp *u)
 {
-	if (u->phase == UUCP_FAREWELL)
-		return u->progress + FAREWELL_TIME;
-	return u->progress + u->config.timeout * CLOCK_SECOND;
+	int64_t until = limit(u), due = INT64_MAX;
+
+	if (u->phase == UUCP_TALK && u->proto->due != NULL)
+		due = u->proto->due(u);
+	return due < until ? due : until;
 }
 
 void
@@ -158,7 +175,9 @@ uucp_tick(struct uucp *u, int64_t now)
 	u->now = now;
 	if (u->phase == UUCP_OVER || now < uucp_deadline(u))
 		return;
-	if (u->phase == UUCP_FAREWELL)
+	if (now < limit(u))
+		u->proto->tick(u);
+	else if (u->phase == UUCP_FAREWELL)
 		over(u);
 	else
 		uucp_fail(u, ERR_TEMP, "the far end has been silent for %lld s",
@@ -168,6 +187,8 @@ uucp_tick(struct uucp *u, int64_t now)
 void
 farewell(struct uucp *u)
 {
+	if (u->phase == UUCP_OVER)
+		return;
 	if (u->proto->stop != NULL)
 		u->proto->stop(u);
 	/* The caller says six O, the called end seven; nothing depends on them. */

@@ -56,6 +56,7 @@ struct uucp_job {
 	unsigned mode;
 	uint64_t size;			/* or UUCP_SIZE_UNKNOWN */
 	uint64_t at;			/* where the data goes on; grows as it moves */
+	bool tried;			/* of ours: they may have a part of it already */
 	void *mine;			/* of the hooks */
 };
 
@@ -141,6 +142,7 @@ struct uucp {
 	/* session */
 	const struct uucp_proto *proto;
 	void *state;			/* the protocol's */
+	unsigned slots;			/* files of ours at once: the protocol's, or fewer */
 	bool master;			/* we give the commands */
 	bool want_turn;			/* they asked to (CYM) */
 	bool asked_end;			/* our H is out */
@@ -148,10 +150,12 @@ struct uucp {
 	unsigned idle_turns, refusals;
 	struct {
 		enum uucp_sending state;
+		bool answered;		/* by a yes */
 		struct uucp_job job;
 	} sending[UUCP_SLOTS];
 	struct {
 		bool active;
+		bool refused;		/* its data comes all the same, and is passed over */
 		struct uucp_job job;
 	} receiving[UUCP_SLOTS];
 	uint64_t jobs_out, jobs_in, bytes_out, bytes_in;	/* done, and file bytes moved */

@@ -103,8 +103,8 @@ const struct uucp_hooks side_hooks = {
 void
 side_start(struct side *side, bool caller, const char *name, const char *peer)
 {
-	struct uucp_config config = { .caller = caller, .name = name, .peer = peer, .letters = "e",
-		.timeout = 60 };
+	struct uucp_config config = { .caller = caller, .name = name, .peer = peer, 
+		.letters = side->letters != NULL ? side->letters : "e", .timeout = 60 };
 
 	uucp_start(&side->u, &config, &side_hooks, side, 0);
 }

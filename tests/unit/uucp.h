@@ -14,6 +14,7 @@ enum { SIDE_JOBS = 8 };
 
 struct side {
 	struct uucp u;
+	const char *letters;		/* protocols; NULL: e */
 	const char *send[SIDE_JOBS];	/* data of our jobs; all are "rmail bob" */
 	size_t next;
 	enum uucp_fate fate[SIDE_JOBS];	/* of those that were told */
