@@ -143,7 +143,7 @@ static const struct conf_row site_rows[] = {
 	ROW("link", text, link, "", "ssh://USER@HOST[:PORT], exec:COMMAND, or empty: it calls us"),
 	ROW("key", text, key, "", "private key for ssh; empty: keys/id_ed25519, or the agent"),
 	ROW("known-hosts", text, known_hosts, "", "pinned host keys; empty: keys/known_hosts"),
-	ROW("protocols", text, protocols, "e", "UUCP protocols offered and chosen, best first"),
+	ROW("protocols", text, protocols, "ietygGv", "UUCP protocols offered and chosen, best first"),
 	ROW("codec", text, codec, "gz", "of batches packed for it: none, gz, bz2, zstd or zstd-plain"),
 	ROW("level", text, level, "default", "how hard to pack: fast, default, or metered where bytes are dear"),
 	ROW("batch-size", bytes, batch_size, "1M", "a batch that has grown this large is closed"),

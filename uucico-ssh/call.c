@@ -292,6 +292,7 @@ call_run(struct call *call, struct err *err)
 		outgoing_close(&call->out);
 		return -1;
 	}
+	call->out.since = call->began;
 	begin(call);
 	talk(call);
 	show_progress(call, true);

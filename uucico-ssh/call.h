@@ -22,6 +22,7 @@ struct call {
 	const char *busy;	/* answering: turn them away with this word */
 	bool progress;		/* show it on standard error */
 	const char *stats;	/* NULL, or a file that gets the numbers of this call */
+	int64_t began;		/* clock_now() before anything was packed for it */
 
 	struct uucp uucp;
 	struct link link;

@@ -9,6 +9,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "spool/queue.h"
 #include "spool/retry.h"
@@ -77,7 +78,7 @@ find_site(struct main *m, struct err *err)
 	for (const char *letter = m->site->protocols; *letter != '\0'; letter++)
 		if (uucp_letter_known(*letter))
 			return 0;
-	return err_set(err, ERR_CONFIG, "[site %s] protocols = %s: none of them is spoken here; say e", name,
+	return err_set(err, ERR_CONFIG, "[site %s] protocols = %s: none of them is spoken here; say ietygGv", name,
 	    m->site->protocols);
 }
 
@@ -169,7 +170,7 @@ converse(struct main *m, const char *busy, struct err *err)
 {
 	struct call call = {
 		.spool = &m->spool, .site = m->site, .stats = m->stats, .busy = busy,
-		.target = answering(m) ? "stdio:" : m->site->link,
+		.target = answering(m) ? "stdio:" : m->site->link, .began = clock_now(),
 		.progress = !m->quiet && !answering(m) && isatty(2),
 	};
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "uucico-ssh/xfile.h"
 
@@ -193,6 +194,7 @@ offer_batch(struct outgoing *out, bool exec, char *batch, int fd, struct uucp_jo
 		return err_sys(err, "batch %s", batch);
 	}
 	job->kind = exec ? 'E' : 'S';
+	job->tried = st.st_ctim.tv_sec * CLOCK_SECOND + st.st_ctim.tv_nsec / 1000 < out->since;
 	job->size = (uint64_t)st.st_size;
 	name_job(out, job, batch, "D.m", "D.m");
 	if (!exec || command_of(out, batch, fd, &job->command, err) == 0)

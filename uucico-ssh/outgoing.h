@@ -21,6 +21,7 @@ struct outgoing {
 	size_t next;
 	char *half;		/* the batch whose D. is there and whose X. is due */
 	uint64_t total;		/* bytes of all batches, for the progress line */
+	int64_t since;		/* when the call began (clock_now()): an older batch was tried */
 	size_t refused, later;
 };
 
