@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "spool/usage.h"
 
 enum { HISTORY_TAIL = 256 << 10 };	/* of the log, searched for the last calls */
 
@@ -32,6 +33,7 @@ struct status {
 	struct site_row **slot;		/* the same by the hash of their names: there may be 10,000 */
 	size_t slots;			/* a power of 2, at least half of them empty */
 	size_t arrived, jobs;
+	struct usage usage;
 };
 
 static struct site_row **
@@ -285,6 +287,8 @@ gather(struct status *status, struct err *err)
 	    (unsigned)DOOR_ALL & ~(1u << DOOR_WAITING), NULL, status_visit, status, err) < 0)
 		return -1;
 	count_jobs(status);
+	usage_read(&status->door->spool, &status->usage);
+	usage_sort(&status->usage.user);
 	find_calls(status);
 	for (size_t i = 0; i < status->sites; i++)
 		if (status->site[i]->rests)
@@ -307,6 +311,7 @@ status_free(struct status *status)
 	}
 	free(status->site);
 	free(status->slot);
+	usage_free(&status->usage);
 }
 
 static uint64_t
@@ -320,9 +325,9 @@ free_bytes(const struct status *status)
 
 static const struct door_column columns[] = {
 	{ "SITE", 16 }, { "WAITING", -7 }, { "OLDEST", -6 }, { "IN FLIGHT", -9 }, { "HELD", -4 },
-	{ "FAILED", -6 }, { "NEXT TRY", -8 }, { "LAST CALL", 1 }, {0},
+	{ "FAILED", -6 }, { "NEXT TRY", -8 }, { "MONTH", 11 }, { "LAST CALL", 1 }, {0},
 };
-enum { COL_SITE, COL_WAITING, COL_OLDEST, COL_IN_FLIGHT, COL_HELD, COL_FAILED, COL_NEXT, COL_CALL, COLS };
+enum { COL_SITE, COL_WAITING, COL_OLDEST, COL_IN_FLIGHT, COL_HELD, COL_FAILED, COL_NEXT, COL_MONTH, COL_CALL, COLS };
 
 static void
 add_next(const struct site_row *row, struct door_cell *cell)
@@ -360,8 +365,21 @@ add_call(const struct site_row *row, struct door_cell *cell)
 	cell->colour = failed ? DOOR_RED : NULL;
 }
 
+/* Sent to it and received from it, in calls. */
 static void
-add_row(const struct site_row *row, struct str *out)
+add_month(const struct usage_row *row, struct door_cell *cell)
+{
+	if (row == NULL) {
+		str_add_char(&cell->text, '-');
+		return;
+	}
+	door_size(&cell->text, row->out);
+	str_add_char(&cell->text, '/');
+	door_size(&cell->text, row->in);
+}
+
+static void
+add_row(const struct status *status, const struct site_row *row, struct str *out)
 {
 	struct door_cell cells[COLS] = {0};
 
@@ -376,8 +394,29 @@ add_row(const struct site_row *row, struct str *out)
 	cells[COL_HELD].colour = row->held > 0 ? DOOR_YELLOW : NULL;
 	cells[COL_FAILED].colour = row->failed > 0 ? DOOR_RED : NULL;
 	add_next(row, &cells[COL_NEXT]);
+	add_month(usage_of(&status->usage.site, row->name), &cells[COL_MONTH]);
 	add_call(row, &cells[COL_CALL]);
 	door_row(columns, cells, out);
+}
+
+enum { USERS_SHOWN = 5 };
+
+/* Who sent most this month. */
+static void
+add_users(const struct usage *usage, struct str *out)
+{
+	for (size_t i = 0; i < usage->user.rows && i < USERS_SHOWN; i++) {
+		const struct usage_row *row = &usage->user.row[i];
+		str_add_text(out, i == 0 ? "\nsent this month: " : ", ");
+		door_noted(out, span_of(row->name), 64);
+		str_add_char(out, ' ');
+		door_size(out, row->in);
+		str_printf(out, " (%llu)", (unsigned long long)row->count);
+	}
+	if (usage->user.rows > USERS_SHOWN)
+		str_printf(out, ", and %zu more", usage->user.rows - USERS_SHOWN);
+	if (usage->user.rows > 0)
+		str_add_char(out, '\n');
 }
 
 static void
@@ -396,7 +435,8 @@ add_table(const struct status *status, struct str *out)
 	else
 		str_add_text(out, "no site is known and nothing waits; \"mochila pair\" makes one known\n");
 	for (size_t i = 0; i < status->sites; i++)
-		add_row(status->site[i], out);
+		add_row(status, status->site[i], out);
+	add_users(&status->usage, out);
 }
 
 int
@@ -414,8 +454,10 @@ door_status_text(struct door *door, struct str *out, struct err *err)
 /* for programs */
 
 static json_t *
-json_of_row(const struct site_row *row)
+json_of_row(const struct status *status, const struct site_row *row)
 {
+	static const struct usage_row nothing;
+	const struct usage_row *found = usage_of(&status->usage.site, row->name), *month = found != NULL ? found : &nothing;
 	json_t *site = json_object();
 
 	json_object_set_new(site, "site", door_json_text(span_of(row->name)));
@@ -431,7 +473,26 @@ json_of_row(const struct site_row *row)
 	    door_json_text(str_span(row->retry.failures > 0 ? &row->retry.why : &row->why)));
 	json_object_set_new(site, "last_call", door_json_time(row->call_at));
 	json_object_set_new(site, "last_call_result", door_json_text(str_span(&row->call)));
+	json_object_set_new(site, "month_calls", json_integer((json_int_t)month->count));
+	json_object_set_new(site, "month_out", json_integer((json_int_t)month->out));
+	json_object_set_new(site, "month_in", json_integer((json_int_t)month->in));
 	return site;
+}
+
+static json_t *
+json_of_users(const struct usage *usage)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < usage->user.rows; i++) {
+		const struct usage_row *row = &usage->user.row[i];
+		json_t *user = json_object();
+		json_object_set_new(user, "user", door_json_text(span_of(row->name)));
+		json_object_set_new(user, "messages", json_integer((json_int_t)row->count));
+		json_object_set_new(user, "bytes", json_integer((json_int_t)row->in));
+		json_array_append_new(all, user);
+	}
+	return all;
 }
 
 /* Site by site, so that 10,000 need no memory. */
@@ -446,13 +507,15 @@ print_json(const struct status *status, struct err *err)
 	json_object_set_new(all, "free_bytes", json_integer((json_int_t)free_bytes(status)));
 	json_object_set_new(all, "arrived", json_integer((json_int_t)status->arrived));
 	json_object_set_new(all, "jobs", json_integer((json_int_t)status->jobs));
+	json_object_set_new(all, "month", json_string(status->usage.month));
+	json_object_set_new(all, "users", json_of_users(&status->usage));
 	char *text = json_dumps(all, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_EMBED);
 	str_printf(&out, "{%s,\"sites\":[", text != NULL ? text : "");
 	free(text);
 	json_decref(all);
 	int result = door_print(&out, err);
 	for (size_t i = 0; result == 0 && i < status->sites; i++)
-		result = door_json_print(json_of_row(status->site[i]), i + 1 < status->sites ? ",\n" : "", err);
+		result = door_json_print(json_of_row(status, status->site[i]), i + 1 < status->sites ? ",\n" : "", err);
 	str_free(&out);
 	return result < 0 ? -1 : fs_write(1, "]}\n", 3, err);
 }

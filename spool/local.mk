@@ -23,7 +23,8 @@ spool_libspool_a_SOURCES = \
 	%D%/seen.c %D%/seen.h \
 	%D%/settings.c %D%/settings.h \
 	%D%/settle.c \
-	%D%/spool.c %D%/spool.h
+	%D%/spool.c %D%/spool.h \
+	%D%/usage.c %D%/usage.h
 
 # Link with these, in this order.
 SPOOL_LIBS = spool/libspool.a lib/libmail.a $(BASE_LIBS)

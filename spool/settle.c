@@ -945,8 +945,8 @@ import_entry(const struct spool *spool, const char *name, int fd, const struct s
 		    arrival_commit(&a, err) < 0)
 			result = -1;
 		else
-			spool_event(spool, str_c(&a.info.id), "event=accepted from=local client=%s drop=%s",
-			    str_c(&info.client), name);
+			spool_event(spool, str_c(&a.info.id), "event=accepted from=local client=%s bytes=%llu drop=%s",
+			    str_c(&info.client), (unsigned long long)entry->body_len, name);
 		arrival_close(&a);
 	}
 	entry_info_free(&info);

@@ -100,6 +100,16 @@ check "a site can be asked for" gives "20261121T184502.000003" m list home
 check "another has nothing" gives "nothing waits" m list away
 check "status counts" gives "home " m status
 check "in one line a site" sh -c "grep -q '^home  *3 ' '$work/given'"
+mkdir -p "$spool/log"
+{
+	echo "$(date -u +%Y-%m-%dT%H:%M:%SZ) home: event=call result=ok role=caller wire_up=458000 wire_down=45 secs=1"
+	echo "$(date -u +%Y-%m-%dT%H:%M:%SZ) $(id 1): event=accepted from=<ann@example.org> rcpts=1 size=300000 client=x"
+} >>"$spool/log/mochila.log"
+check "and tells how much went over the line this month" gives "447K/45" m status
+check "and when it was" has "$work/given" " ago: result=ok"
+check "and who sent how much" has "$work/given" "sent this month: <ann@example.org> 293K (1)"
+check "for programs, too" gives '"month_out":458000,"month_in":45' m status --json
+rm "$spool/log/mochila.log"
 check "also in JSON" gives '"waiting":3' m status --json
 check "a message is shown" gives "id:       $one" m show "$one"
 check "with its envelope" has "$work/given" "<ann@example.org> BODY=8BITMIME"
