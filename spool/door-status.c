@@ -3,8 +3,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -20,7 +23,6 @@ struct site_row {
 	struct str first;		/* the oldest that waits, BUCKET/ID */
 	struct str why;			/* the last words that it got */
 	char *batch;			/* the last one met, to count them */
-	bool rests;			/* it has a retry hint */
 	struct str call;		/* the last call's event, without its time */
 	int64_t call_at;
 	struct retry retry;
@@ -114,7 +116,7 @@ count_bucket(struct site_row *row, int dir, const char *bucket)
 /* The one file that is opened, of what the relay carries: a site is called as a whole, and
  * its retry hint and the history say how that went. */
 static void
-ask_first(struct status *status, struct site_row *row, int dir)
+ask_first(const struct status *status, struct site_row *row, int dir)
 {
 	struct door_message message;
 	struct err ignored;
@@ -131,13 +133,14 @@ ask_first(struct status *status, struct site_row *row, int dir)
 }
 
 static void
-count_site(struct status *status, const char *name)
+count_site(const struct status *status, struct site_row *row)
 {
-	DIR *buckets = open_names(status->door->spool.out, name);
-	struct site_row *row = buckets != NULL ? row_for(status, name) : NULL;
+	DIR *buckets = open_names(status->door->spool.out, row->name);
+	bool rests = false;
+	struct err ignored;
 
 	for (struct dirent *next; buckets != NULL && (next = readdir(buckets)) != NULL;) {
-		row->rests = row->rests || strncmp(next->d_name, ".retry", 6) == 0;
+		rests = rests || strncmp(next->d_name, ".retry", 6) == 0;
 		if (next->d_name[0] != '.' && (next->d_type == DT_DIR || next->d_type == DT_UNKNOWN))
 			count_bucket(row, dirfd(buckets), next->d_name);
 	}
@@ -145,19 +148,103 @@ count_site(struct status *status, const char *name)
 		return;
 	ask_first(status, row, dirfd(buckets));
 	closedir(buckets);
+	if (rests)
+		retry_load(&status->door->spool, row->name, &row->retry, &ignored);
+}
+
+/*
+ * Nothing is remembered about what waits, so nothing can be wrong when a person has moved it.
+ * With 10,000 sites that nobody looked at lately, though, the disk is asked some 40,000
+ * times, and each answer takes it longer than us: so many are asked for at once, in the order
+ * in which they lie there.
+ */
+enum { READERS = 64, EACH = 16 };	/* at most so many at once; for so many sites one more */
+
+struct folder {
+	ino_t inode;
+	char *name;
+	struct site_row *row;
+};
+
+struct reading {
+	const struct status *status;
+	struct folder *folder;
+	size_t count;
+	atomic_size_t next;
+};
+
+static int
+by_inode(const void *a, const void *b)
+{
+	const struct folder *one = a, *other = b;
+	return one->inode < other->inode ? -1 : one->inode > other->inode;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct folder *one = a, *other = b;
+	return strcmp(one->name, other->name);
+}
+
+static void *
+read_folders(void *ctx)
+{
+	struct reading *reading = ctx;
+
+	for (size_t i; (i = atomic_fetch_add(&reading->next, 1)) < reading->count;)
+		count_site(reading->status, reading->folder[i].row);
+	return NULL;
+}
+
+static void
+read_all(struct reading *reading)
+{
+	pthread_t reader[READERS];
+	size_t wanted = reading->count / EACH, readers = 0;
+
+	while (readers < READERS && readers < wanted &&
+	    pthread_create(&reader[readers], NULL, read_folders, reading) == 0)
+		readers++;
+	read_folders(reading);		/* also when no thread could be had */
+	while (readers > 0)
+		pthread_join(reader[--readers], NULL);
+}
+
+/* A site has a row when its folder can be entered. */
+static int
+list_folders(struct reading *reading, struct err *err)
+{
+	DIR *sites = open_names(reading->status->door->spool.out, ".");
+
+	if (sites == NULL)
+		return err_sys(err, "spool folder out");
+	for (struct dirent *next; (next = readdir(sites)) != NULL;) {
+		if (next->d_name[0] == '.' || (next->d_type != DT_DIR && next->d_type != DT_UNKNOWN))
+			continue;
+		reading->folder = mem_resize(reading->folder, reading->count + 1, sizeof *reading->folder);
+		reading->folder[reading->count++] =
+		    (struct folder){ .inode = next->d_ino, .name = mem_text(next->d_name) };
+	}
+	closedir(sites);
+	return 0;
 }
 
 static int
 count_waiting(struct status *status, struct err *err)
 {
-	struct fs_names sites;
+	struct reading reading = { .status = status };
 
-	if (fs_names(status->door->spool.out, ".", &sites, err) < 0)
+	if (list_folders(&reading, err) < 0)
 		return -1;
-	for (size_t i = 0; i < sites.count; i++)
-		if (sites.name[i][0] != '.')
-			count_site(status, sites.name[i]);
-	fs_names_free(&sites);
+	qsort(reading.folder, reading.count, sizeof *reading.folder, by_name);
+	for (size_t i = 0; i < reading.count; i++) {
+		reading.folder[i].row = row_for(status, reading.folder[i].name);
+		free(reading.folder[i].name);
+	}
+	qsort(reading.folder, reading.count, sizeof *reading.folder, by_inode);
+	read_all(&reading);
+	free(reading.folder);
 	return 0;
 }
 
@@ -279,8 +366,6 @@ find_calls(struct status *status)
 static int
 gather(struct status *status, struct err *err)
 {
-	struct err ignored;
-
 	for (size_t i = 0; i < status->door->settings.sites; i++)
 		row_for(status, status->door->settings.site[i].name);
 	if (count_waiting(status, err) < 0 || door_walk(&status->door->spool,
@@ -290,9 +375,6 @@ gather(struct status *status, struct err *err)
 	usage_read(&status->door->spool, &status->usage);
 	usage_sort(&status->usage.user);
 	find_calls(status);
-	for (size_t i = 0; i < status->sites; i++)
-		if (status->site[i]->rests)
-			retry_load(&status->door->spool, status->site[i]->name, &status->site[i]->retry, &ignored);
 	return 0;
 }
 
