@@ -147,13 +147,14 @@ others_busy(const struct smtp *smtp)
 	return false;
 }
 
-/* A file of its own is quickest for one, sharing a sync is for many. */
+/* A file of its own is quickest for one; many share a sync, and what comes one after the
+ * other shares the settling. */
 static int
 open_arrival(struct smtp *smtp, struct err *err)
 {
 	struct relay *relay = smtp->session->relay;
 
-	if (!others_busy(smtp))
+	if (!others_busy(smtp) && smtp->messages == 0)
 		return arrival_open(&smtp->arrival, &relay->spool, NULL, err);
 	arrival_join(&smtp->arrival, &relay->acceptor.journal);
 	return 0;

@@ -21,6 +21,7 @@ settle(struct settler *settler, bool sure)
 	if (settled.messages > 0 || settled.held > 0)
 		log_debug("-: event=settled messages=%zu repeats=%zu held=%zu", settled.messages,
 		    settled.repeats, settled.held);
+	settler->settled = clock_mono();
 	runner_look(&settler->relay->runner, sure);
 }
 
@@ -30,15 +31,22 @@ is_full(const struct settler *settler)
 	return settler->relay->acceptor.journal.good >= JOURNAL_MAX;
 }
 
-/* Sessions side by side are between two messages all the time: that is no rest yet. */
+/* Sessions side by side are between two messages all the time, and so is one that sends one
+ * after the other: that is no rest yet. */
+static bool
+more_will_come(const struct settler *settler)
+{
+	return (settler->relay->session_count > 1 || settler->stream) && !is_full(settler) &&
+	    clock_mono() - settler->first < CLOCK_SECOND;
+}
+
 static void
 settle_soon(void *ctx)
 {
 	struct settler *settler = ctx;
-	int64_t now = clock_mono(), rest = settler->last + QUIET - now;
+	int64_t rest = settler->last + QUIET - clock_mono();
 
-	if (settler->relay->session_count > 1 && rest > 0 && now - settler->first < CLOCK_SECOND &&
-	    !is_full(settler)) {
+	if (rest > 0 && more_will_come(settler)) {
 		timer_set(&settler->soon, rest);
 		return;
 	}
@@ -86,8 +94,10 @@ void
 settler_wake(struct settler *settler, bool busy)
 {
 	settler_stir(settler);
-	if (settler->first == 0)
+	if (settler->first == 0) {
 		settler->first = settler->last;
+		settler->stream = settler->settled != 0 && settler->first - settler->settled < QUIET;
+	}
 	timer_set_before(&settler->soon, busy && !is_full(settler) ? CLOCK_SECOND : 0);
 }
 

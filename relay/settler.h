@@ -1,8 +1,8 @@
 /*
  * settler - when the spool is settled.
  *
- * At once when there is but one session, and it is not in the middle of a message; when many
- * were quiet for a moment; within a second otherwise, so that a busy relay settles in large
+ * At once when there is but one session, and it is not in the middle of a message, nor was
+ * another settled a moment ago; when all were quiet for a moment; within a second otherwise, so that a busy relay settles in large
  * gulps, or when the journal is full; when run/bell is rung; and each minute, whatever
  * was missed.  Nothing is accepted meanwhile: in/ never holds much more than a journal.
  */
@@ -18,8 +18,9 @@ struct settler {
 	int bell;		/* -1: none */
 	struct watch watch;
 	struct timer soon, minute;
-	int64_t first, last;	/* accepted since it settled (0: nothing), and heard of any session;
-				   by clock_mono() */
+	int64_t first, last;	/* accepted since it settled (0: nothing), and heard of any session; */
+	int64_t settled;	/* and the last time; by clock_mono() */
+	bool stream;		/* the first came so soon after the one before that more will */
 };
 
 void settler_start(struct settler *settler, struct relay *relay);
