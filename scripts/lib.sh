@@ -362,24 +362,30 @@ sshd_how() {
 		mount -t tmpfs -o mode=755 sshd /run && mkdir -m 755 /run/sshd && exec "\$@"
 	END
 	chmod 755 "$sshd_dir/in-namespace"
-	for sshd_way in private unchanged; do
-		namespace_is_ours "$sshd_way" || continue
-		sshd_in="unshare -m --propagation $sshd_way $sshd_dir/in-namespace"
-		return 0
+	mounts_of_own "$sshd_dir" ||
+	    { why="root may not make a mount namespace here, which sshd needs for its user and /run/sshd"; return 1; }
+	sshd_in="$mounts_in $sshd_dir/in-namespace"
+}
+
+# mounts_of_own DIR: the words in front of a command that is to have a mount namespace of its
+# own, in $mounts_in; 1 when that cannot be had.  DIR is for a trial.
+mounts_of_own() {
+	for mounts_way in private unchanged; do
+		mounts_in="unshare -m --propagation $mounts_way"
+		! namespace_is_ours "$mounts_way" "$1" || return 0
 	done
-	why="root may not make a mount namespace here, which sshd needs for its user and /run/sshd"
 	return 1
 }
 
 # A chroot cannot ask for private mounts ("/" is no mount point there), but mostly has
 # them: so a mount is tried, and must not be seen by us outside.
 namespace_is_ours() {
-	mkdir -p "$sshd_dir/probe"
+	mkdir -p "$2/probe"
 	# shellcheck disable=SC2016	# the inner shell expands it
 	unshare -m --propagation "$1" sh -c '
 		mount -t tmpfs probe "$1" && touch "$1/inside" || exit 1
 		test ! -e "/proc/$2/root$1/inside"
 		seen=$?
 		umount "$1"
-		exit $seen' sh "$sshd_dir/probe" $$ 2>/dev/null
+		exit $seen' sh "$2/probe" $$ 2>/dev/null
 }
