@@ -12,7 +12,7 @@ rmail_rmail_LDADD = lib/libproto.a $(SPOOL_LIBS)
 rmail_mochila_drop_SOURCES = %D%/drop.c
 rmail_mochila_drop_CFLAGS = -std=c11 -Wall -Wextra $(HARDEN) $(SAN)
 
-ALIASES += rmail:sendmail
+ALIASES += rmail:sendmail rmail:mailq rmail:newaliases
 
 # It is setgid and takes no word that it need not: not even --help.
 AM_INSTALLCHECK_STD_OPTIONS_EXEMPT = rmail/mochila-drop

@@ -188,6 +188,20 @@ base_name(const char *path)
 	return slash != NULL ? slash + 1 : path;
 }
 
+/* The names of sendmail, and the mode that each stands for; 0: rmail's. */
+static char
+mode_of(const char *name)
+{
+	static const struct { const char *name; char mode; } names[] = {
+		{ "sendmail", 'm' }, { "mailq", 'p' }, { "newaliases", 'i' },
+	};
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (strstr(name, names[i].name) != NULL)
+			return names[i].mode;
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -202,7 +216,7 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	/* Programs that submit read our words as trouble; the spool has its own history. */
 	log_open(base_name(argv[0]), "stderr", LOG_LEVEL_WARN, &err);
-	int result = strstr(base_name(argv[0]), "sendmail") != NULL ?
-	    sendmail_main(argc, argv, &err) : rmail_main(argc, argv, &err);
+	char mode = mode_of(base_name(argv[0]));
+	int result = mode != 0 ? sendmail_main(mode, argc, argv, &err) : rmail_main(argc, argv, &err);
 	return result < 0 ? log_failure(&err) : EX_OK;
 }

@@ -2,7 +2,7 @@
  * rmail - mail from UUCP, and under the name sendmail from programs.
  *
  *	rmail.c		one message of a UUCP peer; recipients on the command line
- *	sendmail.c	the options of sendmail(8), and what follows from them
+ *	sendmail.c	the options of sendmail(8), and what follows from them; mode is that of -b
  *	talk.c		sendmail -bs, a dialogue
  *	compose.c	headers of a submission: recipients in it, fields added
  *	submit.c	where it goes
@@ -14,7 +14,7 @@
 #include "rmail/submit.h"
 
 int rmail_main(int argc, char **argv, struct err *err);
-int sendmail_main(int argc, char **argv, struct err *err);
+int sendmail_main(char mode, int argc, char **argv, struct err *err);
 int talk(struct submission *s, struct err *err);
 
 #endif

@@ -11,18 +11,20 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/fs.h"
 #include "lib/base/log.h"
 #include "lib/mail/xtext.h"
 #include "rmail/compose.h"
 #include "rmail/rmail.h"
 #include "rmail/submit.h"
+#include "spool/route.h"
 
 struct sending {
 	struct settings settings;
 	struct submission submission;
-	const char *from, *full_name, *notify, *ret, *envid;
-	char mode;		/* of -b */
-	bool from_header, ignore_dots;
+	const char *from, *full_name, *notify, *ret, *envid, *body, *queue;
+	char mode;		/* of -b; 'q': -q */
+	bool from_header, ignore_dots, gateway;
 	int first;		/* index of the first recipient in argv */
 };
 
@@ -88,8 +90,31 @@ take_envid(struct sending *s, const char *value)
 static void
 take_setting(struct sending *s, const char *value)
 {
+	const char *said = strchr(value, '=');
+
 	if (value[0] == 'i' || strncasecmp(value, "IgnoreDots", 10) == 0)
-		s->ignore_dots = true;
+		s->ignore_dots = said == NULL || strchr("fFnN", said[1]) == NULL;
+}
+
+static void
+take_body(struct sending *s, const char *value)
+{
+	s->body = value;
+}
+
+static void
+take_gateway(struct sending *s, const char *value)
+{
+	(void)value;
+	s->gateway = true;
+}
+
+/* -q, -qIID, -qRSITE: now.  -q30m is how often a daemon looks, and so nothing here. */
+static void
+take_queue(struct sending *s, const char *value)
+{
+	if (value[0] == '\0' || strchr("IRS", value[0]) != NULL)
+		s->queue = value;
 }
 
 static void
@@ -108,10 +133,13 @@ static const struct option options[] = {
 	{ 'N', ':', take_notify }, { 'R', ':', take_ret }, { 'V', ':', take_envid },
 	{ 'o', ':', take_setting }, { 'O', ':', take_setting },
 	{ 'I', '-', take_newaliases },
-	{ 'A', '?', NULL }, { 'B', ':', NULL }, { 'C', ':', NULL }, { 'D', ':', NULL },
-	{ 'd', '?', NULL }, { 'e', '?', NULL }, { 'G', '-', NULL }, { 'h', ':', NULL },
+	{ 'B', ':', take_body },
+	{ 'G', '-', take_gateway },
+	{ 'q', '?', take_queue },
+	{ 'A', '?', NULL }, { 'C', ':', NULL }, { 'c', '-', NULL }, { 'D', ':', NULL },
+	{ 'd', '?', NULL }, { 'E', '-', NULL }, { 'e', '?', NULL }, { 'h', ':', NULL },
 	{ 'L', ':', NULL }, { 'M', '?', NULL }, { 'm', '-', NULL }, { 'n', '-', NULL },
-	{ 'p', '?', NULL }, { 'q', '?', NULL }, { 's', '-', NULL }, { 'U', '-', NULL },
+	{ 'p', '?', NULL }, { 's', '-', NULL }, { 'T', ':', NULL }, { 'U', '-', NULL },
 	{ 'v', '-', NULL }, { 'X', ':', NULL }, { 'x', '?', NULL },
 	{0},
 };
@@ -261,6 +289,20 @@ check_notify(const char *said, struct err *err)
 	return 0;
 }
 
+static int
+add_body(struct sending *s, struct err *err)
+{
+	static const char *const bodies[] = { "7bit", "8bitmime", NULL };
+
+	if (s->body == NULL)
+		return 0;
+	if (one_of(s->body, bodies, "-B: not 7BIT or 8BITMIME: ", err) < 0)
+		return -1;
+	if (s->body[0] == '8')		/* that it is 7bit, the text itself has to say */
+		add_upper(&s->submission.env.args, "BODY=", span_of(s->body));
+	return 0;
+}
+
 /* -N, -R, -V become the parameters of RFC 3461. */
 static int
 add_dsn(struct sending *s, struct err *err)
@@ -320,7 +362,7 @@ gather(struct sending *s, int argc, char **argv, struct str *text, struct err *e
 		return -1;
 	if (env->rcpts == 0)
 		return bad_usage(err, "no recipient in To, Cc or Bcc", "");
-	return add_dsn(s, err);
+	return add_body(s, err) < 0 ? -1 : add_dsn(s, err);
 }
 
 static int
@@ -329,10 +371,14 @@ send_message(struct sending *s, int argc, char **argv, struct err *err)
 	struct str text = {0};
 
 	int result = gather(s, argc, argv, &text, err);
-	if (result == 0) {
+	/* With -G it is somebody else's, on its way: nothing is added and nothing taken off. */
+	if (result == 0 && s->gateway) {
+		str_add_span(&s->submission.body, str_span(&text));
+		result = submit(&s->submission, err);
+	} else if (result == 0) {
 		struct composing composing = {
 			.host = s->settings.spool.host, .from = str_c(&s->submission.env.from),
-			.full_name = s->full_name, .strip_bcc = s->from_header, .now = clock_now(),
+			.full_name = s->full_name, .strip_bcc = true, .now = clock_now(),
 		};
 		compose_message(&composing, str_span(&text), &s->submission.body);
 		result = submit(&s->submission, err);
@@ -341,21 +387,137 @@ send_message(struct sending *s, int argc, char **argv, struct err *err)
 	return result;
 }
 
+/* The operator's door does it; comes back only when it cannot. */
 static int
-print_queue(struct sending *s, int argc, char **argv, struct err *err)
+ask_door(const char *word, const char *what, struct err *err)
 {
 	struct str path = {0};
 	const char *libexec = getenv("MOCHILA_LIBEXEC");
 
-	(void)s;
-	(void)argc;
-	(void)argv;
 	str_printf(&path, "%s/mochila", libexec != NULL && libexec[0] == '/' ? libexec : BINDIR);
-	execl(str_c(&path), "mochila", "list", (char *)NULL);
+	execl(str_c(&path), "mochila", word, what, (char *)NULL);
 	err_sys(err, "%s", str_c(&path));
 	err_as(err, EX_UNAVAILABLE, NULL);
 	str_free(&path);
 	return -1;
+}
+
+static int
+print_queue(struct sending *s, int argc, char **argv, struct err *err)
+{
+	(void)s;
+	(void)argc;
+	(void)argv;
+	return ask_door("list", NULL, err);
+}
+
+static int
+run_queue(struct sending *s, int argc, char **argv, struct err *err)
+{
+	(void)argc;
+	(void)argv;
+	if (s->queue[0] != '\0' && (s->queue[1] == '\0' || s->queue[1] == '-'))
+		return bad_usage(err, "which? -q", s->queue);
+	return ask_door("retry", s->queue[0] != '\0' ? s->queue + 1 : NULL, err);
+}
+
+/* -bv, -bt: where mail for these addresses would go; nothing is sent. */
+static int
+show_route(struct sending *s, struct span said, struct str *out)
+{
+	struct str address = {0}, destination = {0};
+	struct err why = {0};
+	int status = EX_OK;
+
+	compose_qualify(said, s->settings.spool.host, &address);
+	struct route_match match = route_find(&s->settings, str_span(&address));
+	log_escape(out, str_span(&address), 300);
+	if (submit_address_ok(str_span(&address), &why) < 0) {
+		str_printf(out, "... no address: %s\n", why.text);
+		status = EX_DATAERR;
+	} else if (match.kind == ROUTE_NONE || match.kind == ROUTE_REJECT) {
+		str_printf(out, "... %s\n", match.kind == ROUTE_NONE ? "no route" : match.rest);
+		status = match.kind == ROUTE_NONE ? EX_NOHOST : EX_NOUSER;
+	} else {
+		struct str folder = {0};
+		route_folder(&match, &folder);
+		route_of_folder(str_c(&folder), &destination);
+		str_printf(out, "... deliverable: %s\n", str_c(&destination));
+		str_free(&folder);
+	}
+	str_free(&address);
+	str_free(&destination);
+	return status;
+}
+
+static int
+show_routes(struct sending *s, struct span words, struct err *err)
+{
+	struct str out = {0};
+	struct span word;
+	int worst = EX_OK;
+
+	while ((word = span_word(&words)).len > 0) {
+		int status = show_route(s, word, &out);
+		worst = worst == EX_OK ? status : worst;
+	}
+	int result = fs_write(STDOUT_FILENO, out.p, out.len, err);
+	str_free(&out);
+	if (result < 0 || worst == EX_OK)
+		return result;
+	err_set(err, ERR_PERM, "not every address has a place to go to");
+	return err_as(err, worst, NULL);
+}
+
+static int
+verify(struct sending *s, int argc, char **argv, struct err *err)
+{
+	struct str words = {0};
+
+	if (s->first == argc)
+		return bad_usage(err, "-bv: which addresses?", "");
+	for (int i = s->first; i < argc; i++)
+		str_printf(&words, "%s ", argv[i]);
+	int result = show_routes(s, str_span(&words), err);
+	str_free(&words);
+	return result;
+}
+
+/* An address a line; sendmail's own begins it with the numbers of rule sets. */
+static int
+test_addresses(struct sending *s, int argc, char **argv, struct err *err)
+{
+	struct str text = {0}, words = {0};
+	struct span rest, line;
+
+	(void)argc;
+	(void)argv;
+	int result = submit_read(STDIN_FILENO, 1 << 20, false, &text, err);
+	rest = str_span(&text);
+	while (result == 0 && span_cut(&rest, '\n', &line)) {
+		line = span_trim(line);
+		while (line.len > 0 && (isdigit((unsigned char)line.p[0]) || strchr(", \r", line.p[0]) != NULL))
+			line = span_from(line, 1);
+		str_add_span(&words, line);
+		str_add_char(&words, ' ');
+	}
+	for (size_t i = 0; i < words.len; i++)
+		if (words.p[i] == '\r')
+			words.p[i] = ' ';
+	if (result == 0)
+		result = show_routes(s, str_span(&words), err);
+	str_free(&text);
+	str_free(&words);
+	return result;
+}
+
+static int
+be_no_daemon(struct sending *s, int argc, char **argv, struct err *err)
+{
+	(void)s;
+	(void)argc;
+	(void)argv;
+	return bad_usage(err, "the daemon here is mochila-relay", "");
 }
 
 static int
@@ -381,9 +543,14 @@ static const struct mode {
 	int (*run)(struct sending *s, int argc, char **argv, struct err *err);
 } modes[] = {
 	{ 'm', send_message },
-	{ 'p', print_queue },
-	{ 's', speak_smtp },
+	{ 'p', print_queue }, { 'P', print_queue },
+	{ 'q', run_queue },
+	{ 's', speak_smtp }, { 'a', speak_smtp },
+	{ 't', test_addresses },
+	{ 'v', verify },
+	{ 'd', be_no_daemon }, { 'D', be_no_daemon }, { 'l', be_no_daemon },
 	{ 'i', do_nothing },	/* there are no aliases here to make anew */
+	{ 'h', do_nothing }, { 'H', do_nothing },	/* nor a store of what hosts have said */
 	{0},
 };
 
@@ -398,15 +565,17 @@ run_mode(struct sending *s, int argc, char **argv, struct err *err)
 }
 
 int
-sendmail_main(int argc, char **argv, struct err *err)
+sendmail_main(char mode, int argc, char **argv, struct err *err)
 {
-	struct sending s = { .mode = 'm', .submission = { .as = "sendmail" } };
+	struct sending s = { .mode = mode, .submission = { .as = "sendmail" } };
 	struct settings_args args = {0};
 
 	s.submission.settings = &s.settings;
 	int result = settings_load(&s.settings, &args, err);
 	if (result == 0)
 		result = read_options(&s, argc, argv, err);
+	if (result == 0 && s.queue != NULL && s.mode == 'm' && s.first == argc && !s.from_header)
+		s.mode = 'q';
 	if (result == 0)
 		result = run_mode(&s, argc, argv, err);
 	free((char *)(uintptr_t)s.submission.client);

@@ -6,8 +6,10 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/fs.h"
 #include "lib/proto/smtp-server.h"
+#include "rmail/compose.h"
 #include "rmail/rmail.h"
 
 enum { SILENCE_SECONDS = 300, ERRORS_MAX = 20 };
@@ -49,10 +51,20 @@ on_body(void *ctx, const char *bytes, size_t len, struct err *err)
 	return 0;
 }
 
+/* A submission like any other: it gets what it lacks. */
 static int
 on_end(void *ctx, struct err *err)
 {
-	return submit(ctx, err);
+	struct submission *s = ctx;
+	struct str whole = {0};
+	struct composing composing = {
+		.host = s->settings->spool.host, .from = str_c(&s->env.from), .strip_bcc = true, .now = clock_now(),
+	};
+
+	compose_message(&composing, str_span(&s->body), &whole);
+	str_free(&s->body);
+	s->body = whole;
+	return submit(s, err);
 }
 
 static void

@@ -70,6 +70,21 @@ check "of all these nothing was taken" nothing_taken
 printf 'From MAILER-DAEMON Sat Nov 21 18:45:02 2026 remote from hub\nSubject: daemon\n\nx\n' >good
 from_hub user@home.example <good 2>said || fail "$(cat said)"
 check "MAILER-DAEMON is the null sender" grep -aq '^MAIL FROM:<>$' "$(holding 'Subject: daemon')"
+printf 'From <> Sat Nov 21 18:45:02 2026 remote from hub\n>From <> Sat Nov 21 18:44:02 2026 remote from far\nSubject: nobody\n\nx\n' >good
+from_hub user@home.example <good 2>said || fail "$(cat said)"
+check "so is <>, however many hosts it passed" grep -aq '^MAIL FROM:<>$' "$(holding 'Subject: nobody')"
+{
+	echo 'From ann Sat Nov 21 18:45:02 2026 remote from three'
+	echo '>From ann Sat Nov 21 18:44:02 2026 remote from two'
+	printf '>From ann Sat Nov 21 18:43:02 2026 remote from one\nSubject: chain\n\n>From is text here\n'
+} >good
+from_hub user@home.example <good 2>said || fail "$(cat said)"
+check "a chain of >From lines is a path" grep -aq '^MAIL FROM:<three!two!one!ann>$' "$(holding 'Subject: chain')"
+check "and behind the header they are text" test -n "$(holding '^>From is text here')"
+printf 'From j\303\266rg@example.org Sat Nov 21 18:45:02 2026\nSubject: beyond\n\nx\n' >good
+from_hub "$(printf 'b\303\274b@home.example')" <good 2>said || fail "$(cat said)"
+check "addresses beyond ASCII are said to be" \
+    grep -aq "^MAIL FROM:<$(printf 'j\303\266rg')@example.org> SMTPUTF8\$" "$(holding 'Subject: beyond')"
 printf 'From ann@example.org Sat Nov 21 18:45:02 2026 remote from hub\nSubject: gr\303\274n\n\nx\n' >good
 from_hub user@home.example <good 2>said || fail "$(cat said)"
 check "an @ makes the hosts just the way; 8 bits are said" \
@@ -138,7 +153,54 @@ printf 'EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<-oQ/x>\r\nRCPT TO:<user@ho
 check "sendmail -bs speaks SMTP" test "$(grep -c '^250 2.0.0' spoken),$(grep -c '^221' spoken)" = 1,1
 check "and takes no option for an address" test "$(grep -c '^5[0-9]' spoken)" -eq 1
 check "what it took is there" test -n "$(holding 'Subject: spoken')"
+check "and it got what it lacked" test "$(grep -acE '^(From|Date|Message-ID): ' "$(holding 'Subject: spoken')")" -eq 3
 check "sendmail -bp shows what waits" exits 0 sendmail -bp
+check "so does mailq" exits 0 mailq
+check "with its table" grep -q 'home' said
+
+# STATUS | WORDS | what it says, or what is in the spool then
+while IFS='|' read -r status words says; do
+	printf 'To: user@home.example\nBcc: eve@home.example\nSubject: row\n\nx\n' >row
+	# shellcheck disable=SC2086	# words
+	check "sendmail $words" exits "$status" sendmail $words <row
+	test -z "$says" || check "	says $says" grep -q -e "$says" said
+done <<-'END'
+	0|-bv user@home.example|user@home.example... deliverable: site:home
+	68|-bv user@nowhere.example|no route
+	68|-bv user@home.example user@nowhere.example|nowhere.example... no route
+	65|-bv a,b@home.example|no address
+	64|-bv|which addresses
+	0|-bi|
+	0|-I|
+	0|-bh|
+	0|-bH|
+	0|-q|
+	0|-q30m -f a@hub.example user@home.example|
+	0|-qRhome|
+	64|-qI|which
+	64|-bd|mochila-relay
+	64|-bl -q1h|mochila-relay
+	64|-bD|mochila-relay
+	64|-bz|not done here
+	64|-Z user@home.example|unknown option
+	64|-f|value is missing
+	64|-N perhaps user@home.example|not never
+	64|-N never,success user@home.example|not never
+	64|-R some user@home.example|not full or hdrs
+	64|-B9BIT user@home.example|not 7BIT
+	0|-B8BITMIME -oi -oem -om -odb -o7 -f a@hub.example user@home.example|
+	0|-Am -Ac -G -n -U -m -s -v -h 9 -L tag -X /nowhere/log -C /nowhere/sendmail.cf -f a@hub.example -- user@home.example|
+	0|-O DeliveryMode=queue -O IgnoreDots=false -OTimeout=1d -r a@hub.example user@home.example|
+	0|-Rfull -Nsuccess,delay,failure -VQQ -tif a@hub.example|
+	0|-t -oi -f <> |
+	64|-- -f user@home.example|
+END
+check "mail with -G goes on as it came" test "$(holding 'Bcc: eve@home.example' | wc -l)" -eq 1
+check "a Bcc of any submission is off" test "$(grep -arl 'Subject: row' hub/spool/out | wc -l)" -gt 4
+printf '0 user@home.example\n3,0 bob@nowhere.example\n' >rules
+check "sendmail -bt tests addresses" sh -c 'sendmail -bt <rules >tested 2>/dev/null; test $? -eq 68'
+check "a line each" test "$(grep -c -e '^user@home.example... deliverable: site:home$' -e '^bob@nowhere.example... no route$' tested)" -eq 2
+check "newaliases has nothing to do" exits 0 newaliases
 taken=$(spooled hub/spool)
 check "sendmail: no recipient" exits 64 sendmail <mail
 check "sendmail -t: none in the header" exits 64 sendmail -t </dev/null
