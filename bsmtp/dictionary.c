@@ -25,9 +25,8 @@ dictionary_load(uint64_t version, struct str *out, struct err *err)
 	int result = load(str_c(&path), out);
 	if (result < 0 || ZSTD_getDictID_fromDict(out->p + before, out->len - before) != DICTIONARY_NUMBER + version) {
 		out->len = before;
-		result = err_set(err, ERR_TEMP, "it is packed against dictionary %llu, and %s is not there or not "
-		    "that: its sender must pack it again with codec zstd-plain", (unsigned long long)version,
-		    str_c(&path));
+		result = err_set(err, ERR_TEMP, "dictionary %llu is not here: %s is missing, or is not that",
+		    (unsigned long long)version, str_c(&path));
 	}
 	str_free(&name);
 	str_free(&path);

@@ -60,18 +60,27 @@ add_quoted(struct plain *p, struct span text)
 			text = span_from(text, len);
 			continue;
 		}
-		if (c == '=' || c >= 128 || c == DLE || c == SOFT_BREAK || c == BLANK)
+		if (span_begins(text, "\r\n")) {
+			str_add_char(&p->out, '\n');
+			text = span_from(text, 2);
+			continue;
+		}
+		if (c == '=' || c >= 128 || c == DLE || c == SOFT_BREAK || c == BLANK || c == '\n')
 			str_add_char(&p->out, DLE);
 		str_add_char(&p->out, (char)c);
 		text = span_from(text, 1);
 	}
 }
 
+/* A line, or a part of one: LF is at its end or nowhere. */
 static void
 add_escaped(struct plain *p, struct span text)
 {
+	bool ended = text.len > 0 && text.p[text.len - 1] == '\n';
+	bool crlf = ended && text.len > 1 && text.p[text.len - 2] == '\r';
 	const char *at;
 
+	text.len -= (size_t)ended + crlf;
 	while (text.len > 0 && (at = memchr(text.p, DLE, text.len)) != NULL) {
 		size_t before = (size_t)(at - text.p) + 1;
 		str_add(&p->out, text.p, before);
@@ -79,6 +88,10 @@ add_escaped(struct plain *p, struct span text)
 		text = span_from(text, before);
 	}
 	str_add_span(&p->out, text);
+	if (ended && !crlf)
+		str_add_char(&p->out, DLE);
+	if (ended)
+		str_add_char(&p->out, '\n');
 }
 
 static void
@@ -93,12 +106,12 @@ add_text(struct plain *p, struct span text)
 /* packing: runs of base64 */
 
 static void
-add_lines(struct str *out, struct span bytes, size_t width)
+add_lines(struct str *out, struct span bytes, size_t width, const char *end)
 {
 	while (bytes.len > 0) {
 		struct span line = span_to(bytes, width / 4 * 3);
 		base64_add(out, line.p, line.len);
-		str_add_text(out, "\r\n");
+		str_add_text(out, end);
 		bytes = span_from(bytes, line.len);
 	}
 }
@@ -112,7 +125,7 @@ add_run(struct plain *p)
 		str_add(&p->out, word, sizeof word);
 		str_add_span(&p->out, str_span(&p->run));
 	} else {
-		add_lines(&p->out, str_span(&p->run), p->width);
+		add_lines(&p->out, str_span(&p->run), p->width, "\n");
 	}
 	str_clear(&p->run);
 }
@@ -250,6 +263,8 @@ unpack_quoted(struct plain *p, unsigned char c)
 {
 	if (c == SOFT_BREAK)
 		str_add_text(&p->out, "=\r\n");
+	else if (c == '\n')
+		str_add_text(&p->out, "\r\n");
 	else if (c == BLANK)
 		str_add_text(&p->out, "=20");
 	else if (c == '=' || c >= 128)
@@ -264,7 +279,7 @@ unpack_word(struct plain *p, unsigned char c, struct err *err)
 	p->state = TEXT;
 	if (p->quoted && c == UNQUOTED)
 		p->quoted = false;
-	else if (p->quoted || c == DLE)
+	else if (p->quoted || c == DLE || c == '\n')
 		str_add_char(&p->out, (char)c);
 	else if (c == QUOTED)
 		p->quoted = true;
@@ -298,7 +313,7 @@ unpack_run(struct plain *p, struct span bytes)
 
 	str_add_span(&p->run, piece);
 	if (p->run.len == wanted) {
-		add_lines(&p->out, str_span(&p->run), p->in_line / 3 * 4);
+		add_lines(&p->out, str_span(&p->run), p->in_line / 3 * 4, "\r\n");
 		str_clear(&p->run);
 		p->left -= wanted;
 	}
@@ -307,7 +322,7 @@ unpack_run(struct plain *p, struct span bytes)
 	return piece.len;
 }
 
-/* Text up to the next word, or one byte of it in quoted-printable; returns how many. */
+/* Text up to the next word or line end, one byte in quoted-printable; returns how many. */
 static size_t
 unpack_text(struct plain *p, struct span bytes)
 {
@@ -319,11 +334,15 @@ unpack_text(struct plain *p, struct span bytes)
 		unpack_quoted(p, (unsigned char)bytes.p[0]);
 		return 1;
 	}
-	const char *end = memchr(bytes.p, DLE, bytes.len);
-	struct span text = span_to(bytes, end != NULL ? (size_t)(end - bytes.p) : bytes.len);
-	text = span_to(text, FLUSH);
-	str_add_span(&p->out, text);
-	return text.len;
+	if (bytes.p[0] == '\n') {
+		str_add_text(&p->out, "\r\n");
+		return 1;
+	}
+	size_t len = 1;
+	while (len < bytes.len && len < FLUSH && bytes.p[len] != DLE && bytes.p[len] != '\n')
+		len++;
+	str_add(&p->out, bytes.p, len);
+	return len;
 }
 
 static int

@@ -1,5 +1,5 @@
 /*
- * plain - base64 and quoted-printable travel decoded.
+ * plain - base64 and quoted-printable travel decoded, and line ends as one byte.
  *
  *	plain_start(&plain, CODEC_PACK, sink, ctx)	and CODEC_UNPACK at the other end
  *	plain_feed(&plain, bytes, len, err)		any number of times, pieces of any size
@@ -12,15 +12,16 @@
  * decompressor.  What is not exact stays as it is: for any bytes whatever, unpacking gives
  * back what was packed.  A line, or 48 KiB of decoded bytes, is all that is kept.
  *
- * What travels is the text itself, but for DLE (16), which begins a word:
+ * What travels is the text itself, but LF for CR LF, and DLE (16), which begins a word:
  *
  *	DLE DLE			the byte DLE
+ *	DLE LF			LF that has no CR before it
  *	DLE w n n bytes		w from 42 to 255: base64 of n bytes (two bytes, the higher
  *				first), each full line of 4 (w - 32) letters, all ended by CRLF
  *	DLE 17			quoted-printable from here
  *	DLE 18			and no more
  *
- * In between a byte from 128 up stands for "=" and its two digits (0-9, A-F), "=" for "=3D",
+ * In quoted-printable a byte from 128 up stands for "=" and its two digits (0-9, A-F), "=" for "=3D",
  * 11 for "=" CRLF, 12 for "=20"; DLE and any other byte than 18 for that byte itself.
  */
 #ifndef BSMTP_PLAIN_H

@@ -352,7 +352,7 @@ static int
 find_dictionary(struct reader *r, struct codec_setup *setup, struct err *err)
 {
 	if (r->label.dictionary > 0 && dictionary_load(r->label.dictionary, &r->dictionary, err) < 0)
-		return -1;
+		return err_prefix(err, "its sender must pack it again with codec zstd-plain");
 	setup->dictionary = str_span(&r->dictionary);
 	return 0;
 }
