@@ -83,8 +83,10 @@ close_batch(int fd)
 static bool
 is_receiver(const char *name, const struct codec **codec)
 {
-	*codec = codec_of_command(name);
-	return *codec != NULL || strcmp(name, "rbsmtp") == 0;
+	bool any = strcmp(name, "rbsmtp") == 0;
+
+	*codec = any ? NULL : codec_of_command(name);
+	return any || *codec != NULL;
 }
 
 /* What UUCP runs: no words from the wire mean anything, only the environment that

@@ -89,6 +89,9 @@ codec_start(struct codec_stream *stream, const struct codec *codec, enum codec_w
 	*stream = (struct codec_stream){
 		.codec = codec, .way = way, .setup = *setup, .sink = sink, .ctx = ctx,
 	};
+	if (codec->read_only && way == CODEC_PACK)
+		return err_set(err, ERR_CONFIG, "codec %s is for reading only; gz is what old sites read too",
+		    codec->name);
 	return codec->start(stream, err);
 }
 

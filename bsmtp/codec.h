@@ -27,6 +27,8 @@
 
 #define CODECS(X) \
 	X(gz) \
+	X(bz2) \
+	X(Z) \
 	X(zstd) \
 	X(zstd_plain) \
 	X(none)		/* last: it has no magic, so whatever is left is this */
@@ -71,6 +73,7 @@ struct codec {
 	struct span magic;	/* how its streams begin */
 	const char *label;	/* its word in the label in front of what is packed; NULL: none is */
 	bool alone;		/* packed against nothing: whoever has the tool reads it */
+	bool read_only;
 	int (*start)(struct codec_stream *stream, struct err *err);
 	int (*feed)(struct codec_stream *stream, const void *bytes, size_t len, struct err *err);
 	int (*end)(struct codec_stream *stream, struct err *err);	/* set stream->whole first

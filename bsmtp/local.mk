@@ -2,6 +2,8 @@
 noinst_LIBRARIES += bsmtp/libbatch.a
 bsmtp_libbatch_a_SOURCES = \
 	%D%/codec.c %D%/codec.h \
+	%D%/codec-Z.c \
+	%D%/codec-bz2.c \
 	%D%/codec-gz.c \
 	%D%/codec-none.c \
 	%D%/codec-zstd.c \
@@ -16,7 +18,7 @@ bsmtp_libbatch_a_SOURCES = \
 	%D%/reader.c %D%/reader.h \
 	%D%/trailer.c %D%/trailer.h \
 	%D%/writer.c %D%/writer.h
-BATCH_LIBS = bsmtp/libbatch.a lib/libproto.a $(SPOOL_LIBS) $(ZLIB_LIBS) $(ZSTD_LIBS)
+BATCH_LIBS = bsmtp/libbatch.a lib/libproto.a $(SPOOL_LIBS) $(ZLIB_LIBS) $(BZ2_LIBS) $(ZSTD_LIBS)
 
 pkglibexec_PROGRAMS += bsmtp/bsmtp
 bsmtp_bsmtp_SOURCES = \
@@ -39,4 +41,4 @@ dist_pkgdata_DATA += %D%/dictionary/mail-1.dict
 EXTRA_DIST += %D%/dictionary/PROVENANCE %D%/dictionary/today.mbox
 
 # The commands that UUCP runs: the codec's, and the one that sees it by itself.
-ALIASES += bsmtp:rsmtp bsmtp:rgsmtp bsmtp:rbsmtp bsmtp:rzsmtp
+ALIASES += bsmtp:rsmtp bsmtp:rgsmtp bsmtp:rbsmtp bsmtp:rcsmtp bsmtp:rzsmtp

@@ -23,6 +23,7 @@ EXTRA_DIST += \
 	%D%/fixtures/from-lines.eml \
 	%D%/fixtures/header-only.eml \
 	%D%/fixtures/long-lines.eml \
+	%D%/fixtures/demo.mbox.Z \
 	%D%/fixtures/no-newline.eml \
 	%D%/fixtures/plain.eml \
 	%D%/fixtures/RECORDED \
@@ -40,6 +41,7 @@ tests_unit_plain_LDADD = $(BATCH_LIBS) $(CHECK_LIBS)
 
 dist_check_SCRIPTS += %D%/e2e/10-bsmtp-roundtrip.sh %D%/e2e/11-bsmtp-peers.sh %D%/e2e/12-bsmtp-smtp.sh \
 	%D%/e2e/13-bsmtp-formats.sh %D%/e2e/14-bsmtp-mtas.sh \
+	%D%/e2e/16-bsmtp-codecs.sh \
 	%D%/crash/batch-faults.sh
 
 if FUZZERS

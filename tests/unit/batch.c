@@ -230,7 +230,7 @@ START_TEST(our_own_come_back_byte_for_byte)
 
 	expected(&want);
 	for (size_t c = 0; codecs[c] != NULL; c++)
-		for (size_t step = 1; step < 70; step++) {
+		for (size_t step = 1; step < 70 && !codecs[c]->read_only; step++) {
 			struct str batch = {0};
 			struct got got;
 			write_batch(codecs[c], &batch);
@@ -258,6 +258,8 @@ START_TEST(a_batch_cut_anywhere_is_refused)	/* UUCP-04 */
 {
 	for (size_t c = 0; codecs[c] != NULL; c++) {
 		struct str batch = {0};
+		if (codecs[c]->read_only)
+			continue;
 		write_batch(codecs[c], &batch);
 		for (size_t len = 0; len < batch.len; len++) {
 			struct got got;
@@ -283,6 +285,8 @@ START_TEST(a_flipped_bit_never_delivers_other_mail)
 	expected(&want);
 	for (size_t c = 0; codecs[c] != NULL; c++) {
 		struct str batch = {0};
+		if (codecs[c]->read_only)
+			continue;
 		write_batch(codecs[c], &batch);
 		for (size_t bit = 0; bit < 8 * batch.len; bit++) {
 			struct got got;
