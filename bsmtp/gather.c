@@ -42,15 +42,15 @@ add_text(void *ctx, const char *bytes, size_t len, struct err *err)
 		(unsigned long long)m->writer.count + 1, (unsigned long long)max);
 }
 
-/* The address in a field that a delivery has put on top; false: there is none. */
+/* The address in a field that a delivery has put on top; false: there is none.  The field is
+ * one line: a message whose own first line begins with a blank seems to go on with it. */
 static bool
 address_in(const struct making *m, const char *name, struct span *address)
 {
 	struct header_field field;
 
-	if (!header_find(str_span(&m->text), name, &field))
+	if (!header_find(str_span(&m->text), name, &field) || !span_cut(&field.value, '\r', address))
 		return false;
-	*address = field.value;
 	if (address->len >= 2 && address->p[0] == '<' && address->p[address->len - 1] == '>')
 		*address = (struct span){ address->p + 1, address->len - 2 };
 	return true;
