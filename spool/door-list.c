@@ -139,6 +139,19 @@ list_visit(void *of, const struct door_file *file, struct err *err)
 	return result;
 }
 
+/* A slip in a site's name looks like good news otherwise. */
+static void
+add_nothing(const struct door *door, const struct door_select *select, struct str *out)
+{
+	str_add_text(out, door_select_any(select) ? "nothing waits that is like that" : "nothing waits");
+	if (select->site != NULL && settings_site(&door->settings, select->site) == NULL &&
+	    !door_has_queue(&door->spool, select->site)) {
+		str_add_text(out, "; there is no site ");
+		door_escape(out, span_of(select->site), 80);
+	}
+	str_add_char(out, '\n');
+}
+
 static int
 list_run(struct door *door, int argc, char **argv, struct err *err)
 {
@@ -159,8 +172,7 @@ list_run(struct door *door, int argc, char **argv, struct err *err)
 	    door_walk(&door->spool, (unsigned)DOOR_ALL, listing.select.site, list_visit, &listing, err) < 0)
 		return -1;
 	if (!listing.list.json && listing.list.shown == 0)
-		str_add_text(&listing.list.out,
-		    door_select_any(&listing.select) ? "nothing waits that is like that\n" : "nothing waits\n");
+		add_nothing(door, &listing.select, &listing.list.out);
 	return door_list_end(&listing.list, err);
 }
 

@@ -26,6 +26,21 @@ struct history {
 };
 
 static json_t *
+json_of_fields(struct span event)
+{
+	json_t *fields = json_object();
+	struct span key, value;
+
+	while (history_field(&event, &key, &value)) {
+		char *name = mem_text_n(key.p, key.len);
+		if (!span_is(key, "event") && name[0] != '\0')
+			json_object_set_new(fields, name, door_json_text(value));
+		free(name);
+	}
+	return fields;
+}
+
+static json_t *
 json_of(struct span line)
 {
 	struct span time = span_word(&line), id = span_word(&line);
@@ -35,7 +50,9 @@ json_of(struct span line)
 		id.len--;
 	json_object_set_new(event, "time", door_json_text(time));
 	json_object_set_new(event, "id", door_json_text(id));
-	json_object_set_new(event, "event", door_json_text(span_trim(line)));
+	json_object_set_new(event, "event", door_json_text(history_value(line, "event")));
+	json_object_set_new(event, "fields", json_of_fields(line));
+	json_object_set_new(event, "text", door_json_text(span_trim(line)));
 	return event;
 }
 

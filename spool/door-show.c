@@ -159,7 +159,11 @@ add_lines(struct span text, struct str *out)
 			break;
 		if (line.len > 0 && line.p[line.len - 1] == '\r')
 			line.len--;
-		door_escape(out, line, 4000);
+		for (struct span piece; span_cut(&line, '\t', &piece);) {	/* tabs harm nobody */
+			door_escape(out, piece, 4000);
+			if (line.p != NULL)
+				str_add_char(out, '\t');
+		}
 		str_add_char(out, '\n');
 	}
 }

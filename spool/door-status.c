@@ -425,6 +425,36 @@ add_next(const struct site_row *row, struct door_cell *cell)
 	cell->colour = DOOR_YELLOW;
 }
 
+static void
+add_bytes(struct span call, const char *key, const char *what, struct str *out)
+{
+	uint64_t bytes;
+
+	if (span_number(history_value(call, key), INT64_MAX, &bytes) < 0)
+		return;
+	str_add_text(out, ", ");
+	door_size(out, bytes);
+	str_add_text(out, what);
+}
+
+/* "4m ago: ok, 12K out, 300 in" or "4m ago: failed 3 times: no route to host" */
+static void
+add_call_end(const struct site_row *row, struct str *out)
+{
+	struct span call = str_span(&row->call);
+
+	door_age(out, row->call_at);
+	str_add_text(out, " ago: ");
+	door_noted(out, history_value(call, "result"), 40);
+	if (span_is(history_value(call, "result"), "ok")) {
+		add_bytes(call, "wire_up", " out", out);
+		add_bytes(call, "wire_down", " in", out);
+	} else if (row->retry.failures > 0) {
+		str_printf(out, " %u time%s: ", row->retry.failures, row->retry.failures == 1 ? "" : "s");
+		door_noted(out, str_span(&row->retry.why), 200);
+	}
+}
+
 /* The last call's end; where nothing was called, why the last try failed, of the site or
  * of its oldest message. */
 static void
@@ -433,9 +463,7 @@ add_call(const struct site_row *row, struct door_cell *cell)
 	bool failed = row->retry.failures > 0;
 
 	if (row->call_at != 0) {
-		door_age(&cell->text, row->call_at);
-		str_add_text(&cell->text, " ago: ");
-		door_noted(&cell->text, str_span(&row->call), 200);
+		add_call_end(row, &cell->text);
 	} else if (failed) {
 		str_printf(&cell->text, "%u failed: ", row->retry.failures);
 		door_noted(&cell->text, str_span(&row->retry.why), 200);

@@ -133,3 +133,62 @@ spool_event(const struct spool *spool, const char *id, const char *format, ...)
 	str_free(&text);
 	str_free(&line);
 }
+
+/* Does " key=" stand there, or nothing? */
+static bool
+goes_on(struct span rest)
+{
+	size_t len = 1;
+
+	if (rest.len == 0)
+		return true;
+	while (rest.p[0] == ' ' && len < rest.len && rest.p[len] != '=' && rest.p[len] != ' ' && rest.p[len] != '"')
+		len++;
+	return len > 1 && len < rest.len && rest.p[len] == '=';
+}
+
+/* Up to the quote behind which the next word begins: those before it are the peer's. */
+static struct span
+quoted(struct span *rest)
+{
+	size_t len = 1;
+
+	while (len < rest->len && (rest->p[len] != '"' || !goes_on(span_from(*rest, len + 1))))
+		len++;
+	struct span value = span_from(span_to(*rest, len), 1);
+	*rest = span_from(*rest, len + 1 < rest->len ? len + 1 : rest->len);
+	return value;
+}
+
+bool
+history_field(struct span *event, struct span *key, struct span *value)
+{
+	*event = span_trim(*event);
+	if (event->len == 0)
+		return false;
+	size_t len = 0;
+	while (len < event->len && event->p[len] != '=' && event->p[len] != ' ')
+		len++;
+	*key = span_to(*event, len);
+	*event = span_from(*event, len);
+	*value = (struct span){ "", 0 };
+	if (event->len == 0 || event->p[0] != '=')
+		return true;
+	*event = span_from(*event, 1);
+	if (span_begins(*event, "\""))
+		*value = quoted(event);
+	else if (event->len > 0 && event->p[0] != ' ')
+		*value = span_word(event);
+	return true;
+}
+
+struct span
+history_value(struct span event, const char *wanted)
+{
+	struct span key, value;
+
+	while (history_field(&event, &key, &value))
+		if (span_is(key, wanted))
+			return value;
+	return (struct span){ "", 0 };
+}

@@ -421,6 +421,22 @@ or_vanished(struct settling *s, const char *name, int result)
 	return 0;
 }
 
+/* The history says why, so that one grep answers. */
+static void
+tell_held(const struct settling *s, const char *name, const char *id)
+{
+	struct entry entry = {0};
+	struct err ignored;
+	off_t at = 0;
+	int fd = fs_open(s->dir, name, O_RDONLY, &ignored);
+
+	if (fd >= 0 && entry_read(fd, &at, false, &entry, &ignored) > 0)
+		spool_event(s->spool, id, "event=held reason=\"%s\"", str_c(&entry.held));
+	entry_free(&entry);
+	if (fd >= 0)
+		close(fd);
+}
+
 static int
 move_one(struct settling *s, const char *name, struct err *err)
 {
@@ -436,7 +452,7 @@ move_one(struct settling *s, const char *name, struct err *err)
 		bool held = span_is(grade, "hold");
 		s->settled->held++;
 		if (held)
-			spool_event(s->spool, rest.p, "event=held");
+			tell_held(s, name, rest.p);
 		return or_vanished(s, name, fs_rename(s->dir, name, held ? s->spool->hold : s->spool->failed,
 		    rest.p, err));
 	}

@@ -50,6 +50,9 @@ void spool_event(const struct spool *spool, const char *id, const char *format, 
 enum { HISTORY_MAX = 1000 };
 unsigned history_keep(const struct spool *spool);	/* the highest number there may be */
 int history_open(const struct spool *spool, unsigned n, struct err *err);	/* 0: the current one */
+bool history_field(struct span *event, struct span *key, struct span *value);	/* takes the next key=value
+			   or key="value" off what stands behind time and id; false: no more */
+struct span history_value(struct span event, const char *key);	/* the first of that key, or "" */
 
 /*
  * arrival - messages on their way in, all or nothing.

@@ -102,22 +102,11 @@ usage_free(struct usage *usage)
 
 /* lines of the history */
 
-/* The value of " key=" in a line, up to a blank. */
-static struct span
-value_of(struct span line, const char *key)
-{
-	const char *found = line.len == 0 ? NULL : memmem(line.p, line.len, key, strlen(key));
-	struct span rest = found == NULL ? (struct span){ "", 0 } :
-	    span_from(line, (size_t)(found - line.p) + strlen(key));
-
-	return span_word(&rest);
-}
-
 static uint64_t
 number_of(struct span line, const char *key)
 {
 	uint64_t number;
-	return span_number(value_of(line, key), INT64_MAX, &number) < 0 ? 0 : number;
+	return span_number(history_value(line, key), INT64_MAX, &number) < 0 ? 0 : number;
 }
 
 static void
@@ -125,8 +114,8 @@ take_call(struct usage *usage, struct span site, struct span event)
 {
 	struct usage_row *row = row_for(&usage->site, site);
 
-	row->out += number_of(event, " wire_up=");
-	row->in += number_of(event, " wire_down=");
+	row->out += number_of(event, "wire_up");
+	row->in += number_of(event, "wire_down");
 	row->count++;
 }
 
@@ -134,14 +123,14 @@ take_call(struct usage *usage, struct span site, struct span event)
 static void
 take_message(struct usage *usage, struct span event)
 {
-	struct span from = value_of(event, " from="), who = from;
+	struct span from = history_value(event, "from"), who = from;
 
 	if (!span_begins(from, "<"))
-		who = value_of(event, " client=");
+		who = history_value(event, "client");
 	if (who.len == 0)
 		return;
 	struct usage_row *row = row_for(&usage->user, who);
-	row->in += number_of(event, " size=") + number_of(event, " bytes=");
+	row->in += number_of(event, "size") + number_of(event, "bytes");
 	row->count++;
 }
 

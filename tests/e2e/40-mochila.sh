@@ -98,6 +98,7 @@ check "and all recipients" has "$work/json" '"to":["bob@home.example","carl@home
 check "and says where" has "$work/json" '"where":"waiting"'
 check "a site can be asked for" gives "20261121T184502.000003" m list home
 check "another has nothing" gives "nothing waits" m list away
+check "and perhaps is none" has "$work/given" "; there is no site away"
 check "status counts" gives "home " m status
 check "in one line a site" sh -c "grep -q '^home  *3 ' '$work/given'"
 mkdir -p "$spool/log"
@@ -106,7 +107,7 @@ mkdir -p "$spool/log"
 	echo "$(date -u +%Y-%m-%dT%H:%M:%SZ) $(id 1): event=accepted from=<ann@example.org> rcpts=1 size=300000 client=x"
 } >>"$spool/log/mochila.log"
 check "and tells how much went over the line this month" gives "447K/45" m status
-check "and when it was" has "$work/given" " ago: result=ok"
+check "and when it was" has "$work/given" " ago: ok, 447K out, 45 in"
 check "and who sent how much" has "$work/given" "sent this month: <ann@example.org> 293K (1)"
 check "for programs, too" gives '"month_out":458000,"month_in":45' m status --json
 rm "$spool/log/mochila.log"
@@ -218,6 +219,7 @@ check "nothing was lost" test "$(find "$spool" -name "$two" | wc -l)" -eq 3
 check "all copies go at once" exits 0 m remove "$two"
 check "for good" test "$(find "$spool" -name "$two" | wc -l)" -eq 0
 check "the history remembers" gives "event=removed" m log "$two"
+check "for programs, too" gives '"event":"removed","fields":{"by":"hand","from":"' m log --json "$two"
 check "an unknown id has none" exits 66 m log 1999
 
 # ---- selections -----------------------------------------------------------------------
@@ -325,8 +327,8 @@ check "in order" sh -c "mochila --root='$root' log | cut -c1-20 | sort -c"
 check "by programs" gives "{\"time\":\"20" m log --json "$(id 45)"
 check "of nothing nothing" exits 66 m log --json 1999
 check "status finds the last call in it" sh -c "
-    echo '2026-11-21T19:00:00Z home: event=call status=ok' >>'$spool/log/mochila.log.1'
-    mochila --root='$root' status | grep -q 'ago: status=ok'"
+    echo '2026-11-21T19:00:00Z home: event=call result=ok' >>'$spool/log/mochila.log.1'
+    mochila --root='$root' status | grep -q 'ago: ok'"
 rm "$spool/hold/$(id 45)"
 
 printf 'job=1 peer=home user=uucp temp=D.1 size=3\ncommand sh\n\nabc' >"$spool/hold/home-0123456789abcdef.job"

@@ -167,7 +167,30 @@ START_TEST(thousands_of_senders_are_counted_together)	/* bounded, whatever comes
 }
 END_TEST
 
+/* What stands behind time and id | key<value> of each */
+static const struct { const char *event, *fields; } lines[] = {
+	{ "event=queued site=home", "event<queued>site<home>" },
+	{ "event=held reason=\"no route for <x@y>; see\"", "event<held>reason<no route for <x@y>; see>" },
+	{ "event=failed reply=\"550 say \"no\" to it\" by=x", "event<failed>reply<550 say \"no\" to it>by<x>" },
+	{ "event=failed reply=\"550 a\"b\" by=x", "event<failed>reply<550 a\"b>by<x>" },
+	{ "a=\"", "a<>" }, { "a=\"x", "a<x>" }, { "a= b=", "a<>b<>" }, { "a", "a<>" }, { "=x", "<x>" }, { "", "" }, { "  ", "" },
+	{ "a=b=c", "a<b=c>" },
+};
+
+START_TEST(a_line_of_the_history_comes_apart)
+{
+	struct span event = span_of(lines[_i].event), key, value;
+	struct str got = {0};
+
+	while (history_field(&event, &key, &value))
+		str_printf(&got, "%.*s<%.*s>", (int)key.len, key.p, (int)value.len, value.p);
+	ck_assert_str_eq(str_c(&got), lines[_i].fields);
+	str_free(&got);
+}
+END_TEST
+
 UNIT_WITH("usage", setup, teardown,
+    { a_line_of_the_history_comes_apart, ROWS(lines) },
     { mail_is_counted_by_who_sent_it, ROWS(events) },
     { all_is_counted_once_however_often_one_looks, ROWS(looks) },
     { a_new_month_begins_at_nothing, 1 },
