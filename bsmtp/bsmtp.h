@@ -34,7 +34,7 @@ struct bsmtp {
 	const char *mbox, *maildir, *from, *output, *level;
 	const char *format;		/* said by --format; NULL: the site's, or full */
 	struct opt_list to;		/* pack: addresses; unpack: a sink */
-	bool files, json, frame;
+	bool files, json, frame, reference;
 };
 
 /* The sub-commands: args are their operands. */

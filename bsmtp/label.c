@@ -72,17 +72,113 @@ add_bytes(struct str *out, const unsigned char *bytes, size_t len)
 		out->len--;
 }
 
+/* Values of 8 bytes each, in one base64. */
+
+static int
+read_values(struct span word, uint64_t *values, size_t most, size_t *count)
+{
+	unsigned char bytes[8 * (RING_NAMES_MAX + 1)];
+	size_t len = word.len / 4 * 3 + (word.len % 4 > 0 ? word.len % 4 - 1 : 0);
+
+	*count = len / 8;
+	if (len % 8 != 0 || *count == 0 || *count > most || read_bytes(word, bytes, len) < 0)
+		return -1;
+	for (size_t i = 0; i < len; i++)
+		values[i / 8] = values[i / 8] << 8 | bytes[i];
+	return 0;
+}
+
+static void
+add_values(struct str *out, const uint64_t *values, size_t count)
+{
+	unsigned char bytes[8 * (RING_NAMES_MAX + 1)];
+
+	for (size_t i = 0; i < 8 * count; i++)
+		bytes[i] = (unsigned char)(values[i / 8] >> (56 - i % 8 * 8));
+	add_bytes(out, bytes, 8 * count);
+}
+
 /* The words that need not be there: each reads the text behind its "=". */
+
+static int
+read_number(struct span *text, uint64_t most, uint64_t *number)
+{
+	struct span digits;
+
+	return memchr(text->p, ':', text->len) != NULL && span_cut(text, ':', &digits) &&
+	    span_number(digits, most, number) == 0 ? 0 : -1;
+}
+
+static int
+read_mark(struct span text, struct ring_mark *mark)
+{
+	size_t count;
+
+	return read_number(&text, RING_K_MAX, &mark->k) < 0 ||
+	    read_values(text, &mark->link, 1, &count) < 0 ? -1 : 0;
+}
 
 static int
 read_ref(struct span text, struct label *label)
 {
-	struct span number;
+	struct span rest = text, k, chain;
 
 	label->has_ref = true;
-	return memchr(text.p, ':', text.len) != NULL && span_cut(&text, ':', &number) &&
-	    span_number(number, UINT64_MAX, &label->commit) == 0 ?
-	    read_bytes(text, label->chain, LABEL_CHAIN) : -1;
+	span_cut(&rest, ':', &k);
+	if (!span_cut(&rest, ':', &chain) ||
+	    span_number(rest, RING_WINDOW_MAX / LABEL_UNIT, &label->units) < 0 || label->units == 0)
+		return -1;
+	return read_mark(span_to(text, text.len - rest.len - 1), &label->mark);
+}
+
+static int
+read_at(struct span text, struct label *label)
+{
+	label->has_at = true;
+	return label->has_ref ? -1 : read_mark(text, &label->mark);
+}
+
+static int
+read_keep(struct span text, struct label *label)
+{
+	label->not_kept = true;
+	return span_is(text, "0") ? 0 : -1;
+}
+
+static int
+read_have(struct span text, struct label *label)
+{
+	struct ring_word *have = &label->have;
+	uint64_t values[RING_NAMES_MAX + 1] = {0};
+	size_t count;
+
+	label->has_have = true;
+	if (read_number(&text, RING_K_MAX, &have->last.k) < 0 ||
+	    read_number(&text, RING_WINDOW_MAX / LABEL_UNIT, &have->size) < 0 ||
+	    read_values(text, values, RING_NAMES_MAX + 1, &count) < 0)
+		return -1;
+	have->size *= LABEL_UNIT;
+	have->last.link = values[0];
+	have->names = count - 1;
+	memcpy(have->name, values + 1, have->names * sizeof values[0]);
+	return 0;
+}
+
+static void
+add_have(struct str *out, const struct ring_word *have)
+{
+	uint64_t values[RING_NAMES_MAX + 1] = { have->last.link };
+
+	memcpy(values + 1, have->name, have->names * sizeof values[0]);
+	str_printf(out, " have=%llu:%llu:", (unsigned long long)have->last.k,
+	    (unsigned long long)(have->size / LABEL_UNIT));
+	add_values(out, values, have->names + 1);
+}
+
+static int
+read_lost(struct span text, struct label *label)
+{
+	return read_values(text, label->lost, LABEL_LOST, &label->losts);
 }
 
 static int
@@ -106,8 +202,12 @@ static const struct label_word {
 	int (*read)(struct span text, struct label *label);
 } label_words[] = {	/* in this order, each at most once */
 	{ "ref=", read_ref },
+	{ "at=", read_at },
 	{ "dict=", read_dictionary },
 	{ "class=", read_class },
+	{ "keep=", read_keep },
+	{ "have=", read_have },
+	{ "lost=", read_lost },
 	{0},
 };
 
@@ -166,13 +266,33 @@ label_line(const struct label *label, struct str *out)
 	str_printf(out, WORD "%d %s %llu %llu ", LABEL_VERSION, label->codec->label,
 	    (unsigned long long)label->count, (unsigned long long)label->len);
 	add_bytes(out, label->sum, LABEL_SUM);
-	if (label->has_ref) {
-		str_printf(out, " ref=%llu:", (unsigned long long)label->commit);
-		add_bytes(out, label->chain, LABEL_CHAIN);
+	if (label->has_ref || label->has_at) {
+		str_printf(out, label->has_ref ? " ref=%llu:" : " at=%llu:", (unsigned long long)label->mark.k);
+		add_values(out, &label->mark.link, 1);
 	}
+	if (label->has_ref)
+		str_printf(out, ":%llu", (unsigned long long)label->units);
 	if (label->dictionary > 0)
 		str_printf(out, " dict=%llu", (unsigned long long)label->dictionary);
 	if (label->class[0] != '\0')
 		str_printf(out, " class=%s", label->class);
+	if (label->not_kept)
+		str_add_text(out, " keep=0");
+	if (label->has_have)
+		add_have(out, &label->have);
+	if (label->losts > 0) {
+		str_add_text(out, " lost=");
+		add_values(out, label->lost, label->losts);
+	}
 	str_add_char(out, '\n');
+}
+
+uint64_t
+label_name(const struct label *label)
+{
+	uint64_t name = 0;
+
+	for (int i = 0; i < 8; i++)
+		name = name << 8 | label->sum[i];
+	return name;
 }

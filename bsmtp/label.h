@@ -1,7 +1,7 @@
 /*
  * label - the line in front of a batch that is packed against what both ends have.
  *
- *	mb1 zstd 5 56585 q83vEjRWeJCrze8S ref=1041:CapsMdLk9YA class=family
+ *	mb1 zstd 5 56585 q83vEjRWeJCrze8S ref=1041:CapsMdLk9YA:1024 class=family
  *	... one zstd frame ...
  *
  * It ends in LF; its words are one blank apart, and each of them counts: one mail to a
@@ -13,12 +13,21 @@
  *	56585		bytes of their entries as they are delivered
  *	q83vEj...	the first 12 bytes of SHA-256 of these bytes, in base64; since ids are in
  *			them it is also the batch's name, whatever its file is called
- *	ref=K:CHAIN	packed against the receiver's commits up to number K, the hash chain of
- *			which has these 8 bytes there (base64 without its "=")
+ *	ref=K:CHAIN:N	packed against history (spool/ring.h): the last N times 4 KiB of it, up
+ *			to the receiver's commit number K, the hash chain of which has these 8
+ *			bytes there (base64 without its "=")
+ *	at=K:CHAIN	not packed against it, but the sender knows of commits up to that one
  *	dict=N		packed against version N of the dictionary that is shipped (dictionary.h)
  *	class=NAME	whose history it is, and goes to; said nothing: everybody's
+ *	keep=0		it is too large to be history
+ *	have=K:N:...	of the other direction: my last commit of yours is number K, and I keep N times
+ *			4 KiB; then, in one base64, the chain there and the names of my last
+ *			commits, 8 bytes each, of which the last is K
+ *	lost=...	names of batches that I could not unpack, since I have not what they refer
+ *			to: pack their messages again against nothing
  *
- * ref and dict exclude each other; with neither the frame stands by itself.  What is in
+ * ref excludes at and dict; with neither dict nor ref the frame stands by itself.  A batch of
+ * no messages carries words only.  What is in
  * the frame is the entries as they travel (plain.h); they end in no trailer, because
  * all that a trailer would prove is said here, before a byte is unpacked.
  */
@@ -27,19 +36,31 @@
 
 #include "bsmtp/codec.h"
 #include "lib/base/digest.h"
+#include "spool/ring.h"
 
-enum { LABEL_VERSION = 1, LABEL_SUM = 12, LABEL_CHAIN = 8, LABEL_CLASS = 40, LABEL_MAX = 200 };
+enum {
+	LABEL_VERSION = 1, LABEL_SUM = 12, LABEL_CLASS = 40, LABEL_LOST = 8,
+	LABEL_UNIT = 4096,		/* of history */
+	LABEL_MAX = 1200,
+};
 
 struct label {
 	const struct codec *codec;
 	uint64_t count, len;
 	unsigned char sum[LABEL_SUM];
-	bool has_ref;
-	uint64_t commit;		/* K */
-	unsigned char chain[LABEL_CHAIN];
+	bool has_ref, has_at;
+	struct ring_mark mark;		/* K:CHAIN of either */
+	uint64_t units;			/* of history that it is packed against */
 	uint64_t dictionary;		/* N; 0: none */
 	char class[LABEL_CLASS + 1];	/* "": none said; else shaped like a site's name */
+	bool not_kept;
+	bool has_have;
+	struct ring_word have;		/* its size in bytes */
+	uint64_t lost[LABEL_LOST];
+	size_t losts;
 };
+
+uint64_t label_name(const struct label *label);	/* the first 8 bytes of sum: ring.h knows it so */
 
 bool label_begins(struct span first);	/* CODEC_MAGIC_MAX bytes or all: is a label here? */
 int label_parse(struct span line, struct label *label, struct err *err);	/* without its LF */

@@ -8,25 +8,78 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bsmtp/history.h"
 #include "bsmtp/reader.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
 enum { PIECE = 65536 };
+/* What a batch refers to: it came from --peer, or is one of ours, SITE/NAME in the spool. */
+struct looking {
+	const struct bsmtp *b;
+	const char *name;
+	struct spool spool;
+	bool open;		/* spool and ring */
+	struct ring ring;
+};
+
+static int
+find_ring(struct looking *l, const struct label *label, struct span *history, struct err *err)
+{
+	const char *slash = l->name != NULL ? strrchr(l->name, '/') : NULL;
+	enum ring_way way = l->b->peer != NULL ? RING_FROM : RING_TO;
+	struct str site = {0};
+
+	if (l->b->peer != NULL)
+		str_set(&site, l->b->peer);
+	else if (slash != NULL)
+		str_set_span(&site, (struct span){ l->name, (size_t)(slash - l->name) });
+	if (site.len == 0 || !settings_site_name(str_c(&site))) {
+		str_free(&site);
+		return err_set(err, ERR_TEMP, "it is packed against commit %llu of a history: whose? say --peer",
+		    (unsigned long long)label->mark.k);
+	}
+	int result = spool_open(&l->spool, &l->b->settings, false, err);
+	if (result == 0 && (result = history_of(&l->ring, &l->spool, str_c(&site), way, label, history, err)) < 0)
+		spool_close(&l->spool);
+	l->open = result == 0;
+	str_free(&site);
+	return result;
+}
+
+static void
+stop_looking(struct looking *l)
+{
+	if (!l->open)
+		return;
+	ring_close(&l->ring);
+	spool_close(&l->spool);
+}
+
+static int
+on_history(void *ctx, const struct label *label, struct codec_setup *setup, struct err *err)
+{
+	return find_ring(ctx, label, &setup->prefix, err);
+}
 
 static int
 look(const struct bsmtp *b, const char *name, const struct reader_hooks *hooks, void *ctx,
     uint64_t *messages, struct err *err)
 {
+	struct reader_hooks with_history = *hooks;
+	struct looking looking = { .b = b, .name = name };
 	struct reader reader;
 	int fd = open_batch(b, name, err);
 
 	if (fd < 0)
 		return -1;
-	reader_start(&reader, b->codec, b->settings.spool.max_batch_unpacked, hooks, ctx);
+	with_history.history = on_history;
+	reader_start(&reader, b->codec, b->settings.spool.max_batch_unpacked, &with_history, ctx);
+	reader.past = &looking;
 	int result = reader_run(&reader, fd, err);
 	*messages = reader.messages;
 	reader_free(&reader);
+	stop_looking(&looking);
 	close_batch(fd);
 	return result;
 }
@@ -297,6 +350,44 @@ cat_frame_of(const struct bsmtp *b, const char *name, struct err *err)
 	return result;
 }
 
+/* cat --reference */
+
+static int
+read_label(const struct bsmtp *b, const char *name, struct label *label, struct err *err)
+{
+	struct str bytes = {0};
+	int fd = open_batch(b, name, err);
+
+	if (fd < 0)
+		return -1;
+	int result = read_some(fd, LABEL_MAX, &bytes, err);
+	struct span all = str_span(&bytes), line = {0};
+	close_batch(fd);
+	if (result == 0)
+		result = label_begins(all) && memchr(all.p, '\n', all.len) != NULL && span_cut(&all, '\n', &line) ?
+		    label_parse(line, label, err) : err_set(err, ERR_PERM, "it has no label, and refers to nothing");
+	str_free(&bytes);
+	return result;
+}
+
+static int
+cat_reference(const struct bsmtp *b, const char *name, struct err *err)
+{
+	struct looking looking = { .b = b, .name = name };
+	struct label label;
+	struct span history;
+
+	if (read_label(b, name, &label, err) < 0)
+		return -1;
+	if (!label.has_ref)
+		return err_set(err, ERR_PERM, "it refers to no history");
+	if (find_ring(&looking, &label, &history, err) < 0)
+		return -1;
+	int result = fs_write(STDOUT_FILENO, history.p, history.len, err);
+	stop_looking(&looking);
+	return result;
+}
+
 int
 cat(const struct bsmtp *b, int count, char **args, struct err *err)
 {
@@ -306,6 +397,9 @@ cat(const struct bsmtp *b, int count, char **args, struct err *err)
 
 	if (b->frame)
 		return count <= 1 ? cat_frame_of(b, count > 0 ? args[0] : NULL, err) :
+		    usage(err, "cat: one batch at a time");
+	if (b->reference)
+		return count <= 1 ? cat_reference(b, count > 0 ? args[0] : NULL, err) :
 		    usage(err, "cat: one batch at a time");
 	if (count > 0 && span_number(span_of(args[0]), UINT32_MAX, &c.wanted) == 0) {
 		if (c.wanted == 0)

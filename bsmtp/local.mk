@@ -24,6 +24,7 @@ pkglibexec_PROGRAMS += bsmtp/bsmtp
 bsmtp_bsmtp_SOURCES = \
 	%D%/bsmtp.c %D%/bsmtp.h \
 	%D%/gather.c %D%/gather.h \
+	%D%/history.c %D%/history.h \
 	%D%/list.c \
 	%D%/pack.c \
 	%D%/session.c %D%/session.h \

@@ -2,12 +2,15 @@
 #include "bsmtp/bsmtp.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "bsmtp/carry.h"
 #include "bsmtp/gather.h"
+#include "bsmtp/history.h"
 #include "bsmtp/writer.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "spool/class.h"
 #include "spool/queue.h"
 
 struct packing {
@@ -20,7 +23,10 @@ struct packing {
 	struct queue queue;
 	struct batch batch;
 	struct writer writer;
+	struct history history;
 	bool open;
+	const char **class;	/* those met; one is packed in each walk through the queue */
+	size_t classes, turn;
 	size_t returned;	/* messages that went back to settle: not all of them can be carried */
 	uint64_t count, bytes;	/* what waits, as far as it was weighed */
 };
@@ -36,18 +42,24 @@ begin_batch(struct packing *p, struct err *err)
 	p->open = true;
 	struct writer_setup setup = { .format = p->format, .settings = p->spool->settings,
 		.pack.level = p->level, .scratch = p->spool->tmp };
+	if (p->codec->label != NULL)
+		history_begin(&p->history, p->spool, p->site, p->codec->alone ? CLASS_NONE : p->class[p->turn], &setup);
 	return writer_start(&p->writer, p->codec, &setup, p->batch.fd, err);
 }
 
 static int
 offer_batch(struct packing *p, struct err *err)
 {
-	if (writer_end(&p->writer, err) < 0 || batch_offer(&p->batch, err) < 0)
+	history_label(&p->history, &p->writer.label);
+	if (writer_end(&p->writer, err) < 0 ||
+	    history_offer(&p->history, &p->batch, &p->writer.label, err) < 0 ||
+	    batch_offer(&p->batch, err) < 0)
 		return -1;
 	log_info("event=batch site=%s batch=%s format=%s messages=%llu bytes=%llu packed=%llu", p->site->name,
 	    str_c(&p->batch.name), p->format->name, (unsigned long long)p->writer.count,
 	    (unsigned long long)p->writer.raw, (unsigned long long)p->writer.packed);
 	writer_free(&p->writer);
+	history_end(&p->history);
 	batch_close(&p->batch);
 	p->open = false;
 	return 0;
@@ -62,6 +74,7 @@ give_up_batch(struct packing *p)
 	if (!p->open)
 		return;
 	writer_free(&p->writer);
+	history_end(&p->history);
 	batch_undo(&p->batch, &ignored);
 	batch_close(&p->batch);
 	p->open = false;
@@ -167,11 +180,29 @@ put_message(struct packing *p, struct message *m, struct carry *carry, struct er
 	return 0;
 }
 
+/* One class a batch, one class a walk.  Without a label the class is nobody's matter. */
+static bool
+has_turn(struct packing *p, const struct entry *entry)
+{
+	const char *class = p->codec->label == NULL ? CLASS_NONE : class_of(p->spool->settings, &entry->env);
+	size_t i = 0;
+
+	while (i < p->classes && strcmp(p->class[i], class) != 0)
+		i++;
+	if (i == p->classes) {
+		p->class = mem_resize(p->class, i + 1, sizeof *p->class);
+		p->class[p->classes++] = class;
+	}
+	return i == p->turn;
+}
+
 static int
 pack_message(struct packing *p, struct message *m, struct err *err)
 {
 	struct carry carry;
 
+	if (!has_turn(p, &m->entry))
+		return 0;
 	int got = check_message(p, m, &carry, err);
 	int result = got < 0 ? -1 : got > 0 ? 0 : put_message(p, m, &carry, err);
 	carry_free(&carry);
@@ -262,15 +293,51 @@ settle_now(const struct packing *p)
 }
 
 static int
+walk_classes(struct packing *p, struct err *err)
+{
+	int result;
+
+	p->turn = 0;
+	do
+		result = walk(p, pack_message, err);
+	while (result == 0 && ++p->turn < p->classes);
+	return result;
+}
+
+/* Runs with the site's lock. */
+static int
+locked(struct packing *p, int (*run)(struct packing *, struct err *), struct err *err)
+{
+	if (queue_open(&p->queue, p->spool, p->site->name, false, err) < 0)
+		return -1;
+	int result = run(p, err);
+	queue_close(&p->queue);
+	return result;
+}
+
+static int
+take_overdue(struct packing *p, struct err *err)
+{
+	return batch_overdue(&p->queue, p->site->confirm_after, err);
+}
+
+/* What the site was not told of in a batch with mail. */
+static int
+tell(struct packing *p, struct err *err)
+{
+	return history_tell_all(p->spool, p->site, err);
+}
+
+static int
 pack_queue(struct packing *p, struct err *err)
 {
-	int result = walk(p, pack_message, err);
+	int result = walk_classes(p, err);
 
 	if (p->returned > 0) {
 		p->returned = 0;
 		settle_now(p);
 		if (result == 0)
-			result = walk(p, pack_message, err);
+			result = walk_classes(p, err);
 	}
 	if (p->returned > 0)	/* the next run sees to the rest */
 		settle_now(p);
@@ -299,8 +366,11 @@ pack_site(const struct bsmtp *b, const struct spool *spool, const char *site, st
 		return err_set(err, ERR_CONFIG, "there is no [site %.40s] in mochila.conf", site);
 	if (choose(&p, b, err) < 0)
 		return err_prefix(err, "[site %s]", site);
-	int due = is_due(&p, err);
+	int due = locked(&p, take_overdue, err) < 0 ? -1 : is_due(&p, err);
 	int result = due > 0 ? pack_queue(&p, err) : due;
+	if (result == 0)
+		result = locked(&p, tell, err);
+	free(p.class);
 	return result < 0 ? err_prefix(err, "packing for %s", site) : 0;
 }
 

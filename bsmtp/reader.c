@@ -305,6 +305,12 @@ take_text(struct reader *r, const char *bytes, size_t len, struct err *err)
 	}
 }
 
+static void *
+past_of(struct reader *r)
+{
+	return r->past != NULL ? r->past : r->ctx;
+}
+
 /* Two ways to it: vouched for by a trailer behind it, or by a label in front. */
 
 static int
@@ -334,7 +340,7 @@ take_travelled(void *ctx, const void *bytes, size_t len, struct err *err)
 {
 	struct reader *r = ctx;
 
-	if (r->hooks->travelled != NULL && r->hooks->travelled(r->ctx, bytes, len, err) < 0)
+	if (r->hooks->travelled != NULL && r->hooks->travelled(past_of(r), bytes, len, err) < 0)
 		return -1;
 	return plain_feed(&r->plain, bytes, len, err);
 }
@@ -363,9 +369,9 @@ find_history(struct reader *r, struct codec_setup *setup, struct err *err)
 	if (!r->label.has_ref)
 		return 0;
 	if (r->hooks->history != NULL)
-		return r->hooks->history(r->ctx, &r->label, setup, err);
+		return r->hooks->history(past_of(r), &r->label, setup, err);
 	return err_set(err, ERR_TEMP, "it is packed against commit %llu of a history that is not here: "
-	    "its sender must pack it again with codec zstd-plain", (unsigned long long)r->label.commit);
+	    "its sender must pack it again with codec zstd-plain", (unsigned long long)r->label.mark.k);
 }
 
 /* Takes the label off r->first. */

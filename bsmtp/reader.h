@@ -58,7 +58,7 @@ struct reader_hooks {	/* each may be NULL, and returns 0 or -1 with *err */
 
 struct reader {
 	const struct reader_hooks *hooks;
-	void *ctx;
+	void *ctx, *past;	/* past: ctx of the hooks history and travelled, where it is another */
 	const struct codec *codec;
 	uint64_t max;
 	struct str first;	/* held until the codec can be told */

@@ -18,6 +18,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "bsmtp/history.h"
 #include "bsmtp/reader.h"
 #include "bsmtp/sink.h"
 #include "lib/base/clock.h"
@@ -40,6 +41,9 @@ struct unpacking {
 	uint64_t number;	/* of the message, from 1 */
 	struct str states;	/* of its recipients that failed at the door */
 	uint64_t size;
+	struct past past;
+	bool labelled;
+	struct label label;	/* when labelled */
 	int copy;		/* of the batch as it came, in tmp/; -1: it needs none */
 	struct str copy_name;
 };
@@ -161,6 +165,24 @@ on_end(void *ctx, struct err *err)
 	return 0;
 }
 
+static int
+on_history(void *ctx, const struct label *label, struct codec_setup *setup, struct err *err)
+{
+	struct unpacking *u = ctx;
+
+	return past_find(&u->past, label, setup, err);
+}
+
+static int
+on_travelled(void *ctx, const char *bytes, size_t len, struct err *err)
+{
+	struct unpacking *u = ctx;
+
+	(void)err;
+	past_travelled(&u->past, bytes, len);
+	return 0;
+}
+
 /* the batch as it came: what is refused is kept for a person */
 
 static int
@@ -273,12 +295,16 @@ read_pieces(struct unpacking *u, struct reader *reader, int fd, struct err *err)
 static int
 read_batch(struct unpacking *u, int fd, struct err *err)
 {
-	static const struct reader_hooks hooks = { .begin = on_begin, .body = on_body, .end = on_end };
+	static const struct reader_hooks hooks = { .begin = on_begin, .body = on_body, .end = on_end,
+		.history = on_history, .travelled = on_travelled };
 	struct reader reader;
 
 	reader_start(&reader, u->b->codec, u->b->settings.spool.max_batch_unpacked, &hooks, u);
 	int result = read_pieces(u, &reader, fd, err);
+	u->labelled = reader.labelled;
+	u->label = reader.label;
 	reader_free(&reader);
+	past_read(&u->past);
 	return result < 0 ? err_prefix(err, "batch refused, nothing of it was taken") : 0;
 }
 
@@ -314,6 +340,31 @@ deliver(struct unpacking *u, struct sunk *sunk)
 		log_warn("event=waits to=%s why=\"%s\"", str_c(&u->folder), why.text);
 }
 
+/* What it says of our batches counts also when it could not be read itself: its own
+ * sender may wait for just that. */
+static int
+refuse(struct unpacking *u, int fd, struct err *err)
+{
+	struct err trouble = {0};
+	int asked = u->labelled ? past_refused(&u->past, &u->label, err) : 0;
+
+	if (u->labelled && asked >= 0 && past_heard(&u->past, &u->label, &trouble) < 0) {
+		*err = trouble;
+		return -1;
+	}
+	return asked > 0 ? 0 : refuse_batch(u, fd, err);
+}
+
+/* It is in in/: now it is history, and its words count. */
+static int
+remember(struct unpacking *u, struct err *err)
+{
+	if (!u->labelled)
+		return 0;
+	past_committed(&u->past, &u->label);
+	return past_heard(&u->past, &u->label, err);
+}
+
 static int
 unpack_into(struct unpacking *u, int fd, struct err *err)
 {
@@ -322,8 +373,8 @@ unpack_into(struct unpacking *u, int fd, struct err *err)
 	size_t repeats;
 
 	if (read_batch(u, fd, err) < 0)
-		return refuse_batch(u, fd, err);
-	if (take_batch(u, &repeats, err) < 0)
+		return refuse(u, fd, err);
+	if (take_batch(u, &repeats, err) < 0 || remember(u, err) < 0)
 		return -1;
 	deliver(u, &sunk);
 	log_info("event=unpacked peer=%s messages=%llu repeats=%zu done=%zu later=%zu failed=%zu", peer,
@@ -344,7 +395,9 @@ unpack_from(struct unpacking *u, int fd, struct err *err)
 	if (result == 0)
 		result = arrival_open(&u->batch, &u->spool, NULL, err);
 	if (result == 0) {
+		past_open(&u->past, &u->spool, u->b->peer != NULL ? settings_site(&u->b->settings, u->b->peer) : NULL);
 		result = unpack_into(u, fd, err);
+		past_close(&u->past);
 		arrival_close(&u->batch);
 	}
 	close_copy(u);

@@ -25,6 +25,8 @@ pack_travelling(void *ctx, const void *bytes, size_t len, struct err *err)
 {
 	struct writer *w = ctx;
 
+	if (w->travels != NULL && w->travels(w->ctx, bytes, len, err) < 0)
+		return -1;
 	return codec_feed(&w->pack, bytes, len, err);
 }
 
@@ -78,7 +80,8 @@ writer_start(struct writer *w, const struct codec *codec, const struct writer_se
     struct err *err)
 {
 	*w = (struct writer){ .fd = fd, .scratch = -1, .label = setup->label,
-		.format = setup->format != NULL ? setup->format : formats[0], .settings = setup->settings };
+		.format = setup->format != NULL ? setup->format : formats[0], .settings = setup->settings,
+		.travels = setup->travels, .ctx = setup->ctx };
 	w->label.codec = codec;
 	digest_start(&w->digest);
 	if (start_codec(w, codec, setup, err) < 0)

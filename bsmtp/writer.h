@@ -15,7 +15,7 @@
  * all is known.
  *
  * To pack against history, set .pack.prefix to the bytes (borrowed until writer_free()),
- * .pack.window_log to what was agreed, and in .label has_ref, commit, chain and class.
+ * .pack.window_log to what was agreed, and in .label has_ref, mark, units and class.
  * Without it a labelled codec takes the shipped dictionary, where there is one.
  */
 #ifndef BSMTP_WRITER_H
@@ -32,6 +32,8 @@ struct writer_setup {
 	const struct format *format;	/* NULL: full */
 	const struct settings *settings;	/* for formats that tell our names; else NULL */
 	struct codec_setup pack;
+	codec_sink *travels;	/* is told every byte that goes into the codec; may be NULL */
+	void *ctx;
 	struct label label;	/* ref and class; the writer fills in the rest */
 	int scratch;		/* folder for the file without a name */
 };
@@ -46,6 +48,8 @@ struct writer {
 	struct plain plain;	/* in front of it, where there is a label */
 	struct label label;
 	struct str dictionary;
+	codec_sink *travels;
+	void *ctx;
 	struct digest digest;	/* of all entry bytes so far */
 	uint64_t raw, packed;	/* bytes before and behind the codec, all told */
 	uint64_t count;		/* entries begun */

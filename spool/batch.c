@@ -83,6 +83,67 @@ batch_relayed(struct batch *b, struct err *err)
 	return 0;
 }
 
+/* the note of a batch that needs a word of the peer */
+
+static void
+note_name(const char *ring, uint64_t name, struct str *out)
+{
+	str_printf(out, ".%s+%016llx", ring, (unsigned long long)name);
+}
+
+static bool
+is_note(const char *name)
+{
+	return name[0] == '.' && strchr(name, '+') != NULL;
+}
+
+/* What lies beside the messages, and is none. */
+static bool
+is_mark(const char *name)
+{
+	return is_note(name) || strcmp(name, relayed_mark) == 0;
+}
+
+static int
+remove_marks(int dir, struct err *err)
+{
+	struct fs_names names;
+	int result = fs_names(dir, ".", &names, err);
+
+	for (size_t i = 0; result == 0 && i < names.count; i++)
+		if (is_mark(names.name[i]))
+			result = fs_remove(dir, names.name[i], err);
+	fs_names_free(&names);
+	return result;
+}
+
+int
+batch_needs(struct batch *b, const char *ring, uint64_t name, struct err *err)
+{
+	struct str path = {0};
+
+	folder_of(str_c(&b->site), str_c(&b->name), &path);
+	str_add_char(&path, '/');
+	note_name(ring, name, &path);
+	int fd = fs_create(b->spool->sent, str_c(&path), 0640, err);
+	if (fd >= 0)
+		close(fd);
+	str_free(&path);
+	return fd < 0 ? -1 : 0;
+}
+
+static int
+has_note(const struct spool *spool, const char *folder, struct err *err)
+{
+	struct fs_names names;
+	int found = fs_names(spool->sent, folder, &names, err);
+
+	for (size_t i = 0; found == 0 && i < names.count; i++)
+		found = is_note(names.name[i]);
+	fs_names_free(&names);
+	return found;
+}
+
 int
 batch_offer(struct batch *b, struct err *err)
 {
@@ -155,7 +216,7 @@ undo_folder(const struct spool *spool, const char *site, const char *folder, str
 			result = q != NULL && spool->lease != NULL ? claim_take(q, dir, names.name[i], err) :
 			    bring_back(spool, dir, names.name[i], site, err);
 	if (result == 0)
-		result = fs_remove(dir, relayed_mark, err);
+		result = remove_marks(dir, err);
 	if (result == 0 && unlinkat(spool->sent, folder, AT_REMOVEDIR) < 0)
 		log_warn("sent/%s: left alone: %s", folder, strerror(errno));
 	fs_names_free(&names);
@@ -248,14 +309,14 @@ remove_acked(const struct spool *spool, const char *folder, const char *name, st
 	int result = fs_names(dir, ".", &names, err);
 	for (size_t i = 0; result == 0 && i < names.count; i++) {
 		/* B, the mark of the acknowledgement, and what was marked with it go last */
-		if (strcmp(names.name[i], name) != 0 && strcmp(names.name[i], relayed_mark) != 0)
+		if (strcmp(names.name[i], name) != 0 && !is_mark(names.name[i]))
 			result = finish_acked(spool, dir, names.name[i], name, relayed, err);
 	}
 	fs_names_free(&names);
 	if (result == 0)
 		result = fs_sync(dir, err);
 	if (result == 0)
-		result = fs_remove(dir, relayed_mark, err);
+		result = remove_marks(dir, err);
 	if (result == 0)
 		result = fs_remove(dir, name, err);
 	if (result == 0 && relayed)
@@ -266,22 +327,60 @@ remove_acked(const struct spool *spool, const char *folder, const char *name, st
 	return result;
 }
 
-int
-batch_acked(const struct spool *spool, const char *site, const char *name, struct err *err)
+/* from: below sent/ */
+static int
+end_batch(const struct spool *spool, const char *from, const char *site, const char *name,
+    struct err *err)
 {
-	struct str folder = {0}, from = {0}, to = {0};
+	struct str folder = {0}, to = {0};
 
 	folder_of(site, name, &folder);
-	str_printf(&from, "%s/%s", site, name);
 	str_printf(&to, "%s/%s", str_c(&folder), name);
-	int result = fs_rename(spool->sent, str_c(&from), spool->sent, str_c(&to), err);
+	int result = fs_rename(spool->sent, from, spool->sent, str_c(&to), err);
 	if (result == 0)
 		result = fs_sync_dir(spool->sent, str_c(&folder), err);
 	if (result == 0)
 		result = remove_acked(spool, str_c(&folder), name, err);
 	str_free(&folder);
-	str_free(&from);
 	str_free(&to);
+	return result;
+}
+
+static void
+path_taken(const char *site, const char *name, struct str *out)
+{
+	str_printf(out, "%s/%s.taken", site, name);
+}
+
+static int
+end_or_keep(const struct spool *spool, const char *from, const char *site, const char *name,
+    struct err *err)
+{
+	struct str folder = {0}, taken = {0};
+
+	folder_of(site, name, &folder);
+	path_taken(site, name, &taken);
+	int needs = has_note(spool, str_c(&folder), err);
+	int result = needs < 0 ? -1 : needs == 0 ? end_batch(spool, from, site, name, err) :
+	    fs_rename(spool->sent, from, spool->sent, str_c(&taken), err);
+	if (needs > 0 && result == 0)
+		result = fs_sync_dir(spool->sent, site, err);
+	str_free(&folder);
+	str_free(&taken);
+	return result;
+}
+
+int
+batch_acked(const struct spool *spool, const char *site, const char *name, struct err *err)
+{
+	struct str from = {0};
+	int result = 0;
+
+	str_printf(&from, "%s/%s", site, name);
+	/* Gone: the peer's word that it has it, or could not read it, was faster. */
+	if (exists(spool->sent, str_c(&from)))
+		result = end_or_keep(spool, str_c(&from), site, name, err);
+	str_free(&from);
 	return result;
 }
 
@@ -298,7 +397,7 @@ hold_folder(const struct spool *spool, const char *folder, const char *reason, s
 	int result = fs_names(dir, ".", &names, err);
 	for (size_t i = 0; result == 0 && i < names.count; i++) {
 		const char *id = names.name[i];
-		if (strcmp(id, relayed_mark) == 0) {
+		if (is_mark(id)) {
 			result = fs_remove(dir, id, err);
 			continue;
 		}
@@ -437,20 +536,22 @@ static int
 recover_one(struct queue *q, const char *folder_name, struct err *err)
 {
 	const struct spool *spool = q->spool;
-	struct str folder = {0}, beside = {0}, inside = {0};
+	struct str folder = {0}, beside = {0}, inside = {0}, taken = {0};
 	char *name = mem_text_n(folder_name, strlen(folder_name) - 2);
 	int result = 0;
 
 	str_printf(&folder, "%s/%s", q->site, folder_name);
 	str_printf(&beside, "%s/%s", q->site, name);
 	str_printf(&inside, "%s/%s", str_c(&folder), name);
+	path_taken(q->site, name, &taken);
 	/* Beside first: who acknowledges it just now, without the lock, moves it inside. */
-	if (!exists(spool->sent, str_c(&beside)))
+	if (!exists(spool->sent, str_c(&beside)) && !exists(spool->sent, str_c(&taken)))
 		result = exists(spool->sent, str_c(&inside)) ? remove_acked(spool, str_c(&folder), name, err) :
 		    undo_folder(spool, q->site, str_c(&folder), q, err);
 	str_free(&folder);
 	str_free(&beside);
 	str_free(&inside);
+	str_free(&taken);
 	free(name);
 	return result;
 }
@@ -471,5 +572,121 @@ batch_recover(struct queue *q, struct err *err)
 			result = recover_one(q, names.name[i], err);
 	}
 	fs_names_free(&names);
+	return result;
+}
+
+/* what the peer says of batches that need its word */
+
+/* The batch B with that note; NULL: none has it. */
+static char *
+find_noted(const struct spool *spool, const char *site, const char *ring, uint64_t name, struct err *err)
+{
+	struct fs_names names;
+	struct str note = {0}, path = {0};
+	char *found = NULL;
+
+	if (!exists(spool->sent, site) || fs_names(spool->sent, site, &names, err) < 0)
+		return NULL;
+	note_name(ring, name, &note);
+	for (size_t i = 0; i < names.count && found == NULL; i++) {
+		size_t len = strlen(names.name[i]);
+		str_clear(&path);
+		str_printf(&path, "%s/%s/%s", site, names.name[i], str_c(&note));
+		if (len > 2 && strcmp(names.name[i] + len - 2, ".d") == 0 && exists(spool->sent, str_c(&path)))
+			found = mem_text_n(names.name[i], len - 2);
+	}
+	fs_names_free(&names);
+	str_free(&note);
+	str_free(&path);
+	return found;
+}
+
+int
+batch_known(const struct spool *spool, const char *site, const char *ring, uint64_t name,
+    struct err *err)
+{
+	struct err none = {0};
+	char *batch = find_noted(spool, site, ring, name, &none);
+	struct str beside = {0}, taken = {0};
+	int result = 0;
+
+	if (batch == NULL)
+		return none.kind == ERR_NONE ? 0 : (*err = none, -1);
+	str_printf(&beside, "%s/%s", site, batch);
+	path_taken(site, batch, &taken);
+	if (exists(spool->sent, str_c(&taken)))
+		result = end_batch(spool, str_c(&taken), site, batch, err);
+	else if (exists(spool->sent, str_c(&beside)))
+		result = end_batch(spool, str_c(&beside), site, batch, err);
+	log_info("batch=%s event=known peer=%s", batch, site);
+	str_free(&beside);
+	str_free(&taken);
+	free(batch);
+	return result;
+}
+
+/* First the batch, so that what a crash leaves was only picked.  An acknowledgement that comes
+ * at the same time renames it: then it is found under its other name. */
+static int
+take_back(const struct queue *q, const char *batch, struct err *err)
+{
+	struct str path = {0}, folder = {0};
+
+	str_printf(&path, "%s/%s", q->site, batch);
+	folder_of(q->site, batch, &folder);
+	if (unlinkat(q->spool->sent, str_c(&path), 0) < 0 && errno == ENOENT) {
+		str_clear(&path);
+		path_taken(q->site, batch, &path);
+		unlinkat(q->spool->sent, str_c(&path), 0);
+	}
+	int result = fs_sync_dir(q->spool->sent, q->site, err);
+	if (result == 0)
+		result = undo_folder(q->spool, q->site, str_c(&folder), NULL, err);
+	str_free(&path);
+	str_free(&folder);
+	return result;
+}
+
+int
+batch_lost(const struct queue *q, const char *ring, uint64_t name, struct err *err)
+{
+	struct err none = {0};
+	char *batch = find_noted(q->spool, q->site, ring, name, &none);
+
+	if (batch == NULL)
+		return none.kind == ERR_NONE ? 0 : (*err = none, -1);
+	log_warn("batch=%s event=no-reference peer=%s; its messages are packed again", batch, q->site);
+	int result = take_back(q, batch, err);
+	free(batch);
+	return result < 0 ? -1 : 1;
+}
+
+int
+batch_overdue(const struct queue *q, int64_t seconds, struct err *err)
+{
+	struct fs_names names;
+	struct stat st;
+	int result = 0;
+
+	if (seconds == 0 || !exists(q->spool->sent, q->site))
+		return 0;
+	int dir = fs_dir(q->spool->sent, q->site, err);
+	if (dir < 0 || fs_names(dir, ".", &names, err) < 0) {
+		if (dir >= 0)
+			close(dir);
+		return -1;
+	}
+	for (size_t i = 0; result == 0 && i < names.count; i++) {
+		char *dot = strrchr(names.name[i], '.');
+		if (dot == NULL || strcmp(dot, ".taken") != 0 ||
+		    fstatat(dir, names.name[i], &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    st.st_mtime > clock_now() / CLOCK_SECOND - seconds)
+			continue;
+		*dot = '\0';
+		log_warn("batch=%s event=overdue peer=%s; its messages are packed again", names.name[i], q->site);
+		result = take_back(q, names.name[i], err);
+	}
+	fs_names_free(&names);
+	close(dir);
 	return result;
 }

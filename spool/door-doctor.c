@@ -266,6 +266,9 @@ find_half_moves(struct doctor *doctor, int dir, const char *shown, const char *p
 		batch.len -= 2;		/* with its batch beside it, it is in flight: all is well */
 		if (strcmp(path, ".") != 0 && fstatat(dir, str_c(&batch), &st, AT_SYMLINK_NOFOLLOW) == 0)
 			continue;
+		str_add_text(&batch, ".taken");
+		if (strcmp(path, ".") != 0 && fstatat(dir, str_c(&batch), &st, AT_SYMLINK_NOFOLLOW) == 0)
+			continue;
 		doctor_found(doctor, "", NULL, "%s/%s was left half done", shown, names.name[i]);
 	}
 	fs_names_free(&names);

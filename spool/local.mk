@@ -5,6 +5,7 @@ spool_libspool_a_SOURCES = \
 	%D%/batch.c \
 	%D%/bucket.c %D%/bucket.h \
 	%D%/claim.c \
+	%D%/class.c %D%/class.h \
 	%D%/entry.c %D%/entry.h \
 	%D%/expand.c %D%/expand.h \
 	%D%/history.c \

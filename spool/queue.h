@@ -82,6 +82,13 @@ void message_close(struct message *m);
  *	batch_offer(&b, err)			fsync, rename to sent/SITE/B: in flight
  *
  * An offered batch is immutable.  batch_acked: B into B.d/, messages and B removed.
+ *
+ * A batch packed against history (spool/ring.h) could turn out to be unreadable there, so its
+ * messages stay until the peer says that it has it: batch_needs() leaves a note in B.d, an
+ * empty file .RING+NAME.  Acknowledged, it becomes sent/SITE/B.taken beside B.d, and is not
+ * offered again; batch_known() ends it as batch_acked() ends others.  batch_lost() removes
+ * B and moves its messages back to out/, to be packed anew: so does batch_overdue(), when
+ * no word came for so long.  What the peer has after all it knows by the ids.
  * batch_undo moves what was picked back to out/; spool_repair does it for a process
  * that died in between.
  */
@@ -105,6 +112,13 @@ int batch_open(const struct spool *spool, const char *site, const char *name, st
 int batch_rcpts(const struct spool *spool, const char *site, const char *name, struct str *words,
     struct err *err);		/* of its only message: " ADDRESS" for each that waits */
 int batch_acked(const struct spool *spool, const char *site, const char *name, struct err *err);
+int batch_needs(struct batch *b, const char *ring, uint64_t name, struct err *err);	/* before
+			   it is offered */
+int batch_known(const struct spool *spool, const char *site, const char *ring, uint64_t name,
+    struct err *err);
+int batch_lost(const struct queue *q, const char *ring, uint64_t name, struct err *err);	/* 1: it
+			   was there; q holds the lock of the site */
+int batch_overdue(const struct queue *q, int64_t seconds, struct err *err);
 int batch_refused(const struct spool *spool, const char *site, const char *name,
     const char *reason, struct err *err);	/* its messages to hold/ with the reason */
 

@@ -75,6 +75,15 @@ meets(const char *pattern, const struct place *place, size_t *exactness)
 	    MEETS_ADDRESS : MEETS_NOT;
 }
 
+bool
+route_meets(const char *pattern, struct span address)
+{
+	struct place place = take_apart(address);
+	size_t ignored;
+
+	return meets(pattern, &place, &ignored) != MEETS_NOT;
+}
+
 struct route_match
 route_find(const struct settings *settings, struct span address)
 {

@@ -21,6 +21,7 @@ struct route_match {
 };
 
 struct route_match route_find(const struct settings *settings, struct span address);
+bool route_meets(const char *pattern, struct span address);	/* is it one that the row means? */
 struct route_match route_destination(const char *destination);
 void route_folder(const struct route_match *match, struct str *out);
 void route_folder_of(const char *kind, const char *rest, struct str *out);	/* "lmtp", "HOST:PORT" */

@@ -154,6 +154,7 @@ static const struct conf_row site_rows[] = {
 	ROW("line-length", number, line_length, "0", "longest line it takes; 0: any"),
 	ROW("eight-bit", yesno, eight_bit, "yes", "it takes bytes above 127"),
 	ROW("history", bytes, history, "4M", "mail sent and received that batches may refer to; 0: none"),
+	ROW("confirm-after", seconds, confirm_after, "14d", "no word of a batch with history: it is packed again"),
 	ROW("pack", yesno, pack, "yes", "pack what waits for it before a call"),
 	ROW("run-jobs", yesno, run_jobs, "yes", "run its jobs after a call"),
 	ROW("commands", text, commands, "rmail rsmtp rgsmtp rbsmtp rcsmtp rzsmtp", "what its jobs may run here"),
@@ -401,6 +402,28 @@ fill_routes(struct settings *s)
 	}
 }
 
+static void
+fill_classes(struct settings *s)
+{
+	for (size_t i = 0; i < s->conf.words; i++) {
+		const struct conf_word *word = &s->conf.word[i];
+		if (strcmp(word->kind, "classes") != 0)
+			continue;
+		s->class_rule = mem_resize(s->class_rule, s->class_rules + 1, sizeof *s->class_rule);
+		s->class_rule[s->class_rules++] = (struct class_rule){ mem_text(word->key), mem_text(word->value) };
+	}
+}
+
+static int
+check_classes(const struct settings *s, struct err *err)
+{
+	for (size_t i = 0; i < s->class_rules; i++)
+		if (!settings_site_name(s->class_rule[i].class))
+			return err_set(err, ERR_CONFIG, "[classes] %.100s = %.100s: a class is 1-40 of A-Z a-z 0-9 . _ -",
+			    s->class_rule[i].pattern, s->class_rule[i].class);
+	return 0;
+}
+
 /* A destination is a folder's name, and what is written beside it needs room. */
 enum { FOLDER_MAX = 180 };
 
@@ -440,13 +463,13 @@ check_values(const struct settings *s, struct err *err)
 	if (log_level_of(s->spool.log_level, &level) < 0)
 		return err_set(err, ERR_CONFIG, "spool.log-level = %s: not error, warn, info or debug",
 		    s->spool.log_level);
-	return check_routes(s, err);
+	return check_routes(s, err) < 0 ? -1 : check_classes(s, err);
 }
 
 int
 settings_load(struct settings *settings, const struct settings_args *args, struct err *err)
 {
-	static const char *const kinds[] = { "spool", "site", "relay", "link", "routes", NULL };
+	static const char *const kinds[] = { "spool", "site", "relay", "link", "routes", "classes", NULL };
 
 	*settings = (struct settings){0};
 	if (find_root(settings, args, err) < 0 ||
@@ -460,6 +483,7 @@ settings_load(struct settings *settings, const struct settings_args *args, struc
 	    fill_links(settings, err) < 0)
 		return -1;
 	fill_routes(settings);
+	fill_classes(settings);
 	return check_values(settings, err);
 }
 
@@ -477,6 +501,9 @@ settings_show(const struct settings *s, struct str *out)
 	str_add_text(out, "[routes]\n");
 	for (size_t i = 0; i < s->routes; i++)
 		str_printf(out, "%s = %s\n", s->route[i].pattern, s->route[i].destination);
+	str_add_text(out, "[classes]\n");
+	for (size_t i = 0; i < s->class_rules; i++)
+		str_printf(out, "%s = %s\n", s->class_rule[i].pattern, s->class_rule[i].class);
 }
 
 void
@@ -506,6 +533,11 @@ settings_free(struct settings *s)
 	free(s->relay);
 	free(s->link);
 	free(s->route);
+	for (size_t i = 0; i < s->class_rules; i++) {
+		free(s->class_rule[i].pattern);
+		free(s->class_rule[i].class);
+	}
+	free(s->class_rule);
 	*s = (struct settings){0};
 }
 

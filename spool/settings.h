@@ -58,6 +58,7 @@ struct site_settings {		/* [site NAME] */
 	uint64_t line_length;	/* of the longest line it takes, 0 = any */
 	bool eight_bit;		/* it takes bytes above 127 */
 	uint64_t history;	/* bytes of what went there and came that codecs may refer to; 0: none */
+	int64_t confirm_after;	/* a batch that refers to it is packed again when no word came for so long */
 	bool pack, run_jobs;	/* around a call: bsmtp pack, uuxqt */
 	char *commands;		/* what its jobs may run here */
 	char *unpack;		/* where its batches go: spool:, smtp:HOST:PORT */
@@ -87,6 +88,11 @@ struct route {			/* [routes] PATTERN = DESTINATION, in order */
 	char *destination;	/* site:NAME, smtp:HOST:PORT, maildir:DIR, reject:TEXT */
 };
 
+struct class_rule {		/* [classes] PATTERN = CLASS, in order */
+	char *pattern;		/* as of a route */
+	char *class;		/* "none": of no history */
+};
+
 struct settings {
 	struct conf conf;
 	char *root;		/* absolute, no trailing slash */
@@ -100,6 +106,8 @@ struct settings {
 	size_t links;
 	struct route *route;
 	size_t routes;
+	struct class_rule *class_rule;
+	size_t class_rules;
 };
 
 struct settings_args {		/* what every program takes on its command line */

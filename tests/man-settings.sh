@@ -11,7 +11,7 @@ unset MOCHILA_ROOT MOCHILA_CONFIG MOCHILA_SET
 awk '/^\[/ { section = $1; sub(/]$/, "", section); next }
 	/^# .*\(preset: / { bare = 1; next }
 	/^#/ { next }
-	section == "[routes" { next }
+	section == "[routes" || section == "[classes" { next }
 	{ if (bare) sub(/=.*/, "="); bare = 0; sub(/ *$/, ""); print section "] " $0 }' \
     "$work/config" | sort >"$work/settings"
 awk '/^\.S[sh] / { section = /\[/ ? $3 : ""; sub(/].*/, "", section) }

@@ -58,3 +58,6 @@ check_PROGRAMS += tests/unit/ring
 tests_unit_ring_SOURCES = %D%/unit/ring.c %D%/unit/unit.h
 tests_unit_ring_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_ring_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)
+noinst_PROGRAMS += tests/crash/ring-steps
+tests_crash_ring_steps_SOURCES = %D%/crash/ring-steps.c
+tests_crash_ring_steps_LDADD = $(SPOOL_LIBS)

@@ -80,7 +80,8 @@ begin_batch(struct wire *w)
 	setup.scratch = fs_dir(AT_FDCWD, "/tmp", &err);
 	setup.pack.prefix = ring_of(w);
 	setup.label.has_ref = setup.pack.prefix.len > 0;
-	setup.label.commit = w->batches;
+	setup.label.mark = (struct ring_mark){ w->batches, UINT64_MAX / 7 };
+	setup.label.units = setup.pack.prefix.len / LABEL_UNIT + 1;
 	w->begun = processor();
 	if (w->fd < 0 || writer_start(&w->writer, w->codec, &setup, w->fd, &err) < 0)
 		give_up(&err);

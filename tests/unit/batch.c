@@ -336,7 +336,7 @@ static const struct { const char *count, *len, *sum, *more, *why; } lies[] = {
 	{ NULL, "9999999", NULL, "", "taken here" },
 	{ NULL, "18446744073709551615", NULL, "", "taken here" },
 	{ NULL, NULL, "AAAAAAAAAAAAAAAA", "", "vouches for" },
-	{ NULL, NULL, NULL, " ref=7:CapsMdLk9YA", "commit 7 of a history that is not here" },
+	{ NULL, NULL, NULL, " ref=7:CapsMdLk9YA:1", "commit 7 of a history that is not here" },
 	{ NULL, NULL, NULL, " dict=4294967295", "dictionary 4294967295" },
 	{ NULL, NULL, NULL, " new=7", "words" },
 };
@@ -455,7 +455,7 @@ END_TEST
 
 /* history: the receiver hands out what the label asks for, and keeps what travelled */
 
-struct ring {
+struct past {
 	struct got got;
 	struct str history, travelled;
 };
@@ -463,9 +463,9 @@ struct ring {
 static int
 on_history(void *ctx, const struct label *label, struct codec_setup *setup, struct err *e)
 {
-	struct ring *ring = ctx;
+	struct past *ring = ctx;
 
-	if (label->commit != 7 || memcmp(label->chain, "chainof7", 8) != 0 || strcmp(label->class, "us") != 0)
+	if (label->mark.k != 7 || label->mark.link != 77 || strcmp(label->class, "us") != 0)
 		return err_set(e, ERR_TEMP, "no reference");
 	setup->prefix = str_span(&ring->history);
 	return 0;
@@ -474,7 +474,7 @@ on_history(void *ctx, const struct label *label, struct codec_setup *setup, stru
 static int
 on_travelled(void *ctx, const char *bytes, size_t len, struct err *e)
 {
-	struct ring *ring = ctx;
+	struct past *ring = ctx;
 
 	(void)e;
 	str_add(&ring->travelled, bytes, len);
@@ -482,7 +482,7 @@ on_travelled(void *ctx, const char *bytes, size_t len, struct err *e)
 }
 
 static int
-read_with_ring(struct span batch, struct ring *ring)
+read_with_past(struct span batch, struct past *ring)
 {
 	static const struct reader_hooks with_history = { .begin = on_begin, .body = on_body, .end = on_end,
 		.travelled = on_travelled, .history = on_history };
@@ -498,12 +498,12 @@ read_with_ring(struct span batch, struct ring *ring)
 
 START_TEST(the_second_batch_stands_on_the_first)
 {
-	struct writer_setup setup = { .label = { .has_ref = true, .commit = 7, .chain = "chainof7", .class = "us" } };
+	struct writer_setup setup = { .label = { .has_ref = true, .mark = { 7, 77 }, .units = 1, .class = "us" } };
 	struct str first = {0}, second = {0}, want = {0};
-	struct ring ring = {0};
+	struct past ring = {0};
 
 	write_batch(codec_named("zstd", &err), &first);
-	ck_assert_msg(read_with_ring(str_span(&first), &ring) == 0, "%s", err.text);
+	ck_assert_msg(read_with_past(str_span(&first), &ring) == 0, "%s", err.text);
 	str_add_span(&ring.history, str_span(&ring.travelled));
 	setup.pack.prefix = str_span(&ring.history);
 	write_setup(codec_named("zstd", &err), &setup, &second);
@@ -511,16 +511,16 @@ START_TEST(the_second_batch_stands_on_the_first)
 	got_free(&ring.got);
 	ring.got = (struct got){0};
 	expected(&want);
-	ck_assert_msg(read_with_ring(str_span(&second), &ring) == 0, "%s", err.text);
+	ck_assert_msg(read_with_past(str_span(&second), &ring) == 0, "%s", err.text);
 	ck_assert_str_eq(str_c(&ring.got.text), str_c(&want));
 	/* Another history of the same length, and none that is known. */
 	ring.history.p[ring.history.len / 2] ^= 1;
-	ck_assert_int_eq(read_with_ring(str_span(&second), &ring), -1);
+	ck_assert_int_eq(read_with_past(str_span(&second), &ring), -1);
 	ck_assert_int_eq(err_exit(&err), 65);
-	setup.label.commit = 8;
+	setup.label.mark.k = 8;
 	str_clear(&second);
 	write_setup(codec_named("zstd", &err), &setup, &second);
-	ck_assert_int_eq(read_with_ring(str_span(&second), &ring), -1);
+	ck_assert_int_eq(read_with_past(str_span(&second), &ring), -1);
 	ck_assert_int_eq(err_exit(&err), 75);
 	got_free(&ring.got);
 	str_free(&ring.history);
