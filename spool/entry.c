@@ -171,7 +171,7 @@ entry_check_envelope(const struct envelope *env, struct err *err)
 	return err_as(err, EX_DATAERR, "5.1.3");
 }
 
-/* reading */
+/* reading: most messages are read at once, head, body, end line and states */
 
 struct reader {
 	int fd;
@@ -180,6 +180,18 @@ struct reader {
 	size_t used;		/* bytes of text already given out as lines */
 	bool at_end;
 };
+
+static int
+read_more(struct reader *r, struct err *err)
+{
+	ssize_t got = fs_pread(r->fd, str_room(&r->text, CHUNK), CHUNK, r->at + (off_t)r->text.len, err);
+
+	if (got < 0)
+		return -1;
+	r->text.len += (size_t)got;
+	r->at_end = got < CHUNK;
+	return 0;
+}
 
 /* The next line without its LF; 1, 0 at the end of the file (a piece without LF is
  * not a line), -1. */
@@ -202,13 +214,23 @@ next_line(struct reader *r, struct span *line, struct err *err)
 			return err_set(err, ERR_PERM, "a line of more than %d bytes", ENTRY_LINE_MAX);
 		if (r->at_end)
 			return 0;
-		ssize_t got = fs_pread(r->fd, str_room(&r->text, CHUNK), CHUNK,
-		    r->at + (off_t)r->text.len, err);
-		if (got < 0)
+		if (read_more(r, err) < 0)
 			return -1;
-		r->text.len += (size_t)got;
-		r->at_end = got < CHUNK;
 	}
+}
+
+/* Goes on at an offset that is not before the first byte of text. */
+static void
+reader_seek(struct reader *r, off_t to)
+{
+	if (to <= r->at + (off_t)r->text.len) {
+		r->used = (size_t)(to - r->at);
+		return;
+	}
+	str_clear(&r->text);
+	r->at = to;
+	r->used = 0;
+	r->at_end = false;
 }
 
 static off_t
@@ -352,12 +374,22 @@ digest_body(int fd, off_t at, uint64_t len, unsigned char out[DIGEST_SIZE], stru
 }
 
 static int
-check_sum(int fd, const struct entry *entry, struct span head, struct span end_line, struct err *err)
+body_sum(const struct reader *r, const struct entry *entry, unsigned char out[DIGEST_SIZE], struct err *err)
+{
+	if (r->at > entry->body_at)	/* it is not all in memory: the end line was sought */
+		return digest_body(r->fd, entry->body_at, entry->body_len, out, err);
+	digest_of(r->text.p + (entry->body_at - r->at), (size_t)entry->body_len, out);
+	return 0;
+}
+
+static int
+check_sum(const struct reader *r, const struct entry *entry, struct span head, struct span end_line,
+    struct err *err)
 {
 	unsigned char body[DIGEST_SIZE];
 	struct str want = {0};
 
-	if (digest_body(fd, entry->body_at, entry->body_len, body, err) < 0)
+	if (body_sum(r, entry, body, err) < 0)
 		return -1;
 	entry_end_line(head, body, &want);
 	bool same = span_same(end_line, span_to(str_span(&want), want.len - 1));
@@ -366,19 +398,21 @@ check_sum(int fd, const struct entry *entry, struct span head, struct span end_l
 }
 
 static int
-read_end(int fd, struct entry *entry, struct span head, bool check, struct err *err)
+read_end(struct reader *r, struct entry *entry, bool check, struct err *err)
 {
-	struct reader r = { .fd = fd, .at = entry->body_at + (off_t)entry->body_len };
+	struct str head = {0};
 	struct span line;
-	int got = next_line(&r, &line, err);
 
+	str_add(&head, r->text.p, r->used);
+	reader_seek(r, entry->body_at + (off_t)entry->body_len);
+	int got = next_line(r, &line, err);
 	if (got >= 0 && (got == 0 || !span_begins(line, "NOOP end sum=") ||
 	    line.len != strlen("NOOP end sum=") + SUM_HEX))
 		got = err_set(err, ERR_PERM, "cut off: no end line behind its body");
-	if (got > 0 && check && check_sum(fd, entry, head, line, err) < 0)
+	if (got > 0 && check && check_sum(r, entry, str_span(&head), line, err) < 0)
 		got = -1;
-	entry->end = reader_at(&r);
-	str_free(&r.text);
+	entry->end = reader_at(r);
+	str_free(&head);
 	return got < 0 ? -1 : 0;
 }
 
@@ -480,42 +514,37 @@ state_counts(struct span line)
 }
 
 static int
-read_states(int fd, struct entry *entry, struct err *err)
+read_states(struct reader *r, struct entry *entry, struct err *err)
 {
-	struct reader r = { .fd = fd, .at = entry->end };
 	struct span line, value;
 	int64_t at;
 	int got;
 
 	entry->states_end = entry->end;
-	while ((got = next_line(&r, &line, err)) > 0) {
+	while ((got = next_line(r, &line, err)) > 0) {
 		if (!span_begins(line, "NOOP at=") || !state_counts(line))
 			break;
 		if (word_value(line, "at", &value) && clock_parse_utc(value, &at) == 0)
 			take_state(entry, line, at);
-		entry->states_end = reader_at(&r);
-		if (r.used > 1 << 20) {	/* a long history: do not hold it all */
-			str_cut(&r.text, r.used);
-			r.at += (off_t)r.used;
-			r.used = 0;
+		entry->states_end = reader_at(r);
+		if (r->used > 1 << 20) {	/* a long history: do not hold it all */
+			str_cut(&r->text, r->used);
+			r->at += (off_t)r->used;
+			r->used = 0;
 		}
 	}
 	/* An over-long or torn line ends the history as well; the message stands. */
 	if (got < 0 && err->kind == ERR_PERM)
 		got = 0;
-	str_free(&r.text);
 	return got < 0 ? -1 : 0;
 }
 
 /* 1: the file, or what was written of it, ends there.  A byte that cannot be read is
  * no end: who took it for one would drop the rest. */
 static int
-nothing_there(int fd, off_t at, struct err *err)
+nothing_there(struct reader *r, struct err *err)
 {
-	char first;
-	ssize_t got = fs_pread(fd, &first, 1, at, err);
-
-	return got < 0 ? -1 : got == 0 || first == '\0';
+	return read_more(r, err) < 0 ? -1 : r->text.len == 0 || r->text.p[0] == '\0';
 }
 
 int
@@ -524,17 +553,19 @@ entry_read(int fd, off_t *at, bool check, struct entry *entry, struct err *err)
 	struct reader r = { .fd = fd, .at = *at };
 
 	*entry = (struct entry){ .start = *at };
-	int result = nothing_there(fd, *at, err);
-	if (result != 0)
+	int result = nothing_there(&r, err);
+	if (result != 0) {
+		str_free(&r.text);
 		return result < 0 ? -1 : 0;
+	}
 	result = read_head(&r, entry, err);
 	if (result == 0) {
 		entry->body_at = reader_at(&r);
 		entry->status = mem_get(entry->env.rcpts * sizeof *entry->status);
-		result = read_end(fd, entry, span_to(str_span(&r.text), r.used), check, err);
+		result = read_end(&r, entry, check, err);
 	}
 	if (result == 0)
-		result = read_states(fd, entry, err);
+		result = read_states(&r, entry, err);
 	str_free(&r.text);
 	if (result < 0) {
 		entry_free(entry);

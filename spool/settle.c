@@ -94,6 +94,7 @@ struct settling {
 	struct spool_lock *peers;	/* of the run: held from the first look-up in seen/ on */
 	bool vanished;		/* another has moved on some of it */
 	struct idset ids;	/* of peers, in this file */
+	bool own;		/* it was read, and all in it is our own: no ids to note */
 	size_t made;
 };
 
@@ -150,14 +151,46 @@ copy_body(int from, const struct entry *entry, int to, unsigned char sum[DIGEST_
 	return result;
 }
 
-static int
-write_body(struct settling *s, const struct body *body, int fd, unsigned char sum[DIGEST_SIZE],
-    struct err *err)
+static uint64_t
+body_len(const struct body *body)
 {
-	if (body->entry != NULL)
-		return copy_body(s->fd, body->entry, fd, sum, err);
-	digest_of(body->text.p, body->text.len, sum);
-	return fs_write(fd, body->text.p, body->text.len, err);
+	return body->entry != NULL ? body->entry->body_len : body->text.len;
+}
+
+/* Adds the body to out, to be written with it; a large one is written behind what is there. */
+static int
+put_body(struct settling *s, const struct body *body, int fd, struct str *out,
+    unsigned char sum[DIGEST_SIZE], struct err *err)
+{
+	enum { AT_ONCE = 64 << 10 };
+	uint64_t len = body_len(body);
+
+	if (body->entry == NULL) {
+		digest_of(body->text.p, body->text.len, sum);
+		str_add_span(out, body->text);
+		return 0;
+	}
+	if (len > AT_ONCE) {
+		int result = fs_write(fd, out->p, out->len, err);
+		str_clear(out);
+		return result < 0 ? -1 : copy_body(s->fd, body->entry, fd, sum, err);
+	}
+	ssize_t got = fs_pread(s->fd, str_room(out, (size_t)len), (size_t)len, body->entry->body_at, err);
+	if (got < (ssize_t)len)
+		return got < 0 ? -1 : err_set(err, ERR_TEMP, "the body ended early");
+	digest_of(out->p + out->len, (size_t)len, sum);
+	out->len += (size_t)len;
+	return 0;
+}
+
+static void
+add_states(const struct body *body, const struct group *group, struct str *out)
+{
+	str_add_span(out, str_span(&group->history));
+	if (body->entry != NULL && (body->entry->delayed != 0 || body->entry->delay_due))
+		entry_state_line(clock_now(), NULL, "delayed", NULL, (struct span){0}, out);
+	if (group->fate == TO_HOLD)
+		entry_state_line(clock_now(), NULL, "held", "reason", str_span(&group->reason), out);
 }
 
 static int
@@ -165,25 +198,20 @@ write_entry(struct settling *s, const struct body *body, const struct entry_info
     const struct group *group, int fd, struct err *err)
 {
 	unsigned char sum[DIGEST_SIZE];
-	struct str head = {0}, tail = {0};
+	struct str head = {0}, out = {0};
 
-	entry_head(info, &group->env, body->entry != NULL ? body->entry->body_len : body->text.len, &head);
-	int result = fs_write(fd, head.p, head.len, err);
-	if (result == 0)
-		result = write_body(s, body, fd, sum, err);
+	entry_head(info, &group->env, body_len(body), &head);
+	str_add_span(&out, str_span(&head));
+	int result = put_body(s, body, fd, &out, sum, err);
 	if (result == 0) {
-		entry_end_line(str_span(&head), sum, &tail);
-		str_add_span(&tail, str_span(&group->history));
-		if (body->entry != NULL && (body->entry->delayed != 0 || body->entry->delay_due))
-			entry_state_line(clock_now(), NULL, "delayed", NULL, (struct span){0}, &tail);
-		if (group->fate == TO_HOLD)
-			entry_state_line(clock_now(), NULL, "held", "reason", str_span(&group->reason), &tail);
-		result = fs_write(fd, tail.p, tail.len, err);
+		entry_end_line(str_span(&head), sum, &out);
+		add_states(body, group, &out);
+		result = fs_write(fd, out.p, out.len, err);
 	}
 	if (result == 0 && s->made < FEW)
 		result = fs_sync(fd, err);
 	str_free(&head);
-	str_free(&tail);
+	str_free(&out);
 	return result;
 }
 
@@ -398,7 +426,9 @@ make_all(struct settling *s, struct err *err)
 	off_t at = 0;
 	int got;
 
+	s->own = true;
 	while ((got = entry_read(s->fd, &at, true, &entry, err)) > 0) {
+		s->own = s->own && entry.info.peer_id.len == 0;
 		int result = settle_entry(s, &entry, err);
 		entry_free(&entry);
 		if (result < 0)
@@ -530,7 +560,7 @@ move_on(struct settling *s, struct err *err)
 	size_t held = s->settled->held;
 
 	idset_clear(&s->ids);
-	if (note_ids(s, err) < 0 || fs_names(s->dir, ".", &names, err) < 0)
+	if ((!s->own && note_ids(s, err) < 0) || fs_names(s->dir, ".", &names, err) < 0)
 		return -1;
 	int result = 0;
 	for (size_t i = 0; i < names.count && result == 0; i++)
