@@ -231,6 +231,7 @@ static void
 accepted(struct smtp *smtp, struct err *err)
 {
 	log_accepted(smtp);
+	settler_count(&smtp->session->relay->settler, smtp->arrival.body_len);
 	smtp->messages++;
 	smtp->accepted = true;
 	err_set(err, ERR_NONE, "%s accepted", str_c(&smtp->id));

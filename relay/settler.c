@@ -16,7 +16,9 @@ settle(struct settler *settler, bool sure)
 
 	if (acceptor_hand_over(&settler->relay->acceptor, &err) < 0)
 		log_error("-: event=settle-failed why=\"%s\"", err.text);
-	if (spool_settle(&settler->relay->spool, &settled, &err) < 0)
+	if (spool_settle(&settler->relay->spool, &settled, &err) == 0)
+		settler->bytes = 0;
+	else
 		log_error("-: event=settle-failed why=\"%s\"", err.text);
 	if (settled.messages > 0 || settled.held > 0)
 		log_debug("-: event=settled messages=%zu repeats=%zu held=%zu", settled.messages,
@@ -28,7 +30,7 @@ settle(struct settler *settler, bool sure)
 static bool
 is_full(const struct settler *settler)
 {
-	return settler->relay->acceptor.journal.good >= JOURNAL_MAX;
+	return settler->relay->acceptor.journal.good >= JOURNAL_MAX || settler->bytes >= UNSETTLED_MAX;
 }
 
 /* Sessions side by side are between two messages all the time, and so is one that sends one
@@ -88,6 +90,12 @@ settler_start(struct settler *settler, struct relay *relay)
 	else
 		log_warn("-: event=no-bell why=\"%s\"", err.text);
 	each_minute(settler);
+}
+
+void
+settler_count(struct settler *settler, uint64_t bytes)
+{
+	settler->bytes += bytes;
 }
 
 void
