@@ -27,6 +27,7 @@ dist_check_SCRIPTS += %D%/crash/spool-soak.sh
 SPOOL = 20000
 soak: all tests/crash/fault.so
 	top_builddir='$(abs_top_builddir)' SPOOL='$(SPOOL)' sh $(srcdir)/tests/crash/spool-soak.sh
+	top_builddir='$(abs_top_builddir)' ROUNDS=2000 sh $(srcdir)/tests/crash/ring-soak.sh
 .PHONY: soak
 
 # The fault injector is preloaded, so it must not be built with a sanitizer.
@@ -61,3 +62,14 @@ tests_unit_ring_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)
 noinst_PROGRAMS += tests/crash/ring-steps
 tests_crash_ring_steps_SOURCES = %D%/crash/ring-steps.c
 tests_crash_ring_steps_LDADD = $(SPOOL_LIBS)
+dist_check_SCRIPTS += %D%/crash/ring-faults.sh %D%/crash/ring-soak.sh
+
+if FUZZERS
+noinst_PROGRAMS += tests/fuzz/ring
+else
+check_PROGRAMS += tests/fuzz/ring
+endif
+tests_fuzz_ring_SOURCES = %D%/fuzz/ring.c
+tests_fuzz_ring_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_ring_LDADD = $(FUZZ_REPLAY) $(SPOOL_LIBS)
+EXTRA_DIST += %D%/fuzz/ring.dict %D%/fuzz/seeds/ring

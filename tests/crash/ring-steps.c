@@ -2,6 +2,8 @@
  * ring-steps - what happens to batches and rings between two programs, as commands.
  *
  *	ring-steps ROOT acked SITE BATCH	the call was told that it is there
+ *	ring-steps ROOT post TO KEY COUNT	so many mails for bob@TO.example, each with a line
+ *						"N: KEY-1" of its own, and much that is the same
  *	ring-steps ROOT commit N FIRST		N commits into ring/home/from-main, whose names and
  *						bytes are FIRST and up; "committed NAME" for each
  *	ring-steps ROOT commits			what is in it, "NAME" a line, checked byte by byte
@@ -31,6 +33,53 @@ static int
 step_acked(char **args, struct err *err)
 {
 	return batch_acked(&spool, args[0], args[1], err);
+}
+
+static int
+post_one(struct arrival *a, const char *to, const char *key, uint64_t n, struct err *err)
+{
+	struct envelope env = {0};
+	struct entry_info info = {0};
+	struct str rcpt = {0}, body = {0}, same = {0};
+
+	str_printf(&rcpt, "bob@%s.example", to);
+	envelope_from(&env, SPAN("ann@x.example"), SPAN(""));
+	envelope_add(&env, str_span(&rcpt), SPAN(""));
+	str_set(&info.from, "test");
+	str_printf(&body, "N: %s-%llu\r\n\r\n", key, (unsigned long long)n);
+	for (uint64_t i = 0; i < 8; i++) {
+		text_of(1000 + i, &same);
+		str_add_span(&body, str_span(&same));
+		str_printf(&body, "\r\n%s\r\n", key);
+	}
+	int result = arrival_begin(a, &info, &env, err);
+	if (result == 0)
+		result = arrival_body(a, body.p, body.len, err);
+	if (result == 0)
+		result = arrival_end(a, err);
+	envelope_free(&env);
+	entry_info_free(&info);
+	str_free(&rcpt);
+	str_free(&body);
+	str_free(&same);
+	return result;
+}
+
+static int
+step_post(char **args, struct err *err)
+{
+	uint64_t count = strtoull(args[2], NULL, 10);
+	struct arrival a;
+
+	if (arrival_open(&a, &spool, NULL, err) < 0)
+		return -1;
+	int result = 0;
+	for (uint64_t n = 1; n <= count && result == 0; n++)
+		result = post_one(&a, args[0], args[1], n, err);
+	if (result == 0)
+		result = arrival_commit(&a, err);
+	arrival_close(&a);
+	return result;
 }
 
 static int
@@ -82,6 +131,7 @@ static const struct {
 	int (*run)(char **args, struct err *err);
 } steps[] = {
 	{ "acked", 2, step_acked },
+	{ "post", 3, step_post },
 	{ "commit", 2, step_commit },
 	{ "commits", 0, step_commits },
 };
