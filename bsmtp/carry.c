@@ -123,34 +123,56 @@ check_sender(const struct carry *c, struct err *err)
 	return refuse(err, 553, "5.1.7");
 }
 
-static int
-check_text(const struct carry *c, struct err *err)
+/* What of its bytes the site does not read; NULL: nothing. */
+static const char *
+in_the_way(const struct carry *c)
 {
-	if (c->format->binary || !c->texture.binary)
-		return 0;
-	err_set(err, ERR_PERM, "it holds bytes that are no text, and %s reads only text", c->site->name);
-	return refuse(err, 554, "5.6.1");
+	const struct texture *t = &c->texture;
+
+	if (c->format->binary)
+		return NULL;
+	if (t->binary)
+		return "bytes that are no text";
+	if (!c->site->eight_bit && (t->eight_body || t->eight_header))
+		return "8-bit text";
+	if (c->site->line_length > 0 && t->longest > c->site->line_length)
+		return "a line that is too long";
+	return NULL;
 }
 
 static int
-check_bits(const struct carry *c, struct err *err)
+look_recoding(struct carry *c, int fd, struct err *err)
 {
-	if (c->format->binary || c->site->eight_bit || (!c->texture.eight_body && !c->texture.eight_header))
+	off_t at = c->entry->body_at;
+	uint64_t len = c->entry->body_len;
+	char *piece = mem_get(PIECE);
+	int result = 0;
+
+	while (len > 0 && result == 0) {
+		ssize_t got = fs_pread(fd, piece, len < PIECE ? (size_t)len : PIECE, at, err);
+		if (got == 0)
+			err_set(err, ERR_TEMP, "a body that is shorter than its length says");
+		result = got <= 0 ? -1 : recode_feed(&c->recode, (struct span){ piece, (size_t)got }, err);
+		at += got;
+		len -= result == 0 ? (uint64_t)got : 0;
+	}
+	free(piece);
+	return result < 0 ? -1 : recode_end(&c->recode, err);
+}
+
+static int
+check_bytes(struct carry *c, int fd, struct err *err)
+{
+	const char *what = in_the_way(c);
+
+	if (what == NULL)
 		return 0;
-	err_set(err, ERR_PERM, "it holds 8-bit text, and %s reads only 7 bits", c->site->name);
+	c->recode = (struct recode){ .eight_bit = c->site->eight_bit, .line_max = c->site->line_length };
+	c->recodes = look_recoding(c, fd, err) == 0;
+	if (c->recodes || err->kind != ERR_PERM)
+		return c->recodes ? 0 : -1;
+	err_prefix(err, "it holds %s, which %s does not read", what, c->site->name);
 	return refuse(err, 554, "5.6.3");
-}
-
-static int
-check_lines(const struct carry *c, struct err *err)
-{
-	uint64_t most = c->site->line_length;
-
-	if (c->format->binary || most == 0 || c->texture.longest <= most)
-		return 0;
-	err_set(err, ERR_PERM, "it has a line of %zu characters, and %s reads at most %llu",
-	    c->texture.longest, c->site->name, (unsigned long long)most);
-	return refuse(err, 554, "5.6.1");
 }
 
 /* what is lost without harm */
@@ -174,19 +196,14 @@ int
 carry_look(struct carry *carry, const struct format *format, const struct site_settings *site,
     int fd, const struct entry *entry, struct err *err)
 {
-	static int (*const checks[])(const struct carry *, struct err *) = {
-		check_utf8, check_sender, check_text, check_bits, check_lines,
-	};
-
 	*carry = (struct carry){ .format = format, .site = site, .entry = entry };
 	if (check_size(carry, err) < 0)
 		return -1;
 	if (!format->binary &&
 	    texture_read(fd, entry->body_at, entry->body_len, &carry->texture, err) < 0)
 		return -1;
-	for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
-		if (checks[i](carry, err) < 0)
-			return -1;
+	if (check_utf8(carry, err) < 0 || check_sender(carry, err) < 0 || check_bytes(carry, fd, err) < 0)
+		return -1;
 	add_lost(carry, false, str_span(&entry->env.args));
 	for (size_t i = 0; i < entry->env.rcpts; i++)
 		if (entry->status[i].state < RCPT_DONE)
@@ -213,5 +230,6 @@ carry_rcpt(const struct carry *carry, size_t rcpt, struct err *err)
 void
 carry_free(struct carry *carry)
 {
+	recode_free(&carry->recode);
 	str_free(&carry->lost);
 }

@@ -4,14 +4,16 @@
  *	carry_look(&carry, format, site, fd, &entry, err)	reads the message once
  *	carry_rcpt(&carry, i, err)				and this recipient of it?
  *
- * A no is ERR_PERM with the reply that the sender gets to read: nothing is ever changed or
- * left out in silence.  What is lost without harm to the mail is named in carry.lost; reports
+ * A no is ERR_PERM with the reply that the sender gets to read: nothing is ever left out in
+ * silence, and nothing changed but the encoding of MIME parts that could not go otherwise
+ * (lib/mail/recode.h); then carry.recodes, and what is written goes through carry.recode.  What is lost without harm to the mail is named in carry.lost; reports
  * of success that the peer can no longer make, pack makes (batch_relayed).
  */
 #ifndef BSMTP_CARRY_H
 #define BSMTP_CARRY_H
 
 #include "bsmtp/format.h"
+#include "lib/mail/recode.h"
 
 /* What a body is made of. */
 struct texture {
@@ -27,6 +29,8 @@ struct carry {
 	const struct site_settings *site;
 	const struct entry *entry;
 	struct texture texture;
+	bool recodes;
+	struct recode recode;	/* has looked; recode_again() comes before the bytes do */
 	struct str lost;	/* the parameters that cannot be told: "RET=HDRS NOTIFY=SUCCESS" */
 };
 

@@ -136,14 +136,42 @@ check_message(struct packing *p, struct message *m, struct carry *carry, struct 
 	return message_settle(m, err) < 0 ? -1 : 1;
 }
 
+/* A body whose parts are encoded anew: carry has seen that it can be done. */
 static int
-write_message(struct packing *p, struct message *m, const struct envelope *env, struct err *err)
+write_recoded(struct packing *p, struct message *m, struct recode *recode, struct err *err)
+{
+	enum { PIECE = 65536 };
+	off_t at = m->entry.body_at, end = at + (off_t)m->entry.body_len;
+	char *piece = mem_get(PIECE);
+	int result = 0;
+
+	recode_again(recode);
+	while (at < end && result == 0) {
+		ssize_t got = fs_pread(m->fd, piece, end - at < PIECE ? (size_t)(end - at) : PIECE, at, err);
+		if (got == 0)
+			err_set(err, ERR_TEMP, "the message became shorter");
+		result = got <= 0 ? -1 : recode_feed(recode, (struct span){ piece, (size_t)got }, err);
+		if (result == 0)
+			result = writer_body(&p->writer, recode->out.p, recode->out.len, err);
+		str_clear(&recode->out);
+		at += got;
+	}
+	free(piece);
+	return result < 0 || recode_end(recode, err) < 0 ? -1 :
+	    writer_body(&p->writer, recode->out.p, recode->out.len, err);
+}
+
+static int
+write_message(struct packing *p, struct message *m, const struct envelope *env, struct carry *carry,
+    struct err *err)
 {
 	const struct entry *entry = &m->entry;
 
-	return writer_entry(&p->writer, &entry->info, env, entry->body_len, err) < 0 ||
-	    writer_body_of(&p->writer, m->fd, entry->body_at, entry->body_len, err) < 0 ||
-	    writer_entry_end(&p->writer, err) < 0 ? -1 : 0;
+	if (writer_entry(&p->writer, &entry->info, env, entry->body_len, err) < 0)
+		return -1;
+	int result = carry->recodes ? write_recoded(p, m, &carry->recode, err) :
+	    writer_body_of(&p->writer, m->fd, entry->body_at, entry->body_len, err);
+	return result < 0 ? -1 : writer_entry_end(&p->writer, err);
 }
 
 /* Somebody asked to be told of success, and the peer will not know. */
@@ -170,12 +198,13 @@ put_message(struct packing *p, struct message *m, struct carry *carry, struct er
 	if (result == 0 && wants_report(p, m) && !p->batch.relayed)
 		result = batch_relayed(&p->batch, err);
 	if (result == 0)
-		result = write_message(p, m, &env, err);
+		result = write_message(p, m, &env, carry, err);
 	envelope_free(&env);
 	if (result < 0)
 		return err_prefix(err, "%s", str_c(&m->id));
-	spool_event(p->spool, str_c(&m->id), "event=packed site=%s batch=%s format=%s bytes=%llu%s%s%s",
+	spool_event(p->spool, str_c(&m->id), "event=packed site=%s batch=%s format=%s bytes=%llu%s%s%s%s",
 	    p->site->name, str_c(&p->batch.name), p->format->name, (unsigned long long)m->entry.body_len,
+	    carry->recodes ? " recoded=yes" : "",
 	    carry->lost.len > 0 ? " without=\"" : "", str_c(&carry->lost), carry->lost.len > 0 ? "\"" : "");
 	return 0;
 }

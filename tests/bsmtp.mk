@@ -58,3 +58,8 @@ tests_fuzz_plain_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_plain_LDADD = $(FUZZ_REPLAY) $(BATCH_LIBS)
 EXTRA_DIST += %D%/fuzz/plain.dict %D%/fuzz/seeds/plain
 EXTRA_DIST += %D%/e2e/mta-lib.sh
+
+check_PROGRAMS += tests/unit/recode
+tests_unit_recode_SOURCES = %D%/unit/recode.c %D%/unit/unit.h
+tests_unit_recode_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_recode_LDADD = lib/libmail.a $(BASE_LIBS) $(CHECK_LIBS)

@@ -13,5 +13,6 @@ lib_libmail_a_SOURCES = \
 	%D%/header.c %D%/header.h \
 	%D%/mbox.c %D%/mbox.h \
 	%D%/received.c %D%/received.h \
+	%D%/recode.c %D%/recode.h \
 	%D%/utf8.c %D%/utf8.h \
 	%D%/xtext.c %D%/xtext.h
