@@ -3,8 +3,22 @@
 
 #include <sysexits.h>
 
+#include "lib/base/clock.h"
+
+/* Does it rest after a failure (spool/retry.h)? */
+static bool
+rests(const struct door *door, const char *site)
+{
+	struct retry retry;
+	struct err ignored;
+	bool later = retry_load(&door->spool, site, &retry, &ignored) == 0 && retry.next > clock_now();
+
+	str_free(&retry.why);
+	return later;
+}
+
 static int
-call_all(struct door *door, struct err *err)
+call_all(struct door *door, bool due, struct err *err)
 {
 	struct err first = {0};
 	size_t calls = 0;
@@ -15,6 +29,8 @@ call_all(struct door *door, struct err *err)
 		if (site->link[0] == '\0')
 			continue;
 		calls++;
+		if (due && rests(door, site->name))
+			continue;
 		/* One that cannot be reached does not keep us from the others. */
 		if (door_run(door, "uucico-ssh", words, 1, err) < 0 && first.kind == ERR_NONE) {
 			err_prefix(err, "%s", site->name);
@@ -31,27 +47,31 @@ call_all(struct door *door, struct err *err)
 static int
 call_run(struct door *door, int argc, char **argv, struct err *err)
 {
-	bool all = false, help = false;
+	bool all = false, due = false, help = false;
 	const struct opt_row rows[] = {
 		{ "all", 'a', NULL, "every site that has a link, one after the other", OPT_FLAG, &all },
+		{ "due", 0, NULL, "with --all: but for those that rest after a failure", OPT_FLAG, &due },
 		DOOR_HELP(&help), {0},
 	};
 	int result = door_options(door, &door_call, rows, 0, 1, &argc, &argv, err);
 
 	if (result != 0)
 		return result < 0 ? -1 : 0;
-	if (all != (argc == 0)) {
-		err_set(err, ERR_CONFIG, "name a site, or --all");
+	if (all != (argc == 0) || (due && !all)) {
+		err_set(err, ERR_CONFIG, "name a site, or --all, or --all --due");
 		return err_as(err, EX_USAGE, NULL);
 	}
+	if (due && spool_open(&door->spool, &door->settings, false, err) < 0)
+		return -1;
+	door->spool_is_open = due;
 	if (all)
-		return call_all(door, err);
+		return call_all(door, due, err);
 	char *const words[] = { (char *)(uintptr_t)"uucico-ssh", (char *)(uintptr_t)"-s", argv[0], NULL };
 	return door_become(door, "uucico-ssh", words, err);
 }
 
 const struct door_command door_call = {
-	"call", "SITE | --all", "call a site and exchange mail with it", false, call_run
+	"call", "SITE | --all [--due]", "call a site and exchange mail with it", false, call_run
 };
 
 /* Their options are their own. */

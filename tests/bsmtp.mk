@@ -1,6 +1,6 @@
 # tests of bsmtp/ and of the words of mail it needs
 check_PROGRAMS += tests/unit/mailtext
-tests_unit_mailtext_SOURCES = %D%/unit/mailtext.c
+tests_unit_mailtext_SOURCES = %D%/unit/mailtext.c %D%/unit/unit.h
 tests_unit_mailtext_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_mailtext_LDADD = lib/libmail.a $(BASE_LIBS) $(CHECK_LIBS)
 

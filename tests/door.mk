@@ -1,6 +1,6 @@
 # tests of the door: lib/base, routes, mochila(1) and the manuals
 check_PROGRAMS += tests/unit/route
-tests_unit_route_SOURCES = %D%/unit/route.c
+tests_unit_route_SOURCES = %D%/unit/route.c %D%/unit/unit.h
 tests_unit_route_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)
 tests_unit_route_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 check_PROGRAMS += tests/unit/base
@@ -8,7 +8,7 @@ tests_unit_base_SOURCES = %D%/unit/base.c
 tests_unit_base_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
 tests_unit_base_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 check_PROGRAMS += tests/unit/conf
-tests_unit_conf_SOURCES = %D%/unit/conf.c
+tests_unit_conf_SOURCES = %D%/unit/conf.c %D%/unit/unit.h
 tests_unit_conf_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
 tests_unit_conf_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 check_PROGRAMS += tests/unit/door

@@ -1,6 +1,6 @@
 # tests of lib/net and relay
 check_PROGRAMS += tests/unit/place tests/unit/net tests/unit/maildir tests/unit/access
-tests_unit_place_SOURCES = %D%/unit/place.c
+tests_unit_place_SOURCES = %D%/unit/place.c %D%/unit/unit.h
 tests_unit_place_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_place_LDADD = $(NET_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 tests_unit_net_SOURCES = %D%/unit/net.c
@@ -9,7 +9,7 @@ tests_unit_net_LDADD = $(NET_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 tests_unit_maildir_SOURCES = %D%/unit/maildir.c
 tests_unit_maildir_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_maildir_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)
-tests_unit_access_SOURCES = %D%/unit/access.c relay/access.c
+tests_unit_access_SOURCES = %D%/unit/access.c %D%/unit/unit.h relay/access.c
 tests_unit_access_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_access_LDADD = spool/libspool.a lib/libproto.a lib/libmail.a $(NET_LIBS) $(BASE_LIBS) \
 	$(CHECK_LIBS)

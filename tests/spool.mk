@@ -41,7 +41,7 @@ tests/crash/fault.so: %D%/crash/fault.c
 		$(srcdir)/tests/crash/fault.c -ldl
 
 check_PROGRAMS += tests/unit/dsn
-tests_unit_dsn_SOURCES = %D%/unit/dsn.c
+tests_unit_dsn_SOURCES = %D%/unit/dsn.c %D%/unit/unit.h
 tests_unit_dsn_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_dsn_LDADD = lib/libmail.a $(BASE_LIBS) $(CHECK_LIBS)
 

@@ -151,17 +151,16 @@ start(struct main *m, int argc, char **argv, struct err *err)
 	return answering(m) ? log_to_spool(m, err) : 0;
 }
 
-/* A failed call makes the site's destination wait; one that worked makes it due. */
+/* A failed call of ours makes the site's destination wait; one that worked, whoever called,
+ * makes it due. */
 static void
 remember(struct main *m, const struct err *why)
 {
 	struct err err;
 
-	if (answering(m))
-		return;
 	if (why->kind == ERR_NONE)
 		retry_clear(&m->spool, m->site->name);
-	else if (retry_failed(&m->spool, m->site->name, why->text, &err) < 0)
+	else if (!answering(m) && retry_failed(&m->spool, m->site->name, why->text, &err) < 0)
 		log_warn("site=%s the failure is not noted: %s", m->site->name, err.text);
 }
 

@@ -41,6 +41,17 @@ check "a call with nothing to say" exits 0 ours -s hub
 check "doubles nothing" test "$(there "$hub" one)$(there "$home" three)" = 11
 check "packing and running can be left out" exits 0 ours -s hub --no-pack --no-jobs
 
+# ---- What failed before ------------------------------------------------------------------
+
+rests() { grep -q "failures=$2 " "$1/.retry" 2>/dev/null; }
+check "a call that fails" exits 75 over false
+check "makes the site rest" rests "$home/spool/out/hub" 1
+mkdir -p "$hub/spool/out/home"
+echo 'next=2099-01-01T00:00:00Z failures=3 why=no carrier' >"$hub/spool/out/home/.retry"
+check "one that works" exits 0 ours -s hub
+check "makes all for it due" test ! -e "$home/spool/out/hub/.retry"
+check "on both ends" wait_for 10 test ! -e "$hub/spool/out/home/.retry"
+
 # ---- Lines that drop --------------------------------------------------------------------
 
 command_file cut-there <<-END

@@ -122,6 +122,10 @@ END
 mochila --root "$hub" link-up sat0 >"$work/call.log" 2>&1
 check "a link may be called over" test "$(sed -n 's/.*failures=\([0-9]*\) asked=.*/\1/p' "$spool/out/ship/.retry")" = 1
 check "but not twice in a minute" mochila --root "$hub" link-up sat0
+check "a site that rests is left out by those who ask" mochila --root "$hub" call --all --due
+check "it was not called" test "$(sed -n 's/.*failures=\([0-9]*\) .*/\1/p' "$spool/out/ship/.retry")" = 1
+check "but by those who do not" exits 75 mochila --root "$hub" call --all
+check "it was" test "$(sed -n 's/.*failures=\([0-9]*\) .*/\1/p' "$spool/out/ship/.retry")" = 2
 check "a site can be named" mochila --root "$hub" link-up home ship
 check "and what is neither leads nowhere" mochila --root "$hub" link-up nonsense
 finish

@@ -11,6 +11,7 @@
 #include "lib/proto/smtp-server.h"
 #include "relay/access.h"
 #include "spool/route.h"
+#include "tests/unit/unit.h"
 
 static struct route routes[] = {
 	{ (char *)"home.example", (char *)"maildir:mail/%u" },
@@ -292,24 +293,10 @@ START_TEST(networks_that_are_none_are_named)
 }
 END_TEST
 
-#define COUNT(rows) (int)(sizeof (rows) / sizeof (rows)[0])
-
-int
-main(void)
-{
-	Suite *suite = suite_create("access");
-	TCase *tests = tcase_create("access");
-
-	tcase_add_loop_test(tests, a_stranger_never_relays, 0, COUNT(vectors));
-	tcase_add_loop_test(tests, nobody_reaches_a_second_hop_behind_ours, 0, COUNT(vectors));
-	tcase_add_loop_test(tests, plain_mail_goes_where_it_may, 0, COUNT(plain));
-	tcase_add_test(tests, without_a_route_nothing_is_taken);
-	tcase_add_loop_test(tests, an_open_relay_is_not_started, 0, COUNT(configurations));
-	tcase_add_test(tests, networks_that_are_none_are_named);
-	suite_add_tcase(suite, tests);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT("access",
+    { a_stranger_never_relays, ROWS(vectors) },
+    { nobody_reaches_a_second_hop_behind_ours, ROWS(vectors) },
+    { plain_mail_goes_where_it_may, ROWS(plain) },
+    { without_a_route_nothing_is_taken, 1 },
+    { an_open_relay_is_not_started, ROWS(configurations) },
+    { networks_that_are_none_are_named, 1 })

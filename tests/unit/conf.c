@@ -9,6 +9,7 @@
 
 #include "lib/base/conf.h"
 #include "lib/base/fs.h"
+#include "tests/unit/unit.h"
 
 struct thing {
 	char *name;
@@ -315,28 +316,14 @@ START_TEST(the_later_word_counts_and_its_origin_is_shown)
 }
 END_TEST
 
-#define COUNT(array) ((int)(sizeof (array) / sizeof (array)[0]))
-
-int
-main(void)
-{
-	TCase *tests = tcase_create("conf");
-	Suite *suite = suite_create("conf");
-
-	tcase_add_test(tests, presets_hold_where_nothing_is_said);
-	tcase_add_loop_test(tests, nothing_inside_a_value_is_special, 0, COUNT(names));
-	tcase_add_loop_test(tests, a_long_value_is_not_cut, 0, COUNT(lengths));
-	tcase_add_test(tests, a_long_section_name_is_not_cut);
-	tcase_add_loop_test(tests, a_number_is_read_whole_or_refused, 0, COUNT(numbers));
-	tcase_add_loop_test(tests, a_slip_is_named_with_its_place, 0, COUNT(slips));
-	tcase_add_test(tests, nul_endless_lines_and_missing_files_are_refused);
-	tcase_add_test(tests, a_section_of_nothing_but_its_name_is_there);
-	tcase_add_loop_test(tests, a_setting_can_be_said_in_one_word, 0, COUNT(said));
-	tcase_add_test(tests, the_later_word_counts_and_its_origin_is_shown);
-	suite_add_tcase(suite, tests);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT("conf",
+    { presets_hold_where_nothing_is_said, 1 },
+    { nothing_inside_a_value_is_special, ROWS(names) },
+    { a_long_value_is_not_cut, ROWS(lengths) },
+    { a_long_section_name_is_not_cut, 1 },
+    { a_number_is_read_whole_or_refused, ROWS(numbers) },
+    { a_slip_is_named_with_its_place, ROWS(slips) },
+    { nul_endless_lines_and_missing_files_are_refused, 1 },
+    { a_section_of_nothing_but_its_name_is_there, 1 },
+    { a_setting_can_be_said_in_one_word, ROWS(said) },
+    { the_later_word_counts_and_its_origin_is_shown, 1 })

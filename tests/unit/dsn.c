@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/mail/header.h"
+#include "tests/unit/unit.h"
 
 /* RCPT parameters | kinds wanted: failure, delay, success (RFC 3461 4.1, dsn.md 4) */
 static const struct { const char *args; bool failure, delay, success; } wanted[] = {
@@ -151,26 +152,11 @@ START_TEST(an_internationalized_message_has_the_utf8_form)	/* RFC 6533 */
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite *suite = suite_create("dsn");
-	TCase *tcase = tcase_create("dsn");
-	SRunner *runner;
-
-	tcase_add_loop_test(tcase, notify_decides_who_is_told_what, 0, sizeof wanted / sizeof wanted[0]);
-	tcase_add_loop_test(tcase, a_status_comes_from_the_reply_or_its_class, 0,
-	    sizeof statuses / sizeof statuses[0]);
-	tcase_add_test(tcase, a_report_has_the_fields_of_rfc_3464);
-	tcase_add_test(tcase, ret_full_brings_the_message_back);
-	tcase_add_loop_test(tcase, what_no_message_can_hold_is_returned_by_its_header, 0,
-	    sizeof unfit / sizeof unfit[0]);
-	tcase_add_test(tcase, a_hostile_reply_stays_on_its_line);
-	tcase_add_test(tcase, an_internationalized_message_has_the_utf8_form);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
-}
+UNIT("dsn",
+    { notify_decides_who_is_told_what, ROWS(wanted) },
+    { a_status_comes_from_the_reply_or_its_class, ROWS(statuses) },
+    { a_report_has_the_fields_of_rfc_3464, 1 },
+    { ret_full_brings_the_message_back, 1 },
+    { what_no_message_can_hold_is_returned_by_its_header, ROWS(unfit) },
+    { a_hostile_reply_stays_on_its_line, 1 },
+    { an_internationalized_message_has_the_utf8_form, 1 })

@@ -6,8 +6,7 @@
 #include "lib/mail/crlf.h"
 #include "lib/mail/fromline.h"
 #include "lib/mail/mbox.h"
-
-#define COUNT(array) ((int)(sizeof (array) / sizeof (array)[0]))
+#include "tests/unit/unit.h"
 
 static struct err err;
 
@@ -222,22 +221,10 @@ START_TEST(every_line_ends_in_crlf)
 }
 END_TEST
 
-int
-main(void)
-{
-	Suite *suite = suite_create("mailtext");
-	TCase *tcase = tcase_create("mailtext");
-	SRunner *runner = srunner_create(suite);
-
-	tcase_add_loop_test(tcase, the_sender_of_from_lines, 0, COUNT(senders));
-	tcase_add_test(tcase, a_hundred_hosts_are_taken_and_no_more);
-	tcase_add_test(tcase, a_line_of_64_kib_is_refused);
-	tcase_add_loop_test(tcase, a_mailbox_is_taken_apart, 0, COUNT(boxes));
-	tcase_add_test(tcase, a_line_of_a_mebibyte_passes_through_a_mailbox);
-	tcase_add_loop_test(tcase, every_line_ends_in_crlf, 0, COUNT(texts));
-	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT("mailtext",
+    { the_sender_of_from_lines, ROWS(senders) },
+    { a_hundred_hosts_are_taken_and_no_more, 1 },
+    { a_line_of_64_kib_is_refused, 1 },
+    { a_mailbox_is_taken_apart, ROWS(boxes) },
+    { a_line_of_a_mebibyte_passes_through_a_mailbox, 1 },
+    { every_line_ends_in_crlf, ROWS(texts) })

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/net/place.h"
+#include "tests/unit/unit.h"
 
 static const struct {
 	const char *network, *ip;
@@ -119,22 +120,8 @@ START_TEST(a_mapped_address_is_shown_as_ipv4)
 }
 END_TEST
 
-#define COUNT(rows) (int)(sizeof (rows) / sizeof (rows)[0])
-
-int
-main(void)
-{
-	Suite *suite = suite_create("place");
-	TCase *tests = tcase_create("place");
-
-	tcase_add_loop_test(tests, a_host_is_in_a_network, 0, COUNT(rows));
-	tcase_add_loop_test(tests, what_is_no_network_is_refused, 0, COUNT(wrong));
-	tcase_add_loop_test(tests, a_place_is_host_and_port, 0, COUNT(places));
-	tcase_add_test(tests, a_mapped_address_is_shown_as_ipv4);
-	suite_add_tcase(suite, tests);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT("place",
+    { a_host_is_in_a_network, ROWS(rows) },
+    { what_is_no_network_is_refused, ROWS(wrong) },
+    { a_place_is_host_and_port, ROWS(places) },
+    { a_mapped_address_is_shown_as_ipv4, 1 })

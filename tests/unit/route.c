@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "spool/route.h"
+#include "tests/unit/unit.h"
 
 static struct route rows[] = {
 	{ (char *)"*", (char *)"smtp:out.example:25" },
@@ -142,22 +143,8 @@ START_TEST(any_folder_name_is_read)
 }
 END_TEST
 
-#define COUNT(array) ((int)(sizeof (array) / sizeof (array)[0]))
-
-int
-main(void)
-{
-	TCase *tests = tcase_create("route");
-	Suite *suite = suite_create("route");
-
-	tcase_add_loop_test(tests, the_most_exact_pattern_wins, 0, COUNT(finds));
-	tcase_add_test(tests, without_a_route_there_is_none);
-	tcase_add_loop_test(tests, a_folder_is_one_name_and_leads_back, 0, COUNT(destinations));
-	tcase_add_loop_test(tests, any_folder_name_is_read, 0, COUNT(folders));
-	suite_add_tcase(suite, tests);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT("route",
+    { the_most_exact_pattern_wins, ROWS(finds) },
+    { without_a_route_there_is_none, 1 },
+    { a_folder_is_one_name_and_leads_back, ROWS(destinations) },
+    { any_folder_name_is_read, ROWS(folders) })
