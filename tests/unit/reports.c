@@ -136,20 +136,6 @@ later(const char *folder, int64_t seconds)
 	settle();
 }
 
-static size_t
-count(int dir, const char *path)
-{
-	struct fs_names names;
-	size_t found = 0;
-
-	if (fs_names(dir, path, &names, &err) < 0)
-		return 0;
-	for (size_t i = 0; i < names.count; i++)
-		found += names.name[i][0] != '.';
-	fs_names_free(&names);
-	return found;
-}
-
 /* reports */
 
 struct reports {		/* all that came back to ann, in their order */
@@ -274,14 +260,14 @@ START_TEST(the_matrix_of_rfc_3461_holds)
 		struct asked asked = { null ? "" : "ann@ann.example", extras[(_i + turn) % ROWS(extras)], rcpt, args,
 			"Subject: x\r\n\r\nx\r\n" };
 		clock_set(start);
-		size_t failed = count(s.spool.failed, ".");
+		size_t failed = scratch_count(s.spool.failed, ".");
 		accept_mail(&asked);
 		happens(outcome, takers[to].folder, takers[to].taker);
 		reports_read(&got);
 		ck_assert_msg(strcmp(got.actions, want) == 0, "%s, outcome %d at %s%s: \"%s\", not \"%s\"",
 		    args, outcome, takers[to].domain, null ? " from nobody" : "", got.actions, want);
 		/* Of nobody's mail that failed a person hears, and of no other. */
-		ck_assert_uint_eq(count(s.spool.failed, ".") - failed, null && outcome != TAKEN);
+		ck_assert_uint_eq(scratch_count(s.spool.failed, ".") - failed, null && outcome != TAKEN);
 		reports_free(&got);
 	}
 }
@@ -469,8 +455,8 @@ START_TEST(a_report_is_never_reported)
 
 	accept_mail(&asked);
 	answer("back", RCPT_FAILED, "550 5.1.1 no such user", DSN_NONE);
-	ck_assert_uint_eq(count(s.spool.failed, "."), 1);
-	ck_assert_uint_eq(count(s.spool.in, "."), 0);
+	ck_assert_uint_eq(scratch_count(s.spool.failed, "."), 1);
+	ck_assert_uint_eq(scratch_count(s.spool.in, "."), 0);
 	reports_read(&got);
 	ck_assert_str_eq(got.actions, "");
 	reports_free(&got);

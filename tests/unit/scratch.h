@@ -43,6 +43,22 @@ scratch_remove(int at, const char *path)
 	unlinkat(at, path, AT_REMOVEDIR);
 }
 
+/* How many names are there that do not begin with a dot. */
+static inline size_t
+scratch_count(int dir, const char *path)
+{
+	struct fs_names names;
+	struct err ignored;
+	size_t found = 0;
+
+	if (fs_names(dir, path, &names, &ignored) < 0)
+		return 0;
+	for (size_t i = 0; i < names.count; i++)
+		found += names.name[i][0] != '.';
+	fs_names_free(&names);
+	return found;
+}
+
 static inline void
 scratch_open(struct scratch *s, const char *const *said, size_t count)
 {

@@ -108,20 +108,6 @@ settle(void)
 }
 
 static size_t
-count(int dir, const char *path)
-{
-	struct fs_names names;
-	size_t found = 0;
-
-	if (fs_names(dir, path, &names, &err) < 0)
-		return 0;
-	for (size_t i = 0; i < names.count; i++)
-		found += names.name[i][0] != '.';
-	fs_names_free(&names);
-	return found;
-}
-
-static size_t
 waiting(const char *site)
 {
 	struct queue q;
@@ -248,7 +234,7 @@ START_TEST(an_entry_of_a_newer_version_waits_for_a_newer_mochila)
 	write_file(spool.in, "newer", text.p, text.len);
 	struct settled settled;
 	ck_assert_int_lt(spool_settle(&spool, &settled, &err), 0);
-	ck_assert_uint_eq(count(spool.in, "."), 1);
+	ck_assert_uint_eq(scratch_count(spool.in, "."), 1);
 	str_free(&text);
 }
 END_TEST
@@ -389,7 +375,7 @@ START_TEST(one_message_for_one_site_is_only_renamed)
 	ck_assert_str_eq(str_c(&m.id), id);
 	message_close(&m);
 	queue_close(&q);
-	ck_assert_uint_eq(count(spool.in, "."), 0);
+	ck_assert_uint_eq(scratch_count(spool.in, "."), 0);
 }
 END_TEST
 
@@ -446,7 +432,7 @@ START_TEST(a_held_message_that_a_person_moves_to_in_is_routed_anew)
 	fs_names_free(&names);
 	settle();
 	ck_assert_uint_eq(waiting("home"), 2);
-	ck_assert_uint_eq(count(spool.hold, "."), 0);
+	ck_assert_uint_eq(scratch_count(spool.hold, "."), 0);
 }
 END_TEST
 
@@ -472,7 +458,7 @@ START_TEST(a_file_damaged_in_its_middle_is_held_whole)
 	text.p[len + 120] ^= 1;
 	write_file(spool.in, "b-damaged", text.p, text.len);
 	ck_assert_uint_eq(settle().held, 1);
-	ck_assert_uint_eq(count(spool.hold, "."), 2);	/* it, and its .reason */
+	ck_assert_uint_eq(scratch_count(spool.hold, "."), 2);	/* it, and its .reason */
 	ck_assert_uint_eq(waiting("home"), 0);
 	str_free(&text);
 }
@@ -492,7 +478,7 @@ START_TEST(what_stands_behind_the_last_message_is_not_dropped)
 	write_file(spool.in, "b-rest", text.p, text.len);
 	settle();
 	ck_assert_uint_eq(waiting("home"), rests[_i].waiting);
-	ck_assert_uint_eq(count(spool.hold, "."), rests[_i].held);
+	ck_assert_uint_eq(scratch_count(spool.hold, "."), rests[_i].held);
 	str_free(&text);
 }
 END_TEST
@@ -596,7 +582,7 @@ START_TEST(an_arrival_not_committed_is_gone)
 	OK(arrival_open(&a, &spool, NULL, &err));
 	OK(arrival_begin(&a, &info, &env, &err));
 	arrival_close(&a);
-	ck_assert_uint_eq(count(spool.tmp, ".") + count(spool.in, "."), 0);
+	ck_assert_uint_eq(scratch_count(spool.tmp, ".") + scratch_count(spool.in, "."), 0);
 	envelope_free(&env);
 }
 END_TEST
@@ -632,7 +618,7 @@ START_TEST(many_share_a_sync_and_become_one_file)
 			post(&j, to_home, 3000, 1);
 		OK(journal_sync(&j, &err));
 	}
-	ck_assert_uint_eq(count(spool.in, "."), 1);
+	ck_assert_uint_eq(scratch_count(spool.in, "."), 1);
 	ck_assert_uint_eq(settle().messages, 0);	/* its writer lives */
 	ck_assert(!journal_due(&j, false));
 	ck_assert(journal_due(&j, true));
@@ -701,7 +687,7 @@ START_TEST(settling_is_begun_again_when_S_is_beside_S_d)
 	settle();
 	ck_assert_uint_eq(waiting("home"), 1);
 	ck_assert_uint_eq(waiting("ship"), 1);
-	ck_assert_uint_eq(count(spool.in, "."), 0);
+	ck_assert_uint_eq(scratch_count(spool.in, "."), 0);
 }
 END_TEST
 
@@ -718,7 +704,7 @@ START_TEST(settling_is_finished_when_S_is_inside_S_d)
 	close(dir);
 	settle();
 	ck_assert_uint_eq(waiting("home"), 1);
-	ck_assert_uint_eq(count(spool.in, "."), 0);
+	ck_assert_uint_eq(scratch_count(spool.in, "."), 0);
 	ck_assert_int_eq(seen_has(&spool, "ship", SPAN("1"), &err), 1);
 	str_free(&text);
 }
@@ -741,7 +727,7 @@ START_TEST(what_comes_again_does_not_undo_what_was_committed)
 	accept_one(to_home, "x\r\n", "ship", "1", "b-1");
 	ck_assert_uint_eq(settle().repeats, 1);
 	ck_assert_uint_eq(waiting("home"), 1);
-	ck_assert_uint_eq(count(spool.in, "."), 0);
+	ck_assert_uint_eq(scratch_count(spool.in, "."), 0);
 	str_free(&text);
 }
 END_TEST
@@ -750,7 +736,7 @@ START_TEST(an_empty_S_d_is_removed)
 {
 	ck_assert_int_eq(mkdirat(spool.in, "b-1.d", 0750), 0);
 	settle();
-	ck_assert_uint_eq(count(spool.in, "."), 0);
+	ck_assert_uint_eq(scratch_count(spool.in, "."), 0);
 }
 END_TEST
 
@@ -761,7 +747,7 @@ START_TEST(orphans_in_tmp_go_and_living_writers_stay)
 	write_file(spool.tmp, "20261121T210450.814751-25d4d5aabf1c8a29-1", "dead", 4);
 	OK(arrival_open(&a, &spool, NULL, &err));
 	OK(spool_repair(&spool, &err));
-	ck_assert_uint_eq(count(spool.tmp, "."), 1);
+	ck_assert_uint_eq(scratch_count(spool.tmp, "."), 1);
 	arrival_close(&a);
 }
 END_TEST
@@ -810,7 +796,7 @@ START_TEST(a_bucket_holds_a_thousand)
 	}
 	OK(placer_sync(&p, &err));
 	placer_free(&p);
-	ck_assert_uint_eq(count(spool.out, "home"), 2);
+	ck_assert_uint_eq(scratch_count(spool.out, "home"), 2);
 }
 END_TEST
 
@@ -856,7 +842,7 @@ START_TEST(outcomes_decide_where_a_message_goes)
 	queue_close(&q);
 	settle();
 	ck_assert_uint_eq(waiting("home"), outcomes[_i].waiting);
-	ck_assert_uint_eq(count(spool.hold, "."), outcomes[_i].reports);
+	ck_assert_uint_eq(scratch_count(spool.hold, "."), outcomes[_i].reports);
 	OK(queue_open(&q, &spool, "home", false, &err));
 	if (queue_next(&q, &m, &err) > 0) {	/* who still waits, with his last words */
 		size_t last = m.entry.env.rcpts - 1;
@@ -894,7 +880,7 @@ START_TEST(what_a_person_moved_away_while_it_was_sent_says_so_itself)
 	message_close(&m);
 	queue_close(&q);
 	settle();
-	ck_assert_uint_eq(waiting("home") + count(spool.in, ".") + count(spool.hold, "."), 0);
+	ck_assert_uint_eq(waiting("home") + scratch_count(spool.in, ".") + scratch_count(spool.hold, "."), 0);
 }
 END_TEST
 
@@ -949,7 +935,7 @@ START_TEST(a_batch_waits_for_its_acknowledgement_and_goes)
 	ck_assert_uint_eq(names.count, 1);
 	OK(batch_acked(&spool, "home", names.name[0], &err));
 	fs_names_free(&names);
-	ck_assert_uint_eq(count(spool.sent, "home"), 0);
+	ck_assert_uint_eq(scratch_count(spool.sent, "home"), 0);
 	batch_close(&b);
 }
 END_TEST
@@ -965,7 +951,7 @@ START_TEST(an_acknowledged_batch_of_a_dead_process_is_finished)
 	snprintf(beside, sizeof beside, "home/%s", str_c(&b.name));
 	ck_assert_int_eq(renameat(spool.sent, beside, spool.sent, inside), 0);
 	OK(spool_repair(&spool, &err));
-	ck_assert_uint_eq(count(spool.sent, "home"), 0);
+	ck_assert_uint_eq(scratch_count(spool.sent, "home"), 0);
 	ck_assert_uint_eq(waiting("home"), 0);
 	batch_close(&b);
 }
@@ -980,7 +966,7 @@ START_TEST(what_was_only_picked_goes_back)
 	snprintf(beside, sizeof beside, "home/%s", str_c(&b.name));
 	ck_assert_int_eq(unlinkat(spool.sent, beside, 0), 0);
 	OK(spool_repair(&spool, &err));
-	ck_assert_uint_eq(count(spool.sent, "home"), 0);
+	ck_assert_uint_eq(scratch_count(spool.sent, "home"), 0);
 	ck_assert_uint_eq(waiting("home"), 2);
 	batch_close(&b);
 }
@@ -992,8 +978,8 @@ START_TEST(a_refused_batch_is_held_message_by_message)
 
 	offer(&b);
 	OK(batch_refused(&spool, "home", str_c(&b.name), "EN2 not permitted", &err));
-	ck_assert_uint_eq(count(spool.hold, "."), 2);
-	ck_assert_uint_eq(count(spool.sent, "home"), 0);
+	ck_assert_uint_eq(scratch_count(spool.hold, "."), 2);
+	ck_assert_uint_eq(scratch_count(spool.sent, "home"), 0);
 	batch_close(&b);
 }
 END_TEST
@@ -1034,7 +1020,7 @@ START_TEST(a_message_of_an_ordinary_user_gets_an_id_of_ours)
 	sample(&text);
 	write_file(spool.drop, "20261121T210450.814751-25d4d5aabf1c8a29-1", text.p, text.len);
 	settle();
-	ck_assert_uint_eq(count(spool.drop, "."), 0);
+	ck_assert_uint_eq(scratch_count(spool.drop, "."), 0);
 	OK(queue_open(&q, &spool, "home", false, &err));
 	ck_assert_int_eq(queue_next(&q, &m, &err), 1);
 	ck_assert_str_eq(str_c(&m.entry.info.from), "local");
