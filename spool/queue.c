@@ -463,7 +463,7 @@ state_lines(const struct message *m, struct str *out)
 		str_add_text(&event, words[fresh->state]);
 		if (fresh->due != DSN_NONE)
 			str_printf(&event, " due=%s", dsn_word(fresh->due));
-		if (fresh->state != RCPT_DONE && said_by_peer(&fresh->reply))
+		if ((fresh->state != RCPT_DONE || fresh->due != DSN_NONE) && said_by_peer(&fresh->reply))
 			str_printf(&event, " via=%s", m->queue->site);
 		entry_state_line(fresh->at, str_c(&list), str_c(&event), "reply", str_span(&fresh->reply), out);
 		str_free(&list);

@@ -353,6 +353,7 @@ static const struct { const char *args, *rcpt_args, *has, *has_not; } fields[] =
 	{ "", "", "mx.hop.example said:\r\n        554 5.6.0 not that\r\n", "said:\r\n        5.6" },
 	{ "", "", "From: Mail delivery <postmaster@hub.example>\r\n", "@localhost" },
 	{ "", "", "Auto-Submitted: auto-replied\r\n", "Precedence" },
+	{ "", "", "Arrival-Date: Sun, 22 Nov 2026 18:45:02 +0000\r\n", "GMT" },
 	{ "SMTPUTF8", "", "report-type=global-delivery-status", "message/delivery-status" },
 	{ "SMTPUTF8", "ORCPT=utf-8;b\\x{E4}@o.example", "Original-Recipient: utf-8; b\\x{E4}@o.example\r\n", "rfc822;" },
 };
@@ -416,6 +417,31 @@ START_TEST(a_delay_says_who_is_waited_for_and_until_when)
 }
 END_TEST
 
+/* RFC 3464 2.3.5: who was asked, when a remote host was, and only then. */
+static const struct { enum outcome outcome; size_t taker; const char *remote; } remotes[] = {
+	{ TAKEN, 1, "mx.plain.example" }, { TAKEN, 4, NULL }, { REFUSED_AT_RCPT, 0, "mx.hop.example" },
+	{ REFUSED_AT_END, 1, "mx.plain.example" }, { LATE, 0, "mx.hop.example" }, { REFUSED_AT_END, 2, NULL },
+};
+
+START_TEST(a_report_names_the_remote_host_if_there_was_one)
+{
+	struct reports got;
+	char to[60], line[60];
+
+	snprintf(to, sizeof to, "b@%s", takers[remotes[_i].taker].domain);
+	struct asked asked = { "ann@ann.example", "", to, "NOTIFY=SUCCESS,FAILURE", "S: x\r\n\r\n" };
+	accept_mail(&asked);
+	happens(remotes[_i].outcome, takers[remotes[_i].taker].folder, takers[remotes[_i].taker].taker);
+	reports_read(&got);
+	snprintf(line, sizeof line, "\r\nRemote-MTA: dns; %s\r\n", remotes[_i].remote);
+	if (remotes[_i].remote != NULL)
+		HAS(got, line);
+	else
+		LACKS(got, "Remote-MTA");
+	reports_free(&got);
+}
+END_TEST
+
 /* One report of a kind for all of a message's recipients that are due, and of no others. */
 START_TEST(one_report_tells_of_all_who_are_due)
 {
@@ -442,6 +468,7 @@ START_TEST(one_report_tells_of_all_who_are_due)
 	queue_close(&q);
 	reports_read(&got);
 	ck_assert(strcmp(got.actions, "failed relayed") == 0 || strcmp(got.actions, "relayed failed") == 0);
+	HAS(got, "\r\n\r\nFinal-Recipient: ");
 	LACKS(got, "d@plain.example");
 	reports_free(&got);
 }
@@ -484,6 +511,7 @@ START_TEST(who_bounces_can_be_said)
 	HAS(got, line);
 	snprintf(line, sizeof line, "\r\nReporting-MTA: %s\r\n", senders[_i].mta);
 	HAS(got, line);
+	LACKS(got, "Remote-MTA");	/* our own routes said so */
 	reports_free(&got);
 }
 END_TEST
@@ -495,6 +523,7 @@ UNIT_WITH("reports", setup, teardown,
     { a_report_has_what_it_must_and_not_what_it_must_not, ROWS(fields) },
     { what_waited_too_long_is_told_with_the_peers_last_words, 1 },
     { a_delay_says_who_is_waited_for_and_until_when, 1 },
+    { a_report_names_the_remote_host_if_there_was_one, ROWS(remotes) },
     { one_report_tells_of_all_who_are_due, 1 },
     { a_report_is_never_reported, 1 },
     { who_bounces_can_be_said, ROWS(senders) })
