@@ -24,12 +24,14 @@ static const struct command {
 	{ "list", list },
 	{ "check", check },
 	{ "cat", cat },
+	{ "diff", diff },
 	{0},
 };
 
 static const char usage_text[] =
     "bsmtp pack SITE...|--all | pack --mbox=FILE|--maildir=DIR|--files FILE... [--to=ADDRESS] [-o FILE] |\n"
-    "       unpack [--to=SINK] [FILE] | deliver --to=SINK | list [FILE] | check [FILE] | cat [N] [FILE]";
+    "       unpack [--to=SINK] [FILE] | deliver --to=SINK | list [FILE] | check [FILE] | cat [N] [FILE] |\n"
+    "       diff CODEC[:LEVEL]... [FILE]";
 static const char about_text[] = "Makes batches of mail and takes them apart; see bsmtp(1), batch(5).";
 
 int
@@ -131,11 +133,11 @@ run_command(struct bsmtp *b, const char *codec, int argc, char **argv, struct er
 	if (b->peer != NULL && !settings_site_name(b->peer))
 		return usage(err, "--peer: not a site's name");
 	if (argc == 0)
-		return usage(err, "which of pack, unpack, deliver, list, check and cat?");
+		return usage(err, "which of pack, unpack, deliver, list, check, cat and diff?");
 	for (const struct command *c = commands; c->name != NULL; c++)
 		if (strcmp(c->name, argv[0]) == 0)
 			return c->run(b, argc - 1, argv + 1, err);
-	return usage(err, "no such sub-command: it is pack, unpack, deliver, list, check or cat");
+	return usage(err, "no such sub-command: it is pack, unpack, deliver, list, check, cat or diff");
 }
 
 static const char *
@@ -175,7 +177,7 @@ main(int argc, char **argv)
 		{ "domain", 0, "PATTERN", "pack: only messages for somebody at such a domain", OPT_TEXT,
 		    &b.choice.domain },
 		{ "older", 0, "TIME", "pack: only messages that are this old, as 90 or 15m", OPT_TEXT, &older },
-		{ "json", 0, NULL, "list: as JSON", OPT_FLAG, &b.json },
+		{ "json", 0, NULL, "list, diff: as JSON", OPT_FLAG, &b.json },
 		{ "frame", 0, NULL, "cat: what stands behind the label, as it is", OPT_FLAG, &b.frame },
 		{ "reference", 0, NULL, "cat: the bytes of history that the batch refers to", OPT_FLAG, &b.reference },
 		SETTINGS_OPTS(&args),

@@ -8,14 +8,14 @@
  *	session		SMTP to a server		session.h
  *	format, carry	how messages stand in one, and which can	format.h, format-*.c, carry.h
  *	pack, unpack,	the sub-commands		here; gather.h
- *	list
+ *	list, diff
  *
  * A struct bsmtp is what the command line and the settings said.
  */
 #ifndef BSMTP_BSMTP_H
 #define BSMTP_BSMTP_H
 
-#include "bsmtp/codec.h"
+#include "bsmtp/reader.h"
 #include "spool/spool.h"
 
 struct pack_choice {		/* which of what waits, and when */
@@ -44,11 +44,15 @@ int deliver_to(const struct bsmtp *b, int count, char **args, struct err *err);
 int list(const struct bsmtp *b, int count, char **args, struct err *err);
 int check(const struct bsmtp *b, int count, char **args, struct err *err);
 int cat(const struct bsmtp *b, int count, char **args, struct err *err);
+int diff(const struct bsmtp *b, int count, char **args, struct err *err);
 
 int usage(struct err *err, const char *what);	/* EX_USAGE */
 /* Opens a batch to read: NULL or "-" is standard input, else a file, else SITE/NAME in the
  * spool.  Returns a descriptor to close with close_batch(). */
 int open_batch(const struct bsmtp *b, const char *name, struct err *err);
 void close_batch(int fd);
+/* Reads all of a batch, name as above, for those who only look into it. */
+int look(const struct bsmtp *b, const char *name, const struct reader_hooks *hooks, void *ctx,
+    uint64_t *messages, struct err *err);
 
 #endif

@@ -16,7 +16,7 @@
 
 extern const struct codec codec_zstd, codec_zstd_plain;
 
-enum { GATHER = 4 << 20, PIECE = 1 << 17 };
+enum { GATHER = 4 << 20, HISTORY_MIN = 1 << 20, SHORT = 1 << 17, SHORT_LEVEL = 14, PIECE = 1 << 17 };
 
 struct zstd {
 	ZSTD_CCtx *pack;
@@ -122,13 +122,19 @@ squeeze(struct codec_stream *stream, struct span bytes, ZSTD_EndDirective how, s
 	return 0;
 }
 
-/* How long it will be is not known, and the gathering ends. */
+/* How long it will be is not known, and the gathering ends.  Of a dictionary or a young
+ * history a stream that long has nothing, but libzstd would make its tables as small as
+ * these: so it stands by itself. */
 static int
 begin(struct codec_stream *stream, struct err *err)
 {
 	struct zstd *z = stream->state;
 
 	z->begun = true;
+	if (stream->setup.prefix.len < HISTORY_MIN) {
+		ZSTD_CCtx_refPrefix(z->pack, NULL, 0);
+		stream->setup.dictionary = stream->setup.prefix = (struct span){0};
+	}
 	int result = squeeze(stream, str_span(&z->gathered), ZSTD_e_continue, err);
 	str_free(&z->gathered);
 	return result;
@@ -176,13 +182,27 @@ zstd_feed(struct codec_stream *stream, const void *bytes, size_t len, struct err
 	return stream->way == CODEC_PACK ? pack(stream, piece, err) : unpack(stream, piece, err);
 }
 
+/* A few mails are worth the milliseconds that a larger batch would make seconds. */
+static void
+try_harder(struct codec_stream *stream)
+{
+	struct zstd *z = stream->state;
+
+	if (!z->begun && z->gathered.len <= SHORT && stream->setup.prefix.len == 0 &&
+	    stream->setup.level == LEVEL_DEFAULT)
+		ZSTD_CCtx_setParameter(z->pack, ZSTD_c_compressionLevel, SHORT_LEVEL);
+}
+
 /* With the whole of a short one in one call, libzstd knows its length. */
 static int
 zstd_end(struct codec_stream *stream, struct err *err)
 {
 	struct zstd *z = stream->state;
 
-	return stream->way == CODEC_PACK ? squeeze(stream, str_span(&z->gathered), ZSTD_e_end, err) : 0;
+	if (stream->way == CODEC_UNPACK)
+		return 0;
+	try_harder(stream);
+	return squeeze(stream, str_span(&z->gathered), ZSTD_e_end, err);
 }
 
 static void

@@ -15,8 +15,9 @@
  *
  * A codec with a label has a line in front of its stream (bsmtp/label.h), which
  * reader and writer take off and put on: here is only the stream behind it.  It can
- * be packed against bytes that both ends have, a dictionary or a prefix of history:
- * both must be given again to unpack it.
+ * be packed against bytes that both ends have, a dictionary or a prefix of history,
+ * which must be given again to unpack it.  A codec that had no use for them says so after
+ * codec_end(): they are gone from stream->setup.
  *
  * Adding a codec: codec-NAME.c, one X() in CODECS, one name in local.mk.
  */

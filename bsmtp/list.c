@@ -62,7 +62,7 @@ on_history(void *ctx, const struct label *label, struct codec_setup *setup, stru
 	return find_ring(ctx, label, &setup->prefix, err);
 }
 
-static int
+int
 look(const struct bsmtp *b, const char *name, const struct reader_hooks *hooks, void *ctx,
     uint64_t *messages, struct err *err)
 {

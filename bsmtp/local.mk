@@ -23,6 +23,7 @@ BATCH_LIBS = bsmtp/libbatch.a lib/libproto.a $(SPOOL_LIBS) $(ZLIB_LIBS) $(BZ2_LI
 pkglibexec_PROGRAMS += bsmtp/bsmtp
 bsmtp_bsmtp_SOURCES = \
 	%D%/bsmtp.c %D%/bsmtp.h \
+	%D%/diff.c \
 	%D%/gather.c %D%/gather.h \
 	%D%/history.c %D%/history.h \
 	%D%/list.c \

@@ -173,6 +173,9 @@ put_label_on(struct writer *w, struct err *err)
 	struct str line = {0};
 	uint64_t len = w->packed;
 
+	w->label.has_ref = w->label.has_ref && w->pack.setup.prefix.len > 0;
+	if (w->pack.setup.dictionary.len == 0)
+		w->label.dictionary = 0;
 	w->label.count = w->count;
 	w->label.len = w->raw;
 	memcpy(w->label.sum, w->sum, sizeof w->label.sum);

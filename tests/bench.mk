@@ -19,4 +19,5 @@ BENCH_DIR = tests/out
 bench: all tests/bench/flush.so
 	@$(MKDIR_P) $(BENCH_DIR)
 	BUILD='$(abs_top_builddir)' sh $(srcdir)/scripts/bench-spool --short $(BENCH_DIR)
+	BUILD='$(abs_top_builddir)' sh $(srcdir)/scripts/bench-wire --short $(srcdir)/tests/fixtures/demo.mbox
 .PHONY: bench

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Every codec against the tool it is named after: what ours write theirs read, and what
 # theirs write ours read.
+# shellcheck disable=SC2317	# called by name
 # shellcheck source=tests/e2e/lib.sh
 . "${srcdir:-.}/tests/e2e/lib.sh"
 stage
@@ -70,6 +71,21 @@ if peer ncompress; then
 else
 	say "not tried: $why"
 fi
+
+# ---- what codecs would make of it ----
+
+for batch in small packed; do	# packed: what compress or bzip2 made of the large one
+	check "diff looks into the $batch batch" exits 0 bsmtp diff none gz zstd:fast zstd-plain:metered $batch
+done
+bsmtp diff none gz zstd:metered small >table
+check "a line for each" test "$(grep -cE '^(none|gz|zstd) +(default|metered) +[0-9]+ +[0-9.]+ +[0-9.]+$' table)" -eq 3
+bsmtp pack --mbox="$mails/demo.mbox" --to=user@home.example --codec=gz -o packed
+made() { bsmtp diff --json "$1" packed | sed -n 's/.*"bytes": \([0-9]*\).*/\1/p'; }
+check "gz made what it says" test "$(made gz)" -eq "$(stat -c %s packed)"
+check "none what stands there" test "$(made none)" -eq "$(bsmtp cat packed | wc -c)"
+check "zstd is smaller" test "$(made zstd)" -lt "$(made gz)"
+check "no codec is no comparison" exits 64 bsmtp diff packed
+check "nor is one that is none" exits 78 bsmtp diff gzz zstd packed
 
 # ---- under the names that UUCP runs ----
 

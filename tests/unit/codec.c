@@ -287,6 +287,31 @@ START_TEST(what_was_sent_before_costs_nothing)
 }
 END_TEST
 
+/* libzstd would pack it worse with a small one than with none. */
+START_TEST(a_long_stream_leaves_a_young_history_out)
+{
+	struct codec_setup setup = { .prefix = span_of(text) };
+	struct codec_stream stream;
+	struct str piece = {0}, packed = {0}, out = {0};
+
+	str_room(&piece, 1 << 20);
+	memset(piece.p, 'x', 1 << 20);
+	piece.len = 1 << 20;
+	ck_assert_int_eq(codec_start(&stream, named("zstd"), CODEC_PACK, &setup, gather, &packed, &err), 0);
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(codec_feed(&stream, piece.p, piece.len, &err), 0);
+	ck_assert_int_eq(codec_end(&stream, &err), 0);
+	ck_assert_uint_eq(stream.setup.prefix.len, 0);
+	codec_free(&stream);
+	setup.prefix = span_of("another history altogether");	/* lifts the limit of 200 times, too */
+	ck_assert_int_eq(run_setup(named("zstd"), CODEC_UNPACK, &setup, str_span(&packed), 1000, &out), 0);
+	ck_assert_uint_eq(out.len, 5 << 20);
+	str_free(&piece);
+	str_free(&packed);
+	str_free(&out);
+}
+END_TEST
+
 START_TEST(a_window_larger_than_agreed_is_refused)
 {
 	static const char huge[] = "\x28\xb5\x2f\xfd\x00\xa8\x01\x00\x00";	/* an empty frame of 2^31 */
@@ -299,7 +324,7 @@ START_TEST(a_window_larger_than_agreed_is_refused)
 	str_room(&zeros, 12 << 20);
 	memset(zeros.p, 'x', 12 << 20);
 	zeros.len = 12 << 20;
-	setup = (struct codec_setup){ .window_log = 24, .prefix = span_of(text) };
+	setup = (struct codec_setup){ .window_log = 24, .prefix = span_to(str_span(&zeros), 1 << 20) };
 	ck_assert_int_eq(run_setup(named("zstd"), CODEC_PACK, &setup, str_span(&zeros), 1 << 20, &packed), 0);
 	setup.window_log = 23;
 	ck_assert_int_eq(run_setup(named("zstd"), CODEC_UNPACK, &setup, str_span(&packed), 100, &out), -1);
@@ -478,6 +503,7 @@ UNIT("codec",
 	{ what_compress_wrote_is_read, 1 },
 	{ what_compress_never_wrote_is_bounded, 1 },
 	{ what_was_sent_before_costs_nothing, 1 },
+	{ a_long_stream_leaves_a_young_history_out, 1 },
 	{ a_window_larger_than_agreed_is_refused, 1 },
 	{ a_label_says_again_what_it_said, ROWS(labels) },
 	{ what_is_no_label_is_refused, ROWS(bad_labels) },
