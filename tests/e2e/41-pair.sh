@@ -72,9 +72,9 @@ check "the hub takes the key" \
 check "in one line" lines 1 "$work/authorized_keys"
 check "the call succeeds" exits 0 home call hub
 check "which status tells" exits 0 home status
-check "in the site's line" sh -c "grep -q '^hub .*ago: result=ok' '$work/said'"
+check "in the site's line" sh -c "grep -q '^hub .*ago: ok' '$work/said'"
 check "on the hub as well" exits 0 hub status
-check "for home" sh -c "grep -q '^home .*ago: result=ok' '$work/said'"
+check "for home" sh -c "grep -q '^home .*ago: ok' '$work/said'"
 if grep -q '^\[site other\]' "$work/home/mochila.conf"; then
 	check "one site in vain does not keep us from the others" exits 78 home call --all
 else
