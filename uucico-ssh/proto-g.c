@@ -49,6 +49,7 @@ struct g_state {
 	struct window window;
 	unsigned stage;		/* INITA, INITB, INITC: theirs is due; 0: all are there */
 	int64_t init_at;	/* when ours of this stage went out */
+	int64_t again_at;	/* when an earlier one was said again, because they did */
 	unsigned window_size;	/* what they take */
 	size_t size;
 	struct str in;		/* a packet that is not whole yet */
@@ -110,12 +111,18 @@ emit(struct uucp *u, unsigned number, const struct packet *packet)
 	g->owed = false;
 }
 
+static unsigned
+init_value(const struct g_state *g, unsigned which)
+{
+	return which == INITB ? g->flavour->code : OUR_WINDOW;
+}
+
 static void
 put_init(struct uucp *u, unsigned which)
 {
 	struct g_state *g = u->state;
 
-	put_control(u, which, which == INITB ? g->flavour->code : OUR_WINDOW);
+	put_control(u, which, init_value(g, which));
 	g->init_at = u->now;
 }
 
@@ -193,6 +200,13 @@ g_sent(struct uucp *u, unsigned slot)
 	put_field(u, (struct span){ "", 0 }, false);
 }
 
+static bool
+g_ready(const struct uucp *u)
+{
+	const struct g_state *g = u->state;
+	return g->stage == 0;
+}
+
 static size_t
 g_room(const struct uucp *u)
 {
@@ -208,8 +222,10 @@ take_init(struct uucp *u, unsigned which, unsigned yyy)
 	struct g_state *g = u->state;
 
 	if (which != g->stage) {	/* it goes on without ours, which was lost, or is too early */
-		if ((g->stage == 0 || which > g->stage) && u->now - g->init_at >= INIT_AGAIN)
-			put_init(u, which);
+		if ((g->stage == 0 || which > g->stage) && u->now - g->again_at >= INIT_AGAIN) {
+			put_control(u, which, init_value(g, which));
+			g->again_at = u->now;
+		}
 		return 0;
 	}
 	if (which == INITB)
@@ -387,6 +403,7 @@ g_start(struct uucp *u)
 	window_heard(&g->window, u->now);
 	g->size = SIZE_MIN;
 	g->expected = 1;
+	g->again_at = u->now - INIT_AGAIN;
 	g->stage = INITA;
 	put_init(u, INITA);
 }
@@ -441,6 +458,7 @@ g_free(struct uucp *u)
 		.free = g_free, \
 		.feed = g_feed, \
 		.receive = g_receive, \
+		.ready = g_ready, \
 		.command = g_command, \
 		.data = g_data, \
 		.sent = g_sent, \

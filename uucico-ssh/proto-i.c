@@ -173,6 +173,13 @@ i_sent(struct uucp *u, unsigned slot)
 	put(u, DATA, slot + 1, 0, (struct span){ "", 0 });
 }
 
+static bool
+i_ready(const struct uucp *u)
+{
+	const struct i_state *i = u->state;
+	return i->synced;
+}
+
 static size_t
 i_room(const struct uucp *u)
 {
@@ -329,6 +336,8 @@ take_packet(struct uucp *u, const struct arrived *packet)
 	struct i_state *i = u->state;
 
 	window_heard(&i->window, u->now);
+	if (packet->type != SYNC && !i->synced)
+		return 0;	/* what they take is not known; they send it again */
 	if (packet->type != SYNC)
 		window_acked(u, &i->window, packet->ack);
 	switch (packet->type) {
@@ -475,6 +484,7 @@ const struct uucp_proto uucp_proto_i = {
 	.start = i_start,
 	.free = i_free,
 	.feed = i_feed,
+	.ready = i_ready,
 	.command = i_command,
 	.data = i_data,
 	.sent = i_sent,

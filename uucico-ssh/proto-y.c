@@ -30,7 +30,6 @@ struct y_state {
 	uint16_t put_number, got_number;
 	bool file;		/* a file is to come, or is coming */
 	unsigned unacked;	/* ends of files of ours without their FILE_ACK */
-	struct str held;	/* commands that wait for the SYNC */
 };
 
 /* --- out --- */
@@ -68,19 +67,25 @@ y_start(struct uucp *u)
 	put_all(u, (struct span){ sync, sizeof sync }, sizeof sync);
 }
 
+static bool
+y_ready(const struct uucp *u)
+{
+	const struct y_state *y = u->state;
+	return y->size > 0;
+}
+
 static void
 y_command(struct uucp *u, unsigned slot, bool answer, struct span text)
 {
 	struct y_state *y = u->state;
+	struct str line = {0};
 
 	(void)slot;
 	(void)answer;
-	str_add_span(&y->held, text);
-	str_add_char(&y->held, '\0');
-	if (y->size == 0)
-		return;
-	put_all(u, str_span(&y->held), y->size);
-	str_clear(&y->held);
+	str_add_span(&line, text);
+	str_add_char(&line, '\0');
+	put_all(u, str_span(&line), y->size);
+	str_free(&line);
 }
 
 static void
@@ -113,8 +118,6 @@ take_sync(struct uucp *u, struct span data)
 	if (size == 0 || data.p[0] != VERSION_1)
 		return uucp_wrong(u, "a SYNC of another version of protocol y");
 	y->size = size < OUR_SIZE ? size : OUR_SIZE;
-	put_all(u, str_span(&y->held), y->size);
-	str_clear(&y->held);
 	return 0;
 }
 
@@ -235,7 +238,6 @@ y_free(struct uucp *u)
 		return;
 	str_free(&y->in);
 	str_free(&y->line);
-	str_free(&y->held);
 	free(y);
 	u->state = NULL;
 }
@@ -247,6 +249,7 @@ const struct uucp_proto uucp_proto_y = {
 	.free = y_free,
 	.feed = y_feed,
 	.receive = y_receive,
+	.ready = y_ready,
 	.command = y_command,
 	.data = y_data,
 	.sent = y_sent,

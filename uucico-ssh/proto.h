@@ -33,6 +33,7 @@ struct uucp_proto {
 	void (*receive)(struct uucp *u, unsigned slot);	/* we said yes: data follows */
 
 	/* Out: appends to u->out. */
+	bool (*ready)(const struct uucp *u);	/* its start is through; nothing is asked before */
 	void (*command)(struct uucp *u, unsigned slot, bool answer, struct span text);
 	void (*send)(struct uucp *u, unsigned slot, uint64_t at, uint64_t left);
 						/* a file's data goes on at this offset */

@@ -1,22 +1,41 @@
 /*
- * The UUCP conversation against a peer that says anything.  The first byte says who we
- * are (1: the caller) and in what steps we hear it (2: byte by byte); the rest is the
- * peer's.  Held: every job of ours is told its fate once, every job that we said yes to
- * is stored or dropped once, no file has more bytes than it may, memory stays small,
- * and the end comes.
+ * The UUCP conversation against a peer that says anything.  The first byte is what we do:
+ *
+ *	1	we are the caller
+ *	2	we hear it byte by byte
+ *	4	at the end time passes, instead of the line closing
+ *	8	the handshake is done; the second byte chooses the protocol
+ *	16	with 8: the rest is packets of i, g or y, whose sums are made good
+ *	32	with 8: the rest is what happens to the wire between two ends of ours
+ *
+ * Held: every job of ours is told its fate once, every job that we said yes to is stored
+ * or dropped once, no file has more bytes than it may, memory stays small, and the end
+ * comes.  Between two ends of ours nothing is stored twice, nor told as stored when it is
+ * not, and what i stores is what was sent.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/clock.h"
+#include "uucico-ssh/sum.h"
 #include "uucico-ssh/uucp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { OURS = 3, OUR_SIZE = 40000, KEPT_MAX = 1 << 20 };
+enum { CALLER = 1, BYTES = 2, LATE = 4, GREETED = 8, FRAMED = 16, WIRE = 32 };
+enum { OURS = 3, OUR_SIZE = 9000, KEPT_MAX = 1 << 20 };
+
+static const char letters[] = "ietygGv";
 
 struct tally {
-	unsigned given, told, accepted, ended;
+	struct uucp u;
+	unsigned given, told, accepted, ended, delivered;
+	unsigned stored[OURS];		/* how often, between two ends of ours */
+	bool among_us;
+};
+
+struct file {
 	uint64_t written, limit;
 };
 
@@ -25,6 +44,12 @@ hold(bool true_thing)
 {
 	if (!true_thing)
 		abort();
+}
+
+static char
+byte_at(uint64_t at)
+{
+	return (char)(at * 31 >> 3);
 }
 
 static int
@@ -43,6 +68,7 @@ next(void *arg, struct uucp_job *job, struct err *err)
 	str_set(&job->options, "C");
 	str_set(&job->command, "rmail x");
 	job->size = tally->given == 2 ? OUR_SIZE : tally->given;
+	job->tried = tally->given == 1;
 	tally->given++;
 	return 1;
 }
@@ -53,7 +79,8 @@ read_job(void *arg, struct uucp_job *job, void *to, size_t len, struct err *err)
 	(void)arg;
 	(void)err;
 	hold(len > 0 && job->at + len <= job->size);
-	memset(to, 'x', len);
+	for (size_t i = 0; i < len; i++)
+		((char *)to)[i] = byte_at(job->at + i);
 	return 0;
 }
 
@@ -63,10 +90,10 @@ sent(void *arg, struct uucp_job *job, enum uucp_fate fate, const char *why, stru
 	struct tally *tally = arg;
 
 	(void)job;
-	(void)fate;
 	(void)err;
 	hold(why != NULL);
 	tally->told++;
+	tally->delivered += fate == UUCP_DELIVERED;
 	return 0;
 }
 
@@ -74,6 +101,7 @@ static enum uucp_answer
 offered(void *arg, struct uucp_job *job)
 {
 	struct tally *tally = arg;
+	struct file *file;
 
 	hold(strchr("SE", job->kind) != NULL && job->temp.len > 0);
 	if (job->mode == 0400)
@@ -81,9 +109,12 @@ offered(void *arg, struct uucp_job *job)
 	if (job->mode == 0200)
 		return UUCP_NO_ROOM;
 	tally->accepted++;
-	job->at = job->size != UUCP_SIZE_UNKNOWN && job->size > 3 ? 3 : 0;
-	tally->written = job->at;
-	tally->limit = job->size;
+	file = mem_get(sizeof *file);
+	if (!tally->among_us && job->size != UUCP_SIZE_UNKNOWN && job->size > 3)
+		job->at = 3;
+	file->written = job->at;
+	file->limit = job->size;
+	job->mine = file;
 	return UUCP_YES;
 }
 
@@ -91,21 +122,28 @@ static int
 write_job(void *arg, struct uucp_job *job, const void *bytes, size_t len, struct err *err)
 {
 	struct tally *tally = arg;
+	struct file *file = job->mine;
 
-	(void)bytes;
-	tally->written += len;
-	hold(tally->written <= tally->limit && job->at + len == tally->written);
-	return len == 13 ? err_set(err, ERR_TEMP, "a disk that is full") : 0;
+	for (size_t i = 0; i < len && tally->among_us && uucp_letter(&tally->u) == 'i'; i++)
+		hold(((const char *)bytes)[i] == byte_at(job->at + i));
+	file->written += len;
+	hold(file->written <= file->limit && job->at + len == file->written);
+	return len == 13 && !tally->among_us ? err_set(err, ERR_TEMP, "a disk that is full") : 0;
 }
 
 static int
 stored(void *arg, struct uucp_job *job, struct err *err)
 {
 	struct tally *tally = arg;
+	struct file *file = job->mine;
 
 	tally->ended++;
-	hold(job->at == job->size && tally->written == job->size);
-	if (job->size % 7 == 6)
+	hold(job->size == UUCP_SIZE_UNKNOWN || (job->at == job->size && file->written == job->size));
+	free(file);
+	/* A protocol without sums may have damaged the name. */
+	if (tally->among_us && job->temp.len == 3 && job->temp.p[2] >= '0' && job->temp.p[2] < '0' + OURS)
+		tally->stored[job->temp.p[2] - '0']++;
+	if (!tally->among_us && job->size % 7 == 6)
 		return err_set(err, ERR_PERM, "a job that cannot be");
 	return 0;
 }
@@ -115,7 +153,7 @@ dropped(void *arg, struct uucp_job *job)
 {
 	struct tally *tally = arg;
 
-	(void)job;
+	free(job->mine);
 	tally->ended++;
 }
 
@@ -128,6 +166,15 @@ static const struct uucp_hooks hooks = {
 	.stored = stored,
 	.dropped = dropped,
 };
+
+static void
+start(struct tally *tally, bool caller, const char *protocols)
+{
+	struct uucp_config config = { .caller = caller, .name = caller ? "home" : "hub",
+		.peer = caller ? "hub" : "home", .letters = protocols, .timeout = 60 };
+
+	uucp_start(&tally->u, &config, &hooks, tally, 0);
+}
 
 static void
 hear(struct uucp *u, const uint8_t *data, size_t size, size_t step)
@@ -144,25 +191,197 @@ hear(struct uucp *u, const uint8_t *data, size_t size, size_t step)
 	}
 }
 
+/* Time passes, with every clock of the protocol in between, or the line closes. */
+static void
+end(struct tally *tally, bool late)
+{
+	struct uucp *u = &tally->u;
+
+	for (int ticks = 0; late && u->phase != UUCP_OVER; ticks++) {
+		uucp_fill(u);
+		uucp_taken(u, u->out.len, u->now);
+		uucp_tick(u, uucp_deadline(u));
+		hold(ticks < 1000);
+	}
+	uucp_eof(u, u->now);
+	hold(u->phase == UUCP_OVER);
+	hold(tally->given == tally->told && tally->accepted == tally->ended);
+	uucp_free(u);
+}
+
+static void
+greet(struct uucp *u, bool caller, char letter)
+{
+	static const char called[] = "\020Shere=hub\0\020ROKN047\0\020P";
+	static const char calling[] = "\020Shome -R -N047\0\020U";
+	struct str hello = {0};
+
+	str_add(&hello, caller ? called : calling, (caller ? sizeof called : sizeof calling) - 1);
+	str_add_char(&hello, letter);
+	str_add_char(&hello, '\0');
+	uucp_feed(u, hello.p, hello.len, 0);
+	hold(u->phase == UUCP_TALK);
+	str_free(&hello);
+}
+
+/* --- packets with good sums: a byte or two of what stands in the head, a length, data --- */
+
+static void
+frame_i(bool caller, unsigned *number, uint8_t a, uint8_t b, struct span data, struct str *out)
+{
+	unsigned type = a & 7, now = type == 0 || type > 3 ? *number : b & 31;
+	uint32_t sum = sum_crc(data);
+	uint8_t head[6] = { 7, (uint8_t)(now << 3 | (b & 7)), (uint8_t)(a & 0xf8) | (b >> 5),
+		(uint8_t)((type < 6 ? type : 0) << 5 | (caller ? 0 : 0x10)), (uint8_t)data.len, 0 };
+	uint8_t crc[4] = { (uint8_t)(sum >> 24), (uint8_t)(sum >> 16), (uint8_t)(sum >> 8), (uint8_t)sum };
+
+	head[5] = head[1] ^ head[2] ^ head[3] ^ head[4];
+	str_add(out, head, sizeof head);
+	str_add_span(out, data);
+	str_add(out, crc, data.len > 0 ? sizeof crc : 0);
+	if (type == 0 || type > 3)
+		*number = (*number + 1) % 32;
+}
+
+static void
+frame_g(bool caller, unsigned *number, uint8_t a, uint8_t b, struct span data, struct str *out)
+{
+	uint8_t field[64] = {0};
+	bool control = (a & 0x80) != 0;
+	unsigned c = control ? a & 0x3f : (a & 0x40 ? 3U : 2U) << 6 | *number << 3 | (b & 7);
+
+	(void)caller;
+	memcpy(field, data.p, data.len < sizeof field ? data.len : sizeof field);
+	unsigned sum = 0xaaaa - (control ? c : sum_field((struct span){ (char *)field, sizeof field }) ^ c);
+	uint8_t head[6] = { 16, control ? 9 : 2, (uint8_t)sum, (uint8_t)(sum >> 8), (uint8_t)c, 0 };
+
+	head[5] = head[1] ^ head[2] ^ head[3] ^ head[4];
+	str_add(out, head, sizeof head);
+	str_add(out, field, control ? 0 : sizeof field);
+	if (!control)
+		*number = (*number + 1) % 8;
+}
+
+static void
+frame_y(bool caller, unsigned *number, uint8_t a, uint8_t b, struct span data, struct str *out)
+{
+	uint16_t word = (a & 0x80) != 0 ? (uint16_t)(0xff00 | b) : (uint16_t)data.len;
+	uint16_t sum = (a & 0x80) != 0 ? 0 : sum_turning(data);
+	uint8_t head[6] = { (uint8_t)*number, (uint8_t)(*number >> 8), (uint8_t)word, (uint8_t)(word >> 8),
+		(uint8_t)sum, (uint8_t)(sum >> 8) };
+
+	(void)caller;
+	str_add(out, head, sizeof head);
+	if ((a & 0x80) == 0)
+		str_add_span(out, data);
+	(*number)++;
+}
+
+static void
+frame_all(bool caller, char letter, struct span rest, struct str *out)
+{
+	unsigned number = letter == 'y' ? 0 : 1;
+
+	while (rest.len >= 3) {
+		uint8_t a = (uint8_t)rest.p[0], b = (uint8_t)rest.p[1];
+		struct span data = span_to(span_from(rest, 3), (uint8_t)rest.p[2]);
+		(letter == 'i' ? frame_i : letter == 'y' ? frame_y : frame_g)(caller, &number, a, b, data, out);
+		rest = span_from(rest, 3 + data.len);
+	}
+}
+
+/* --- two ends of ours, and what the input does to the wire between them --- */
+
+struct wire {
+	struct span faults;		/* a length, and what befalls its last byte */
+	int64_t now;
+};
+
+static bool
+carry(struct wire *wire, struct uucp *from, struct uucp *to)
+{
+	char bytes[1100];
+	bool noisy = from->phase == UUCP_TALK && to->phase == UUCP_TALK && wire->faults.len >= 2;
+	size_t most = noisy ? (uint8_t)wire->faults.p[0] * 4 + 1 : 1000, len;
+	uint8_t fault = noisy ? (uint8_t)wire->faults.p[1] : 0;
+
+	uucp_fill(from);
+	hold(from->out.len < KEPT_MAX);
+	len = from->out.len < most ? from->out.len : most;
+	if (len == 0)
+		return false;
+	memcpy(bytes, from->out.p, len);
+	uucp_taken(from, len, wire->now);
+	wire->faults = span_from(wire->faults, noisy ? 2 : 0);
+	if (noisy && fault < 64) {
+		len--;
+	} else if (noisy && fault < 128) {
+		bytes[len] = bytes[len - 1];
+		len++;
+	} else if (noisy) {
+		bytes[len - 1] ^= (char)(1 << (fault & 7));
+	}
+	uucp_feed(to, bytes, len, wire->now);
+	return true;
+}
+
+static void
+between_us(char letter, struct span faults)
+{
+	char protocols[] = { letter, '\0' };
+	struct tally a = { .among_us = true }, b = { .among_us = true };
+	struct wire wire = { .faults = faults };
+	int idle = 0;
+
+	start(&a, true, protocols);
+	start(&b, false, protocols);
+	while (a.u.phase != UUCP_OVER && b.u.phase != UUCP_OVER) {
+		bool there = carry(&wire, &a.u, &b.u), back = carry(&wire, &b.u, &a.u);
+		if (there || back)
+			continue;
+		int64_t one = uucp_deadline(&a.u), other = uucp_deadline(&b.u);
+		wire.now = one < other ? one : other;
+		uucp_tick(&a.u, wire.now);
+		uucp_tick(&b.u, wire.now);
+		hold(++idle < 100000);
+	}
+	for (unsigned i = 0; i < OURS && letter == 'i'; i++)
+		hold(a.stored[i] <= 1 && b.stored[i] <= 1);
+	if (letter == 'i')
+		hold(a.delivered <= b.stored[0] + b.stored[1] + b.stored[2] &&
+		    b.delivered <= a.stored[0] + a.stored[1] + a.stored[2]);
+	end(&a, false);
+	end(&b, false);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct tally tally = {0};
-	struct uucp u;
+	struct str framed = {0};
 
-	if (size == 0)
+	if (size < 2)
 		return 0;
-	bool caller = (data[0] & 1) != 0;
-	struct uucp_config config = { .caller = caller, .name = caller ? "home" : "hub",
-		.peer = caller ? "hub" : "home", .letters = "e", .timeout = 60 };
-	uucp_start(&u, &config, &hooks, &tally, 0);
-	hear(&u, data + 1, size - 1, (data[0] & 2) != 0 ? 1 : size);
-	if ((data[0] & 4) != 0)
-		uucp_tick(&u, INT64_C(1000000000));
-	else
-		uucp_eof(&u, 2);
-	hold(u.phase == UUCP_OVER);
-	hold(tally.given == tally.told && tally.accepted == tally.ended);
-	uucp_free(&u);
+	unsigned how = data[0];
+	bool caller = (how & CALLER) != 0;
+	char letter = letters[data[1] % (sizeof letters - 1)], one[] = { letter, '\0' };
+	if ((how & WIRE) != 0 && (how & GREETED) != 0) {
+		between_us(letter, (struct span){ (const char *)data + 2, size - 2 });
+		return 0;
+	}
+	start(&tally, caller, (how & GREETED) != 0 ? one : letters);
+	data++, size--;
+	if ((how & GREETED) != 0) {
+		greet(&tally.u, caller, letter);
+		data++, size--;
+	}
+	if ((how & GREETED) != 0 && (how & FRAMED) != 0) {
+		frame_all(caller, letter, (struct span){ (const char *)data, size }, &framed);
+		data = (const uint8_t *)framed.p;
+		size = framed.len;
+	}
+	hear(&tally.u, data, size, (how & BYTES) != 0 ? 1 : size);
+	end(&tally, (how & LATE) != 0);
+	str_free(&framed);
 	return 0;
 }
