@@ -9,7 +9,7 @@ complaints=$(for page in man/*.[1-9]; do
 	mandoc -T lint "$page" 2>&1 | grep -v -e 'referenced manual not found' -e 'outdated mandoc.db lacks'
 	sed -n 's/^\.Xr \([^ ]*\) \([1-9]\).*/\1.\2/p' "$page" | sort -u | while read -r other; do
 		case $other in
-		mochila* | bsmtp* | rmail* | uucico-ssh* | uuxqt* | spool* | batch*)
+		mochila* | bsmtp* | rmail* | uucico-ssh* | uux* | spool* | batch*)
 			test -f "man/$other" || echo "$page: refers to $other, which is not there" ;;
 		esac
 	done

@@ -261,6 +261,7 @@ begin(struct call *call)
 	struct uucp_config config = {
 		.caller = caller, .name = call->spool->settings->spool.site, .peer = call->site->name,
 		.letters = call->site->protocols, .busy = call->busy, .timeout = call->site->timeout,
+		.grade = call->grade,
 	};
 
 	uucp_start(&call->uucp, &config, &call_hooks, call, clock_mono());

@@ -20,6 +20,7 @@ struct call {
 	const struct site_settings *site;
 	const char *target;	/* "stdio:" answers, anything else calls */
 	const char *busy;	/* answering: turn them away with this word */
+	char grade;		/* the worst that is moved, 0: any */
 	bool progress;		/* show it on standard error */
 	const char *stats;	/* NULL, or a file that gets the numbers of this call */
 	int64_t began;		/* clock_now() before anything was packed for it */

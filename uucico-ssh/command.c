@@ -146,7 +146,9 @@ command_print(const struct uucp_job *job, unsigned features, bool decimal, struc
 	str_add_span(out, str_span(&job->temp));
 	str_printf(out, " 0%o", job->mode);
 	if (job->kind == 'E' || (features & UUCP_SIZES) != 0) {
-		str_add_text(out, " \"\" ");	/* nobody to notify, but a size follows */
+		str_add_char(out, ' ');	/* "": nobody to notify, but a size follows */
+		str_add_span(out, job->notify.len > 0 ? str_span(&job->notify) : SPAN("\"\""));
+		str_add_char(out, ' ');
 		str_printf(out, decimal ? "%llu" : "0x%llx", (unsigned long long)job->size);
 	}
 	if (job->kind == 'E') {

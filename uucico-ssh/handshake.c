@@ -26,6 +26,7 @@ void
 handshake_start(struct uucp *u)
 {
 	u->phase = u->config.caller ? UUCP_WAIT_SHERE : UUCP_WAIT_NAME;
+	u->grade = u->config.grade;
 	if (u->config.caller)
 		return;
 	struct str banner = {0};
@@ -116,7 +117,10 @@ heard_shere(struct uucp *u, struct span line)
 		str_free(&said);
 		return -1;
 	}
-	str_printf(&answer, "S%s -R -N0%o", u->config.name, (unsigned)UUCP_FEATURES);
+	str_printf(&answer, "S%s", u->config.name);
+	if (u->config.grade != 0)	/* in both the ways that there are */
+		str_printf(&answer, " -p%c -vgrade=%c", u->config.grade, u->config.grade);
+	str_printf(&answer, " -R -N0%o", (unsigned)UUCP_FEATURES);
 	say(u, str_c(&answer));
 	str_free(&answer);
 	u->phase = UUCP_WAIT_ROK;

@@ -14,6 +14,7 @@ uucico_ssh_libuucico_a_SOURCES = \
 	%D%/outgoing.c %D%/outgoing.h \
 	%D%/pair.c %D%/pair.h \
 	%D%/proto.h %D%/proto-e.c %D%/proto-g.c %D%/proto-i.c %D%/proto-t.c %D%/proto-y.c \
+	%D%/queued.c %D%/queued.h \
 	%D%/session.c \
 	%D%/ssh.c %D%/ssh.h \
 	%D%/sum.c %D%/sum.h \
@@ -32,3 +33,7 @@ uucico_ssh_uucico_ssh_LDADD = $(UUCICO_LIBS)
 pkglibexec_PROGRAMS += uucico-ssh/uuxqt
 uucico_ssh_uuxqt_SOURCES = %D%/uuxqt.c
 uucico_ssh_uuxqt_LDADD = $(UUCICO_LIBS)
+
+pkglibexec_PROGRAMS += uucico-ssh/uux
+uucico_ssh_uux_SOURCES = %D%/uux.c
+uucico_ssh_uux_LDADD = $(UUCICO_LIBS)

@@ -29,7 +29,7 @@ struct main {
 	struct settings_args args;
 	struct spool spool;
 	const struct site_settings *site;
-	const char *call, *role, *peer, *stats;
+	const char *call, *role, *peer, *stats, *grade;
 	const char *host_key, *fingerprint;
 	bool new_key;
 	bool no_pack, no_jobs, quiet;
@@ -60,6 +60,8 @@ check_options(struct main *m, int operands, struct err *err)
 	if (answering(m) && m->peer == NULL)
 		return usage_error(err, "who calls is not said: the forced command of the key needs "
 		    "--peer=SITE, as in restrict,command=\"uucico-ssh -r 0 --peer=home\"");
+	if (m->grade != NULL && (answering(m) || strlen(m->grade) != 1 || m->grade[0] <= ' '))
+		return usage_error(err, "--grade is one letter or digit, and for calls of ours");
 	if (!answering(m) && m->call == NULL)
 		return usage_error(err, "-s SITE says whom to call, -r 0 --peer=SITE answers");
 	return 0;
@@ -127,6 +129,7 @@ start(struct main *m, int argc, char **argv, struct err *err)
 		{ "site", 's', "SITE", "call this site", OPT_TEXT, &m->call },
 		{ "role", 'r', "ROLE", "0: answer a call on standard input and output", OPT_TEXT, &m->role },
 		{ "peer", 0, "SITE", "who calls, with -r 0", OPT_TEXT, &m->peer },
+		{ "grade", 'g', "GRADE", "move only this grade and better ones", OPT_TEXT, &m->grade },
 		{ "no-pack", 0, NULL, "do not pack what waits before the call", OPT_FLAG, &m->no_pack },
 		{ "no-jobs", 0, NULL, "do not run received jobs after the call", OPT_FLAG, &m->no_jobs },
 		{ "quiet", 'q', NULL, "no progress on a terminal", OPT_FLAG, &m->quiet },
@@ -170,6 +173,7 @@ converse(struct main *m, const char *busy, struct err *err)
 	struct call call = {
 		.spool = &m->spool, .site = m->site, .stats = m->stats, .busy = busy,
 		.target = answering(m) ? "stdio:" : m->site->link, .began = clock_now(),
+		.grade = m->grade != NULL ? m->grade[0] : '\0',
 		.progress = !m->quiet && !answering(m) && isatty(2),
 	};
 

@@ -8,15 +8,17 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "uucico-ssh/queued.h"
 #include "uucico-ssh/xfile.h"
 
 /* 14 characters are what the oldest peers' file systems keep. */
-enum { NAME_CHARS = 11 };
+enum { NAME_CHARS = 11, BATCH_GRADE = 'C' };
 
 /* One job under way. */
 struct part {
-	char *batch;
-	int fd;			/* the batch, or -1: the bytes are text */
+	const struct outgoing_item *item;
+	int fd;			/* of the data, or -1: the bytes are text */
+	off_t data_at;		/* where it begins there */
 	struct str text;	/* an X. file */
 	bool first_half;	/* a D. whose X. follows */
 };
@@ -26,7 +28,6 @@ part_free(struct part *part)
 {
 	if (part->fd >= 0)
 		close(part->fd);
-	free(part->batch);
 	str_free(&part->text);
 	free(part);
 }
@@ -98,18 +99,56 @@ unique_name(const struct outgoing *out, const char *batch, struct str *name)
 
 /* --- open --- */
 
+static int
+by_grade(const void *a, const void *b)
+{
+	const struct outgoing_item *one = a, *other = b;
+
+	if (one->grade != other->grade)
+		return one->grade < other->grade ? -1 : 1;
+	return one->queued != other->queued ? one->queued - other->queued : strcmp(one->name, other->name);
+}
+
+/* Takes the names over. */
+static void
+add_items(struct outgoing *out, struct fs_names *names, bool queued)
+{
+	out->items = mem_resize(out->items, out->count + names->count + 1, sizeof *out->items);
+	for (size_t i = 0; i < names->count; i++) {
+		char *name = mem_text(names->name[i]);
+		out->items[out->count++] = (struct outgoing_item){ queued ? name[0] : BATCH_GRADE, queued, name };
+	}
+	fs_names_free(names);
+}
+
+/* The item's file, and its size without a head. */
+static int
+open_item(const struct outgoing *out, const struct outgoing_item *item, struct queued *queued,
+    struct err *err)
+{
+	struct stat st;
+
+	if (item->queued)
+		return queued_open(queued, out->spool, out->site->name, item->name, err);
+	*queued = (struct queued){ .fd = batch_open(out->spool, out->site->name, item->name, err) };
+	if (queued->fd < 0)
+		return -1;
+	if (fstat(queued->fd, &st) < 0)
+		return err_sys(err, "batch %s", item->name);
+	queued->size = (uint64_t)st.st_size;
+	return 0;
+}
+
 static void
 add_sizes(struct outgoing *out)
 {
 	struct err err;
-	struct stat st;
 
-	for (size_t i = 0; i < out->names.count; i++) {
-		int fd = batch_open(out->spool, out->site->name, out->names.name[i], &err);
-		if (fd >= 0 && fstat(fd, &st) == 0)
-			out->total += (uint64_t)st.st_size;
-		if (fd >= 0)
-			close(fd);
+	for (size_t i = 0; i < out->count; i++) {
+		struct queued file;
+		if (open_item(out, &out->items[i], &file, &err) == 0)
+			out->total += file.size;
+		queued_close(&file);
 	}
 }
 
@@ -117,10 +156,16 @@ int
 outgoing_open(struct outgoing *out, const struct spool *spool,
     const struct site_settings *site, struct err *err)
 {
+	struct fs_names batches, queued;
+
 	*out = (struct outgoing){ .spool = spool, .site = site };
-	if (get_salt(spool, out->salt, err) < 0 ||
-	    batch_names(spool, site->name, &out->names, err) < 0)
+	if (get_salt(spool, out->salt, err) < 0 || batch_names(spool, site->name, &batches, err) < 0)
 		return -1;
+	add_items(out, &batches, false);
+	if (queued_names(spool, site->name, &queued, err) < 0)
+		return -1;
+	add_items(out, &queued, true);
+	qsort(out->items, out->count, sizeof *out->items, by_grade);
 	add_sizes(out);
 	return 0;
 }
@@ -128,9 +173,11 @@ outgoing_open(struct outgoing *out, const struct spool *spool,
 void
 outgoing_close(struct outgoing *out)
 {
-	fs_names_free(&out->names);
-	free(out->half);
-	out->half = NULL;
+	for (size_t i = 0; i < out->count; i++)
+		free(out->items[i].name);
+	free(out->items);
+	out->items = NULL;
+	out->count = 0;
 }
 
 /* --- next --- */
@@ -164,88 +211,113 @@ command_of(const struct outgoing *out, const char *batch, int fd, struct str *co
 }
 
 static void
-name_job(const struct outgoing *out, struct uucp_job *job, const char *batch, const char *from,
+name_job(const struct outgoing *out, struct uucp_job *job, const char *item, const char *from,
     const char *to)
 {
 	struct str unique = {0};
 
-	unique_name(out, batch, &unique);
+	unique_name(out, item, &unique);
 	str_printf(&job->from, "%s%s", from, str_c(&unique));
 	str_printf(&job->to, "%s%s", to, str_c(&unique));
 	str_add_span(&job->temp, str_span(&job->from));
-	str_set(&job->user, "uucp");
-	str_set(&job->options, "C");
 	job->mode = 0666;
 	str_free(&unique);
 }
 
+/* Who wants what done, and how he hears of it. */
 static int
-offer_batch(struct outgoing *out, bool exec, char *batch, int fd, struct uucp_job *job,
+describe(const struct outgoing *out, const struct outgoing_item *item, struct queued *file,
     struct err *err)
 {
-	struct part *part = mem_get(sizeof *part);
-	struct stat st;
-
-	*part = (struct part){ .batch = mem_text(batch), .fd = fd, .first_half = !exec };
-	job->mine = part;
-	if (fstat(fd, &st) < 0) {
-		part_free(part);
-		job->mine = NULL;
-		return err_sys(err, "batch %s", batch);
-	}
-	job->kind = exec ? 'E' : 'S';
-	job->tried = st.st_ctim.tv_sec * CLOCK_SECOND + st.st_ctim.tv_nsec / 1000 < out->since;
-	job->size = (uint64_t)st.st_size;
-	name_job(out, job, batch, "D.m", "D.m");
-	if (!exec || command_of(out, batch, fd, &job->command, err) == 0)
-		return 1;
-	part_free(part);
-	job->mine = NULL;
-	return -1;
+	if (item->queued)
+		return 0;
+	str_set(&file->user, "uucp");
+	str_set(&file->options, "C");
+	return command_of(out, item->name, file->fd, &file->command, err);
 }
 
 static int
-offer_second_half(struct outgoing *out, struct uucp_job *job, struct err *err)
+offer_item(struct outgoing *out, bool exec, const struct outgoing_item *item, struct queued *file,
+    struct uucp_job *job, struct err *err)
+{
+	struct part *part;
+	struct stat st;
+
+	if (fstat(file->fd, &st) < 0)
+		return err_sys(err, "%s", item->name);
+	part = mem_get(sizeof *part);
+	*part = (struct part){ .item = item, .fd = file->fd, .data_at = file->data_at, .first_half = !exec };
+	file->fd = -1;	/* the part has it now */
+	job->mine = part;
+	job->kind = exec ? 'E' : 'S';
+	job->grade = item->grade;
+	job->tried = st.st_ctim.tv_sec * CLOCK_SECOND + st.st_ctim.tv_nsec / 1000 < out->since;
+	job->size = file->size;
+	name_job(out, job, item->name, "D.m", "D.m");
+	str_add_span(&job->user, str_span(&file->user));
+	str_set(&job->options, exec ? str_c(&file->options) : "C");
+	if (exec) {
+		str_add_span(&job->notify, str_span(&file->notify));
+		str_add_span(&job->command, str_span(&file->command));
+	}
+	return 1;
+}
+
+static void
+offer_second_half(struct outgoing *out, const struct outgoing_item *item, const struct queued *file,
+    struct uucp_job *job)
 {
 	struct part *part = mem_get(sizeof *part);
 	struct xfile x = {0};
-	int fd = batch_open(out->spool, out->site->name, out->half, err);
 
-	*part = (struct part){ .batch = out->half, .fd = -1 };
-	out->half = NULL;
-	if (fd < 0) {
-		part_free(part);
-		return -1;
-	}
+	*part = (struct part){ .item = item, .fd = -1 };
 	job->kind = 'S';
+	job->grade = item->grade;
 	job->mine = part;
-	name_job(out, job, part->batch, "D.X", "X.m");
-	str_set(&x.user, "uucp");
-	int result = command_of(out, part->batch, fd, &x.command, err);
+	name_job(out, job, item->name, "D.X", "X.m");
+	str_add_span(&job->user, str_span(&file->user));
+	str_set(&job->options, "C");
+	str_add_span(&x.user, str_span(&file->user));
+	str_add_span(&x.command, str_span(&file->command));
+	str_add_span(&x.options, str_span(&file->options));
+	str_add_span(&x.requestor, str_span(&file->notify));
 	str_printf(&x.input, "D.m%s", str_c(&job->to) + strlen("X.m"));
 	xfile_print(&x, out->spool->settings->spool.site, &part->text);
 	job->size = part->text.len;
 	xfile_free(&x);
-	close(fd);
+}
+
+static int
+offer(struct outgoing *out, bool exec, const struct outgoing_item *item, bool second,
+    struct uucp_job *job, struct err *err)
+{
+	struct queued file;
+	int result = open_item(out, item, &file, err);
+
 	if (result == 0)
-		return 1;
-	part_free(part);
-	job->mine = NULL;
-	return -1;
+		result = describe(out, item, &file, err);
+	if (result == 0 && second)
+		offer_second_half(out, item, &file, job);
+	else if (result == 0)
+		result = offer_item(out, exec, item, &file, job, err);
+	queued_close(&file);
+	return result < 0 ? -1 : 1;
 }
 
 int
 outgoing_next(struct outgoing *out, bool exec, struct uucp_job *job, struct err *err)
 {
-	if (out->half != NULL)
-		return offer_second_half(out, job, err);
-	while (out->next < out->names.count) {
-		char *batch = out->names.name[out->next++];
-		int fd = batch_open(out->spool, out->site->name, batch, err);
-		if (fd >= 0)
-			return offer_batch(out, exec, batch, fd, job, err);
+	const struct outgoing_item *item = out->half;
+
+	out->half = NULL;
+	if (item != NULL)
+		return offer(out, exec, item, true, job, err);
+	while (out->next < out->count) {
+		item = &out->items[out->next++];
+		if (offer(out, exec, item, false, job, err) > 0)
+			return 1;
 		/* One that cannot be read blocks only itself (FS-02). */
-		log_warn("batch=%s event=skipped %s", batch, err->text);
+		log_warn("batch=%s event=skipped %s", item->name, err->text);
 	}
 	return 0;
 }
@@ -259,39 +331,52 @@ outgoing_read(struct uucp_job *job, void *to, size_t len, struct err *err)
 		memcpy(to, part->text.p + job->at, len);
 		return 0;
 	}
-	ssize_t got = fs_pread(part->fd, to, len, (off_t)job->at, err);
+	ssize_t got = fs_pread(part->fd, to, len, part->data_at + (off_t)job->at, err);
 	if (got < 0)
 		return -1;
-	return (size_t)got == len ? 0 : err_set(err, ERR_TEMP, "batch %s became shorter", part->batch);
+	return (size_t)got == len ? 0 : err_set(err, ERR_TEMP, "%s became shorter", part->item->name);
 }
 
 /* --- sent --- */
 
 static int
-settle(struct outgoing *out, struct part *part, const struct uucp_job *job, enum uucp_fate fate,
-    const char *why, struct err *err)
+delivered(struct outgoing *out, const struct part *part, uint64_t size, const char *why, struct err *err)
 {
 	const char *site = out->site->name;
 
-	switch (fate) {
-	case UUCP_DELIVERED:
-		if (part->first_half) {
-			out->half = mem_text(part->batch);
-			return 0;
-		}
-		log_info("batch=%s event=acknowledged peer=%s bytes=%llu %s", part->batch, site,
-		    (unsigned long long)job->size, why);
-		return batch_acked(out->spool, site, part->batch, err);
-	case UUCP_REFUSED:
-		out->refused++;
-		log_error("batch=%s event=refused peer=%s why=\"%s\"; its messages are held",
-		    part->batch, site, why);
-		return batch_refused(out->spool, site, part->batch, why, err);
-	case UUCP_LATER:
-		break;
+	if (part->first_half) {
+		out->half = part->item;
+		return 0;
 	}
+	log_info("batch=%s event=acknowledged peer=%s bytes=%llu %s", part->item->name, site,
+	    (unsigned long long)size, why);
+	if (part->item->queued)
+		return queued_done(out->spool, site, part->item->name, err);
+	return batch_acked(out->spool, site, part->item->name, err);
+}
+
+static int
+refused(struct outgoing *out, const struct part *part, const char *why, struct err *err)
+{
+	const char *site = out->site->name;
+
+	out->refused++;
+	log_error("batch=%s event=refused peer=%s why=\"%s\"; it is held", part->item->name, site, why);
+	if (part->item->queued)
+		return queued_refused(out->spool, site, part->item->name, why, err);
+	return batch_refused(out->spool, site, part->item->name, why, err);
+}
+
+static int
+settle(struct outgoing *out, struct part *part, const struct uucp_job *job, enum uucp_fate fate,
+    const char *why, struct err *err)
+{
+	if (fate == UUCP_DELIVERED)
+		return delivered(out, part, job->size, why, err);
+	if (fate == UUCP_REFUSED)
+		return refused(out, part, why, err);
 	out->later++;
-	log_warn("batch=%s event=kept peer=%s why=\"%s\"", part->batch, site, why);
+	log_warn("batch=%s event=kept peer=%s why=\"%s\"", part->item->name, out->site->name, why);
 	return 0;
 }
 

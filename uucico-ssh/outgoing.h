@@ -1,7 +1,8 @@
 /*
- * outgoing - our batches, sent/SITE/B, as jobs of a call: the hooks next, read and sent.
+ * outgoing - our batches, sent/SITE/B, and what uux queued, as jobs of a call: the hooks
+ * next, read and sent.
  *
- * A batch is one E job whose command unpacks it.  For a peer without E it is two
+ * A batch is one E job of grade C whose command unpacks it; the best grade goes first.  For a peer without E it is two
  * files, D. and then X., so that the command cannot come before its data.  The names
  * that the peer sees come from the batch's name and a secret of this spool, so that an
  * offer made again has the same name, and another spool's batch never has it:
@@ -17,10 +18,14 @@ struct outgoing {
 	const struct spool *spool;
 	const struct site_settings *site;
 	unsigned char salt[16];
-	struct fs_names names;	/* batches, oldest first */
-	size_t next;
-	char *half;		/* the batch whose D. is there and whose X. is due */
-	uint64_t total;		/* bytes of all batches, for the progress line */
+	struct outgoing_item {
+		char grade;
+		bool queued;		/* by uux; else a batch */
+		char *name;
+	} *items;			/* best grade first, then the oldest */
+	size_t count, next;
+	const struct outgoing_item *half;	/* whose D. is there and whose X. is due */
+	uint64_t total;		/* bytes of all of them, for the progress line */
 	int64_t since;		/* when the call began (clock_now()): an older batch was tried */
 	size_t refused, later;
 };

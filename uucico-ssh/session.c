@@ -43,6 +43,17 @@ give_back(struct uucp *u, unsigned slot, enum uucp_fate fate, const char *why)
 	return result;
 }
 
+/* Why this call does not take it, or NULL. */
+static const char *
+unwanted(const struct uucp *u, const struct uucp_job *job)
+{
+	if (job->size > u->max_size)
+		return "larger than the far end takes in this call";
+	if (u->grade != 0 && job->grade > u->grade)
+		return "of a grade that this call does not move";
+	return NULL;
+}
+
 /* The next job into a free slot: 1, or 0 when there is none. */
 static int
 fetch(struct uucp *u, unsigned slot)
@@ -59,9 +70,10 @@ fetch(struct uucp *u, unsigned slot)
 		}
 		u->sending[slot].job = job;
 		u->sending[slot].state = UUCP_ASKED;
-		if (job.size <= u->max_size)
+		const char *why = unwanted(u, &job);
+		if (why == NULL)
 			return 1;
-		if (give_back(u, slot, UUCP_LATER, "larger than the far end takes in this call") < 0)
+		if (give_back(u, slot, UUCP_LATER, why) < 0)
 			return -1;
 	}
 }
@@ -185,6 +197,8 @@ move_any(struct uucp *u)
 void
 session_fill(struct uucp *u)
 {
+	if (u->proto->ready != NULL && !u->proto->ready(u))
+		return;
 	while (u->phase == UUCP_TALK && u->out.len < UUCP_OUT_MAX && (move_any(u) || ask_more(u)))
 		;
 }

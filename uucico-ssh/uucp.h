@@ -56,6 +56,7 @@ struct uucp_job {
 	unsigned mode;
 	uint64_t size;			/* or UUCP_SIZE_UNKNOWN */
 	uint64_t at;			/* where the data goes on; grows as it moves */
+	char grade;			/* of ours: 0-9, A-Z, a-z, best first */
 	bool tried;			/* of ours: they may have a part of it already */
 	void *mine;			/* of the hooks */
 };
@@ -107,6 +108,7 @@ struct uucp_config {
 	const char *letters;		/* protocols we take, best first */
 	const char *busy;		/* called end: NULL, or refuse with this word ("LCK") */
 	int64_t timeout;		/* seconds without progress */
+	char grade;			/* the caller: the worst to be moved either way; 0: any */
 };
 
 enum uucp_phase {

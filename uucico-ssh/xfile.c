@@ -81,13 +81,19 @@ void
 xfile_print(const struct xfile *x, const char *system, struct str *out)
 {
 	const struct { char letter; const struct str *text; } lines[] = {
-		{ 'F', &x->input }, { 'I', &x->input }, { 'C', &x->command },
+		{ 'R', &x->requestor }, { 'F', &x->input }, { 'I', &x->input }, { 'C', &x->command },
 	};
+	struct span options = str_span(&x->options);
 
 	str_add_text(out, "U ");
 	str_add_span(out, str_span(&x->user));
 	str_printf(out, " %s\n", system);
+	for (size_t i = 0; i < options.len; i++)
+		if (options.p[i] == 'N' || options.p[i] == 'Z')
+			str_printf(out, "%c\n", options.p[i]);
 	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+		if (lines[i].text->len == 0)
+			continue;
 		str_add_char(out, lines[i].letter);
 		str_add_char(out, ' ');
 		str_add_span(out, str_span(lines[i].text));
@@ -101,4 +107,6 @@ xfile_free(struct xfile *x)
 	str_free(&x->user);
 	str_free(&x->command);
 	str_free(&x->input);
+	str_free(&x->options);
+	str_free(&x->requestor);
 }

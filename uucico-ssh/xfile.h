@@ -19,6 +19,7 @@ enum { XFILE_MAX = 65536 };
 struct xfile {
 	struct str user, command;
 	struct str input;	/* a D. name of the sender's; empty: none */
+	struct str options, requestor;	/* only printed: letters of uux, N and Z; who hears of it */
 };
 
 int xfile_parse(struct span text, struct xfile *x, struct err *err);	/* -1 is ERR_PERM */

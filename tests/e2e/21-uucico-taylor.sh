@@ -139,6 +139,33 @@ for letter in i e t y g G v; do
 done
 speak i
 
+# ---- Our uux --------------------------------------------------------------------------
+
+# asked WORDS...: our uux, with a mail on standard input.
+asked() {
+	printf 'From ann Sat Nov 21 19:00:00 2026 remote from home\nSubject: %s\n\nx\n' "$1" >"$work/mail"
+	shift
+	uux --root="$home" "$@" <"$work/mail"
+}
+waiting() { find "$home/spool/uux/hub" -type f | wc -l; }
+check "uux as Postfix runs it" asked uux-one -r -n -z -aann@home.example - 'hub!rmail' '(bob@hub.example)'
+check "of a grade" asked uux-two -r -gx -p 'hub!rmail' '(bob!sue)'
+check "a call for better grades" exits 0 ours -s hub --grade=N
+check "leaves the other" test "$(waiting)" -eq 1
+check "a call for all" exits 0 ours -s hub
+check "leaves nothing" test "$(waiting)" -eq 0
+check "Taylor runs them" at_hub
+check "with their input" test "$(cat "$hub"/got/rmail.* | count_of '^Subject: uux-')" -eq 2
+check "and their words" grep -q 'rmail bob!sue' "$hub/Log"
+for words in 'hub!/bin/sh' 'rmail x' 'hub!rmail;id x' 'hub!'; do
+	# shellcheck disable=SC2086	# words
+	check "no command: $words" exits 64 asked x -r $words
+done
+for word in 'a b' '!/etc/passwd' 'hub!x' '<in' '>out' '|sh' '' '*'; do
+	check "no word of one: \"$word\"" exits 64 asked x -r 'hub!rmail' "$word"
+done
+check "no such site" exits 68 asked x -r 'nowhere!rmail' x
+
 # ---- Jobs that must not run -----------------------------------------------------------
 
 sneak() { echo x | taylor "$tuux" -r -I "$hub/config" - "$@"; }

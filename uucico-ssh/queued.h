@@ -1,0 +1,38 @@
+/*
+ * queued - commands that uux was asked to have run at a site: spool/uux/SITE/GRADE-ID.
+ *
+ *	uux=1 user=alice options=CZ notify=alice@home
+ *	command rmail bob@hub
+ *	(empty line)
+ *	...the command's standard input...
+ *
+ * A file is whole once it has its name.  The best grade comes first, then the oldest.
+ * When the site has it, it is removed; when it refuses it for good it goes to
+ * hold/SITE-GRADE-ID.job, with .reason.
+ */
+#ifndef UUCICO_SSH_QUEUED_H
+#define UUCICO_SSH_QUEUED_H
+
+#include "spool/spool.h"
+
+enum { QUEUED_HEAD_MAX = 20000 };
+
+struct queued {
+	struct str user, options, notify, command;
+	off_t data_at;
+	uint64_t size;		/* of the data */
+	int fd;
+};
+
+/* Copies what stands on in (-1: nothing); 0: it is on disk, and name says as what. */
+int queued_add(const struct spool *spool, const char *site, char grade, const struct queued *head,
+    int in, struct str *name, struct err *err);
+int queued_names(const struct spool *spool, const char *site, struct fs_names *names, struct err *err);
+int queued_open(struct queued *queued, const struct spool *spool, const char *site, const char *name,
+    struct err *err);
+void queued_close(struct queued *queued);
+int queued_done(const struct spool *spool, const char *site, const char *name, struct err *err);
+int queued_refused(const struct spool *spool, const char *site, const char *name, const char *why,
+    struct err *err);
+
+#endif
