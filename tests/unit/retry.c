@@ -3,7 +3,10 @@
  */
 #include "spool/retry.h"
 
+#include <errno.h>
+#include <sched.h>
 #include <stdio.h>
+#include <sys/mount.h>
 
 #include "spool/queue.h"
 #include "tests/unit/scratch.h"
@@ -240,6 +243,109 @@ START_TEST(last_words_are_kept_for_each_recipient_across_tries_and_told)
 }
 END_TEST
 
+/* A full disk: a file system of its own, and in it a message that ends just before a page
+ * does, so that one more line of its history needs another. */
+
+enum { PAGE = 4096, DISK = 512 << 10 };
+
+static bool
+small_disk(void)
+{
+	char size[40];
+
+	scratch_close(&s);
+	scratch_make(&s);
+	snprintf(size, sizeof size, "size=%d", DISK);
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("tmpfs", s.root, "tmpfs", 0, size) < 0) {
+		printf("a file system of our own needs root: %s\n", strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+static void
+fill(void)
+{
+	char page[PAGE] = "";
+	int fd = openat(s.spool.tmp, "filler", O_WRONLY | O_CREAT, 0640);
+
+	ck_assert_int_ge(fd, 0);
+	while (write(fd, page, sizeof page) == sizeof page)
+		;
+	ck_assert_int_eq(errno, ENOSPC);
+	close(fd);
+}
+
+static void
+accept_of_size(size_t len)
+{
+	struct arrival a;
+	struct envelope env = {0};
+	struct entry_info info = {0};
+	struct settled settled;
+	char body[2 * PAGE];
+
+	memset(body, 'x', sizeof body);
+	envelope_from(&env, SPAN("ann@home.example"), SPAN(""));
+	envelope_add(&env, SPAN("bob@ship.example"), SPAN(""));
+	envelope_add(&env, SPAN("eve@ship.example"), SPAN(""));
+	OK(arrival_open(&a, &s.spool, NULL, &err));
+	OK(arrival_begin(&a, &info, &env, &err));
+	OK(arrival_body(&a, body, len, &err));
+	OK(arrival_end(&a, &err));
+	OK(arrival_commit(&a, &err));
+	arrival_close(&a);
+	envelope_free(&env);
+	OK(spool_settle(&s.spool, &settled, &err));
+}
+
+/* Takes the only message, sized so that its page is all but full. */
+static void
+take_full_page(struct queue *q, struct message *m)
+{
+	accept_of_size(100);
+	ck_assert(next_message(q, "ship", m));
+	size_t len = 100 + PAGE - 10 - (size_t)m->entry.states_end % PAGE;
+	for (size_t i = 0; i < 2; i++)
+		message_rcpt(m, i, RCPT_DONE, "250 ok");
+	OK(message_settle(m, &err));
+	message_close(m);
+	queue_close(q);
+	accept_of_size(len);
+	ck_assert(next_message(q, "ship", m));
+	ck_assert_int_eq(m->entry.states_end % PAGE, PAGE - 10);
+}
+
+START_TEST(there_is_room_for_the_outcome_before_a_message_is_sent)
+{
+	struct queue q;
+	struct message m;
+
+	bool small = small_disk();
+	scratch_begin(&s, said, ROWS(said));
+	if (!small)
+		return;
+	take_full_page(&q, &m);
+	if (_i == 0)		/* room was made in time */
+		OK(message_room(&m, &err));
+	fill();
+	message_rcpt(&m, 0, RCPT_DONE, "250 ok");
+	message_rcpt(&m, 1, RCPT_DEFERRED, "451 later");
+	if (_i == 0) {
+		OK(message_settle(&m, &err));
+	} else {		/* nothing is sent without */
+		ck_assert_int_lt(message_room(&m, &err), 0);
+		ck_assert_int_eq(err.kind, ERR_TEMP);
+		ck_assert(queue_must_stop(errno));
+		ck_assert_int_lt(message_settle(&m, &err), 0);
+	}
+	message_close(&m);
+	queue_close(&q);
+	umount2(s.root, MNT_DETACH);	/* the namespace ends with this process anyway */
+}
+END_TEST
+
 /* links */
 
 /* Events at a destination, one after the other, a second apart: f it cannot be reached,
@@ -334,6 +440,7 @@ UNIT_WITH("retry", setup, teardown,
     { a_grade_is_given_up_in_its_own_time, ROWS(ages) },
     { the_best_grade_that_waits_says_how_long_its_destination_rests, 1 },
     { last_words_are_kept_for_each_recipient_across_tries_and_told, 1 },
+    { there_is_room_for_the_outcome_before_a_message_is_sent, 2 },
     { a_link_that_comes_up_makes_due_and_wins_no_tries, ROWS(links) },
     { what_was_asked_for_meanwhile_is_not_forgotten, 1 },
     { a_hint_that_cannot_be_read_counts_as_now, ROWS(hints) })

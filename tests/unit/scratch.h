@@ -59,19 +59,32 @@ scratch_count(int dir, const char *path)
 	return found;
 }
 
+/* In the folder that is there already: s->root. */
 static inline void
-scratch_open(struct scratch *s, const char *const *said, size_t count)
+scratch_begin(struct scratch *s, const char *const *said, size_t count)
 {
 	struct err err = {0};
 	struct settings_args args = { .root = s->root, .set = { mem_get(count * sizeof *said), count } };
 
 	memcpy(args.set.text, said, count * sizeof *said);
-	strcpy(s->root, "/tmp/mochila-unit-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(s->root));
 	ck_assert_msg(log_open("unit", "none", LOG_LEVEL_ERROR, &err) >= 0, "%s", err.text);
 	ck_assert_msg(settings_load(&s->settings, &args, &err) >= 0, "%s", err.text);
 	ck_assert_msg(spool_open(&s->spool, &s->settings, true, &err) >= 0, "%s", err.text);
 	opt_list_free(&args.set);
+}
+
+static inline void
+scratch_make(struct scratch *s)
+{
+	strcpy(s->root, "/tmp/mochila-unit-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(s->root));
+}
+
+static inline void
+scratch_open(struct scratch *s, const char *const *said, size_t count)
+{
+	scratch_make(s);
+	scratch_begin(s, said, count);
 }
 
 static inline void
