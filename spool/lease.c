@@ -25,7 +25,7 @@ struct lease {
 	int tmp;		/* the spool's tmp/; spool->tmp becomes our folder in it */
 	int dir, hosts;		/* for the thread: tmp/TOKEN/ and hosts/ */
 	pid_t pid;		/* who began it: a child has no lease */
-	struct str home;	/* machine, boot and pid namespace: where a pid means something */
+	struct str home;	/* where a pid means something */
 	const char *node;
 	pthread_t thread;
 	pthread_mutex_t mutex;
@@ -49,9 +49,10 @@ read_line(const char *path, struct str *out)
 		close(fd);
 }
 
-/* Two processes of the same home can look for each other's pid. */
+/* Two processes of the same home can look for each other's pid: one node, one boot, one pid
+ * namespace. */
 static void
-find_home(struct str *out)
+find_home(const char *node, struct str *out)
 {
 	struct str text = {0};
 	unsigned char sum[DIGEST_SIZE];
@@ -61,6 +62,7 @@ find_home(struct str *out)
 	ssize_t len = text.len > 0 ? readlink("/proc/self/ns/pid", link, sizeof link) : 0;
 	if (len > 0)
 		str_add(&text, link, (size_t)len);
+	str_add_text(&text, node);
 	digest_of(text.p, text.len, sum);
 	if (len > 0)		/* else no home is like ours */
 		digest_hex(sum, 8, out);
@@ -277,7 +279,7 @@ lease_start(struct spool *spool, struct err *err)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&lease->wake, &attr);
 	pthread_condattr_destroy(&attr);
-	find_home(&lease->home);
+	find_home(lease->node, &lease->home);
 	lease->tmp = fcntl(spool->tmp, F_DUPFD_CLOEXEC, 0);
 	spool->lease = lease;
 	return lease->tmp < 0 ? err_sys(err, "tmp/") : 0;

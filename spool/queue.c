@@ -155,7 +155,7 @@ enter_bucket(struct queue *q, struct err *err)
 	leave_bucket(q);
 	while (q->bucket < q->buckets.count) {
 		const char *name = q->buckets.name[q->bucket++];
-		if (name[0] == '.' || claim_is(name))
+		if (name[0] == '.' || (q->spool->lease != NULL && claim_is(name)))
 			continue;
 		q->bucket_dir = openat(q->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (q->bucket_dir < 0 && (errno == ENOENT || errno == ENOTDIR))
@@ -391,12 +391,12 @@ message_room(struct message *m, struct err *err)
 	return err_sys(err, "room for what becomes of it");
 }
 
-/* Claimed, it is copied by whoever takes it over; moved away by a person, it is still
- * ours while the site is.  Else another host may be writing to it. */
+/* Claimed it is ours; moved away by a person, it is still while the site is.  Else another
+ * host may be writing to it. */
 static bool
 may_write(struct message *m)
 {
-	return m->spool->lease == NULL || message_claim(m) || m->claimed || spool_lock_ours(&m->queue->lock);
+	return m->spool->lease == NULL || message_claim(m) || spool_lock_ours(&m->queue->lock);
 }
 
 int
@@ -414,6 +414,9 @@ message_append(struct message *m, struct span lines, struct err *err)
 	if (fs_pwrite(m->fd, lines.p, lines.len, m->entry.states_end, err) < 0 ||
 	    fs_sync_data(m->fd, err) < 0)
 		return -1;
+	/* Written to what is a copy's original by now, it counts no more. */
+	if (!may_write(m))
+		return err_set(err, ERR_TEMP, "another host has taken the queue for %s", m->queue->site);
 	m->entry.states_end += (off_t)lines.len;
 	return 0;
 }
@@ -508,8 +511,13 @@ remove_done(struct message *m, struct span lines, struct err *err)
 {
 	struct stat st;
 
-	if (fs_remove(message_dir(m), str_c(&m->id), err) < 0)
-		return -1;
+	if (unlinkat(message_dir(m), str_c(&m->id), 0) < 0) {
+		if (errno != ENOENT)
+			return err_sys(err, "remove %s", str_c(&m->id));
+		/* A person did it, or another host, who cannot know that it was sent. */
+		if (m->spool->lease != NULL && !spool_lock_ours(&m->queue->lock))
+			return err_set(err, ERR_TEMP, "another host has taken the queue for %s", m->queue->site);
+	}
 	m->queue->removed = true;
 	if (lines.len > 0 && fstat(m->fd, &st) == 0 && st.st_nlink > 0)
 		return message_append(m, lines, err);

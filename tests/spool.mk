@@ -21,13 +21,15 @@ tests_crash_spool_steps_LDADD = $(SPOOL_LIBS)
 
 # A long time of everything at once, broken at random: tests/crash/soak.h.
 noinst_PROGRAMS += tests/crash/spool-soak
-tests_crash_spool_soak_SOURCES = %D%/crash/spool-soak.c %D%/crash/soak-worker.c %D%/crash/soak.h
+tests_crash_spool_soak_SOURCES = %D%/crash/spool-soak.c %D%/crash/soak-worker.c %D%/crash/soak.h \
+	%D%/crash/soak-hosts.c %D%/crash/soak-driver.h
 tests_crash_spool_soak_LDADD = $(SPOOL_LIBS)
-dist_check_SCRIPTS += %D%/crash/spool-soak.sh
+dist_check_SCRIPTS += %D%/crash/spool-soak.sh %D%/crash/spool-hosts.sh
 SPOOL = 20000
 soak: all tests/crash/fault.so
 	top_builddir='$(abs_top_builddir)' SPOOL='$(SPOOL)' sh $(srcdir)/tests/crash/spool-soak.sh
 	top_builddir='$(abs_top_builddir)' ROUNDS=2000 sh $(srcdir)/tests/crash/ring-soak.sh
+	top_builddir='$(abs_top_builddir)' HOSTS='$(SPOOL)' sh $(srcdir)/tests/crash/spool-hosts.sh
 .PHONY: soak
 
 # The fault injector is preloaded, so it must not be built with a sanitizer.
@@ -73,3 +75,8 @@ tests_fuzz_ring_SOURCES = %D%/fuzz/ring.c
 tests_fuzz_ring_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_ring_LDADD = $(FUZZ_REPLAY) $(SPOOL_LIBS)
 EXTRA_DIST += %D%/fuzz/ring.dict %D%/fuzz/seeds/ring
+
+check_PROGRAMS += tests/unit/lease
+tests_unit_lease_SOURCES = %D%/unit/lease.c %D%/unit/unit.h
+tests_unit_lease_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_lease_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-static int64_t frozen;
+static int64_t frozen, shifted;
 
 static int64_t
 read_clock(clockid_t id)
@@ -12,7 +12,7 @@ read_clock(clockid_t id)
 	struct timespec now;
 
 	clock_gettime(id, &now);
-	return (int64_t)now.tv_sec * CLOCK_SECOND + now.tv_nsec / 1000;
+	return (int64_t)now.tv_sec * CLOCK_SECOND + now.tv_nsec / 1000 + shifted;
 }
 
 int64_t
@@ -31,6 +31,12 @@ void
 clock_set(int64_t now)
 {
 	frozen = now;
+}
+
+void
+clock_shift(int64_t by)
+{
+	shifted = by;
 }
 
 void

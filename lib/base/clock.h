@@ -16,6 +16,7 @@
 int64_t clock_now(void);
 int64_t clock_mono(void);
 void clock_set(int64_t now);		/* tests: freeze at now; 0 thaws */
+void clock_shift(int64_t by);		/* tests: both run on, ahead by so much */
 
 void clock_utc(int64_t when, struct str *out);	/* appends 2026-11-21T18:45:02Z */
 int clock_parse_utc(struct span text, int64_t *when);	/* the same, strictly; 0 or -1 */

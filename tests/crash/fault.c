@@ -3,10 +3,12 @@
  *
  *	FAULT_AT=n	the n-th such call (from 1); 0 or unset: none
  *	FAULT=kill	the process dies instead of the call
+ *	FAULT=stop	it stops before the call (SIGSTOP), until somebody lets it go on
  *	FAULT=EIO ENOSPC ...	that call fails so
  *	FAULT=full	from that call on, every call that needs room fails with ENOSPC
  *	FAULT=read	the n-th reading of a place in a file (pread) fails with EIO instead
  *	FAULT_COUNT=FILE	at exit: how many there were
+ *	FAULT_NOSYNC=1	nothing is synced: for tests without power cuts, on a slow disk
  *
  * It counts the calls of this process that change a file system.  With FAULT_AT from 1
  * up until the program ends untouched, every step of it has been tried.
@@ -24,7 +26,7 @@
 #include <unistd.h>
 
 static unsigned long calls;
-static const char *at, *what, *count_file;
+static const char *at, *what, *count_file, *no_sync;
 
 /* Read at once: a program may clean its environment. */
 __attribute__((constructor)) static void
@@ -33,6 +35,7 @@ instructions(void)
 	at = getenv("FAULT_AT");
 	what = getenv("FAULT");
 	count_file = getenv("FAULT_COUNT");
+	no_sync = getenv("FAULT_NOSYNC");
 }
 
 static int
@@ -67,6 +70,10 @@ fault(int needs_room)
 		return 0;
 	if (strcmp(what, "kill") == 0)
 		raise(SIGKILL);
+	if (strcmp(what, "stop") == 0) {
+		raise(SIGSTOP);
+		return 0;
+	}
 	errno = error_number(what);
 	return 1;
 }
@@ -111,9 +118,20 @@ next(const char *name)
 WRAP(1, ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n))
 WRAP(1, ssize_t, pwrite, (int fd, const void *p, size_t n, off_t at), (fd, p, n, at))
 WRAP(1, ssize_t, pwrite64, (int fd, const void *p, size_t n, off64_t at), (fd, p, n, at))
-WRAP(0, int, fsync, (int fd), (fd))
-WRAP(0, int, fdatasync, (int fd), (fd))
-WRAP(0, int, syncfs, (int fd), (fd))
+#define WRAP_SYNC(name)					\
+	int name(int fd);					\
+	int name(int fd)					\
+	{							\
+		static int (*real)(int);			\
+		if (real == NULL)				\
+			*(void **)&real = next(#name);		\
+		if (fault(0))					\
+			return -1;				\
+		return no_sync != NULL ? 0 : real(fd);		\
+	}
+WRAP_SYNC(fsync)
+WRAP_SYNC(fdatasync)
+WRAP_SYNC(syncfs)
 WRAP(1, int, fallocate, (int fd, int mode, off_t where, off_t len), (fd, mode, where, len))
 WRAP(1, int, fallocate64, (int fd, int mode, off64_t where, off64_t len), (fd, mode, where, len))
 WRAP(0, int, ftruncate, (int fd, off_t len), (fd, len))

@@ -13,8 +13,8 @@
 #include "spool/journal.h"
 #include "spool/queue.h"
 
-static const char *const addresses[SOAK_RCPTS] = { "bob@home.example", "eve@ship.example" };
-static const char *const sites[SOAK_RCPTS] = { "home", "ship" };
+static const char *const addresses[SOAK_RCPTS] = { "bob@home.example", "eve@ship.example", "tom@home.example" };
+static const char *const sites[SOAK_SITES] = { "home", "ship" };
 
 static struct {
 	struct spool spool;
@@ -172,6 +172,13 @@ op_receive(void)
 	receive_from(w.next - 4);
 }
 
+/* What a worker with these keys has received first. */
+static void
+op_again(void)
+{
+	receive_from(w.next);
+}
+
 static void
 op_repeat(void)
 {
@@ -216,6 +223,16 @@ refused(struct message *m, size_t rcpt)
 	return (sum[0] + rcpt) % 16 == 0;
 }
 
+static unsigned long
+key_of(struct message *m)
+{
+	char body[256] = "";
+	const char *key = fs_pread(m->fd, body, sizeof body - 1, m->entry.body_at, &w.err) < 0 ? NULL :
+	    strstr(body, "X-Key: ");
+
+	return key != NULL ? strtoul(key + 7, NULL, 10) : 0;
+}
+
 /* "ID KEY RCPT SIZE SHA" of what is in the file, for recipient i. */
 static int
 describe(struct message *m, size_t i, struct str *out)
@@ -238,6 +255,8 @@ describe(struct message *m, size_t i, struct str *out)
 static void
 deliver(struct message *m)
 {
+	struct str noted = {0};
+
 	for (size_t i = 0; i < m->entry.env.rcpts; i++) {
 		struct str line = {0};
 		if (m->entry.status[i].state >= RCPT_DONE)
@@ -249,10 +268,13 @@ deliver(struct message *m)
 		} else if (message_still_there(m) && describe(m, i, &line) == 0) {
 			say("sent %s", str_c(&line));	/* the far end has it, whatever comes */
 			message_rcpt(m, i, RCPT_DONE, "250 2.0.0 ok");
+			str_printf(&noted, "noted %lu %s\n", key_of(m), str_c(&m->entry.env.rcpt[i].to));
 		}
 		str_free(&line);
 	}
-	message_settle(m, &w.err);
+	if (message_settle(m, &w.err) == 0)
+		say("%s", str_c(&noted));
+	str_free(&noted);
 }
 
 static void
@@ -278,7 +300,7 @@ finish(const char *site)
 static void
 op_finish(void)
 {
-	finish(sites[roll(SOAK_RCPTS)]);
+	finish(sites[roll(SOAK_SITES)]);
 }
 
 static int
@@ -304,7 +326,7 @@ op_pack(void)
 	struct queue q;
 	struct message m;
 	struct batch b;
-	const char *site = sites[roll(SOAK_RCPTS)];
+	const char *site = sites[roll(SOAK_SITES)];
 	int result = 0;
 
 	if (queue_open(&q, &w.spool, site, true, &w.err) < 0)
@@ -368,7 +390,7 @@ ack(const char *site)
 static void
 op_ack(void)
 {
-	ack(sites[roll(SOAK_RCPTS)]);
+	ack(sites[roll(SOAK_SITES)]);
 }
 
 /* a person */
@@ -379,7 +401,7 @@ op_mv_to_hold(void)
 	struct fs_names buckets, names = {0};
 	struct str path = {0};
 
-	str_printf(&path, "%s", sites[roll(SOAK_RCPTS)]);
+	str_printf(&path, "%s", sites[roll(SOAK_SITES)]);
 	if (fs_names(w.spool.out, str_c(&path), &buckets, &w.err) == 0 && buckets.count > 0) {
 		str_printf(&path, "/%s", buckets.name[roll(buckets.count)]);
 		if (fs_names(w.spool.out, str_c(&path), &names, &w.err) == 0 && names.count > 0) {
@@ -426,7 +448,7 @@ drain(void)
 	do {
 		w.worked = 0;
 		op_settle();
-		for (size_t i = 0; i < SOAK_RCPTS; i++) {
+		for (size_t i = 0; i < SOAK_SITES; i++) {
 			ack(sites[i]);
 			finish(sites[i]);
 		}
@@ -514,18 +536,28 @@ tell_all(void)
 
 /* How often, of all. */
 static const struct op {
+	const char *name;
 	unsigned weight;
 	void (*run)(void);
 } ops[] = {
-	{ 6, op_accept }, { 6, op_journal }, { 4, op_receive }, { 3, op_repeat }, { 2, op_reorder },
-	{ 8, op_settle }, { 8, op_finish }, { 4, op_pack }, { 5, op_ack }, { 3, op_mv_to_hold }, { 3, op_mv_to_in },
+	{ "accept", 6, op_accept }, { "journal", 6, op_journal }, { "receive", 4, op_receive },
+	{ "repeat", 3, op_repeat }, { "reorder", 2, op_reorder }, { "again", 0, op_again },
+	{ "settle", 8, op_settle }, { "finish", 8, op_finish }, { "pack", 4, op_pack }, { "ack", 5, op_ack },
+	{ "mv-to-hold", 3, op_mv_to_hold }, { "mv-to-in", 3, op_mv_to_in },
 };
 
+/* One of that name, or, without one, any. */
 static void
-run_one(void)
+run_one(const char *name)
 {
 	unsigned sum = 0;
 
+	say("op\n");
+	for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
+		if (strcmp(ops[i].name, name) == 0) {
+			ops[i].run();
+			return;
+		}
 	for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
 		sum += ops[i].weight;
 	unsigned long at = roll(sum);
@@ -538,20 +570,36 @@ run_one(void)
 	}
 }
 
-/* ROOT SEED FIRST END OPS CLOCK: so many things done, the clock wrong by CLOCK seconds;
- * OPS 0: all that is left is brought to its end and told. */
+/* The clock stands still while something is done, but where others wait for it to pass. */
+static void
+set_clock(int64_t offset)
+{
+	if (w.spool.lease != NULL) {
+		clock_shift(offset);
+		return;
+	}
+	clock_set(0);
+	clock_set(clock_now() + offset);
+}
+
+/* ROOT SEED FIRST END OPS CLOCK NODE OP: so many things done, the clock wrong by CLOCK seconds;
+ * OPS 0: all that is left is brought to its end and told; SOAK_DRAIN: not told.  NODE "":
+ * there is only one host. */
 int
 soak_worker(int argc, char **argv)
 {
-	static const char *said[] = { "spool.host=hub.example", "spool.site=here", "spool.min-free=0",
+	struct str node = {0};
+	bool many = argc == 8 && argv[6][0] != '\0';
+	str_printf(&node, "spool.node=%s", many ? argv[6] : "one");
+	const char *said[] = { many ? "spool.shared=yes" : "spool.shared=no", str_c(&node), "spool.lease=1", "spool.host=hub.example", "spool.site=here", "spool.min-free=0",
 		"spool.delay-after=0", "spool.expire-after=0", "routes.home.example=site:home",
 		"routes.ship.example=site:ship", "routes.x.example=site:back" };
 	struct settings settings;
-	struct settings_args args = { .root = argc == 6 ? argv[0] : NULL,
+	struct settings_args args = { .root = argc == 8 ? argv[0] : NULL,
 		.set = { said, sizeof said / sizeof said[0] } };
 
 	log_open("soak", "none", LOG_LEVEL_ERROR, &w.err);
-	if (argc != 6 || settings_load(&settings, &args, &w.err) < 0 ||
+	if (argc != 8 || settings_load(&settings, &args, &w.err) < 0 ||
 	    spool_open(&w.spool, &settings, true, &w.err) < 0)
 		return 70;
 	w.random = strtoull(argv[1], NULL, 10);
@@ -559,15 +607,21 @@ soak_worker(int argc, char **argv)
 	w.end = strtoul(argv[3], NULL, 10);
 	unsigned long left = strtoul(argv[4], NULL, 10);
 	int64_t offset = strtoll(argv[5], NULL, 10) * CLOCK_SECOND;
-	if (left == 0) {
+	if (many)
+		clock_shift(offset);
+	if (left == 0 || left == SOAK_DRAIN)
 		drain();
+	if (left == 0)
 		tell_all();
-	}
+	if (left == SOAK_LOOK)
+		spool_repair(&w.spool, &w.err);
+	if (left >= SOAK_DRAIN)
+		left = 0;
 	for (; left > 0; left--) {
-		clock_set(0);
-		clock_set(clock_now() + offset);
-		run_one();
+		set_clock(offset);
+		run_one(argv[7]);
 	}
+	str_free(&node);
 	spool_close(&w.spool);
 	settings_free(&settings);
 	return 0;

@@ -5,12 +5,17 @@
  * their disk and turns their clock.  A worker says on standard output what it promised and
  * what it delivered, one line each, at that moment; a killed one has said what it has said:
  *
+ *	op			it begins the next thing
  *	250 KEY			accepted
  *	451 KEY			refused: must never be seen again, the client keeps it
  *	sent ID KEY RCPT SIZE SHA	delivered; the far end knows ID and takes it once
+ *	noted KEY RCPT		and that is on disk: must not be sent once more
  *	report KEY RCPT		a failure report to the sender, found at the end
  *	left PLACE KEY RCPT	still there at the end, where nothing should be
  *	damaged PATH
+ *
+ * With several hosts (spool.shared) each worker is of one of them, some are stopped in the
+ * middle of something, and go on when the others have long taken them for dead.
  *
  * What a message is follows from its key, so that the driver knows it without the spool.
  */
@@ -19,7 +24,9 @@
 
 #include "lib/base/digest.h"
 
-enum { SOAK_RCPTS = 2 };	/* bob@home.example, eve@ship.example */
+enum { SOAK_RCPTS = 3, SOAK_SITES = 2 };	/* bob@ and tom@home.example, eve@ship.example */
+#define SOAK_DRAIN 1000000000ul	/* for a worker, instead of a number: all to its end */
+#define SOAK_LOOK 1000000001ul	/* looks at who is alive, no more */
 
 uint64_t soak_mix(uint64_t number);		/* as good as random, always the same */
 void soak_body(unsigned long key, struct str *out);

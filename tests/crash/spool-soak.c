@@ -2,6 +2,8 @@
  * spool-soak - the driver and the outside ledger of the soak (soak.h).
  *
  *	spool-soak FOLDER FAULT.SO MESSAGES KILLS FULLS STEPS [SEED]
+ *	spool-soak hosts FOLDER FAULT.SO MESSAGES KILLS PAUSES [SEED]
+ *	spool-soak sweep FOLDER FAULT.SO FIRST EACH SEEDS [SEED [OP]]	(soak-hosts.c)
  *
  * Until there were so many messages, kills, disk-fulls and steps of the clock by ten years:
  * two workers at a time, one of them to be killed at a random call (fault.so) or at a
@@ -10,6 +12,7 @@
  * report.  Exit 0: so it is.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,9 +22,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tests/crash/soak.h"
+#include "tests/crash/soak-driver.h"
 
-static const char *const addresses[SOAK_RCPTS] = { "bob@home.example", "eve@ship.example" };
+static const char *const addresses[SOAK_RCPTS] = { "bob@home.example", "eve@ship.example", "tom@home.example" };
 
 /* What a message is. */
 
@@ -50,7 +53,7 @@ soak_body(unsigned long key, struct str *out)
 unsigned
 soak_rcpts(unsigned long key)
 {
-	return 1 + soak_mix(key ^ 0x7c3) % 3;
+	return 1 + soak_mix(key ^ 0x7c3) % 7;
 }
 
 bool
@@ -61,31 +64,11 @@ soak_from_peer(unsigned long key)
 
 /* the ledger */
 
-struct outcome {
-	char id[64];		/* of the message that brought it; empty: none did */
-	unsigned sent, reports, left;
-};
+struct ledger ledger;
+struct driver driver;
 
-struct line {
-	bool promised, refused;
-	struct outcome to[SOAK_RCPTS];
-};
-
-static struct {
-	struct line *line;	/* by key */
-	unsigned long keys;
-	unsigned long promised, lost, doubled, wrong, ghosts;
-} ledger;
-
-static struct {
-	const char *folder, *fault;
-	char *self;
-	uint64_t random;
-	unsigned long kills, fulls, steps, errors, rounds;
-} driver;
-
-static unsigned long
-roll(unsigned long sides)
+unsigned long
+soak_roll(unsigned long sides)
 {
 	return soak_mix(driver.random++) % sides;
 }
@@ -119,13 +102,24 @@ check_content(unsigned long key, unsigned long size, const char *sha)
 }
 
 static void
-note_sent(const char *id, unsigned long key, const char *to, unsigned long size, const char *sha)
+note_sent(const struct worker *worker, const char *id, unsigned long key, const char *to,
+    unsigned long size, const char *sha)
 {
 	struct outcome *o = outcome(key, to);
 
 	if (o == NULL)
 		return;
 	check_content(key, size, sha);
+	/* What it was at when it stopped has been done by others, and it was to see that. */
+	if (worker->late && o->sent > 0 && o->when > worker->stopped_at) {
+		printf("%lu for %s was sent once more by one who had stood still\n", key, to);
+		ledger.late++;
+	}
+	if (o->noted) {
+		printf("%lu for %s was sent once more, though that it was sent is on disk\n", key, to);
+		ledger.again++;
+	}
+	o->when = ++ledger.lines;
 	if (strcmp(o->id, id) == 0)
 		return;		/* the far end has that one, and drops it */
 	if (o->sent++ > 0)
@@ -133,21 +127,26 @@ note_sent(const char *id, unsigned long key, const char *to, unsigned long size,
 	snprintf(o->id, sizeof o->id, "%s", id);
 }
 
+/* One line of a worker. */
 static void
-note(char *text)
+note(struct worker *worker, char *text)
 {
 	char id[64], to[64], sha[80], place[16];
 	unsigned long key, size;
 	struct outcome *o;
 
-	if (sscanf(text, "250 %lu", &key) == 1 && key < ledger.keys) {
+	if (strcmp(text, "op") == 0)
+		worker->late = false;		/* the next thing: it knows better now */
+	else if (sscanf(text, "250 %lu", &key) == 1 && key < ledger.keys) {
 		ledger.promised += !ledger.line[key].promised;
 		ledger.line[key].promised = true;
 	}
 	else if (sscanf(text, "451 %lu", &key) == 1 && key < ledger.keys)
-		ledger.line[key].refused = true;
+		ledger.line[key].refused = !worker->late;
+	else if (sscanf(text, "noted %lu %63s", &key, to) == 2 && (o = outcome(key, to)) != NULL)
+		o->noted = true;
 	else if (sscanf(text, "sent %63s %lu %63s %lu %79s", id, &key, to, &size, sha) == 5)
-		note_sent(id, key, to, size, sha);
+		note_sent(worker, id, key, to, size, sha);
 	else if (sscanf(text, "report %lu %63s", &key, to) == 2 && (o = outcome(key, to)) != NULL)
 		o->reports++;
 	else if (sscanf(text, "left %15s %lu %63s", place, &key, to) == 3 && (o = outcome(key, to)) != NULL)
@@ -193,20 +192,16 @@ check_ledger(void)
 		}
 	}
 	printf("%lu messages promised; for their recipients: %lu delivered, %lu bounced, %lu left\n"
-	    "%lu rounds, %lu kills, %lu disk-fulls, %lu failed calls, %lu steps of the clock\n"
-	    "%lu lost, %lu doubled, %lu refused and yet there, %lu wrong\n", ledger.promised, sent, reports, left,
-	    driver.rounds, driver.kills, driver.fulls, driver.errors, driver.steps,
-	    ledger.lost, ledger.doubled, ledger.ghosts, ledger.wrong);
-	return ledger.promised > 0 && ledger.lost + ledger.doubled + ledger.ghosts + ledger.wrong + left == 0;
+	    "%lu rounds, %lu kills, %lu pauses, %lu disk-fulls, %lu failed calls, %lu steps of the clock\n"
+	    "%lu lost, %lu doubled, %lu refused and yet there, %lu sent late, %lu sent again, "
+	    "%lu wrong\n", ledger.promised, sent, reports, left,
+	    driver.rounds, driver.kills, driver.pauses, driver.fulls, driver.errors, driver.steps,
+	    ledger.lost, ledger.doubled, ledger.ghosts, ledger.late,
+	    ledger.again, ledger.wrong);
+	return ledger.promised > 0 && ledger.lost + ledger.doubled + ledger.ghosts + ledger.late + ledger.again + ledger.wrong + left == 0;
 }
 
 /* workers */
-
-struct worker {
-	pid_t pid;
-	FILE *said;
-	bool to_die;		/* by our own hand */
-};
 
 static void
 set_fault(const char *what, unsigned long at)
@@ -220,18 +215,20 @@ set_fault(const char *what, unsigned long at)
 }
 
 static void
-become_worker(const char *const *numbers, const char *what, unsigned long at)
+become_worker(const char *const *numbers, const char *node, const char *op, const char *what, unsigned long at)
 {
 	if (what != NULL)
 		set_fault(what, at);
+	else if (getenv("FAULT_NOSYNC") != NULL)
+		setenv("LD_PRELOAD", driver.fault, 1);
 	execl(driver.self, driver.self, "worker", driver.folder, numbers[0], numbers[1], numbers[2],
-	    numbers[3], numbers[4], (char *)NULL);
+	    numbers[3], numbers[4], node, op, (char *)NULL);
 	_exit(71);
 }
 
-static void
-start(struct worker *worker, unsigned long first, unsigned long end, unsigned long many, int64_t clock,
-    const char *what, unsigned long at)
+void
+soak_start(struct worker *worker, unsigned long first, unsigned long end, unsigned long many, int64_t clock,
+    const char *node, const char *op, const char *what, unsigned long at)
 {
 	char text[5][24];
 	const char *numbers[5];
@@ -243,6 +240,7 @@ start(struct worker *worker, unsigned long first, unsigned long end, unsigned lo
 		snprintf(text[i], sizeof text[i], "%lld", (long long)value[i]);
 		numbers[i] = text[i];
 	}
+	*worker = (struct worker){0};
 	fflush(stdout);
 	if (pipe(ends) < 0 || (worker->pid = fork()) < 0) {
 		perror("spool-soak");
@@ -252,25 +250,41 @@ start(struct worker *worker, unsigned long first, unsigned long end, unsigned lo
 		dup2(ends[1], STDOUT_FILENO);
 		close(ends[0]);
 		close(ends[1]);
-		become_worker(numbers, what, at);
+		become_worker(numbers, node, op, what, at);
 	}
 	close(ends[1]);
-	worker->said = fdopen(ends[0], "r");
+	worker->said = ends[0];
+}
+
+/* What it has said until now, or, while it runs, until it ends. */
+void
+soak_listen(struct worker *worker)
+{
+	struct span rest, line;
+	ssize_t got;
+
+	fcntl(worker->said, F_SETFL, worker->stopped ? O_NONBLOCK : 0);
+	while ((got = read(worker->said, str_room(&worker->text, 4096), 4096)) > 0)
+		worker->text.len += (size_t)got;
+	rest = str_span(&worker->text);
+	while (memchr(rest.p, '\n', rest.len) != NULL && span_cut(&rest, '\n', &line)) {
+		char *text = mem_text_n(line.p, line.len);
+		note(worker, text);
+		free(text);
+	}
+	str_cut(&worker->text, worker->text.len - rest.len);
 }
 
 /* Reads what it says to the end, and counts how it ended. */
-static void
-finish(struct worker *worker)
+void
+soak_finish(struct worker *worker)
 {
-	char text[512];
-	int status;
-
-	while (fgets(text, sizeof text, worker->said) != NULL) {
-		text[strcspn(text, "\n")] = '\0';
-		note(text);
-	}
-	fclose(worker->said);
-	waitpid(worker->pid, &status, 0);
+	soak_listen(worker);
+	close(worker->said);
+	str_free(&worker->text);
+	if (!worker->ended)
+		waitpid(worker->pid, &worker->status, 0);
+	int status = worker->status;
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) {
 		driver.kills++;
 	} else if (status != 0 && !(WIFEXITED(status) && WEXITSTATUS(status) == 70)) {
@@ -286,8 +300,8 @@ clock_of_round(void)
 	static int64_t now;
 	const int64_t decade = INT64_C(10) * 365 * 86400;
 
-	if (roll(5) == 0) {
-		now = ((int64_t)roll(3) - 1) * decade;
+	if (soak_roll(5) == 0) {
+		now = ((int64_t)soak_roll(3) - 1) * decade;
 		driver.steps++;
 	}
 	return now;
@@ -296,7 +310,7 @@ clock_of_round(void)
 static const char *
 fault_of_round(void)
 {
-	unsigned long die = roll(20);
+	unsigned long die = soak_roll(20);
 
 	if (die < 12)
 		return "kill";
@@ -311,8 +325,8 @@ fault_of_round(void)
 	return NULL;
 }
 
-static void
-more_keys(unsigned long keys)
+void
+soak_more_keys(unsigned long keys)
 {
 	ledger.line = mem_resize(ledger.line, keys, sizeof *ledger.line);
 	memset(ledger.line + ledger.keys, 0, (keys - ledger.keys) * sizeof *ledger.line);
@@ -329,17 +343,17 @@ round_of_two(void)
 
 	for (size_t i = 0; i < 2; i++) {
 		const char *fault = i == 0 ? fault_of_round() : NULL;
-		more_keys(next + EACH);
-		start(&worker[i], next, next + EACH, 1 + roll(OPS), clock, fault, 10 + roll(150));
+		soak_more_keys(next + EACH);
+		soak_start(&worker[i], next, next + EACH, 1 + soak_roll(OPS), clock, "", "", fault, 10 + soak_roll(150));
 		next += EACH;
 	}
-	if (roll(2) == 0) {	/* whatever it is doing just then */
-		const struct timespec moment = { .tv_nsec = 1000000 + (long)roll(40000000) };
+	if (soak_roll(2) == 0) {	/* whatever it is doing just then */
+		const struct timespec moment = { .tv_nsec = 1000000 + (long)soak_roll(40000000) };
 		nanosleep(&moment, NULL);
 		kill(worker[1].pid, SIGKILL);
 	}
-	finish(&worker[0]);
-	finish(&worker[1]);
+	soak_finish(&worker[0]);
+	soak_finish(&worker[1]);
 	driver.rounds++;
 }
 
@@ -354,8 +368,8 @@ run(unsigned long messages, unsigned long kills, unsigned long fulls, unsigned l
 		if (driver.rounds % 100 == 0 && isatty(STDERR_FILENO))
 			fprintf(stderr, "%lu messages, %lu kills\r", ledger.promised, driver.kills);
 	}
-	start(&last, 1, 1, 0, 0, NULL, 0);
-	finish(&last);
+	soak_start(&last, 1, 1, 0, 0, "", "", NULL, 0);
+	soak_finish(&last);
 }
 
 int
@@ -364,17 +378,27 @@ main(int argc, char **argv)
 	if (argc > 2 && strcmp(argv[1], "worker") == 0)
 		return soak_worker(argc - 2, argv + 2);
 	if (argc < 7) {
-		fprintf(stderr, "usage: spool-soak FOLDER FAULT.SO MESSAGES KILLS FULLS STEPS [SEED]\n");
+		fprintf(stderr, "usage: spool-soak FOLDER FAULT.SO MESSAGES KILLS FULLS STEPS [SEED]\n"
+		    "       spool-soak hosts FOLDER FAULT.SO MESSAGES KILLS PAUSES [SEED]\n"
+		    "       spool-soak sweep FOLDER FAULT.SO FIRST EACH SEEDS [SEED [OP]]\n");
 		return 64;
 	}
+	bool hosts = strcmp(argv[1], "hosts") == 0;
+	bool sweep = strcmp(argv[1], "sweep") == 0;
 	driver.self = argv[0];
-	driver.folder = argv[1];
-	driver.fault = argv[2];
+	driver.folder = argv[hosts || sweep ? 2 : 1];
+	driver.fault = argv[hosts || sweep ? 3 : 2];
 	uint64_t seed = argc > 7 ? strtoull(argv[7], NULL, 10) : (uint64_t)time(NULL);
 	driver.random = soak_mix(seed);
 	printf("seed %llu\n", (unsigned long long)seed);
-	run(strtoul(argv[3], NULL, 10), strtoul(argv[4], NULL, 10), strtoul(argv[5], NULL, 10),
-	    strtoul(argv[6], NULL, 10));
+	if (sweep)
+		soak_sweep(argc > 8 ? argv[8] : "all", strtoul(argv[4], NULL, 10), strtoul(argv[5], NULL, 10),
+		    strtoul(argv[6], NULL, 10));
+	else if (hosts)
+		soak_hosts(strtoul(argv[4], NULL, 10), strtoul(argv[5], NULL, 10), strtoul(argv[6], NULL, 10));
+	else
+		run(strtoul(argv[3], NULL, 10), strtoul(argv[4], NULL, 10), strtoul(argv[5], NULL, 10),
+		    strtoul(argv[6], NULL, 10));
 	bool good = check_ledger();
 	free(ledger.line);
 	return good ? 0 : 1;

@@ -1,0 +1,55 @@
+#!/bin/sh
+# Three hosts on one spool, against an outside ledger (soak.h): some are killed, some stand still
+# for longer than their lease, at random and before each call in turn, and go on.  0 lost, 0
+# doubled, and nobody sends what others have.  The long form is "make soak".
+set -u
+build=${top_builddir:-.}
+fault=$build/tests/crash/fault.so
+soak=$build/tests/crash/spool-soak
+test -f "$fault" || { echo "skipped: no $fault (built with sanitizers: they own LD_PRELOAD)"; exit 77; }
+work=$build/tests/out/spool-hosts.$$
+rm -rf "$work"; mkdir -p "$work"
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+seed=${SEED:-20261122}
+long=${HOSTS:-}
+
+# NAME ARGUMENTS...: one soak in a spool of its own, beside the others
+pids=
+begin() {
+	name=$1 kind=$2; shift 2
+	mkdir "$work/$name"
+	FAULT_NOSYNC=1 "$soak" "$kind" "$work/$name/root" "$fault" "$@" >"$work/$name/said" 2>&1 &
+	pids="$pids $!:$name"
+}
+if test -n "$long"; then
+	begin one hosts "$long" $((long / 20)) $((long / 15)) "$seed"
+	begin two hosts "$long" $((long / 20)) $((long / 15)) $((seed + 1))
+	begin each sweep 1 1 6 "$seed"
+else
+	begin one hosts 60 3 8 "$seed"
+	begin two hosts 60 3 8 $((seed + 1))
+	begin odd sweep 1 14 2 "$seed"
+	begin even sweep 8 14 2 "$seed"
+fi
+bad=0
+for pid in $pids; do
+	wait "${pid%%:*}" || bad=1
+	cat "$work/${pid#*:}/said"
+	# whoever is dead has left nothing behind
+	root=$work/${pid#*:}/root/spool
+	left=$(find "$root/tmp" "$root/in" "$root"/out/*/=* -mindepth 1 2>/dev/null)
+	test -z "$left" || { echo "left behind: $left"; bad=1; }
+done
+
+# A shared spool asks for no lock of open files.
+if command -v strace >/dev/null && strace -o "$work/calls" true 2>/dev/null; then
+	strace -f -o "$work/calls" -e trace=flock,fcntl \
+		"$soak" sweep "$work/traced" "$fault" 1000 1 1 "$seed" >"$work/said" 2>&1 || { cat "$work/said"; bad=1; }
+	grep -q . "$work/calls" || { echo "strace saw nothing"; bad=1; }
+	! grep -E 'flock\(|F_(OFD_)?SETLK' "$work/calls" || { echo "a lock of open files was asked for"; bad=1; }
+else
+	echo "no strace: not looked for flock"
+fi
+test $bad -eq 0 || { trap - EXIT; echo "what is left of it: $work"; }
+exit $bad
