@@ -41,13 +41,13 @@ tests_unit_plain_LDADD = $(BATCH_LIBS) $(CHECK_LIBS)
 
 dist_check_SCRIPTS += %D%/e2e/10-bsmtp-roundtrip.sh %D%/e2e/11-bsmtp-peers.sh %D%/e2e/12-bsmtp-smtp.sh \
 	%D%/e2e/13-bsmtp-formats.sh %D%/e2e/14-bsmtp-mtas.sh \
-	%D%/e2e/16-bsmtp-codecs.sh %D%/e2e/17-bsmtp-history.sh \
+	%D%/e2e/16-bsmtp-codecs.sh %D%/e2e/17-bsmtp-history.sh %D%/e2e/18-versions.sh \
 	%D%/crash/batch-faults.sh
 
 if FUZZERS
-noinst_PROGRAMS += tests/fuzz/batch tests/fuzz/plain
+noinst_PROGRAMS += tests/fuzz/batch tests/fuzz/plain tests/fuzz/recode
 else
-check_PROGRAMS += tests/fuzz/batch tests/fuzz/plain
+check_PROGRAMS += tests/fuzz/batch tests/fuzz/plain tests/fuzz/recode
 endif
 tests_fuzz_batch_SOURCES = %D%/fuzz/batch.c
 tests_fuzz_batch_LDFLAGS = $(FUZZ_LINK)
@@ -57,7 +57,11 @@ tests_fuzz_plain_SOURCES = %D%/fuzz/plain.c
 tests_fuzz_plain_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_plain_LDADD = $(FUZZ_REPLAY) $(BATCH_LIBS)
 EXTRA_DIST += %D%/fuzz/plain.dict %D%/fuzz/seeds/plain
-EXTRA_DIST += %D%/e2e/mta-lib.sh
+tests_fuzz_recode_SOURCES = %D%/fuzz/recode.c
+tests_fuzz_recode_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_recode_LDADD = $(FUZZ_REPLAY) lib/libmail.a $(BASE_LIBS)
+EXTRA_DIST += %D%/fuzz/recode.dict %D%/fuzz/seeds/recode
+EXTRA_DIST += %D%/e2e/mta-lib.sh %D%/fixtures/v1
 
 check_PROGRAMS += tests/unit/recode
 tests_unit_recode_SOURCES = %D%/unit/recode.c %D%/unit/unit.h

@@ -279,7 +279,7 @@ put_header(struct recode *r, const char *encoding)
 static const char *
 around(const struct recode *r, char encoding)
 {
-	return r->eight_bit || (encoding != '8' && encoding != 'b') ? NULL : "7bit";
+	return !r->changes || r->eight_bit || (encoding != '8' && encoding != 'b') ? NULL : "7bit";
 }
 
 static int

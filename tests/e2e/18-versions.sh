@@ -1,0 +1,54 @@
+#!/bin/sh
+# What version 1 of batch and spool entry looked like is read for ever; what is newer is
+# refused with 78, and not touched.
+# shellcheck source=tests/e2e/lib.sh
+. "${srcdir:-.}/tests/e2e/lib.sh"
+stage
+old=$top/tests/fixtures/v1
+cd "$work" || exit 99
+make_site home home
+
+mkdir originals
+for name in plain dots eight-bit; do
+	tr -d '\r' <"$top/tests/fixtures/$name.eml" >"originals/$name"
+done
+for batch in full.none full.gz full.zstd full.zstd-plain reduced.none; do
+	rm -rf home
+	make_site home home
+	check "$batch of version 1 is read" exits 0 at home bsmtp unpack --peer=hub --to=maildir:box "$old/$batch"
+	check "every byte of it" compare originals home/box/new
+done
+rm -rf home
+make_site home home
+check "a letter of then is taken" exits 0 env UU_MACHINE=hub MOCHILA_JOB=1 'MOCHILA_SET=routes.*=site:x' \
+    MOCHILA_ROOT="$work/home" rmail user@home.example <"$old/rmail"
+check "from whom it says" grep -qar '^MAIL FROM:<ann@example.org>' home/spool
+
+# An entry with a line of its history.
+rm -rf home
+make_site home home
+mkdir -p home/spool/in
+cp "$old/entry" home/spool/in/entry
+at home bsmtp deliver --to=smtp:127.0.0.1:1 --set 'routes.*=smtp:127.0.0.1:1' 2>/dev/null
+mochila list --root=home >/dev/null 2>&1
+at home bsmtp pack --all --set 'routes.*=smtp:127.0.0.1:1' 2>said
+entry=$(grep -arl 'mochila=1' home/spool/out)
+check "an entry of version 1 is settled" test -n "$entry"
+check "with its history" grep -aq 'deferred .*reply="451 4.4.2' "$entry"
+
+# Newer ones.
+sed 's/^NOOP mochila=1 /NOOP mochila=2 /' "$old/full.none" >newer.none
+sed 's/^mb1 /mb2 /' "$old/full.zstd" >newer.zstd
+for batch in newer.none newer.zstd; do
+	cp $batch kept
+	check "$batch is refused" exits 78 at home bsmtp unpack --peer=hub "$batch"
+	check "by its age" grep -q newer said
+	check "and not touched" cmp $batch kept
+done
+sed 's/^NOOP mochila=1 /NOOP mochila=2 /' "$old/entry" >home/spool/in/later
+cp home/spool/in/later kept
+at home bsmtp pack --all 2>said
+check "a newer entry waits in in/ for a newer mochila" cmp home/spool/in/later kept
+check "and it is said" grep -q 'newer than this mochila knows' said
+check "nothing of these is anywhere else" test "$(messages home/spool/hold)" -eq 0
+finish
