@@ -3,34 +3,42 @@
  *
  *	wire text MBOX N DIR			plain batches, as others write them, for other tools
  *	wire pack MBOX N CODEC LEVEL RING	ours; RING: bytes of history, 0 for none
+ *	wire sites MBOX N CODEC LEVEL RING DIR	the same by the programs themselves, bsmtp pack and
+ *						unpack, between two spools below DIR
  *
  * pack prints: bytes, mails, batches, raw bytes, seconds of processor for packing, the same
  * for unpacking, the most for one batch.  Each batch is read back, and counts only if it
- * came out right: the label's sum says so.
+ * came out right: the label's sum says so.  sites counts in the words that go back, and the
+ * whole of each program's time.
  */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "bsmtp/reader.h"
 #include "bsmtp/writer.h"
 #include "lib/base/clock.h"
+#include "lib/base/child.h"
 #include "lib/base/fs.h"
+#include "lib/base/log.h"
 #include "lib/mail/crlf.h"
 #include "lib/mail/fromline.h"
 #include "lib/mail/mbox.h"
 #include "lib/mail/utf8.h"
-#include "spool/spool.h"
+#include "spool/queue.h"
 
 enum { PIECE = 65536 };
 
 struct wire {
 	uint64_t batch_mails;
 	const char *folder;		/* text: where batches go */
+	struct site *sites;		/* sites: hub and home */
 	const struct codec *codec;
 	struct writer_setup setup;
 	size_t ring;
@@ -172,6 +180,134 @@ add_ours(struct wire *w)
 	entry_info_free(&info);
 }
 
+/* sites: the programs themselves */
+
+struct site {
+	const char *name;
+	struct str root;
+	struct settings settings;
+	struct spool spool;
+	struct arrival arrival;		/* what comes next */
+};
+enum { HUB, HOME };
+
+static void
+make_site(struct site *s, const char *folder, const char *name, const char *other, char **words)
+{
+	struct str conf = {0}, path = {0};
+	struct err err = {0};
+
+	s->name = name;
+	str_printf(&s->root, "%s/%s", folder, name);
+	str_printf(&path, "%s/mochila.conf", str_c(&s->root));
+	str_printf(&conf, "[spool]\nsite = %s\nhost = %s.example\nmin-free = 1M\n[site %s]\ncodec = %s\nlevel = %s\n"
+	    "history = %s\nbatch-size = 64M\n[routes]\n%s.example = smtp:localhost:9\n* = site:%s\n", name, name,
+	    other, words[0], words[1], words[2], name, other);
+	struct settings_args args = { .root = str_c(&s->root) };
+	int fd = mkdir(str_c(&s->root), 0700) < 0 ? -1 : open(str_c(&path), O_WRONLY | O_CREAT, 0600);
+	if (fd < 0)
+		err_sys(&err, "%s", str_c(&path));
+	if (fd < 0 || fs_write(fd, conf.p, conf.len, &err) < 0 || settings_load(&s->settings, &args, &err) < 0 ||
+	    spool_open(&s->spool, &s->settings, true, &err) < 0)
+		give_up(&err);
+	close(fd);
+	s->arrival.fd = -1;
+	str_free(&conf);
+	str_free(&path);
+}
+
+/* Seconds of processor that it took. */
+static double
+run(const struct site *s, const char *const *argv, int in)
+{
+	struct rusage before, after;
+	struct child child = { .argv = argv, .in = in, .out = -1, .errors = -1 };
+	struct str path = {0};
+	struct err err = {0};
+	int status = 0;
+
+	settings_program("bsmtp", &path);
+	child.path = str_c(&path);
+	setenv("MOCHILA_ROOT", s->settings.root, 1);
+	getrusage(RUSAGE_CHILDREN, &before);
+	if (child_run(&child, 600, &status, &err) < 0)
+		give_up(&err);
+	child_status(status, argv[0], &err);
+	if (err.kind != ERR_NONE)
+		give_up(&err);
+	getrusage(RUSAGE_CHILDREN, &after);
+	str_free(&path);
+	return (double)(after.ru_utime.tv_sec - before.ru_utime.tv_sec + after.ru_stime.tv_sec - before.ru_stime.tv_sec) +
+	    (double)(after.ru_utime.tv_usec - before.ru_utime.tv_usec + after.ru_stime.tv_usec - before.ru_stime.tv_usec) / 1e6;
+}
+
+/* All that waits there, packed, carried and read. */
+static void
+carry(struct wire *w, const struct site *from, const struct site *to, double *pack, double *unpack)
+{
+	struct str peer = {0};
+	str_printf(&peer, "--peer=%s", from->name);
+	const char *const pack_words[] = { "bsmtp", "pack", to->name, NULL };
+	const char *const read_words[] = { "bsmtp", str_c(&peer), "unpack", NULL };
+	struct fs_names names;
+	struct stat st;
+	struct err err = {0};
+
+	*pack = run(from, pack_words, -1);
+	if (batch_names(&from->spool, to->name, &names, &err) < 0)
+		give_up(&err);
+	for (size_t i = 0; i < names.count; i++) {
+		int fd = batch_open(&from->spool, to->name, names.name[i], &err);
+		if (fd < 0 || fstat(fd, &st) < 0)
+			give_up(&err);
+		w->bytes += (uint64_t)st.st_size;
+		setenv("MOCHILA_JOB", names.name[i], 1);
+		*unpack += run(to, read_words, fd);
+		close(fd);
+		if (batch_acked(&from->spool, to->name, names.name[i], &err) < 0)
+			give_up(&err);
+	}
+	fs_names_free(&names);
+	str_free(&peer);
+}
+
+static void
+end_sites(struct wire *w)
+{
+	struct site *hub = &w->sites[HUB], *home = &w->sites[HOME];
+	struct err err = {0};
+	double pack, back;
+
+	if (arrival_commit(&hub->arrival, &err) < 0)
+		give_up(&err);
+	arrival_close(&hub->arrival);
+	carry(w, hub, home, &pack, &w->unpack);
+	carry(w, home, hub, &back, &w->unpack);
+	w->pack += pack;
+	w->worst = pack > w->worst ? pack : w->worst;
+}
+
+static void
+add_sites(struct wire *w)
+{
+	struct arrival *a = &w->sites[HUB].arrival;
+	struct entry_info info = {0};
+	struct envelope env = {0};
+	struct err err = {0};
+
+	str_set(&info.from, "mbox");
+	envelope_from(&env, str_span(&w->sender), utf8_is_ascii(str_span(&w->text)) ?
+	    (struct span){ "", 0 } : SPAN("BODY=8BITMIME"));
+	envelope_add(&env, SPAN("user@home.example"), SPAN(""));
+	if ((w->in_batch == 0 && arrival_open(a, &w->sites[HUB].spool, NULL, &err) < 0) ||
+	    arrival_begin(a, &info, &env, &err) < 0 || arrival_body(a, w->text.p, w->text.len, &err) < 0 ||
+	    arrival_end(a, &err) < 0)
+		give_up(&err);
+	w->raw += w->text.len;
+	envelope_free(&env);
+	entry_info_free(&info);
+}
+
 /* others': MAIL, RCPT, DATA, lines end in LF, dots stuffed */
 
 static void
@@ -216,6 +352,8 @@ close_batch(struct wire *w)
 		return;
 	if (w->folder != NULL)
 		write_plain(w);
+	else if (w->sites != NULL)
+		end_sites(w);
 	else
 		end_batch(w);
 	w->batches++;
@@ -253,11 +391,13 @@ on_end(void *ctx, struct err *err)
 
 	(void)err;
 	crlf_end(&w->crlf, &w->text);
+	if (w->folder == NULL && w->sites == NULL && w->in_batch == 0)
+		begin_batch(w);
 	if (w->folder != NULL)
 		add_plain(w);
-	else if (w->in_batch == 0)
-		begin_batch(w);
-	if (w->folder == NULL)
+	else if (w->sites != NULL)
+		add_sites(w);
+	else
 		add_ours(w);
 	w->mails++;
 	str_clear(&w->text);
@@ -304,13 +444,18 @@ main(int argc, char **argv)
 	struct wire w = {0};
 	struct err err = {0};
 
-	if (argc < 5 || (argc != 5 && argc != 7)) {
-		fprintf(stderr, "usage: wire text MBOX N DIR | pack MBOX N CODEC LEVEL RING\n");
+	if (argc < 5 || argc == 6 || argc > 8) {
+		fprintf(stderr, "usage: wire text MBOX N DIR | pack MBOX N CODEC LEVEL RING | sites MBOX N CODEC LEVEL RING DIR\n");
 		return 64;
 	}
 	w.batch_mails = strtoull(argv[3], NULL, 10);
 	if (argc == 5) {
 		w.folder = argv[4];
+	} else if (argc == 8) {
+		w.sites = mem_get(2 * sizeof *w.sites);
+		log_open("wire", "none", LOG_LEVEL_ERROR, &err);
+		make_site(&w.sites[HUB], argv[7], "hub", "home", argv + 4);
+		make_site(&w.sites[HOME], argv[7], "home", "hub", argv + 4);
 	} else {
 		w.codec = codec_named(argv[4], &err);
 		if (w.codec == NULL || codec_level_named(argv[5], &w.setup.pack.level, &err) < 0)
