@@ -184,8 +184,9 @@ is_strange_job(const char *name)
 
 	if (name[0] == '.' || strncmp(name, "D.", 2) == 0 || strncmp(name, "X.", 2) == 0 || hex != 16)
 		return name[0] != '.' && strncmp(name, "D.", 2) != 0 && strncmp(name, "X.", 2) != 0;
+	const char *ending = name[hex] == '=' ? name + hex + strcspn(name + hex, ".") : name + hex;
 	for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
-		if (strcmp(name + hex, endings[i]) == 0)
+		if (strcmp(ending, endings[i]) == 0)
 			return false;
 	return true;
 }
@@ -235,7 +236,8 @@ check_orphans(struct doctor *doctor)
 	struct fs_names names;
 	struct err ignored;
 
-	if (fs_names(doctor->door->spool.tmp, ".", &names, &ignored) < 0)
+	/* Where several hosts share it each process has a folder, and whoever works next ends it. */
+	if (doctor->door->spool.lease != NULL || fs_names(doctor->door->spool.tmp, ".", &names, &ignored) < 0)
 		return;
 	for (size_t i = 0; i < names.count; i++)
 		if (names.name[i][0] != '.' && is_old(doctor->door->spool.tmp, names.name[i], BUSY) &&
@@ -432,6 +434,7 @@ static const struct doctor_check checks[] = {
 	{ "files", check_files, "mochila show @; then mochila remove @" },
 	{ "jobs", check_jobs, "look at it, and remove it by hand" },
 	{ "orphans", check_orphans, "mochila retry" },
+	{ "hosts", check_hosts, "say shared = yes in [spool] on each; or, if @ never comes again, remove hosts/@ here" },
 	{ "half moves", check_halves, "mochila retry" },
 	{ "clock", check_clock, "set the clock right: timedatectl; mail is late meanwhile, and not lost" },
 	{ "daemon", check_daemon, "mochila-relay --background" },

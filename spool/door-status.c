@@ -539,7 +539,9 @@ add_table(const struct status *status, struct str *out)
 		str_printf(out, ", %zu arrived and not yet sorted", status->arrived);
 	if (status->jobs > 0)
 		str_printf(out, ", %zu jobs of other sites not yet run", status->jobs);
-	str_add_text(out, "\n\n");
+	str_add_char(out, '\n');
+	door_hosts_line(status->door, out);
+	str_add_char(out, '\n');
 	if (status->sites > 0)
 		door_titles(columns, out);
 	else
@@ -617,6 +619,7 @@ print_json(const struct status *status, struct err *err)
 	json_object_set_new(all, "free_bytes", json_integer((json_int_t)free_bytes(status)));
 	json_object_set_new(all, "arrived", json_integer((json_int_t)status->arrived));
 	json_object_set_new(all, "jobs", json_integer((json_int_t)status->jobs));
+	json_object_set_new(all, "hosts", door_hosts_json(status->door));
 	json_object_set_new(all, "month", json_string(status->usage.month));
 	json_object_set_new(all, "users", json_of_users(&status->usage));
 	char *text = json_dumps(all, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_EMBED);

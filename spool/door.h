@@ -192,6 +192,8 @@ struct door_cell {
 void door_escape(struct str *out, struct span hostile, size_t max);
 void door_noted(struct str *out, struct span text, size_t max);	/* what was escaped when it
 				was noted, in a state line or the log: not a second time */
+void door_hosts_line(struct door *door, struct str *out);	/* who works here; "" where not shared */
+json_t *door_hosts_json(struct door *door);
 void door_age(struct str *out, int64_t since);		/* 45s 12m 36h 5d; "-" for 0 */
 void door_size(struct str *out, uint64_t bytes);	/* 900 5.2K 1.3M */
 void door_titles(const struct door_column *columns, struct str *out);	/* first: asks how wide the

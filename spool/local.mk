@@ -40,6 +40,7 @@ spool_mochila_SOURCES = \
 	%D%/door-conf.c \
 	%D%/door-doctor.c %D%/doctor.h \
 	%D%/door-find.c \
+	%D%/door-hosts.c \
 	%D%/door-history.c \
 	%D%/door-init.c \
 	%D%/door-key.c \

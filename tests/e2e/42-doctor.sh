@@ -47,6 +47,24 @@ check "a name that means nothing elsewhere" exits 1 m --set spool.host=box.lan d
 check "is said" said "our reports come from postmaster at box.lan, which nobody else can answer: say host ="
 check "but reports may have another" exits 0 m --set spool.host=box --set spool.bounce-from=mail@example.org doctor
 
+# another_host SECONDS SHARED: hub2 has worked here, by its clock so many seconds from now
+another_host() {
+	printf 'at=%012d node=hub2 shared=%s machine=0123456789abcdef\n' "$(($(date +%s) + $1))" "$2" >"$spool/hosts/hub2"
+}
+another_host 0 no
+check "a host that does not know that the spool is shared" finds "hosts: hub2 has worked in this spool, too"
+check "what to type is said" said "and here it does not say shared = yes: say shared = yes in [spool] on each"
+another_host 0 yes
+check "a host that knows it" exits 0 m --set spool.shared=yes doctor
+another_host 100 yes
+check "whose clock is ahead" exits 1 m --set spool.shared=yes doctor
+check "is named" said "hosts: the clock of hub2 is "
+check "status shows who works here" exits 0 m --set spool.shared=yes status
+check "with the last sign of life" grep -qE '^hosts: .*hub2 [0-9]+[sm] ago' "$work/said"
+check "and which is this one" said " ago (this one)"
+rm -r "$spool/hosts" "$spool/lock"
+check "and of one alone nothing is said" is_well
+
 chmod 777 "$spool/in"
 cured "a folder open to all" "modes: $spool/in has mode 777"
 chmod 755 "$spool/drop"
