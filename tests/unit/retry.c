@@ -346,6 +346,35 @@ START_TEST(there_is_room_for_the_outcome_before_a_message_is_sent)
 }
 END_TEST
 
+/* What the relay does with one whose outcome could not be noted: sent with every round
+ * otherwise. */
+START_TEST(a_message_that_takes_no_line_is_held_with_the_reason_beside_it)
+{
+	struct queue q;
+	struct message m;
+	struct str text = {0}, name = {0};
+
+	accept_one("bob@ship.example", "eve@ship.example", 'N');
+	ck_assert(next_message(&q, "ship", &m));
+	str_printf(&name, "%s.reason", str_c(&m.id));
+	int only = fs_open(q.bucket_dir, str_c(&m.id), O_RDONLY, &err);
+	ck_assert_int_ge(dup2(only, m.fd), 0);	/* every write fails now */
+	close(only);
+	message_rcpt(&m, 0, RCPT_DONE, "250 ok");
+	ck_assert_int_lt(message_settle(&m, &err), 0);
+	ck_assert(!queue_must_stop(errno));
+	OK(message_hold(&m, "may have been delivered", &err));
+	OK(fs_load(s.spool.hold, str_c(&name), 100, &text, &err));
+	ck_assert_str_eq(str_c(&text), "may have been delivered\n");
+	message_close(&m);
+	queue_close(&q);
+	ck_assert_uint_eq(waiting("ship"), 0);
+	ck_assert_uint_eq(scratch_count(s.spool.hold, "."), 2);
+	str_free(&text);
+	str_free(&name);
+}
+END_TEST
+
 /* links */
 
 /* Events at a destination, one after the other, a second apart: f it cannot be reached,
@@ -441,6 +470,7 @@ UNIT_WITH("retry", setup, teardown,
     { the_best_grade_that_waits_says_how_long_its_destination_rests, 1 },
     { last_words_are_kept_for_each_recipient_across_tries_and_told, 1 },
     { there_is_room_for_the_outcome_before_a_message_is_sent, 2 },
+    { a_message_that_takes_no_line_is_held_with_the_reason_beside_it, 1 },
     { a_link_that_comes_up_makes_due_and_wins_no_tries, ROWS(links) },
     { what_was_asked_for_meanwhile_is_not_forgotten, 1 },
     { a_hint_that_cannot_be_read_counts_as_now, ROWS(hints) })
