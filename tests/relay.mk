@@ -17,6 +17,6 @@ tests_unit_access_LDADD = spool/libspool.a lib/libproto.a lib/libmail.a $(NET_LI
 # One end of a TCP dialogue, for the end-to-end tests.
 noinst_PROGRAMS += tests/e2e/wire
 tests_e2e_wire_SOURCES = %D%/e2e/wire.c
-dist_check_SCRIPTS += %D%/e2e/30-relay.sh %D%/e2e/31-relay-forward.sh %D%/e2e/32-relay-ledger.sh %D%/e2e/33-relay-limits.sh %D%/e2e/34-relay-syncs.sh %D%/e2e/35-dsn.sh %D%/e2e/36-retry.sh %D%/e2e/37-dsn-matrix.sh %D%/e2e/38-quota.sh
+dist_check_SCRIPTS += %D%/e2e/30-relay.sh %D%/e2e/31-relay-forward.sh %D%/e2e/32-relay-ledger.sh %D%/e2e/33-relay-limits.sh %D%/e2e/34-relay-syncs.sh %D%/e2e/35-dsn.sh %D%/e2e/36-retry.sh %D%/e2e/37-dsn-matrix.sh %D%/e2e/38-quota.sh %D%/e2e/39-postfix.sh
 dist_check_SCRIPTS += %D%/crash/relay-faults.sh
 EXTRA_DIST += %D%/e2e/relay-lib.sh
