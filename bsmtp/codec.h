@@ -48,8 +48,9 @@ struct codec_setup {
 	enum codec_level level;	/* packing: how hard to try */
 	uint64_t max;		/* unpacking: most bytes that may come out; 0: no limit */
 	struct span dictionary;	/* borrowed until codec_free(): a dictionary of zstd's, or nothing */
-	struct span prefix;	/* borrowed likewise: raw bytes, of which the last ones are the best.
-				   Lifts the limit of 200 times: what was sent before costs nothing */
+	struct span prefix;	/* borrowed likewise: raw bytes, of which the last ones are the best */
+	bool vouched;		/* unpacking: max is what the sender has said.  Lifts the limit of 200
+				   times: of mail that is much alike more than that can be true */
 	unsigned window_log;	/* memory that unpacking may take is 2^this; 0: CODEC_WINDOW.  Both
 				   ends must say the same, or the reader more */
 };

@@ -42,6 +42,7 @@ tests_unit_plain_LDADD = $(BATCH_LIBS) $(CHECK_LIBS)
 dist_check_SCRIPTS += %D%/e2e/10-bsmtp-roundtrip.sh %D%/e2e/11-bsmtp-peers.sh %D%/e2e/12-bsmtp-smtp.sh \
 	%D%/e2e/13-bsmtp-formats.sh %D%/e2e/14-bsmtp-mtas.sh \
 	%D%/e2e/16-bsmtp-codecs.sh %D%/e2e/17-bsmtp-history.sh %D%/e2e/18-versions.sh \
+	%D%/e2e/19-bsmtp-bombs.sh \
 	%D%/crash/batch-faults.sh
 
 if FUZZERS
