@@ -140,8 +140,9 @@ static const struct conf_row spool_rows[] = {
 
 #define CONF_OF struct site_settings
 static const struct conf_row site_rows[] = {
-	ROW("link", text, link, "", "ssh://USER@HOST[:PORT], exec:COMMAND, or empty: it calls us"),
+	ROW("link", text, link, "", "ssh://USER@HOST[:PORT], exec:COMMAND, tcp:HOST[:PORT], or empty: it calls us"),
 	ROW("key", text, key, "", "private key for ssh; empty: keys/id_ed25519, or the agent"),
+	ROW("login", text, login, "", "file with the name and password that a tcp: link asks for"),
 	ROW("known-hosts", text, known_hosts, "", "pinned host keys; empty: keys/known_hosts"),
 	ROW("protocols", text, protocols, "ietygGv", "UUCP protocols offered and chosen, best first"),
 	ROW("codec", text, codec, "gz", "of batches packed for it: none, gz, bz2, zstd or zstd-plain"),

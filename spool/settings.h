@@ -47,6 +47,7 @@ struct site_settings {		/* [site NAME] */
 	char *link;		/* ssh://USER@HOST[:PORT][/COMMAND], exec:COMMAND, "" = it calls us */
 	char *key;		/* private key file for ssh; "" = the agent */
 	char *known_hosts;	/* pinned host keys */
+	char *login;		/* file with a name and a password, for tcp: */
 	char *protocols;	/* UUCP letters we offer or choose, best first */
 	char *codec;		/* of batches packed for it: a row of bsmtp/codec.h */
 	char *level;		/* fast, default, metered */

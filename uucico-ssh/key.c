@@ -114,21 +114,21 @@ key_forget(struct str *text)
 
 /* --- reading --- */
 
-static int
-check_file(int fd, const char *path, struct err *err)
+int
+key_check_file(int fd, const char *what, const char *path, struct err *err)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
-		return err_sys(err, "key %s", path);
+		return err_sys(err, "%s %s", what, path);
 	if (st.st_uid != geteuid() && st.st_uid != 0)
-		return err_set(err, ERR_CONFIG, "key %s: it belongs to another user; type: chown %ld %s", path,
+		return err_set(err, ERR_CONFIG, "%s %s: it belongs to another user; type: chown %ld %s", what, path,
 		    (long)geteuid(), path);
 	if ((st.st_mode & 077) != 0)
-		return err_set(err, ERR_CONFIG, "key %s: others may read or write it (mode %03o); type: chmod 600 %s",
-		    path, (unsigned)st.st_mode & 0777, path);
+		return err_set(err, ERR_CONFIG, "%s %s: others may read or write it (mode %03o); type: chmod 600 %s",
+		    what, path, (unsigned)st.st_mode & 0777, path);
 	if (st.st_nlink != 1)
-		return err_set(err, ERR_CONFIG, "key %s: it has another name elsewhere (a hard link)", path);
+		return err_set(err, ERR_CONFIG, "%s %s: it has another name elsewhere (a hard link)", what, path);
 	return 0;
 }
 
@@ -193,7 +193,7 @@ key_load(const char *path, struct str *text, struct err *err)
 		err->kind = ERR_CONFIG;
 		return err_prefix(err, "key");
 	}
-	int result = check_file(fd, path, err);
+	int result = key_check_file(fd, "key", path, err);
 	if (result == 0)
 		result = fs_read_all(fd, KEY_MAX, text, err);
 	close(fd);

@@ -14,6 +14,9 @@
 int key_load(const char *path, struct str *text, struct err *err);
 void key_forget(struct str *text);	/* wiped and freed */
 
+/* A secret's open file: ours or root's, closed to everybody else, and of one name only. */
+int key_check_file(int fd, const char *what, const char *path, struct err *err);
+
 /* An ed25519 pair in OpenSSH's format: path, 0600, and path.pub.  One that is there is
  * never written over. */
 int key_make(const char *path, const char *comment, struct err *err);

@@ -8,7 +8,7 @@
 
 #include "lib/base/clock.h"
 
-static const struct link_row *const rows[] = { &link_ssh, &link_exec, &link_stdio };
+static const struct link_row *const rows[] = { &link_ssh, &link_exec, &link_tcp, &link_stdio };
 
 static volatile sig_atomic_t told_to_stop;
 static sigset_t outside;	/* the signals that pass while we wait */
@@ -89,7 +89,7 @@ link_open(struct link *link, const char *target, const struct settings *settings
 		link->row = rows[i];
 		return link->row->open(link, target + len, err);
 	}
-	return err_set(err, ERR_CONFIG, "link %s: it begins with ssh:// or exec:", target);
+	return err_set(err, ERR_CONFIG, "link %s: it begins with ssh://, exec: or tcp:", target);
 }
 
 ssize_t

@@ -1,7 +1,8 @@
 /*
  * link - the line under a call: bytes both ways to one far end.
  *
- * Kinds are rows: ssh (libssh2), exec (any command), stdio (the answering end).
+ * Kinds are rows: ssh (libssh2), exec (any command), tcp (plain), stdio (the answering
+ * end).
  * Nothing here blocks but link_open() and link_finish(), which wait with
  * link_wait() and give up at their time limit or when we are told to stop.
  */
@@ -42,9 +43,9 @@ struct link {
 	void *mine;
 };
 
-extern const struct link_row link_ssh, link_exec, link_stdio;
+extern const struct link_row link_ssh, link_exec, link_tcp, link_stdio;
 
-/* target: "ssh://...", "exec:...", "stdio:" */
+/* target: "ssh://...", "exec:...", "tcp:...", "stdio:" */
 int link_open(struct link *link, const char *target, const struct settings *settings,
     const struct site_settings *site, struct err *err);
 ssize_t link_read(struct link *link, void *to, size_t len, struct err *err);

@@ -9,7 +9,7 @@ uucico_ssh_libuucico_a_SOURCES = \
 	%D%/hostkey.c %D%/hostkey.h \
 	%D%/incoming.c %D%/incoming.h \
 	%D%/key.c %D%/key.h \
-	%D%/link.c %D%/link.h %D%/link-exec.c %D%/link-ssh.c %D%/link-stdio.c \
+	%D%/link.c %D%/link.h %D%/link-exec.c %D%/link-ssh.c %D%/link-stdio.c %D%/link-tcp.c \
 	%D%/lock.c %D%/lock.h \
 	%D%/outgoing.c %D%/outgoing.h \
 	%D%/pair.c %D%/pair.h \
@@ -18,13 +18,14 @@ uucico_ssh_libuucico_a_SOURCES = \
 	%D%/session.c \
 	%D%/ssh.c %D%/ssh.h \
 	%D%/sum.c %D%/sum.h \
+	%D%/tcp.c %D%/tcp.h \
 	%D%/tool.c %D%/tool.h \
 	%D%/uucp.c %D%/uucp.h \
 	%D%/window.c %D%/window.h \
 	%D%/xfile.c %D%/xfile.h
 
 # Link with these, in this order.
-UUCICO_LIBS = uucico-ssh/libuucico.a $(LIBSSH2_LIBS) $(ZLIB_LIBS) $(SPOOL_LIBS)
+UUCICO_LIBS = uucico-ssh/libuucico.a lib/libnet.a $(LIBSSH2_LIBS) $(ZLIB_LIBS) $(SPOOL_LIBS)
 
 bin_PROGRAMS += uucico-ssh/uucico-ssh
 uucico_ssh_uucico_ssh_SOURCES = %D%/main.c

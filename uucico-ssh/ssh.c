@@ -2,9 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +12,7 @@
 #include "lib/base/clock.h"
 #include "uucico-ssh/key.h"
 #include "uucico-ssh/link.h"
+#include "uucico-ssh/tcp.h"
 
 static const struct {
 	int method;
@@ -107,79 +105,10 @@ ssh_place(struct ssh *ssh, const char *rest, struct err *err)
 /* --- TCP --- */
 
 static int
-resolve(struct ssh *ssh, struct addrinfo **list, struct err *err)
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
-	int result = getaddrinfo(str_c(&ssh->host), str_c(&ssh->port), &hints, list);
-
-	if (result != 0)	/* loopback alone is no configured address */
-		hints.ai_flags = 0;
-	if (result != 0)
-		result = getaddrinfo(str_c(&ssh->host), str_c(&ssh->port), &hints, list);
-	if (result == 0)
-		return 0;
-	return err_set(err, ERR_TEMP, "the host %s cannot be found: %s; see the link and the network",
-	    str_c(&ssh->host), gai_strerror(result));
-}
-
-static void
-tune(const struct ssh *ssh, int fd)
-{
-	int one = 1;
-	unsigned dead_after = (unsigned)(ssh->timeout * 1000);
-
-	/* Before connect: some kernels take it no later for the first flight. */
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_after, sizeof dead_after);
-}
-
-/* errno says why when this is -1 with err still empty. */
-static int
-connect_one(struct ssh *ssh, const struct addrinfo *address, struct err *err)
-{
-	int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	socklen_t size = sizeof errno;
-	int number = 0;
-
-	if (fd < 0)
-		return -1;
-	tune(ssh, fd);
-	if (connect(fd, address->ai_addr, address->ai_addrlen) < 0 && errno != EINPROGRESS) {
-		number = errno;
-	} else {
-		struct pollfd ready = { .fd = fd, .events = POLLOUT };
-		int result = link_wait(&ready, 1, clock_mono() + ssh->timeout * CLOCK_SECOND, err);
-		if (result == 0)
-			number = ETIMEDOUT;
-		else if (result < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &size) < 0)
-			number = EINTR;
-	}
-	if (number == 0)
-		return fd;
-	close(fd);
-	errno = number;
-	return -1;
-}
-
-static int
 connect_tcp(struct ssh *ssh, struct err *err)
 {
-	struct addrinfo *list = NULL;
-
-	if (resolve(ssh, &list, err) < 0)
-		return -1;
-	for (const struct addrinfo *a = list; a != NULL && ssh->fd < 0 && err->kind == ERR_NONE; a = a->ai_next)
-		ssh->fd = connect_one(ssh, a, err);
-	int number = errno;
-	freeaddrinfo(list);
-	if (ssh->fd >= 0)
-		return 0;
-	if (err->kind != ERR_NONE)
-		return -1;
-	if (number == ECONNREFUSED)
-		return err_set(err, ERR_TEMP, "%s refuses the connection; is sshd running there, and the port "
-		    "right?", str_c(&ssh->where));
-	return err_set(err, ERR_TEMP, "%s cannot be reached: %s", str_c(&ssh->where), strerror(number));
+	ssh->fd = tcp_connect(str_c(&ssh->host), str_c(&ssh->port), ssh->timeout, "sshd", err);
+	return ssh->fd < 0 ? -1 : 0;
 }
 
 /* --- libssh2 --- */

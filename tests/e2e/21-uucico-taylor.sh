@@ -219,6 +219,56 @@ for letter in i e t y g; do
 	check "$letter: the mail is whole, once" test "$(at_home | count_of "^Subject: $letter-back")" -eq 1
 done
 
+# ---- A plain connection, with a login ---------------------------------------------------
+
+speak i
+echo "uhome secret" >"$hub/passwd"
+echo "passwdfile $hub/passwd" >>"$hub/config"
+cat >"$work/taylor-login" <<-END
+	#!/bin/sh
+	exec $plain_user env LD_LIBRARY_PATH="$peer_libs" "$tuucico" -I "$hub/config" -l
+END
+chmod 755 "$work/taylor-login"
+start inetd "$build/tests/e2e/inetd" "$work/port" "$work/taylor-login"
+check "a port behind which Taylor asks for a login" wait_for 10 test -s "$work/port"
+by_tcp() { ours -s hub --set="site hub.link=tcp:127.0.0.1:$(cat "$work/port")" "$@"; }
+logged_in() { by_tcp --set="site hub.login=$work/login" "$@"; }
+check "a mail waits here" from_home tcp-one
+check "and there" from_hub tcp-two
+check "a login file that is not there" exits 78 logged_in
+echo "uhome secret" >"$work/login"
+chmod 644 "$work/login"
+check "one that others can read" exits 78 logged_in
+check "is told" grep -q 'chmod 600' "$work/said"
+chmod 600 "$work/login"
+check "a call" exits 0 logged_in
+check "brought ours" test "$(at_hub | count_of 'from home: tcp-one')" -eq 1
+check "and theirs" came_home tcp-two
+printf 'uhome\nwrong\n' >"$work/login"
+check "a wrong password" exits 75 logged_in
+check "is no call" grep -q 'ogin' "$work/said"
+check "nor is silence without a login" exits 75 by_tcp --set="site hub.timeout=1s"
+echo "uhome" >"$work/login"
+check "half a login" exits 78 logged_in
+stop "$pid"
+check "nobody listens there" exits 75 by_tcp
+check "is told" grep -q 'is a uucpd running there' "$work/said"
+
+# Our own end behind a port: inetd's way.
+rm -f "$work/port"
+start inetd "$build/tests/e2e/inetd" "$work/port" "$work/ours-answers"
+check "a port behind which we answer" wait_for 10 test -s "$work/port"
+cat >"$hub/port" <<-END
+	port PIPE
+	type tcp
+	service $(cat "$work/port")
+END
+sed -i 's/^port PIPE/port PIPE\naddress 127.0.0.1/' "$hub/sys"
+check "a mail waits there" from_hub tcp-three
+check "Taylor calls us by TCP" taylor "$tuucico" -I "$hub/config" -S home -f
+check "and it is here" wait_for 10 came_home tcp-three
+stop "$pid"
+
 # ---- Refusals --------------------------------------------------------------------------
 
 sed -i 's/^system home/system other/' "$hub/sys"
