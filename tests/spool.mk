@@ -30,6 +30,8 @@ soak: all tests/crash/fault.so
 	top_builddir='$(abs_top_builddir)' SPOOL='$(SPOOL)' sh $(srcdir)/tests/crash/spool-soak.sh
 	top_builddir='$(abs_top_builddir)' ROUNDS=2000 sh $(srcdir)/tests/crash/ring-soak.sh
 	top_builddir='$(abs_top_builddir)' HOSTS='$(SPOOL)' sh $(srcdir)/tests/crash/spool-hosts.sh
+	top_builddir='$(abs_top_builddir)' TAYLOR=long sh $(srcdir)/tests/e2e/21-uucico-taylor.sh
+	$(MAKE) tests/unit/uucp && CK_TIMEOUT_MULTIPLIER=20 CUT_EVERY=1 tests/unit/uucp
 .PHONY: soak
 
 # The fault injector is preloaded, so it must not be built with a sanitizer.
