@@ -51,5 +51,22 @@ if command -v strace >/dev/null && strace -o "$work/calls" true 2>/dev/null; the
 else
 	echo "no strace: not looked for flock"
 fi
+# Each is called as its host is, unless it is told otherwise: two host names, as root.
+if unshare -u true 2>/dev/null && command -v hostname >/dev/null; then
+	steps=$(cd "$build" && pwd)/tests/crash/spool-steps
+	for node in hub-a hub.b; do
+		# shellcheck disable=SC2016	# for the inner shell
+		MOCHILA_SET=spool.shared=yes unshare -u sh -c \
+			'hostname "$1" && "$2" "$3" accept 2 && "$2" "$3" settle' sh "$node" "$steps" "$work/names" \
+			>/dev/null || bad=1
+	done
+	for node in hub-a hub_b; do
+		set -- "$work"/names/spool/out/home/N-*-"$node"
+		test -d "$1" || { echo "no bucket of $node"; bad=1; }
+		test -f "$work/names/spool/hosts/$node" || { echo "$node is not in hosts/"; bad=1; }
+	done
+else
+	echo "not root, or no unshare: not looked for two host names"
+fi
 test $bad -eq 0 || { trap - EXIT; echo "what is left of it: $work"; }
 exit $bad

@@ -547,6 +547,7 @@ START_TEST(nothing_is_left_of_who_ends)
 	OK(fs_names(lease_tmp(b), ".", &files, &err));
 	ck_assert_uint_eq(files.count, 0);
 	fs_names_free(&files);
+	settings_free(&settings[0]);
 	open_host(&settings[0], a, "a", "yes");
 }
 END_TEST
