@@ -305,7 +305,21 @@ past_read(struct past *p)
 	p->open = false;
 }
 
+/* What refers to history waits at the sender until it has heard of it. */
 static void
+tell_again(const struct past *p, const struct label *label)
+{
+	struct label words = {0};
+	struct err why = {0};
+
+	if (tell(p->spool, p->site, class_on(label), &words, &why) == 0)
+		spool_ring(p->spool);
+	else
+		log_warn("event=untold why=\"%s\"", why.text);
+}
+
+/* true: the sender is to be told at once */
+static bool
 commit(struct past *p, const struct label *label)
 {
 	struct ring_item item = { label_name(label), str_span(&p->travelled) };
@@ -313,7 +327,7 @@ commit(struct past *p, const struct label *label)
 	struct ring ring;
 
 	if (!open_ring(&ring, p->spool, p->site, RING_FROM, class_on(label)))
-		return;
+		return false;
 	if (label->has_ref || label->has_at)
 		ring_trouble(ring_heard(&ring, label->mark, &why), &why);
 	if (label->not_kept)
@@ -321,17 +335,19 @@ commit(struct past *p, const struct label *label)
 	/* What is larger than the ring is not known as such below: it has been dropped already. */
 	if (p->too_large && !label->not_kept)
 		ring_trouble(ring_anew(&ring, &why), &why);
+	bool again = label->has_ref && ring_again(&ring, item.name, &why);
 	if (label->count > 0)
 		ring_trouble(ring_commit(&ring, &item, 1, &why), &why);
 	ring_close(&ring);
 	ring_trouble(ring_budget(p->spool, &why), &why);
+	return again;
 }
 
 void
 past_committed(struct past *p, const struct label *label)
 {
-	if (keeps(p->site, class_on(label)))
-		commit(p, label);
+	if (keeps(p->site, class_on(label)) && commit(p, label))
+		tell_again(p, label);
 }
 
 /* It refers to bytes that are not those it was packed against: one of the two is damaged. */

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/log.h"
+
 bool
 ring_say(const struct ring *r, struct ring_word *word)
 {
@@ -36,6 +38,21 @@ ring_heard(struct ring *r, struct ring_mark mark, struct err *err)
 		return 0;
 	r->head.known = mark.k;
 	return ring_note(r, err);
+}
+
+bool
+ring_again(struct ring *r, uint64_t name, struct err *err)
+{
+	size_t i = r->commits;
+
+	while (i > 0 && r->commit[i - 1].name != name)
+		i--;
+	if (i == 0 || r->head.base.k + i > r->head.known)
+		return false;	/* new, or it will be told in any case */
+	r->head.known = r->head.told = r->head.base.k + i - 1;
+	if (ring_note(r, err) < 0)
+		log_warn("event=no-history why=\"%s\"", err->text);
+	return true;
 }
 
 /* what was sent and is not confirmed */

@@ -124,6 +124,9 @@ struct ring_word {
 bool ring_say(const struct ring *r, struct ring_word *word);	/* false: the sender knows it all */
 int ring_said(struct ring *r, struct err *err);		/* it was told up to the last one */
 int ring_heard(struct ring *r, struct ring_mark mark, struct err *err);	/* the sender named it */
+/* The sender knew that we have it, and sends the same again, as after a word of "lost" that was
+ * overtaken: true, and ring_say says it once more. */
+bool ring_again(struct ring *r, uint64_t name, struct err *err);
 
 int ring_wait(struct ring *r, uint64_t name, struct span bytes, struct err *err);
 /* lost: the receiver has said that it cannot follow us. */
