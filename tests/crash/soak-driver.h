@@ -19,7 +19,8 @@ struct outcome {
 	char id[64];		/* of the message that brought it; empty: none did */
 	unsigned sent, reports, left;
 	unsigned long when;	/* it was last sent, in lines of the ledger */
-	bool noted;		/* and who sent it has that on disk */
+	long long at;		/* the same, by the clock */
+	long long noted;	/* when who sent it had that on disk; 0: not yet */
 };
 
 struct line {

@@ -253,6 +253,17 @@ describe(struct message *m, size_t i, struct str *out)
 }
 
 static void
+say_noted(struct span lines)
+{
+	long long at = clock_mono();
+	struct span line;
+
+	while (span_cut(&lines, '\n', &line))
+		if (line.len > 0)
+			say("noted %lld %.*s\n", at, (int)line.len, line.p);
+}
+
+static void
 deliver(struct message *m)
 {
 	struct str noted = {0};
@@ -266,14 +277,15 @@ deliver(struct message *m)
 		} else if (refused(m, i)) {
 			message_rcpt(m, i, RCPT_FAILED, "550 5.1.1 no such user");
 		} else if (message_still_there(m) && describe(m, i, &line) == 0) {
-			say("sent %s", str_c(&line));	/* the far end has it, whatever comes */
+			/* the far end has it, whatever comes */
+			say("sent %lld %s", (long long)clock_mono(), str_c(&line));
 			message_rcpt(m, i, RCPT_DONE, "250 2.0.0 ok");
-			str_printf(&noted, "noted %lu %s\n", key_of(m), str_c(&m->entry.env.rcpt[i].to));
+			str_printf(&noted, "%lu %s\n", key_of(m), str_c(&m->entry.env.rcpt[i].to));
 		}
 		str_free(&line);
 	}
 	if (message_settle(m, &w.err) == 0)
-		say("%s", str_c(&noted));
+		say_noted(str_span(&noted));
 	str_free(&noted);
 }
 
@@ -363,7 +375,7 @@ end_batch(const char *site, const char *name)
 		rest = str_span(&text);
 		while (span_cut(&rest, '\n', &line))
 			if (line.len > 0)
-				say("sent %.*s\n", (int)line.len, line.p);
+				say("sent %lld %.*s\n", (long long)clock_mono(), (int)line.len, line.p);
 		batch_acked(&w.spool, site, name, &w.err);
 	}
 	if (fd >= 0)

@@ -8,14 +8,17 @@
  *	op			it begins the next thing
  *	250 KEY			accepted
  *	451 KEY			refused: must never be seen again, the client keeps it
- *	sent ID KEY RCPT SIZE SHA	delivered; the far end knows ID and takes it once
- *	noted KEY RCPT		and that is on disk: must not be sent once more
+ *	sent AT ID KEY RCPT SIZE SHA	delivered; the far end knows ID and takes it once
+ *	noted AT KEY RCPT	and that is on disk: must not be sent once more
  *	report KEY RCPT		a failure report to the sender, found at the end
  *	left PLACE KEY RCPT	still there at the end, where nothing should be
  *	damaged PATH
  *
  * With several hosts (spool.shared) each worker is of one of them, some are stopped in the
  * middle of something, and go on when the others have long taken them for dead.
+ *
+ * AT is by the one clock that all of this machine have (clock_mono): the driver listens to one
+ * worker after the other, so what it hears first need not have been first.
  *
  * What a message is follows from its key, so that the driver knows it without the spool.
  */

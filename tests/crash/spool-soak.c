@@ -102,7 +102,16 @@ check_content(unsigned long key, unsigned long size, const char *sha)
 }
 
 static void
-note_sent(const struct worker *worker, const char *id, unsigned long key, const char *to,
+check_again(const struct outcome *o, unsigned long key, const char *to)
+{
+	if (o->noted == 0 || o->at <= o->noted)
+		return;
+	printf("%lu for %s was sent once more, though that it was sent is on disk (%lld us later)\n", key, to, o->at - o->noted);
+	ledger.again++;
+}
+
+static void
+note_sent(const struct worker *worker, long long at, const char *id, unsigned long key, const char *to,
     unsigned long size, const char *sha)
 {
 	struct outcome *o = outcome(key, to);
@@ -115,10 +124,8 @@ note_sent(const struct worker *worker, const char *id, unsigned long key, const 
 		printf("%lu for %s was sent once more by one who had stood still\n", key, to);
 		ledger.late++;
 	}
-	if (o->noted) {
-		printf("%lu for %s was sent once more, though that it was sent is on disk\n", key, to);
-		ledger.again++;
-	}
+	o->at = at > o->at ? at : o->at;
+	check_again(o, key, to);
 	o->when = ++ledger.lines;
 	if (strcmp(o->id, id) == 0)
 		return;		/* the far end has that one, and drops it */
@@ -127,12 +134,20 @@ note_sent(const struct worker *worker, const char *id, unsigned long key, const 
 	snprintf(o->id, sizeof o->id, "%s", id);
 }
 
+static void
+note_noted(struct outcome *o, long long at, unsigned long key, const char *to)
+{
+	o->noted = at;
+	check_again(o, key, to);
+}
+
 /* One line of a worker. */
 static void
 note(struct worker *worker, char *text)
 {
 	char id[64], to[64], sha[80], place[16];
 	unsigned long key, size;
+	long long at;
 	struct outcome *o;
 
 	if (strcmp(text, "op") == 0)
@@ -143,10 +158,10 @@ note(struct worker *worker, char *text)
 	}
 	else if (sscanf(text, "451 %lu", &key) == 1 && key < ledger.keys)
 		ledger.line[key].refused = !worker->late;
-	else if (sscanf(text, "noted %lu %63s", &key, to) == 2 && (o = outcome(key, to)) != NULL)
-		o->noted = true;
-	else if (sscanf(text, "sent %63s %lu %63s %lu %79s", id, &key, to, &size, sha) == 5)
-		note_sent(worker, id, key, to, size, sha);
+	else if (sscanf(text, "noted %lld %lu %63s", &at, &key, to) == 3 && (o = outcome(key, to)) != NULL)
+		note_noted(o, at, key, to);
+	else if (sscanf(text, "sent %lld %63s %lu %63s %lu %79s", &at, id, &key, to, &size, sha) == 6)
+		note_sent(worker, at, id, key, to, size, sha);
 	else if (sscanf(text, "report %lu %63s", &key, to) == 2 && (o = outcome(key, to)) != NULL)
 		o->reports++;
 	else if (sscanf(text, "left %15s %lu %63s", place, &key, to) == 3 && (o = outcome(key, to)) != NULL)
