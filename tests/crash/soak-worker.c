@@ -517,7 +517,7 @@ walk(int dir, const char *path, const char *place)
 		for (size_t i = 0; i < names.count; i++) {
 			struct str inner = {0};
 			str_printf(&inner, "%s/%s", path, names.name[i]);
-			if (names.name[i][0] != '.')
+			if (names.name[i][0] != '.' && !span_ends_case(span_of(names.name[i]), ".reason"))
 				walk(dir, str_c(&inner), place);
 			str_free(&inner);
 		}
