@@ -17,7 +17,7 @@
  * With several hosts (spool.shared) each worker is of one of them, some are stopped in the
  * middle of something, and go on when the others have long taken them for dead.
  *
- * AT is by the one clock that all of this machine have (clock_mono): the driver listens to one
+ * AT is by the one clock that all of this machine have (CLOCK_MONOTONIC): the driver listens to one
  * worker after the other, so what it hears first need not have been first.
  *
  * What a message is follows from its key, so that the driver knows it without the spool.
