@@ -12,9 +12,7 @@ bsmtp_libbatch_a_SOURCES = \
 	%D%/format-full.c \
 	%D%/format-reduced.c \
 	%D%/format-rmail.c \
-	%D%/dictionary.c %D%/dictionary.h \
 	%D%/label.c %D%/label.h \
-	%D%/plain.c %D%/plain.h \
 	%D%/reader.c %D%/reader.h \
 	%D%/trailer.c %D%/trailer.h \
 	%D%/writer.c %D%/writer.h

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bsmtp/dictionary.h"
 #include "lib/base/log.h"
 #include "lib/mail/utf8.h"
+#include "spool/dictionary.h"
 
 enum { PIECE = 65536 };
 
@@ -411,7 +411,7 @@ reader_start(struct reader *r, const struct codec *codec, uint64_t max,
 	smtp_server_feed(&r->server, "EHLO batch\r\n", 12);
 	str_clear(&r->server.out);
 	trailer_start(&r->trailer);
-	plain_start(&r->plain, CODEC_UNPACK, take_labelled, r);
+	plain_start(&r->plain, PLAIN_UNPACK, take_labelled, r);
 	digest_start(&r->digest);
 }
 

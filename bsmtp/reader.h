@@ -27,8 +27,8 @@
 
 #include "bsmtp/codec.h"
 #include "bsmtp/label.h"
-#include "bsmtp/plain.h"
 #include "bsmtp/trailer.h"
+#include "lib/mail/plain.h"
 #include "lib/proto/smtp-server.h"
 #include "spool/entry.h"
 

@@ -4,10 +4,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bsmtp/dictionary.h"
 #include "bsmtp/trailer.h"
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
+#include "spool/dictionary.h"
 
 enum { PIECE = 65536 };
 
@@ -70,7 +70,7 @@ start_codec(struct writer *w, const struct codec *codec, const struct writer_set
 		return -1;
 	if (codec->label != NULL)
 		choose_dictionary(w);
-	plain_start(&w->plain, CODEC_PACK, pack_travelling, w);
+	plain_start(&w->plain, PLAIN_PACK, pack_travelling, w);
 	pack.dictionary = str_span(&w->dictionary);
 	return codec_start(&w->pack, codec, CODEC_PACK, &pack, write_packed, w, err);
 }

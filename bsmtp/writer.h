@@ -24,8 +24,8 @@
 #include "bsmtp/codec.h"
 #include "bsmtp/format.h"
 #include "bsmtp/label.h"
-#include "bsmtp/plain.h"
 #include "lib/base/digest.h"
+#include "lib/mail/plain.h"
 #include "spool/entry.h"
 
 struct writer_setup {

@@ -6,6 +6,7 @@ spool_libspool_a_SOURCES = \
 	%D%/bucket.c %D%/bucket.h \
 	%D%/claim.c \
 	%D%/class.c %D%/class.h \
+	%D%/dictionary.c %D%/dictionary.h \
 	%D%/entry.c %D%/entry.h \
 	%D%/expand.c %D%/expand.h \
 	%D%/history.c \

@@ -37,7 +37,7 @@ tests_unit_batch_LDADD = $(BATCH_LIBS) $(CHECK_LIBS)
 check_PROGRAMS += tests/unit/plain
 tests_unit_plain_SOURCES = %D%/unit/plain.c %D%/unit/unit.h
 tests_unit_plain_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_plain_LDADD = $(BATCH_LIBS) $(CHECK_LIBS)
+tests_unit_plain_LDADD = lib/libmail.a $(BASE_LIBS) $(CHECK_LIBS)
 
 dist_check_SCRIPTS += %D%/e2e/10-bsmtp-roundtrip.sh %D%/e2e/11-bsmtp-peers.sh %D%/e2e/12-bsmtp-smtp.sh \
 	%D%/e2e/13-bsmtp-formats.sh %D%/e2e/14-bsmtp-mtas.sh \
@@ -56,7 +56,7 @@ tests_fuzz_batch_LDADD = $(FUZZ_REPLAY) $(BATCH_LIBS)
 EXTRA_DIST += %D%/fuzz/batch.dict %D%/fuzz/seeds/batch
 tests_fuzz_plain_SOURCES = %D%/fuzz/plain.c
 tests_fuzz_plain_LDFLAGS = $(FUZZ_LINK)
-tests_fuzz_plain_LDADD = $(FUZZ_REPLAY) $(BATCH_LIBS)
+tests_fuzz_plain_LDADD = $(FUZZ_REPLAY) lib/libmail.a $(BASE_LIBS)
 EXTRA_DIST += %D%/fuzz/plain.dict %D%/fuzz/seeds/plain
 tests_fuzz_recode_SOURCES = %D%/fuzz/recode.c
 tests_fuzz_recode_LDFLAGS = $(FUZZ_LINK)

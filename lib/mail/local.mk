@@ -12,6 +12,7 @@ lib_libmail_a_SOURCES = \
 	%D%/fromline.c %D%/fromline.h \
 	%D%/header.c %D%/header.h \
 	%D%/mbox.c %D%/mbox.h \
+	%D%/plain.c %D%/plain.h \
 	%D%/received.c %D%/received.h \
 	%D%/recode.c %D%/recode.h \
 	%D%/utf8.c %D%/utf8.h \

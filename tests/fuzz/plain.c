@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bsmtp/plain.h"
+#include "lib/mail/plain.h"
 
 static int
 gather(void *ctx, const void *bytes, size_t len, struct err *err)
@@ -20,7 +20,7 @@ gather(void *ctx, const void *bytes, size_t len, struct err *err)
 }
 
 static int
-run(enum codec_way way, struct span in, size_t step, struct str *out)
+run(enum plain_way way, struct span in, size_t step, struct str *out)
 {
 	struct plain plain;
 	struct err err = {0};
@@ -42,8 +42,8 @@ there_and_back(struct span in, size_t step)
 {
 	struct str travels = {0}, back = {0};
 
-	if (run(CODEC_PACK, in, step, &travels) < 0 || travels.len > 2 * in.len ||
-	    run(CODEC_UNPACK, str_span(&travels), step + 1, &back) < 0 ||
+	if (run(PLAIN_PACK, in, step, &travels) < 0 || travels.len > 2 * in.len ||
+	    run(PLAIN_UNPACK, str_span(&travels), step + 1, &back) < 0 ||
 	    back.len != in.len || (in.len > 0 && memcmp(back.p, in.p, in.len) != 0))
 		abort();
 	str_free(&travels);
@@ -62,8 +62,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t step = 1 + data[0] % 64;
 	struct span in = { (const char *)data + 1, size - 1 };
 	there_and_back(in, step);
-	int result = run(CODEC_UNPACK, in, 100000, &whole);
-	if (whole.len > 3 * in.len + 2 || run(CODEC_UNPACK, in, step, &pieces) != result)
+	int result = run(PLAIN_UNPACK, in, 100000, &whole);
+	if (whole.len > 3 * in.len + 2 || run(PLAIN_UNPACK, in, step, &pieces) != result)
 		abort();
 	if (result == 0) {
 		if (!span_same(str_span(&whole), str_span(&pieces)))

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bsmtp/plain.h"
 #include "lib/mail/base64.h"
+#include "lib/mail/plain.h"
 #include "tests/unit/unit.h"
 
 static struct err err;
@@ -17,7 +17,7 @@ gather(void *ctx, const void *bytes, size_t len, struct err *e)
 }
 
 static int
-run(enum codec_way way, struct span in, size_t step, struct str *out)
+run(enum plain_way way, struct span in, size_t step, struct str *out)
 {
 	struct plain plain;
 	int result = 0;
@@ -96,9 +96,9 @@ START_TEST(text_travels_as_the_rows_say)
 	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
 		struct str out = {0}, back = {0};
 		const char *want = rows[_i].travels != NULL ? rows[_i].travels : rows[_i].text;
-		ck_assert_int_eq(run(CODEC_PACK, span_of(rows[_i].text), steps[i], &out), 0);
+		ck_assert_int_eq(run(PLAIN_PACK, span_of(rows[_i].text), steps[i], &out), 0);
 		ck_assert_str_eq(str_c(&out), want);
-		ck_assert_int_eq(run(CODEC_UNPACK, str_span(&out), steps[i], &back), 0);
+		ck_assert_int_eq(run(PLAIN_UNPACK, str_span(&out), steps[i], &back), 0);
 		ck_assert_str_eq(str_c(&back), rows[_i].text);
 		str_free(&out);
 		str_free(&back);
@@ -117,9 +117,9 @@ START_TEST(base64_travels_as_what_it_means)
 		size_t len = 90 + strlen(meant[i]);
 		str_printf(&want, "x\n%c%c%c%c%s%s%s%s\n", 16, 42, '*', (int)len, B, B, B, meant[i]);
 		want.p[4] = '\0';
-		ck_assert_int_eq(run(CODEC_PACK, str_span(&text), 5, &out), 0);
+		ck_assert_int_eq(run(PLAIN_PACK, str_span(&text), 5, &out), 0);
 		ck_assert(span_same(str_span(&out), str_span(&want)));
-		ck_assert_int_eq(run(CODEC_UNPACK, str_span(&out), 3, &back), 0);
+		ck_assert_int_eq(run(PLAIN_UNPACK, str_span(&out), 3, &back), 0);
 		ck_assert_str_eq(str_c(&back), str_c(&text));
 		str_free(&text);
 		str_free(&out);
@@ -147,10 +147,10 @@ START_TEST(any_base64_comes_back)
 			str_add_text(&text, "\r\n");
 		}
 		str_add_text(&text, "--b--\r\n");
-		ck_assert_int_eq(run(CODEC_PACK, str_span(&text), 4093, &out), 0);
+		ck_assert_int_eq(run(PLAIN_PACK, str_span(&text), 4093, &out), 0);
 		if (width >= 40 && width <= 892)
 			ck_assert_uint_lt(out.len, total + 60);
-		ck_assert_int_eq(run(CODEC_UNPACK, str_span(&out), 4093, &back), 0);
+		ck_assert_int_eq(run(PLAIN_UNPACK, str_span(&out), 4093, &back), 0);
 		ck_assert(span_same(str_span(&back), str_span(&text)));
 		str_free(&text);
 		str_free(&out);
@@ -177,7 +177,7 @@ START_TEST(what_nobody_packed_is_refused)
 {
 	struct str out = {0};
 
-	ck_assert_int_eq(run(CODEC_UNPACK, (struct span){ hostile[_i].bytes, hostile[_i].len }, 1, &out), -1);
+	ck_assert_int_eq(run(PLAIN_UNPACK, (struct span){ hostile[_i].bytes, hostile[_i].len }, 1, &out), -1);
 	ck_assert_msg(strstr(err.text, hostile[_i].why) != NULL, "%s: not %s", err.text, hostile[_i].why);
 	ck_assert_int_eq(err_exit(&err), 65);
 	str_free(&out);

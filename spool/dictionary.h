@@ -7,8 +7,8 @@
  * The file is a dictionary of zstd's with number 32768 + N in it, so `zstd -D` takes it
  * too; scripts/train-dictionary made it and says from what.
  */
-#ifndef BSMTP_DICTIONARY_H
-#define BSMTP_DICTIONARY_H
+#ifndef SPOOL_DICTIONARY_H
+#define SPOOL_DICTIONARY_H
 
 #include "lib/base/err.h"
 

@@ -1,7 +1,7 @@
 /*
  * plain - base64 and quoted-printable travel decoded, and line ends as one byte.
  *
- *	plain_start(&plain, CODEC_PACK, sink, ctx)	and CODEC_UNPACK at the other end
+ *	plain_start(&plain, PLAIN_PACK, sink, ctx)	and PLAIN_UNPACK at the other end
  *	plain_feed(&plain, bytes, len, err)		any number of times, pieces of any size
  *	plain_end(&plain, err)
  *	plain_free(&plain)				always
@@ -24,15 +24,19 @@
  * In quoted-printable a byte from 128 up stands for "=" and its two digits (0-9, A-F), "=" for "=3D",
  * 11 for "=" CRLF, 12 for "=20"; DLE and any other byte than 18 for that byte itself.
  */
-#ifndef BSMTP_PLAIN_H
-#define BSMTP_PLAIN_H
+#ifndef LIB_MAIL_PLAIN_H
+#define LIB_MAIL_PLAIN_H
 
-#include "bsmtp/codec.h"
+#include "lib/base/err.h"
+
+enum plain_way { PLAIN_PACK, PLAIN_UNPACK };
+
+typedef int plain_sink(void *ctx, const void *bytes, size_t len, struct err *err);
 
 struct plain {
-	codec_sink *sink;
+	plain_sink *sink;
 	void *ctx;
-	enum codec_way way;
+	enum plain_way way;
 	struct str out;		/* on its way to the sink */
 	bool quoted;		/* between DLE 17 and DLE 18 */
 	/* packing */
@@ -47,7 +51,7 @@ struct plain {
 	size_t left, in_line;	/* bytes of the run to come; letters of a full line / 4 * 3 */
 };
 
-void plain_start(struct plain *plain, enum codec_way way, codec_sink *sink, void *ctx);
+void plain_start(struct plain *plain, enum plain_way way, plain_sink *sink, void *ctx);
 int plain_feed(struct plain *plain, const void *bytes, size_t len, struct err *err);
 int plain_end(struct plain *plain, struct err *err);
 void plain_free(struct plain *plain);

@@ -1,7 +1,7 @@
-#include "bsmtp/dictionary.h"
+#include "spool/dictionary.h"
 
 #include <fcntl.h>
-#include <zstd.h>
+#include <string.h>
 
 #include "lib/base/fs.h"
 #include "spool/settings.h"
@@ -14,6 +14,17 @@ load(const char *path, struct str *out)
 	return fs_load(AT_FDCWD, path, DICTIONARY_MAX, out, &err);
 }
 
+/* RFC 8878 section 5: a magic number, then the dictionary's own, lowest byte first. */
+static uint64_t
+number(struct span dictionary)
+{
+	const unsigned char *p = (const unsigned char *)dictionary.p;
+
+	if (dictionary.len < 8 || memcmp(p, "\x37\xa4\x30\xec", 4) != 0)
+		return 0;
+	return p[4] | (uint64_t)p[5] << 8 | (uint64_t)p[6] << 16 | (uint64_t)p[7] << 24;
+}
+
 int
 dictionary_load(uint64_t version, struct str *out, struct err *err)
 {
@@ -23,7 +34,7 @@ dictionary_load(uint64_t version, struct str *out, struct err *err)
 	str_printf(&name, "mail-%llu.dict", (unsigned long long)version);
 	settings_shipped(str_c(&name), &path);
 	int result = load(str_c(&path), out);
-	if (result < 0 || ZSTD_getDictID_fromDict(out->p + before, out->len - before) != DICTIONARY_NUMBER + version) {
+	if (result < 0 || number(span_from(str_span(out), before)) != DICTIONARY_NUMBER + version) {
 		out->len = before;
 		result = err_set(err, ERR_TEMP, "dictionary %llu is not here: %s is missing, or is not that",
 		    (unsigned long long)version, str_c(&path));

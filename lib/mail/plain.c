@@ -1,4 +1,4 @@
-#include "bsmtp/plain.h"
+#include "lib/mail/plain.h"
 
 #include <string.h>
 
@@ -368,7 +368,7 @@ unpack(struct plain *p, struct span bytes, struct err *err)
 /* both */
 
 void
-plain_start(struct plain *plain, enum codec_way way, codec_sink *sink, void *ctx)
+plain_start(struct plain *plain, enum plain_way way, plain_sink *sink, void *ctx)
 {
 	*plain = (struct plain){ .sink = sink, .ctx = ctx, .way = way };
 }
@@ -378,13 +378,13 @@ plain_feed(struct plain *plain, const void *bytes, size_t len, struct err *err)
 {
 	struct span span = { bytes, len };
 
-	return plain->way == CODEC_PACK ? pack(plain, span, err) : unpack(plain, span, err);
+	return plain->way == PLAIN_PACK ? pack(plain, span, err) : unpack(plain, span, err);
 }
 
 int
 plain_end(struct plain *plain, struct err *err)
 {
-	if (plain->way == CODEC_UNPACK && plain->state != TEXT)
+	if (plain->way == PLAIN_UNPACK && plain->state != TEXT)
 		return damaged("it ends inside a word", err);
 	if (plain->line.len > 0)
 		pack_line(plain, str_span(&plain->line));
