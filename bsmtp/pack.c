@@ -258,6 +258,7 @@ is_chosen(const struct packing *p, const struct message *m)
 	const struct pack_choice *choice = p->choice;
 
 	return (choice->grade == 0 || m->entry.info.grade <= choice->grade) &&
+	    (p->site->call_largest == 0 || m->entry.body_len <= p->site->call_largest) &&
 	    (choice->domain == NULL || is_for(m, choice->domain)) &&
 	    (choice->older == 0 || clock_now() - m->entry.info.time >= choice->older);
 }

@@ -4,6 +4,7 @@ spool_libspool_a_SOURCES = \
 	%D%/arrival.c \
 	%D%/batch.c \
 	%D%/bucket.c %D%/bucket.h \
+	%D%/budget.c %D%/budget.h \
 	%D%/claim.c \
 	%D%/class.c %D%/class.h \
 	%D%/dictionary.c %D%/dictionary.h \

@@ -82,6 +82,24 @@ times_drop(void *field)
 static const struct conf_type conf_times = { TIMES, times_set, times_show, times_drop };
 static const struct conf_type conf_own_times = { TIMES ", or nothing", own_times_set, times_show, times_drop };
 
+/* An amount of money, whatever it is called; kept in millionths. */
+
+enum { MONEY_PLACES = 6 };
+
+static int
+money_set(void *field, const char *value)
+{
+	return span_decimal(span_of(value), MONEY_PLACES, field);
+}
+
+static void
+money_show(const void *field, struct str *out)
+{
+	str_add_decimal(out, *(const uint64_t *)field, MONEY_PLACES);
+}
+
+static const struct conf_type conf_money = { "an amount, as 20 or 0.35", money_set, money_show, NULL };
+
 static int64_t
 wait_for(const char *of_site, const char *of_spool, char grade)
 {
@@ -161,6 +179,14 @@ static const struct conf_row site_rows[] = {
 	ROW("commands", text, commands, "rmail rsmtp rgsmtp rbsmtp rcsmtp rzsmtp", "what its jobs may run here"),
 	ROW("unpack", text, unpack, "spool:", "where its batches go: spool:, or another sink of bsmtp"),
 	ROW("timeout", seconds, timeout, "5m", "silence after which a call is given up"),
+	ROW("call-bytes", bytes, call_bytes, "0", "most bytes of one call, both ways; 0: any"),
+	ROW("call-time", seconds, call_time, "0", "a call is ended in good order after so long; 0: never"),
+	ROW("call-largest", bytes, call_largest, "0", "largest message that a call moves, others wait; 0: any"),
+	ROW("month-bytes", bytes, month_bytes, "0", "most bytes of all calls in a month; 0: any"),
+	ROW("month-time", seconds, month_time, "0", "longest time of all calls in a month; 0: any"),
+	ROW("month-money", money, month_money, "0", "what all calls of a month may cost; 0: anything"),
+	ROW("money-per-megabyte", money, money_per_megabyte, "0", "of 1,000,000 bytes, both ways"),
+	ROW("money-per-minute", money, money_per_minute, "0", "of a call"),
 	ROW("quota", bytes, quota, "0", "no mail is taken while more than that waits for it; 0: none"),
 	ROW("retry-after", own_times, retry_after, "", "as in [spool]; empty: what it says"),
 	ROW("retry-max", own_times, retry_max, "", "as in [spool]; empty: what it says"),

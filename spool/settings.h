@@ -64,6 +64,10 @@ struct site_settings {		/* [site NAME] */
 	char *commands;		/* what its jobs may run here */
 	char *unpack;		/* where its batches go: spool:, smtp:HOST:PORT */
 	int64_t timeout;	/* seconds of silence before a call is given up */
+	uint64_t call_bytes, month_bytes;	/* budgets (spool/budget.h): both ways, 0 = any */
+	int64_t call_time, month_time;	/* seconds */
+	uint64_t call_largest;	/* message that a call moves */
+	uint64_t month_money, money_per_megabyte, money_per_minute;	/* millionths of it */
 	uint64_t quota;		/* bytes that may wait for it, 0 = none */
 	char *retry_after, *retry_max, *delay_after, *expire_after;	/* settings_patience() */
 };

@@ -109,6 +109,14 @@ number_of(struct span line, const char *key)
 	return span_number(history_value(line, key), INT64_MAX, &number) < 0 ? 0 : number;
 }
 
+/* "12.34" seconds, or money: in millionths. */
+static uint64_t
+millionths_of(struct span line, const char *key)
+{
+	uint64_t number;
+	return span_decimal(history_value(line, key), 6, &number) < 0 || number > INT64_MAX ? 0 : number;
+}
+
 static void
 take_call(struct usage *usage, struct span site, struct span event)
 {
@@ -116,6 +124,8 @@ take_call(struct usage *usage, struct span site, struct span event)
 
 	row->out += number_of(event, "wire_up");
 	row->in += number_of(event, "wire_down");
+	row->micros += millionths_of(event, "secs");
+	row->cost += millionths_of(event, "cost");
 	row->count++;
 }
 
@@ -250,16 +260,18 @@ take_history(const struct spool *spool, struct usage *usage)
 	return fresh;
 }
 
-/* what was counted: "usage 2026-11 SUM AT", then "site|user NAME OUT IN COUNT" */
+/* what was counted: "usage-2 2026-11 SUM AT", then "site|user NAME OUT IN COUNT MICROS COST" */
+
+static const char version[] = "usage-2";	/* another: all is counted anew */
 
 static void
 parse_row(struct usage *usage, struct span line)
 {
 	struct span kind = span_word(&line), name = span_word(&line);
 	struct usage_table *table = span_is(kind, "site") ? &usage->site : &usage->user;
-	uint64_t number[3];
+	uint64_t number[5];
 
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 5; i++)
 		if (span_number(span_word(&line), INT64_MAX, &number[i]) < 0)
 			return;
 	if (name.len == 0)
@@ -268,6 +280,8 @@ parse_row(struct usage *usage, struct span line)
 	row->out = number[0];
 	row->in = number[1];
 	row->count = number[2];
+	row->micros = number[3];
+	row->cost = number[4];
 }
 
 /* Of another month only where it ended is of use. */
@@ -281,7 +295,7 @@ load(const struct spool *spool, struct usage *usage)
 	if (fs_load(spool->tmp, noted_file, NOTED_MOST, &text, &ignored) < 0)
 		str_clear(&text);
 	rest = str_span(&text);
-	if (span_cut(&rest, '\n', &line) && span_is(span_word(&line), "usage")) {
+	if (span_cut(&rest, '\n', &line) && span_is(span_word(&line), version)) {
 		bool current = span_is(span_word(&line), usage->month);
 		str_set_span(&usage->file, span_word(&line));
 		if (span_number(span_word(&line), INT64_MAX, &usage->at) < 0)
@@ -296,9 +310,10 @@ static void
 add_rows(const char *kind, const struct usage_table *table, struct str *out)
 {
 	for (size_t i = 0; i < table->rows; i++)
-		str_printf(out, "%s %s %llu %llu %llu\n", kind, table->row[i].name,
+		str_printf(out, "%s %s %llu %llu %llu %llu %llu\n", kind, table->row[i].name,
 		    (unsigned long long)table->row[i].out, (unsigned long long)table->row[i].in,
-		    (unsigned long long)table->row[i].count);
+		    (unsigned long long)table->row[i].count, (unsigned long long)table->row[i].micros,
+		    (unsigned long long)table->row[i].cost);
 }
 
 static void
@@ -307,7 +322,7 @@ store(const struct spool *spool, struct usage *usage)
 	struct str text = {0};
 	struct err ignored;
 
-	str_printf(&text, "usage %s %s %llu\n", usage->month, str_c(&usage->file), (unsigned long long)usage->at);
+	str_printf(&text, "%s %s %s %llu\n", version, usage->month, str_c(&usage->file), (unsigned long long)usage->at);
 	add_rows("site", &usage->site, &text);
 	add_rows("user", &usage->user, &text);
 	fs_replace(spool->tmp, noted_file, str_span(&text), 0640, &ignored);

@@ -14,6 +14,7 @@ struct usage_row {
 	char *name;		/* a site; a sender's address, or the user of this host */
 	uint64_t out, in;	/* bytes sent to it and received from it; a user's are in */
 	uint64_t count;		/* calls, or messages */
+	uint64_t micros, cost;	/* calls: how long they were, and what for, in millionths */
 };
 
 struct usage_table {

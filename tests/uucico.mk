@@ -12,7 +12,8 @@ tests_unit_uucp_wire_LDADD = $(UUCICO_LIBS) $(CHECK_LIBS)
 noinst_PROGRAMS += tests/e2e/inetd	# run by a script, no test of itself
 tests_e2e_inetd_SOURCES = %D%/e2e/inetd.c
 
-dist_check_SCRIPTS += %D%/crash/call-faults.sh %D%/e2e/20-uucico-exec.sh %D%/e2e/21-uucico-taylor.sh %D%/e2e/22-uucico-ssh.sh
+dist_check_SCRIPTS += %D%/crash/call-faults.sh %D%/e2e/20-uucico-exec.sh %D%/e2e/21-uucico-taylor.sh %D%/e2e/22-uucico-ssh.sh \
+	%D%/e2e/28-budget.sh
 
 if FUZZERS
 noinst_PROGRAMS += tests/fuzz/uucp

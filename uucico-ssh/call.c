@@ -171,6 +171,14 @@ pull(struct call *call, struct err *err)
 	return 1;
 }
 
+static uint64_t
+bytes_so_far(const struct link *link)
+{
+	/* What carries them is known of some links, of some only at the end. */
+	return (link->wire_up > link->up ? link->wire_up : link->up) +
+	    (link->wire_down > link->down ? link->wire_down : link->down);
+}
+
 static int
 wait_for_more(struct call *call, struct err *err)
 {
@@ -180,12 +188,25 @@ wait_for_more(struct call *call, struct err *err)
 
 	if (call->progress && until > now + SHOW_EACH)
 		until = now + SHOW_EACH;
+	int64_t left = budget_micros(&call->budget, bytes_so_far(&call->link), now - call->started);
+	if (left < until - now)
+		until = now + left;
 	return link_wait(fds, count, until, err);
+}
+
+static int
+within_budget(struct call *call, struct err *err)
+{
+	call->spent = budget_over(&call->budget, bytes_so_far(&call->link), clock_mono() - call->started);
+	return call->spent == NULL ? 0 : err_set(err, ERR_TEMP, "%s is used up: what is left goes on later",
+	    call->spent);
 }
 
 static int
 turn(struct call *call, struct err *err)
 {
+	if (within_budget(call, err) < 0)
+		return -1;
 	uucp_fill(&call->uucp);
 	int pushed = push(call, err);
 	/* What they said last is worth more than that we could not write. */
@@ -270,9 +291,15 @@ begin(struct call *call)
 static void
 report(struct call *call)
 {
+	const struct budget *budget = &call->budget;
 	struct str line = {0};
 
 	summary(call, &line);
+	if (budget->tariff.megabyte > 0 || budget->tariff.minute > 0) {
+		str_add_text(&line, " cost=");
+		str_add_decimal(&line, budget_cost(&budget->tariff, bytes_so_far(&call->link),
+		    clock_mono() - call->started), 6);
+	}
 	/* "mochila status" finds the last one by the site's name. */
 	spool_event(call->spool, call->site->name, "event=call result=%s %s",
 	    call->uucp.err.kind == ERR_NONE ? "ok" : "failed", str_c(&line));

@@ -10,7 +10,7 @@
 #ifndef UUCICO_SSH_CALL_H
 #define UUCICO_SSH_CALL_H
 
-#include "spool/spool.h"
+#include "spool/budget.h"
 #include "uucico-ssh/incoming.h"
 #include "uucico-ssh/link.h"
 #include "uucico-ssh/outgoing.h"
@@ -24,12 +24,14 @@ struct call {
 	bool progress;		/* show it on standard error */
 	const char *stats;	/* NULL, or a file that gets the numbers of this call */
 	int64_t began;		/* clock_now() before anything was packed for it */
+	struct budget budget;	/* what it may move, last and cost; what is left when it begins */
 
 	struct uucp uucp;
 	struct link link;
 	struct incoming in;
 	struct outgoing out;
 	bool closed;		/* the far end closed the line */
+	const char *spent;	/* the key of mochila.conf whose budget ended it, or NULL */
 	int64_t started, shown;
 };
 

@@ -167,6 +167,26 @@ remember(struct main *m, const struct err *why)
 		log_warn("site=%s the failure is not noted: %s", m->site->name, err.text);
 }
 
+/* What is left of the month's budget; a caller is turned away when that is nothing. */
+static int
+may_spend(struct main *m, struct call *call, struct err *err)
+{
+	struct budget left;
+
+	budget_left(&m->spool, m->site, &left);
+	const char *spent = budget_over(&left, 0, 0);
+	if (spent == NULL) {
+		call->budget = left;
+		return 0;
+	}
+	if (!answering(m))
+		return err_set(err, ERR_TEMP, "%s: %s is used up until the month ends (--set 'site %s.%s=0' calls "
+		    "all the same)", m->site->name, spent, m->site->name, spent);
+	log_warn("site=%s turned away: %s is used up until the month ends", m->site->name, spent);
+	call->busy = "LCK";
+	return 0;
+}
+
 static int
 converse(struct main *m, const char *busy, struct err *err)
 {
@@ -177,14 +197,17 @@ converse(struct main *m, const char *busy, struct err *err)
 		.progress = !m->quiet && !answering(m) && isatty(2),
 	};
 
-	if (busy == NULL && !m->no_pack && m->site->pack)
+	if (busy == NULL && may_spend(m, &call, err) < 0)
+		return -1;
+	if (call.busy == NULL && !m->no_pack && m->site->pack)
 		helper_run("bsmtp", "pack", m->site->name, PACK_SECONDS);
 	int result = call_run(&call, err);
 	if (!answering(m))	/* there a hang-up at the end is usual: it must not keep us from the jobs */
 		link_signals_off();
 	if (result == 0)	/* what was met on the way to success is no failure */
 		*err = (struct err){0};
-	remember(m, err);
+	if (call.spent == NULL)	/* else the line was good */
+		remember(m, err);
 	return result < 0 ? err_prefix(err, "%s", m->site->name) : 0;
 }
 

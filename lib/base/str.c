@@ -320,3 +320,39 @@ span_number(struct span span, uint64_t max, uint64_t *number)
 	*number = n;
 	return 0;
 }
+
+int
+span_decimal(struct span span, unsigned places, uint64_t *number)
+{
+	struct span rest = span, whole;
+	uint64_t scale = 1, part = 0;
+	bool point = memchr(span.p, '.', span.len) != NULL;
+
+	span_cut(&rest, '.', &whole);
+	if (span_number(whole, UINT64_MAX, number) < 0 || (point && (rest.len > places ||
+	    span_number(rest, UINT64_MAX, &part) < 0)))
+		return -1;
+	for (unsigned i = 0; i < places; i++) {
+		scale *= 10;
+		part *= i >= rest.len ? 10 : 1;
+	}
+	if (*number > (UINT64_MAX - part) / scale)
+		return -1;
+	*number = *number * scale + part;
+	return 0;
+}
+
+void
+str_add_decimal(struct str *str, uint64_t number, unsigned places)
+{
+	uint64_t scale = 1;
+
+	for (unsigned i = 0; i < places; i++)
+		scale *= 10;
+	str_printf(str, "%llu", (unsigned long long)(number / scale));
+	if (number % scale == 0)
+		return;
+	str_printf(str, ".%0*llu", (int)places, (unsigned long long)(number % scale));
+	while (str->p[str->len - 1] == '0')
+		str->len--;
+}

@@ -68,5 +68,9 @@ bool span_cut(struct span *rest, char at, struct span *head);	/* false at the en
 		   takes the bytes up to the next AT (or all) off rest, drops AT */
 struct span span_word(struct span *rest);	/* next run of non-blanks; empty at the end */
 int span_number(struct span span, uint64_t max, uint64_t *number);	/* decimal, checked */
+void str_add_decimal(struct str *str, uint64_t number, unsigned places);	/* of span_decimal(),
+		   without zeros at its end */
+int span_decimal(struct span span, unsigned places, uint64_t *number);	/* "7", "7.25": times
+		   10^places, which it must not have more of */
 
 #endif
