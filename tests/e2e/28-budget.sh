@@ -11,6 +11,7 @@ two_sites "$work" "exec:$answer"
 large() { { printf 'Subject: large\n\n'; head -c 300000 /dev/urandom | base64; } |
 	MOCHILA_ROOT=$home sendmail -f ann@home.example bob@hub.example; }
 within() { ours -s hub --set="site hub.$1" --wire-stats="$work/stats"; }
+both_large() { test "$(there "$hub" large)" -eq 2; }
 moved() { tail -n 1 "$work/stats" | tr ' ' '\n' | sed -n "s/^$1=//p"; }
 
 # ---- One call ----------------------------------------------------------------------------
@@ -40,7 +41,7 @@ check "and what to do is told" said "--set 'site hub.month-bytes=0'"
 check "before anything is moved" test "$(there "$home" large)" -eq 1
 check "nor does the site rest" test ! -e "$home/spool/out/hub/.retry"
 check "there is time left of a day" exits 0 within month-time=1d
-check "and the large one is there" test "$(there "$hub" large)" -eq 2
+check "and the second large one is there" wait_for 10 both_large
 check "a tariff" exits 0 ours -s hub --set="site hub.money-per-megabyte=1000" --set="site hub.money-per-minute=0.6"
 check "is in the history" sh -c "grep -qE 'event=call .* cost=[0-9.]+$' '$home/spool/log/mochila.log'"
 check "money of a month that is used up" exits 75 ours -s hub --set="site hub.month-money=0.01"
