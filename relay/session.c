@@ -42,7 +42,9 @@ on_late(void *ctx)
 	session->service->late(session);
 }
 
-static const struct stream_hooks hooks = { on_input, on_sent, on_ended, on_late };
+static const struct stream_hooks hooks = {
+	.input = on_input, .sent = on_sent, .ended = on_ended, .late = on_late,
+};
 
 /* limits */
 

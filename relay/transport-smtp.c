@@ -311,7 +311,9 @@ on_late(void *ctx)
 	follow(hop);
 }
 
-static const struct stream_hooks stream_hooks = { on_input, on_sent, on_ended, on_late };
+static const struct stream_hooks stream_hooks = {
+	.input = on_input, .sent = on_sent, .ended = on_ended, .late = on_late,
+};
 
 static void
 on_dialled(void *ctx, int fd, const struct err *err)

@@ -49,7 +49,12 @@ EXTRA_DIST += \
 	%D%/talk/smtp-06-order.talk \
 	%D%/talk/smtp-07-reports.talk \
 	%D%/talk/smtp-08-limits.talk \
-	%D%/talk/smtp-09-browser.talk
+	%D%/talk/smtp-09-browser.talk \
+	%D%/talk/smtp-10-starttls.talk \
+	%D%/talk/smtp-11-starttls-injection.talk \
+	%D%/talk/smtp-12-starttls-late.talk \
+	%D%/talk/smtp-13-starttls-first.talk \
+	%D%/talk/smtp-14-starttls-chunk.talk
 
 # Client against server, in memory.
 check_PROGRAMS += tests/unit/smtp-pair

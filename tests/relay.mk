@@ -6,6 +6,10 @@ tests_unit_place_LDADD = $(NET_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 tests_unit_net_SOURCES = %D%/unit/net.c
 tests_unit_net_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_net_LDADD = $(NET_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/tls
+tests_unit_tls_SOURCES = %D%/unit/tls.c %D%/unit/unit.h %D%/certs.c %D%/certs.h
+tests_unit_tls_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_tls_LDADD = $(NET_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 tests_unit_maildir_SOURCES = %D%/unit/maildir.c
 tests_unit_maildir_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_maildir_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)
@@ -17,6 +21,10 @@ tests_unit_access_LDADD = spool/libspool.a lib/libproto.a lib/libmail.a $(NET_LI
 # One end of a TCP dialogue, for the end-to-end tests.
 noinst_PROGRAMS += tests/e2e/wire
 tests_e2e_wire_SOURCES = %D%/e2e/wire.c
+# Certificates for them.
+noinst_PROGRAMS += tests/e2e/cert
+tests_e2e_cert_SOURCES = %D%/e2e/cert.c %D%/certs.c %D%/certs.h
+tests_e2e_cert_LDADD = $(BASE_LIBS)
 dist_check_SCRIPTS += %D%/e2e/30-relay.sh %D%/e2e/31-relay-forward.sh %D%/e2e/32-relay-ledger.sh %D%/e2e/33-relay-limits.sh %D%/e2e/34-relay-syncs.sh %D%/e2e/35-dsn.sh %D%/e2e/36-retry.sh %D%/e2e/37-dsn-matrix.sh %D%/e2e/38-quota.sh %D%/e2e/39-postfix.sh
 dist_check_SCRIPTS += %D%/crash/relay-faults.sh
 EXTRA_DIST += %D%/e2e/relay-lib.sh

@@ -6,7 +6,8 @@ lib_libnet_a_SOURCES = \
 	%D%/listen.c %D%/listen.h \
 	%D%/loop.c %D%/loop.h \
 	%D%/resolve.c %D%/resolve.h \
-	%D%/stream.c %D%/stream.h
+	%D%/stream.c %D%/stream.h \
+	%D%/tls.c %D%/tls.h %D%/tls-link.c %D%/tls-link.h %D%/tls-side.h
 
 # Link with these, in this order, before BASE_LIBS.
-NET_LIBS = lib/libnet.a $(EVENT_LIBS)
+NET_LIBS = lib/libnet.a $(EVENT_LIBS) $(SSL_LIBS)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/net/tls-link.h"
 
 enum { INPUT_MAX = 64 << 10, PIECE = 16 << 10, FAREWELL_SECONDS = 10 };
 
@@ -26,9 +27,81 @@ set_reading(struct stream *stream)
 	}
 	bufferevent_enable(stream->io, EV_READ);
 	/* What came before the pause is no news to libevent. */
-	if (evbuffer_get_length(bufferevent_get_input(stream->io)) > 0)
+	if (evbuffer_get_length(bufferevent_get_input(stream->io)) > 0 ||
+	    (stream->tls != NULL && tls_link_pending(stream->tls)))
 		bufferevent_trigger(stream->io, EV_READ,
 		    BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+}
+
+static void
+end(struct stream *stream, const struct err *err)
+{
+	timer_clear(&stream->deadline);
+	stream->hooks->ended(stream->ctx, err);
+}
+
+/* Calls a hook that may free the stream: true when it did not. */
+static bool
+survives(struct stream *stream, void (*hook)(struct stream *stream, struct span bytes), struct span bytes)
+{
+	bool freed = false;
+
+	stream->freed = &freed;
+	hook(stream, bytes);
+	if (!freed)
+		stream->freed = NULL;
+	return !freed;
+}
+
+static void
+hook_input(struct stream *stream, struct span bytes)
+{
+	stream->hooks->input(stream->ctx, bytes.p, bytes.len);
+}
+
+static void
+hook_secured(struct stream *stream, struct span none)
+{
+	(void)none;
+	if (stream->hooks->secured != NULL)
+		stream->hooks->secured(stream->ctx);
+}
+
+/* True when hands are shaken; false: not yet, or never, or the stream is no more. */
+static bool
+shake(struct stream *stream)
+{
+	struct err err = {0};
+	int result = tls_link_shake(stream->tls, &err);
+
+	if (result == TLS_GOES_ON)
+		return false;
+	if (result < 0) {
+		end(stream, &err);
+		return false;
+	}
+	stream->shaken = true;
+	struct str held = stream->held;
+	stream->held = (struct str){0};
+	stream_send_str(stream, &held);
+	str_free(&held);
+	return survives(stream, hook_secured, (struct span){0});
+}
+
+/* A piece out of TLS.  False: none now, or it was the end. */
+static bool
+take_secret(struct stream *stream, char piece[PIECE], size_t *len)
+{
+	struct err err = {0};
+
+	if (!stream->shaken && !shake(stream))
+		return false;
+	if (stream->paused || stream->choked)
+		return false;
+	int result = tls_link_read(stream->tls, piece, PIECE, len, &err);
+	if (result == TLS_PEER_DONE || result < 0)
+		end(stream, &err);
+	return result == 0;
 }
 
 /* One piece to the owner.  False: no more for now, or the stream is no more. */
@@ -36,18 +109,20 @@ static bool
 give(struct stream *stream, struct evbuffer *in)
 {
 	char piece[PIECE];	/* not the stream's, which the hook may free */
-	bool freed = false;
+	size_t len;
 
 	if (stream->paused || stream->choked)
 		return false;
-	int len = evbuffer_remove(in, piece, sizeof piece);
-	if (len <= 0)
-		return false;
-	stream->freed = &freed;
-	stream->hooks->input(stream->ctx, piece, (size_t)len);
-	if (!freed)
-		stream->freed = NULL;
-	return !freed;
+	if (stream->tls != NULL) {
+		if (!take_secret(stream, piece, &len))
+			return false;
+	} else {
+		int got = evbuffer_remove(in, piece, sizeof piece);
+		if (got <= 0)
+			return false;
+		len = (size_t)got;
+	}
+	return survives(stream, hook_input, (struct span){ piece, len });
 }
 
 static void
@@ -85,8 +160,10 @@ on_event(struct bufferevent *io, short what, void *arg)
 		    evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
 	else if ((what & BEV_EVENT_EOF) == 0)
 		return;
-	timer_clear(&stream->deadline);
-	stream->hooks->ended(stream->ctx, &err);
+	else if (stream->tls != NULL)	/* TLS-04: anybody on the way can say that it ends here */
+		err_set(&err, ERR_TEMP, stream->shaken ? "the connection was cut, without TLS's goodbye" :
+		    "the peer closed in the middle of TLS's handshake");
+	end(stream, &err);
 }
 
 static void
@@ -118,10 +195,23 @@ stream_start(struct stream *stream, struct loop *loop, int fd,
 	timer_start(&stream->deadline, loop, on_deadline, stream);
 }
 
+static void
+put(struct stream *stream, const void *bytes, size_t len)
+{
+	struct err err;
+
+	if (stream->tls == NULL)
+		bufferevent_write(stream->io, bytes, len);
+	else if (!stream->shaken)
+		str_add(&stream->held, bytes, len);
+	else if (tls_link_write(stream->tls, bytes, len, &err) < 0)
+		bufferevent_trigger_event(stream->io, BEV_EVENT_EOF, BEV_TRIG_DEFER_CALLBACKS);
+}
+
 void
 stream_send(struct stream *stream, const void *bytes, size_t len)
 {
-	bufferevent_write(stream->io, bytes, len);
+	put(stream, bytes, len);
 	if (!stream->choked && stream_backlog(stream) > STREAM_MUCH) {
 		stream->choked = true;
 		set_reading(stream);
@@ -139,7 +229,7 @@ stream_send_str(struct stream *stream, struct str *str)
 size_t
 stream_backlog(const struct stream *stream)
 {
-	return evbuffer_get_length(bufferevent_get_output(stream->io));
+	return evbuffer_get_length(bufferevent_get_output(stream->io)) + stream->held.len;
 }
 
 void
@@ -160,12 +250,44 @@ stream_deadline(struct stream *stream, int64_t seconds)
 		timer_clear(&stream->deadline);
 }
 
+void
+stream_start_tls(struct stream *stream, struct tls *tls, enum tls_policy policy, const char *name,
+    const char *pins)
+{
+	stream->tls = tls_link_new(tls, stream->io, policy, name, pins);
+	set_reading(stream);
+	/* A caller speaks first; from the loop, where it may fail. */
+	bufferevent_trigger(stream->io, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+}
+
+void
+stream_accept_tls(struct stream *stream, struct tls *tls)
+{
+	stream->tls = tls_link_new(tls, stream->io, TLS_OPPORTUNISTIC, NULL, NULL);
+	set_reading(stream);
+}
+
+void
+stream_tls_about(const struct stream *stream, struct str *out)
+{
+	if (stream->tls != NULL && stream->shaken)
+		tls_link_about(stream->tls, out);
+}
+
+bool
+stream_tls_knows(const struct stream *stream, const char *names)
+{
+	return stream->tls != NULL && stream->shaken && tls_link_knows(stream->tls, names);
+}
+
 static void
 forget(struct stream *stream)
 {
 	if (stream->freed != NULL)
 		*stream->freed = true;
 	timer_free(&stream->deadline);
+	tls_link_free(stream->tls);
+	str_free(&stream->held);
 	*stream = (struct stream){0};
 }
 
@@ -174,6 +296,8 @@ stream_free(struct stream *stream)
 {
 	if (stream->io == NULL)
 		return;
+	tls_link_free(stream->tls);	/* it looks into the buffers */
+	stream->tls = NULL;
 	bufferevent_free(stream->io);
 	forget(stream);
 }
@@ -247,6 +371,8 @@ stream_finish(struct stream *stream)
 
 	if (stream->io == NULL)
 		return;
+	if (stream->tls != NULL)
+		tls_link_goodbye(stream->tls);
 	farewell = mem_get(sizeof *farewell);
 	*farewell = (struct farewell){ .loop = stream->loop, .next = stream->loop->farewells, .io = stream->io };
 	stream->loop->farewells = farewell;
@@ -256,7 +382,7 @@ stream_finish(struct stream *stream)
 	bufferevent_setwatermark(farewell->io, EV_WRITE, 0, 0);
 	farewell_input(farewell->io, farewell);
 	bufferevent_enable(farewell->io, EV_READ);
-	if (stream_backlog(stream) == 0)
+	if (evbuffer_get_length(bufferevent_get_output(stream->io)) == 0)
 		farewell_sent(farewell->io, farewell);
 	forget(stream);
 }

@@ -8,6 +8,7 @@ lib_libproto_a_SOURCES = \
 	%D%/ext-pipelining.c \
 	%D%/ext-size.c \
 	%D%/ext-smtputf8.c \
+	%D%/ext-starttls.c \
 	%D%/reply.c %D%/reply.h \
 	%D%/smtp-body.c \
 	%D%/smtp-client.c %D%/smtp-client.h \

@@ -14,7 +14,7 @@ enum {
 	EARLY_MAX = 16 << 10,	/* bodies sent before the envelope is answered */
 };
 
-enum phase { GREETING, EHLO, HELO, IDLE, TALK, QUIT };
+enum phase { GREETING, EHLO, HELO, STARTTLS, HANDSHAKE, IDLE, TALK, QUIT };
 
 enum body { BODY_NOT_YET, BODY_MOVING, BODY_SENT };
 
@@ -111,6 +111,16 @@ fail_with_reply(struct smtp_client *client)
 	reply_text(&client->work->reply, &text);
 	fail(client, &err, str_c(&text));
 	str_free(&text);
+}
+
+static void
+fail_insecure(struct smtp_client *client)
+{
+	struct err err = {0};
+
+	err_set(&err, ERR_TEMP, "the server does not offer STARTTLS, and no mail goes there without");
+	err_as(&err, 0, "4.7.4");
+	fail(client, &err, "");
 }
 
 static void
@@ -377,14 +387,20 @@ refuse(struct smtp_client *client)
 }
 
 static void
+say_hello(struct smtp_client *client)
+{
+	client->work->phase = EHLO;
+	str_printf(&client->out, "%s %s\r\n", client->lmtp ? "LHLO" : "EHLO", str_c(&client->work->helo));
+}
+
+static void
 greeting_came(struct smtp_client *client)
 {
 	if (client->work->reply.code != 220) {
 		fail_with_reply(client);
 		return;
 	}
-	client->work->phase = EHLO;
-	str_printf(&client->out, "%s %s\r\n", client->lmtp ? "LHLO" : "EHLO", str_c(&client->work->helo));
+	say_hello(client);
 }
 
 static void
@@ -412,6 +428,42 @@ read_offers(struct smtp_client *client)
 }
 
 static void
+be_ready(struct smtp_client *client)
+{
+	client->work->phase = IDLE;
+	client->ready = true;
+}
+
+/* We know each other; now TLS, if there is to be any. */
+static void
+hello_done(struct smtp_client *client)
+{
+	bool offered = (client->offers & OFFER_STARTTLS) != 0;
+
+	if (client->secured || !(client->tls || client->must_tls) || !(offered || client->must_tls)) {
+		be_ready(client);
+	} else if (!offered) {
+		fail_insecure(client);
+	} else {
+		client->work->phase = STARTTLS;
+		say(client, "STARTTLS");
+	}
+}
+
+static void
+starttls_came(struct smtp_client *client)
+{
+	if (client->work->reply.code == 220) {
+		client->work->phase = HANDSHAKE;
+		client->handshake = true;
+	} else if (client->must_tls) {
+		fail_with_reply(client);
+	} else {
+		be_ready(client);
+	}
+}
+
+static void
 hello_came(struct smtp_client *client)
 {
 	struct smtp_client_work *work = client->work;
@@ -420,8 +472,7 @@ hello_came(struct smtp_client *client)
 	if (is_good(client)) {
 		if (ehlo)
 			read_offers(client);
-		work->phase = IDLE;
-		client->ready = true;
+		hello_done(client);
 	} else if (ehlo && work->reply.code >= 500 && !client->lmtp) {
 		work->phase = HELO;
 		str_printf(&client->out, "HELO %s\r\n", str_c(&work->helo));
@@ -585,6 +636,8 @@ reply_came(struct smtp_client *client)
 		[GREETING] = greeting_came,
 		[EHLO] = hello_came,
 		[HELO] = hello_came,
+		[STARTTLS] = starttls_came,
+		[HANDSHAKE] = nothing_came,
 		[IDLE] = nothing_came,
 		[TALK] = talk_came,
 		[QUIT] = quit_came,
@@ -616,12 +669,27 @@ smtp_client_feed(struct smtp_client *client, const void *bytes, size_t len)
 	struct err err = {0};
 	int got = 0;
 
-	while (!client->failed && (got = reply_feed(&client->work->reply, &in, &err)) > 0) {
+	while (!client->failed && !client->handshake &&
+	    (got = reply_feed(&client->work->reply, &in, &err)) > 0) {
 		reply_came(client);
 		smtp_client_pump(client);
 	}
 	if (got < 0)
 		fail(client, &err, "");
+	else if (client->handshake && in.len > 0)
+		fail_protocol(client, "the server goes on in plain text behind its answer to STARTTLS");
+}
+
+void
+smtp_client_secured(struct smtp_client *client)
+{
+	if (client->failed)
+		return;
+	client->handshake = false;
+	client->secured = true;
+	client->offers = 0;
+	client->max_size = 0;
+	say_hello(client);
 }
 
 static bool

@@ -17,6 +17,12 @@
  * out, and client.offers tells the caller so that he can answer for it.  A message that
  * cannot go without (SMTPUTF8), or is larger than SIZE, is refused before MAIL.
  *
+ * With client.tls set STARTTLS is said where it is offered; with client.must_tls no mail
+ * goes without.  Behind the server's 220 client.handshake is set: the caller has TLS begun on
+ * the connection and calls smtp_client_secured(), and the client says EHLO once more; what
+ * was offered in plain text is forgotten.  A server that goes on in plain text behind its 220
+ * (TLS-02) fails the session, so words slipped in by others are never its own.
+ *
  * With client.lmtp set it is LMTP (RFC 2033): LHLO, and behind the body one reply for each
  * recipient that was accepted; hook rcpt is called for those refused there too.
  *
@@ -50,6 +56,9 @@ struct smtp_client {
 	struct str out;		/* for the caller to send */
 	bool chunks;		/* set by the caller: BDAT where it is offered */
 	bool lmtp;		/* set by the caller, before the first feed */
+	bool tls, must_tls;	/* set by the caller, the same */
+	bool handshake;		/* shake hands, then smtp_client_secured() */
+	bool secured;		/* they are shaken; a caller who had them before the first feed sets it */
 	bool ready;		/* greeted, nothing under way: a message may be given */
 	bool closing;		/* send out, then close */
 	bool failed;		/* the session is useless; err says why */
@@ -62,6 +71,7 @@ struct smtp_client {
 void smtp_client_start(struct smtp_client *client, const char *helo,
     const struct smtp_client_hooks *hooks, void *ctx);
 void smtp_client_feed(struct smtp_client *client, const void *bytes, size_t len);
+void smtp_client_secured(struct smtp_client *client);
 void smtp_client_pump(struct smtp_client *client);
 void smtp_client_send(struct smtp_client *client, const struct envelope *env, uint64_t size);
 			/* size: bytes of the body as hook read will give them; 0 = not known.

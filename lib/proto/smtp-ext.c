@@ -10,6 +10,17 @@ SMTP_EXTS(DECLARE)
 
 const struct smtp_ext *const smtp_exts[] = { SMTP_EXTS(ROW) NULL };
 
+unsigned
+smtp_offered(const struct smtp_server *server)
+{
+	unsigned offered = 0;
+
+	for (const struct smtp_ext *const *ext = smtp_exts; *ext != NULL; ext++)
+		if ((*ext)->here == NULL || (*ext)->here(server))
+			offered |= (*ext)->offer;
+	return offered & ~server->options.withhold;
+}
+
 const struct smtp_param *
 smtp_param_find(bool rcpt, struct span key, unsigned withhold, const struct smtp_ext **ext)
 {
@@ -35,7 +46,7 @@ check_one(const struct smtp_server *server, bool rcpt, struct span word, struct 
 	const struct smtp_ext *ext;
 
 	span_cut(&value, '=', &key);
-	const struct smtp_param *param = smtp_param_find(rcpt, key, server->options.withhold, &ext);
+	const struct smtp_param *param = smtp_param_find(rcpt, key, ~smtp_offered(server), &ext);
 	if (param == NULL) {
 		err_set(err, ERR_PERM, "parameter not known here");
 		return err_as_reply(err, 555, "5.5.4");

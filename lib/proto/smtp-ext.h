@@ -26,11 +26,13 @@ struct smtp_verb;
 	EXT(smtputf8)		\
 	EXT(chunking)		\
 	EXT(dsn)		\
+	EXT(starttls)		\
 	EXT(enhancedstatuscodes)
 
 enum smtp_offer {
 	OFFER_PIPELINING = 1, OFFER_SIZE = 2, OFFER_8BITMIME = 4, OFFER_CHUNKING = 8,
 	OFFER_DSN = 16, OFFER_ENHANCED = 32, OFFER_SMTPUTF8 = 64, OFFER_BINARYMIME = 128,
+	OFFER_STARTTLS = 256,
 };
 
 struct smtp_param {
@@ -43,6 +45,8 @@ struct smtp_param {
 struct smtp_ext {
 	const char *keyword;
 	enum smtp_offer offer;
+	bool (*here)(const struct smtp_server *server);
+			/* is it offered now?  NULL: always, unless it is withheld */
 	void (*announce)(const struct smtp_server *server, struct str *out);
 			/* " words" behind the keyword; NULL: none */
 	const struct smtp_param *mail, *rcpt;	/* ended by {0}; NULL: none */
@@ -52,6 +56,9 @@ struct smtp_ext {
 };
 
 extern const struct smtp_ext *const smtp_exts[];	/* ended by NULL */
+
+/* The offer bits of what a server offers its client now. */
+unsigned smtp_offered(const struct smtp_server *server);
 
 /* Finds the row of a MAIL (or RCPT) parameter, and its extension, among the rows
  * that are not withheld (offer bits); NULL: unknown. */

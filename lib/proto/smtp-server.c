@@ -220,6 +220,12 @@ is_junk_too_many(struct smtp_server *server, const struct smtp_verb *verb)
 	return (verb->flags & VERB_JUNK) != 0 && ++server->work->junk > most && most > 0;
 }
 
+static bool
+is_too_plain(const struct smtp_server *server, const struct smtp_verb *verb)
+{
+	return server->options.must_tls && !server->secured && (verb->flags & VERB_PLAIN) == 0;
+}
+
 static void
 command(struct smtp_server *server, struct span line)
 {
@@ -230,8 +236,14 @@ command(struct smtp_server *server, struct span line)
 
 	if (verb != NULL && !offered && (verb->flags & VERB_BODY) != 0)
 		smtp_die(server, "502 5.5.1 that is not offered here");	/* SMTP-10 */
-	else if (verb == NULL || !offered)
+	else if (verb == NULL)
 		smtp_error(server, "500 5.5.2 no such command");
+	else if (!offered)
+		smtp_error(server, "502 5.5.1 that is not offered here");
+	else if (is_too_plain(server, verb) && (verb->flags & VERB_BODY) != 0)
+		smtp_die(server, "530 5.7.0 say STARTTLS first");
+	else if (is_too_plain(server, verb))
+		smtp_error(server, "530 5.7.0 say STARTTLS first");
 	else if ((verb->flags & VERB_UTF8) == 0 && !batch && !utf8_is_ascii(args))
 		smtp_error(server, "501 5.5.2 ASCII, please");
 	else if ((verb->states & server->state) == 0)
@@ -354,6 +366,10 @@ smtp_server_feed(struct smtp_server *server, const void *bytes, size_t len)
 	}
 	if (server->mode == SMTP_DEAD)
 		return;
+	if (server->handshake && len > 0) {	/* TLS-01 */
+		smtp_die(server, "501 5.5.4 nothing may stand behind STARTTLS");
+		return;
+	}
 	str_add(&server->in, bytes, len);
 	run(server);
 }
@@ -369,6 +385,17 @@ smtp_server_answer(struct smtp_server *server, int result, const struct err *err
 	server->waiting = false;
 	go_on(server, step, result, err != NULL ? err : &none);
 	run(server);
+}
+
+void
+smtp_server_secured(struct smtp_server *server)
+{
+	server->handshake = false;
+	server->secured = true;
+	str_clear(&server->helo);
+	server->esmtp = false;
+	server->work->spoilt = 0;
+	smtp_forget(server);
 }
 
 void

@@ -28,6 +28,10 @@
  * Its writer heard no reply, so with hook bad a MAIL or RCPT that cannot be is told and
  * passed over: what follows belongs to the message all the same.
  *
+ * Behind the 220 of STARTTLS server.handshake is set: the caller sends what is in out, has TLS
+ * begun, and calls smtp_server_secured().  Nothing that came in plain text is known any more
+ * then (RFC 3207 4.2); whatever is fed before it, or came behind STARTTLS, closes.
+ *
  * What the verbs do is in smtp-verb.c, bodies in smtp-body.c, extensions are the rows
  * of smtp-ext.h.
  */
@@ -49,6 +53,7 @@ struct smtp_server_options {
 	unsigned max_errors;	/* commands not understood; beyond: 421 and close; 0 = never */
 	unsigned max_junk;	/* NOOP, VRFY, RSET ... since the last message; the same */
 	unsigned max_refused;	/* senders and recipients that hooks refused (OR-75); the same */
+	bool tls, must_tls;	/* STARTTLS is offered; nothing is done for mail before it: 530 */
 	unsigned withhold;	/* smtp_offer bits (smtp-ext.h) that this client is not offered */
 	bool any_pace;		/* input may run ahead of our replies to EHLO and DATA; without
 				 * it that is 554 and close (RFC 2920 3.1, SMTP-11); always in batch */
@@ -86,6 +91,8 @@ struct smtp_server {
 	struct str out;		/* replies, for the caller to send */
 	bool closing;		/* send out, then close */
 	bool waiting;		/* a hook said SMTP_LATER */
+	bool handshake;		/* send out, then shake hands */
+	bool secured;		/* they are shaken */
 	struct str helo;	/* what the client called itself */
 	bool esmtp;		/* EHLO rather than HELO */
 	unsigned state;		/* SMTP_READY ... bits, in smtp-verb.h */
@@ -103,6 +110,7 @@ void smtp_server_start(struct smtp_server *server, const struct smtp_server_opti
 void smtp_server_feed(struct smtp_server *server, const void *bytes, size_t len);
 void smtp_server_answer(struct smtp_server *server, int result, const struct err *err);
 			/* ends a SMTP_LATER: as if the hook had returned result */
+void smtp_server_secured(struct smtp_server *server);	/* also right behind start: TLS comes first */
 void smtp_server_eof(struct smtp_server *server);	/* the peer is gone: aborts */
 void smtp_server_close(struct smtp_server *server, const char *reply);	/* 421 and closing */
 void smtp_server_free(struct smtp_server *server);

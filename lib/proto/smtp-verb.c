@@ -13,10 +13,11 @@ announce(struct smtp_server *server)
 {
 	struct str *out = &server->out;
 	size_t last = out->len;
+	unsigned offered = smtp_offered(server);
 
 	str_printf(out, "250-%s\r\n", server->options.host);
 	for (const struct smtp_ext *const *ext = smtp_exts; *ext != NULL; ext++) {
-		if (((*ext)->offer & server->options.withhold) != 0)
+		if (((*ext)->offer & offered) == 0)
 			continue;
 		last = out->len;
 		str_printf(out, "250-%s", (*ext)->keyword);
@@ -323,22 +324,21 @@ verb_of_http(struct smtp_server *server, struct span args)
 }
 
 static const struct smtp_verb verbs[] = {
-	{ "EHLO", SMTP_ANY, verb_ehlo, VERB_JUNK | VERB_PACED },
-	{ "HELO", SMTP_ANY, verb_helo, VERB_JUNK | VERB_PACED },
+	{ "EHLO", SMTP_ANY, verb_ehlo, VERB_JUNK | VERB_PACED | VERB_PLAIN },
+	{ "HELO", SMTP_ANY, verb_helo, VERB_JUNK | VERB_PACED | VERB_PLAIN },
 	{ "MAIL", SMTP_READY, verb_mail, VERB_UTF8 },
 	{ "RCPT", SMTP_FROM | SMTP_TO, verb_rcpt, VERB_UTF8 },
 	{ "DATA", SMTP_TO, verb_data, 0 },	/* paced too, at its 354: smtp-body.c */
-	{ "RSET", SMTP_ANY, verb_rset, VERB_JUNK },
-	{ "NOOP", SMTP_ANY, verb_noop, VERB_JUNK },
-	{ "QUIT", SMTP_ANY, verb_quit, 0 },
+	{ "RSET", SMTP_ANY, verb_rset, VERB_JUNK | VERB_PLAIN },
+	{ "NOOP", SMTP_ANY, verb_noop, VERB_JUNK | VERB_PLAIN },
+	{ "QUIT", SMTP_ANY, verb_quit, VERB_PLAIN },
 	{ "VRFY", SMTP_ANY, verb_vrfy, VERB_JUNK | VERB_UTF8 },
-	{ "HELP", SMTP_ANY, verb_help, VERB_JUNK },
+	{ "HELP", SMTP_ANY, verb_help, VERB_JUNK | VERB_PLAIN },
 	{ "EXPN", SMTP_ANY, verb_not_done, VERB_JUNK | VERB_UTF8 },
 	{ "TURN", SMTP_ANY, verb_not_done, 0 },
 	{ "ETRN", SMTP_ANY, verb_not_done, 0 },
 	{ "ATRN", SMTP_ANY, verb_not_done, 0 },
 	{ "AUTH", SMTP_ANY, verb_not_done, 0 },
-	{ "STARTTLS", SMTP_ANY, verb_not_done, 0 },
 	{ "GET", SMTP_ANY, verb_of_http, VERB_UTF8 },
 	{ "PUT", SMTP_ANY, verb_of_http, VERB_UTF8 },
 	{ "POST", SMTP_ANY, verb_of_http, VERB_UTF8 },
@@ -356,6 +356,11 @@ verb_help(struct smtp_server *server, struct span args)
 	(void)args;
 	for (const struct smtp_verb *verb = verbs; verb->name != NULL; verb++) {
 		if (verb->run != verb_not_done && verb->run != verb_of_http)
+			str_printf(&names, " %s", verb->name);
+	}
+	for (const struct smtp_ext *const *ext = smtp_exts; *ext != NULL; ext++) {
+		const struct smtp_verb *verb = (*ext)->verbs;
+		for (; ((*ext)->offer & smtp_offered(server)) != 0 && verb != NULL && verb->name != NULL; verb++)
 			str_printf(&names, " %s", verb->name);
 	}
 	smtp_reply(server, "214 2.0.0%s", str_c(&names));
@@ -378,7 +383,7 @@ smtp_verb_find(const struct smtp_server *server, struct span name, bool *offered
 	*offered = true;
 	for (const struct smtp_ext *const *ext = smtp_exts; verb == NULL && *ext != NULL; ext++) {
 		verb = find((*ext)->verbs, name);
-		*offered = ((*ext)->offer & server->options.withhold) == 0;
+		*offered = ((*ext)->offer & smtp_offered(server)) != 0;
 	}
 	return verb;
 }

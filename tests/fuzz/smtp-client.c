@@ -2,8 +2,9 @@
  * Fuzz target: the SMTP client engine against any server.
  *
  * The first byte's bits choose: 1 BDAT where offered, 2 a body with a bare LF, 4 a
- * message without recipients, 8 the spool says no to the commit.  The rest is what
- * the server says, a line at a time, while up to three messages are sent.  Held:
+ * message without recipients, 8 the spool says no to the commit, 16 STARTTLS where it is
+ * offered, 32 or nothing.  The rest is what the server says, a line at a time, while up to
+ * three messages are sent.  Held:
  * hook done once for each message; a refused recipient is one of ours and told once;
  * nothing is called sent without a commit; what leaves has CRLF line ends only; words
  * handed on are one printable line; and whole lines give the same as single bytes.
@@ -105,6 +106,8 @@ start(struct run *run, uint8_t choice)
 	*run = (struct run){ .left = MESSAGES, .no_commit = choice & 8 };
 	smtp_client_start(&run->client, "home.example", &hooks, run);
 	run->client.chunks = choice & 1;
+	run->client.tls = choice & 16;
+	run->client.must_tls = choice & 32;
 	run->body = choice & 2 ? SPAN("a\n.\r\nb\r\n") : SPAN("..a\r\n.\r\nb");
 	envelope_from(&run->env, SPAN("a@b"), SPAN("BODY=8BITMIME RET=HDRS ENVID=x SIZE=1"));
 	for (int i = 0; i < RCPTS && (choice & 4) == 0; i++)
@@ -115,6 +118,9 @@ start(struct run *run, uint8_t choice)
 static void
 act(struct run *run)
 {
+	if (run->client.handshake)
+		smtp_client_secured(&run->client);
+	HOLD(!run->client.must_tls || run->client.secured || !run->client.ready);
 	if (!run->client.ready)
 		return;
 	if (run->left == 0) {

@@ -2,7 +2,7 @@
  * Fuzz target: the SMTP server engine on anything.
  *
  * The first byte's bits choose: 1 batch, 2 slow hooks, 4 a small size limit, 8 a low
- * limit of errors.  The rest is what the client says.  Held: the same bytes in one
+ * limit of errors, 16 TLS, 32 TLS or nothing.  The rest is what the client says.  Held: the same bytes in one
  * piece and in small ones give the same replies and the same messages; there are
  * never more messages than ends; a session always comes to an end or an abort;
  * replies are lines of printable ASCII; and outside a batch no message holds a
@@ -59,6 +59,7 @@ run(struct fake *fake, uint8_t choice, struct span said, size_t step, bool any_p
 	const struct smtp_server_options options = {
 		.host = "mx.example", .any_pace = any_pace, .batch = choice & 1,
 		.max_size = choice & 4 ? 40 : 1 << 20, .max_recipients = 5, .max_junk = 50,
+		.tls = choice & (16 | 32), .must_tls = choice & 32,
 		.max_errors = choice & 8 ? 3 : 0, .max_refused = choice & 8 ? 2 : 0,
 	};
 

@@ -13,6 +13,7 @@
  *	S: 250 2.1.0		the server's next reply ends in a line that begins so
  *	S: 250-SIZE		its next line begins so
  *	closed			the server has closed
+ *	tls			hands are shaken, as the server said to (not with --to)
  *	M: RCPT TO:<c@d>	the next line of what the spool has kept (not with --to)
  *	kept 0			so many messages were kept (not with --to)
  *
@@ -192,6 +193,15 @@ expect_count(struct player *player, struct span want)
 		fail(player, "messages kept", want, span_of(got));
 }
 
+static void
+shake_hands(struct player *player)
+{
+	send_all(player);
+	if (!player->fake.server.handshake)
+		fail(player, "handshake", SPAN("one"), SPAN("none"));
+	smtp_server_secured(&player->fake.server);
+}
+
 /* A line of the file that is neither comment nor option. */
 static void
 play_line(struct player *player, struct span line)
@@ -207,12 +217,14 @@ play_line(struct player *player, struct span line)
 		expect(player, rest);
 	} else if (span_is(line, "closed")) {
 		expect_closed(player);
+	} else if (span_is(line, "tls")) {
+		shake_hands(player);
 	} else if (player->fd < 0 && (span_begins(line, "M: ") || span_is(line, "M:"))) {
 		expect_kept(player, rest);
 	} else if (player->fd < 0 && span_begins(line, "kept ")) {
 		expect_count(player, span_from(line, 5));
 	} else if (!span_begins(line, "M:") && !span_begins(line, "kept ")) {
-		fail(player, "line", SPAN("C: S: M: closed kept # !"), line);
+		fail(player, "line", SPAN("C: S: M: closed kept tls # !"), line);
 	}
 }
 
@@ -233,6 +245,10 @@ read_wish(struct span line, struct wishes *wishes)
 		wishes->whole = true;
 	else if (span_is(name, "batch"))
 		wishes->options.batch = true;
+	else if (span_is(name, "tls"))
+		wishes->options.tls = true;
+	else if (span_is(name, "must-tls"))
+		wishes->options.tls = wishes->options.must_tls = true;
 	else if (span_is(name, "max-size"))
 		wishes->options.max_size = number;
 	else if (span_is(name, "max-recipients"))

@@ -60,7 +60,9 @@ end_late(void *ctx)
 	loop_stop(&loop);
 }
 
-static const struct stream_hooks end_hooks = { end_input, end_sent, end_ended, end_late };
+static const struct stream_hooks end_hooks = {
+	.input = end_input, .sent = end_sent, .ended = end_ended, .late = end_late,
+};
 
 static struct end left, right;
 

@@ -374,7 +374,80 @@ START_TEST(many_recipients_leave_in_flights)
 }
 END_TEST
 
+static const struct {	/* TLS-02, TLS-03: what the server says behind our first EHLO */
+	bool must;
+	const char *server;
+	const char *client;	/* said in plain text */
+	const char *why;	/* NULL: it goes on */
+	bool ready;
+} tls_rows[] = {
+	{ false, "250-mx\r\n250 STARTTLS\r\n", "STARTTLS\r\n", NULL, false },
+	{ false, PIPE, "", NULL, true },
+	{ true, PIPE, "", "4.7.4 the server does not offer STARTTLS, and no mail goes there without", false },
+	{ false, "250-mx\r\n250 STARTTLS\r\n454 4.7.0 not now\r\n", "STARTTLS\r\n", NULL, true },
+	{ true, "250-mx\r\n250 STARTTLS\r\n454 4.7.0 not now\r\n", "STARTTLS\r\n", "4.7.0 not now", false },
+	{ true, "250-mx\r\n250 STARTTLS\r\n502 what?\r\n", "STARTTLS\r\n", "5.0.0 what?", false },
+	{ false, "250-mx\r\n250 STARTTLS\r\n421 bye\r\n", "STARTTLS\r\n", "4.0.0 bye", false },
+	{ true, "502 what?\r\n250 mx\r\n", "HELO home.example\r\n",
+	  "4.7.4 the server does not offer STARTTLS, and no mail goes there without", false },
+	{ false, "250-mx\r\n250 STARTTLS\r\n220 go\r\n250 evil\r\n", "STARTTLS\r\n",
+	  "4.5.0 the server goes on in plain text behind its answer to STARTTLS", false },
+	{ false, "250-mx\r\n250 STARTTLS\r\n220 go\r\n2", "STARTTLS\r\n",
+	  "4.5.0 the server goes on in plain text behind its answer to STARTTLS", false },
+};
+
+static void
+play_tls(int row, size_t step)
+{
+	struct sender sender = {0};
+	struct str said = {0};
+
+	sender_start(&sender);
+	sender.client.tls = true;
+	sender.client.must_tls = tls_rows[row].must;
+	feed(&sender, "220 mx\r\n", step);
+	str_clear(&sender.client.out);
+	feed(&sender, tls_rows[row].server, step);
+	ck_assert_str_eq(str_c(&sender.client.out), tls_rows[row].client);
+	ck_assert_int_eq(sender.client.failed, tls_rows[row].why != NULL);
+	ck_assert_int_eq(sender.client.ready, tls_rows[row].ready);
+	if (sender.client.failed) {
+		ck_assert_int_eq(sender.client.err.kind, ERR_TEMP);
+		str_printf(&said, "%s %s", sender.client.err.code, sender.client.err.text);
+		ck_assert_str_eq(str_c(&said), tls_rows[row].why);
+	}
+	str_free(&said);
+	sender_free(&sender);
+}
+
+START_TEST(without_tls_mail_goes_only_where_it_may)
+{
+	for (size_t step = 0; step <= 3; step++)
+		play_tls(_i, step);
+}
+END_TEST
+
+START_TEST(what_was_offered_in_plain_text_is_forgotten)
+{
+	struct sender sender = {0};
+
+	sender_start(&sender);
+	sender.client.tls = true;
+	feed(&sender, "220 mx\r\n250-mx\r\n250-SIZE 10\r\n250-DSN\r\n250 STARTTLS\r\n220 go\r\n", 0);
+	ck_assert(sender.client.handshake && !sender.client.ready);
+	str_clear(&sender.client.out);
+	smtp_client_secured(&sender.client);
+	ck_assert_str_eq(str_c(&sender.client.out), "EHLO home.example\r\n");
+	feed(&sender, "250-mx\r\n250-STARTTLS\r\n250 PIPELINING\r\n", 0);
+	ck_assert(sender.client.ready && sender.client.max_size == 0);
+	ck_assert_uint_eq(sender.client.offers, OFFER_PIPELINING | OFFER_STARTTLS);
+	sender_free(&sender);
+}
+END_TEST
+
 UNIT("smtp-client",
+	{ without_tls_mail_goes_only_where_it_may, ROWS(tls_rows) },
+	{ what_was_offered_in_plain_text_is_forgotten, 1 },
 	{ dialogues_go_as_the_rows_say, ROWS(dialogues) },
 	{ a_server_without_ehlo_gets_helo, 1 },
 	{ a_greeting_that_is_none_is_temporary, 9 },
