@@ -18,6 +18,7 @@
 
 #include "lib/base/child.h"
 #include "lib/base/opt.h"
+#include "lib/mail/crlf.h"
 
 extern const struct sink sink_sendmail;
 
@@ -43,20 +44,6 @@ open_sendmail(const struct settings *settings, const char *where, void **work, s
 	return 0;
 }
 
-/* CRLF becomes LF, as on every pipe to a sendmail; a CR alone stays one.  *cr: the last
- * piece ended in a CR that is not in out yet. */
-static void
-to_lf(struct span in, bool *cr, struct str *out)
-{
-	for (size_t i = 0; i < in.len; i++) {
-		if (*cr && in.p[i] != '\n')
-			str_add_char(out, '\r');
-		*cr = in.p[i] == '\r';
-		if (!*cr)
-			str_add_char(out, in.p[i]);
-	}
-}
-
 static int
 feed_body(const struct message *m, int fd, struct err *err)
 {
@@ -75,7 +62,7 @@ feed_body(const struct message *m, int fd, struct err *err)
 			break;
 		}
 		str_clear(&lines);
-		to_lf((struct span){ piece, (size_t)got }, &cr, &lines);
+		crlf_to_lf((struct span){ piece, (size_t)got }, &cr, &lines);
 		result = fs_write(fd, lines.p, lines.len, err);
 		at += got;
 	}

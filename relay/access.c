@@ -108,8 +108,11 @@ access_check(const struct access *access, const struct settings *settings, struc
 {
 	struct route_match anywhere = route_find(settings, SPAN("anybody@anywhere.invalid"));
 
-	if (!anywhere.wildcard || (anywhere.kind != ROUTE_SMTP && anywhere.kind != ROUTE_SITE))
+	if (!route_leads_out(anywhere.kind))
 		return 0;
+	if (!anywhere.wildcard)
+		return err_set(err, ERR_CONFIG, "this would be an open relay: a pattern of [routes] that is not \"*\" "
+		    "means every address; say \"*\", which only relay-from may use");
 	for (size_t i = 0; i < access->networks; i++) {
 		const struct network *network = &access->network[i];
 		struct str ip = {0};

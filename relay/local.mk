@@ -4,6 +4,7 @@ relay_sources = \
 	%D%/acceptor.c %D%/acceptor.h \
 	%D%/access.c %D%/access.h \
 	%D%/lane.c %D%/lane.h \
+	%D%/mailbox.c %D%/mailbox.h \
 	%D%/ready.c %D%/ready.h \
 	%D%/relay.c %D%/relay.h \
 	%D%/rights.c %D%/rights.h \
@@ -11,6 +12,7 @@ relay_sources = \
 	%D%/service-smtp.c %D%/service.h \
 	%D%/session.c %D%/session.h \
 	%D%/settler.c %D%/settler.h \
-	%D%/transport-maildir.c %D%/transport-smtp.c %D%/transport.h
+	%D%/transport-command.c %D%/transport-maildir.c %D%/transport-mbox.c \
+	%D%/transport-smtp.c %D%/transport.h
 relay_mochila_relay_SOURCES = $(relay_sources) %D%/main.c
 relay_mochila_relay_LDADD = spool/libspool.a lib/libproto.a lib/libmail.a $(NET_LIBS) $(BASE_LIBS)

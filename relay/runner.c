@@ -9,7 +9,9 @@
 #include "relay/transport.h"
 #include "spool/route.h"
 
-const struct transport *const transports[] = { &transport_maildir, &transport_smtp, NULL };
+const struct transport *const transports[] = {
+	&transport_command, &transport_lmtp, &transport_maildir, &transport_mbox, &transport_smtp, NULL,
+};
 
 static const struct transport *
 transport_of(enum route_kind kind)

@@ -1,5 +1,6 @@
 /*
- * transport-smtp - to the next hop, by the client engine (lib/proto/smtp-client.h).
+ * transport-smtp - to the next hop by SMTP or LMTP, by the client engine
+ * (lib/proto/smtp-client.h).
  *
  * One connection carries the messages of a lane one after the other, and is closed
  * when nothing more waits.  A next hop may close a connection that it has used (421,
@@ -11,6 +12,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "lib/base/log.h"
 #include "lib/net/dial.h"
@@ -165,7 +169,9 @@ tell_recipients(struct hop *hop)
 	static const enum rcpt_state states[] = {
 		[ERR_TEMP] = RCPT_DEFERRED, [ERR_PERM] = RCPT_FAILED, [ERR_CONFIG] = RCPT_DEFERRED,
 	};
-	const char *said = hop->reply.len > 0 ? str_c(&hop->reply) : hop->result.text;
+	/* In LMTP one that was taken has no words of its own where the last of them was refused. */
+	const char *said = hop->reply.len > 0 ? str_c(&hop->reply) :
+	    hop->result.kind == ERR_NONE ? "250 2.0.0 taken" : hop->result.text;
 
 	enum dsn_kind kind = dsn_of_success(hop->client.offers & OFFER_DSN ? DSN_BY_HOP : DSN_BY_PLAIN_HOP);
 	for (size_t i = 0; i < hop->env.rcpts; i++) {
@@ -210,7 +216,8 @@ message_ended(struct hop *hop)
 		return;
 	}
 	if (hop->vanished)
-		log_info("%s: event=moved-away by=smtp:%s", str_c(&lane->message.id), lane->rest);
+		log_info("%s: event=moved-away by=%s:%s", str_c(&lane->message.id), lane->transport->name,
+		    lane->rest);
 	else
 		tell_recipients(hop);
 	hop->carried++;
@@ -291,7 +298,7 @@ on_ended(void *ctx, const struct err *err)
 {
 	struct hop *hop = ctx;
 
-	log_debug("-: event=hop-gone by=smtp:%s why=\"%s\"", hop->lane->rest, err->text);
+	log_debug("-: event=hop-gone by=%s:%s why=\"%s\"", hop->lane->transport->name, hop->lane->rest, err->text);
 	smtp_client_eof(&hop->client);
 	follow(hop);
 }
@@ -331,7 +338,33 @@ on_dialled(void *ctx, int fd, const struct err *err)
 	stream_start(&hop->stream, &hop->lane->relay->loop, fd, &stream_hooks, hop);
 	smtp_client_start(&hop->client, hop->host, &client_hooks, hop);
 	hop->client.chunks = true;	/* a round trip less */
+	hop->client.lmtp = hop->lane->transport->kind == ROUTE_LMTP;
 	stream_deadline(&hop->stream, patience(hop));
+}
+
+/* A socket of this host answers at once, or is not there. */
+static void
+dial_path(struct hop *hop)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	const char *path = hop->lane->rest;
+	struct err err = {0};
+	int fd = -1;
+
+	if (strlen(path) >= sizeof at.sun_path) {
+		err_set(&err, ERR_TEMP, "a socket's path has at most %zu characters", sizeof at.sun_path - 1);
+	} else {
+		memcpy(at.sun_path, path, strlen(path));
+		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		if (fd < 0 || connect(fd, (const struct sockaddr *)&at, sizeof at) < 0) {
+			err_sys(&err, "%s", path);
+			err.kind = ERR_TEMP;	/* it may come back */
+			if (fd >= 0)
+				close(fd);
+			fd = -1;
+		}
+	}
+	on_dialled(hop, fd, &err);
 }
 
 static void
@@ -341,6 +374,8 @@ hop_send(struct hop *hop)
 		hang_up(hop);
 	if (hop->up)
 		follow(hop);
+	else if (hop->lane->rest[0] == '/')
+		dial_path(hop);
 	else
 		dial_start(&hop->dial, &hop->lane->relay->loop, hop->lane->rest, DIAL_SECONDS,
 		    on_dialled, hop);
@@ -386,6 +421,15 @@ smtp_close(struct lane *lane)
 const struct transport transport_smtp = {
 	.name = "smtp",
 	.kind = ROUTE_SMTP,
+	.open = smtp_open,
+	.send = smtp_send,
+	.rest = smtp_rest,
+	.close = smtp_close,
+};
+
+const struct transport transport_lmtp = {
+	.name = "lmtp",
+	.kind = ROUTE_LMTP,
 	.open = smtp_open,
 	.send = smtp_send,
 	.rest = smtp_rest,

@@ -21,7 +21,8 @@ struct transport {
 	void (*close)(struct lane *lane);	/* at once, even in the middle; may be NULL */
 };
 
-extern const struct transport transport_maildir, transport_smtp;
+extern const struct transport transport_command, transport_lmtp, transport_maildir, transport_mbox,
+    transport_smtp;
 
 extern const struct transport *const transports[];	/* NULL-ended */
 

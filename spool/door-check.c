@@ -230,8 +230,10 @@ check_relay(struct doctor *doctor)
 	const struct settings *settings = &doctor->door->settings;
 	struct route_match anywhere = route_find(settings, SPAN("anybody@anywhere.invalid"));
 
-	if (!anywhere.wildcard || (anywhere.kind != ROUTE_SMTP && anywhere.kind != ROUTE_SITE))
+	if (!route_leads_out(anywhere.kind))
 		return;
+	if (!anywhere.wildcard)
+		doctor_found(doctor, "", NULL, "a pattern of [routes] that is not \"*\" means every address: say \"*\"");
 	for (size_t i = 0; i < settings->relays; i++) {
 		struct span rest = span_of(settings->relay[i].relay_from), network;
 		while ((network = span_word(&rest)).len > 0)

@@ -14,6 +14,7 @@ spool_libspool_a_SOURCES = \
 	%D%/hosts.c %D%/hosts.h \
 	%D%/job.c %D%/job.h \
 	%D%/maildir.c %D%/maildir.h \
+	%D%/mboxfile.c %D%/mboxfile.h \
 	%D%/journal.c %D%/journal.h \
 	%D%/lease.c %D%/lease.h \
 	%D%/lock.c %D%/lock.h \

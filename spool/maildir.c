@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lib/base/fs.h"
+#include "lib/mail/crlf.h"
 #include "lib/mail/envelope.h"
 
 enum { NAME_MAX_OURS = 128, BUFFERED = 64 << 10 };
@@ -92,12 +93,11 @@ make_folders(const char *folder, struct err *err)
 	return result;
 }
 
-/* The three folders of a Maildir; *cur is the caller's to close. */
 static int
-open_folders(struct maildir *box, const char *folder, int *cur, struct err *err)
+open_folders(struct maildir *box, const char *folder, struct err *err)
 {
 	static const char *const names[] = { "tmp", "new", "cur" };
-	int *const fds[] = { &box->tmp, &box->new, cur };
+	int *const fds[] = { &box->tmp, &box->new, &box->cur };
 
 	int dir = make_folders(folder, err) < 0 ? -1 : fs_dir(AT_FDCWD, folder, err);
 	if (dir < 0)
@@ -139,14 +139,11 @@ int
 maildir_open(struct maildir *box, const char *folder, const char *id, struct err *err)
 {
 	struct stat st;
-	int cur = -1;
 
-	*box = (struct maildir){ .tmp = -1, .new = -1, .fd = -1 };
-	int result = open_folders(box, folder, &cur, err);
+	*box = (struct maildir){ .tmp = -1, .new = -1, .cur = -1, .fd = -1 };
+	int result = open_folders(box, folder, err);
 	if (result == 0)
-		result = fstatat(box->new, id, &st, AT_SYMLINK_NOFOLLOW) == 0 || was_read(cur, id);
-	if (cur >= 0)
-		close(cur);
+		result = fstatat(box->new, id, &st, AT_SYMLINK_NOFOLLOW) == 0 || was_read(box->cur, id);
 	/* A file of that name in tmp/ is what a dead process left of the same message. */
 	if (result >= 0 && fs_remove(box->tmp, id, err) < 0 && result == 0)
 		result = -1;
@@ -158,6 +155,52 @@ maildir_open(struct maildir *box, const char *folder, const char *id, struct err
 	}
 	maildir_close(box);
 	return result > 0 ? 1 : err_prefix(err, "Maildir %s", folder);
+}
+
+/* quota */
+
+/* Maildir++ writes a file's size into its name (",S=1234"); others are asked for it. */
+static uint64_t
+file_size(int dir, const char *name)
+{
+	const char *said = strstr(name, ",S=");
+	struct span digits = span_of(said != NULL ? said + 3 : "");
+	struct stat st;
+	uint64_t size;
+
+	digits.len = digits.len > 0 ? strspn(digits.p, "0123456789") : 0;
+	if (digits.len > 0 && span_number(digits, UINT64_MAX / 2, &size) == 0)
+		return size;
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+static uint64_t
+folder_size(int dir)
+{
+	const struct dirent *entry;
+	uint64_t sum = 0;
+	int copy = fcntl(dir, F_DUPFD_CLOEXEC, 0);
+	DIR *list = copy >= 0 ? fdopendir(copy) : NULL;
+
+	if (list == NULL && copy >= 0)
+		close(copy);
+	if (list != NULL)
+		rewinddir(list);	/* was_read() was here before */
+	while (list != NULL && (entry = readdir(list)) != NULL)
+		if (entry->d_name[0] != '.')
+			sum += file_size(dir, entry->d_name);
+	if (list != NULL)
+		closedir(list);
+	return sum;
+}
+
+int
+maildir_room(struct maildir *box, uint64_t quota, uint64_t size, struct err *err)
+{
+	if (quota == 0 || folder_size(box->new) + folder_size(box->cur) + size <= quota)
+		return 0;
+	err_set(err, ERR_TEMP, "the mailbox is full (its quota is %llu bytes)", (unsigned long long)quota);
+	return err_as(err, 0, "4.2.2");
 }
 
 /* the message */
@@ -182,17 +225,7 @@ maildir_field(struct maildir *box, const char *name, struct span address, struct
 int
 maildir_body(struct maildir *box, const void *bytes, size_t len, struct err *err)
 {
-	struct span rest = { bytes, len };
-
-	while (rest.len > 0) {
-		if (box->cr && rest.p[0] != '\n')
-			str_add_char(&box->buffer, '\r');
-		const char *cr = memchr(rest.p, '\r', rest.len);
-		size_t plain = cr != NULL ? (size_t)(cr - rest.p) : rest.len;
-		str_add(&box->buffer, rest.p, plain);
-		box->cr = cr != NULL;
-		rest = span_from(rest, cr != NULL ? plain + 1 : plain);
-	}
+	crlf_to_lf((struct span){ bytes, len }, &box->cr, &box->buffer);
 	return box->buffer.len > BUFFERED ? flush(box, err) : 0;
 }
 
@@ -224,7 +257,9 @@ maildir_close(struct maildir *box)
 		close(box->tmp);
 	if (box->new >= 0)
 		close(box->new);
+	if (box->cur >= 0)
+		close(box->cur);
 	str_free(&box->id);
 	str_free(&box->buffer);
-	*box = (struct maildir){ .tmp = -1, .new = -1, .fd = -1 };
+	*box = (struct maildir){ .tmp = -1, .new = -1, .cur = -1, .fd = -1 };
 }

@@ -20,7 +20,7 @@
 #include "spool/settings.h"
 
 struct maildir {
-	int tmp, new;		/* folders */
+	int tmp, new, cur;	/* folders */
 	int fd;
 	struct str id, buffer;
 	bool cr;		/* the last byte was a CR not yet written */
@@ -29,6 +29,8 @@ struct maildir {
 int maildir_folder(const struct settings *settings, const char *dir, struct span rcpt,
     struct str *folder, struct err *err);	/* absolute, appended */
 int maildir_open(struct maildir *box, const char *folder, const char *id, struct err *err);
+int maildir_room(struct maildir *box, uint64_t quota, uint64_t size, struct err *err);	/* TEMP: so much
+			   more would be over the quota; 0: there is none */
 int maildir_field(struct maildir *box, const char *name, struct span address, struct err *err);
 int maildir_body(struct maildir *box, const void *bytes, size_t len, struct err *err);
 int maildir_commit(struct maildir *box, struct err *err);

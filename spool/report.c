@@ -16,15 +16,17 @@ in_report(const struct entry *entry, size_t i, enum dsn_kind kind)
 	return due && dsn_wanted(str_span(&entry->env.rcpt[i].args), kind);
 }
 
-/* The host in "smtp:HOST:PORT". */
+/* The host in "smtp:HOST:PORT"; what is of this host is no remote one. */
 static struct span
 remote_of(struct span via)
 {
 	struct span rest = via, word;
 
-	if (!span_begins(via, "smtp:"))
+	if (!span_begins(via, "smtp:") && !span_begins(via, "lmtp:"))
 		return (struct span){ "", 0 };
 	span_cut(&rest, ':', &word);
+	if (rest.len > 0 && rest.p[0] == '%')	/* a socket's path */
+		return (struct span){ "", 0 };
 	size_t len = rest.len;
 	while (len > 0 && rest.p[len - 1] != ':')
 		len--;

@@ -1,23 +1,66 @@
 #include "spool/route.h"
 
+#include <regex.h>
 #include <string.h>
 #include <strings.h>
 
 #include "lib/mail/envelope.h"
 
+static bool
+is_something(const char *rest)
+{
+	return rest[0] != '\0';
+}
+
+static bool
+is_anything(const char *rest)
+{
+	(void)rest;
+	return true;
+}
+
+/* "HOST:PORT"; the host may be a number in brackets. */
+static bool
+is_place(const char *rest)
+{
+	const char *colon = strrchr(rest, ':');
+	uint64_t port;
+
+	return colon != NULL && colon > rest && strpbrk(rest, " \t/") == NULL &&
+	    span_number(span_of(colon + 1), 65535, &port) == 0;
+}
+
+static bool
+is_place_or_path(const char *rest)
+{
+	return rest[0] == '/' ? rest[1] != '\0' : is_place(rest);
+}
+
+static bool
+is_program(const char *rest)
+{
+	return rest[0] == '/' && rest[1] != '\0' && rest[1] != ' ';
+}
+
 static const struct kind {
 	const char *name;
 	enum route_kind kind;
+	bool (*is)(const char *rest);
+	bool out;		/* it leaves this host, or may */
+	const char *form;
 } kinds[] = {
-	{ "site:", ROUTE_SITE },
-	{ "smtp:", ROUTE_SMTP },
-	{ "maildir:", ROUTE_MAILDIR },
-	{ "reject:", ROUTE_REJECT },
+	{ "site:", ROUTE_SITE, settings_site_name, true, "site:NAME" },
+	{ "smtp:", ROUTE_SMTP, is_place, true, "smtp:HOST:PORT" },
+	{ "lmtp:", ROUTE_LMTP, is_place_or_path, true, "lmtp:HOST:PORT or lmtp:/SOCKET" },
+	{ "maildir:", ROUTE_MAILDIR, is_something, false, "maildir:DIR" },
+	{ "mbox:", ROUTE_MBOX, is_something, false, "mbox:FILE" },
+	{ "command:", ROUTE_COMMAND, is_program, true, "command:/PROGRAM ARGUMENTS" },
+	{ "reject:", ROUTE_REJECT, is_anything, false, "reject:TEXT" },
 	{0},
 };
 
 /* How exactly a pattern meets an address; a higher one wins. */
-enum { MEETS_NOT, MEETS_ALL, MEETS_BELOW, MEETS_DOMAIN, MEETS_ADDRESS };
+enum { MEETS_NOT, MEETS_ALL, MEETS_BELOW, MEETS_DOMAIN, MEETS_REGEX, MEETS_ADDRESS };
 
 struct place {		/* an address, taken apart */
 	struct span local, domain;
@@ -58,12 +101,67 @@ is_below(struct span domain, struct span parent)
 	return domain.p[dot] == '.' && same_case(span_from(domain, dot + 1), parent);
 }
 
+static bool
+is_regex(struct span pattern)
+{
+	return pattern.len > 2 && pattern.p[0] == '/' && pattern.p[pattern.len - 1] == '/';
+}
+
+/* The text between the slashes, as extended regular expression without regard to case.
+ * What takes more than a time in proportion to the text, or memory, to match is no
+ * pattern: back-references, and counts. */
+static int
+compile(struct span pattern, regex_t *regex, struct err *err)
+{
+	char text[ROUTE_REGEX_MAX + 1], why[120];
+
+	if (pattern.len - 2 > ROUTE_REGEX_MAX)
+		return err_set(err, ERR_CONFIG, "longer than %d letters", ROUTE_REGEX_MAX);
+	memcpy(text, pattern.p + 1, pattern.len - 2);
+	text[pattern.len - 2] = '\0';
+	for (const char *c = text; (c = strchr(c, '\\')) != NULL; c += 2)
+		if (c[1] == '\0' || strchr("123456789", c[1]) != NULL)
+			return err_set(err, ERR_CONFIG, "back-references are not taken");
+	if (strchr(text, '{') != NULL)
+		return err_set(err, ERR_CONFIG, "counts ({2,5}) are not taken");
+	int code = regcomp(regex, text, REG_EXTENDED | REG_ICASE | REG_NOSUB);
+	if (code == 0)
+		return 0;
+	regerror(code, regex, why, sizeof why);
+	return err_set(err, ERR_CONFIG, "%s", why);
+}
+
+static bool
+regex_meets(struct span pattern, const struct place *place)
+{
+	char subject[ROUTE_SUBJECT_MAX];
+	regex_t regex;
+	struct err ignored;
+
+	/* A pattern sees "user@domain" as the other rows do, without the dot at the end. */
+	if (place->local.len + 1 + place->domain.len >= sizeof subject || compile(pattern, &regex, &ignored) < 0)
+		return false;
+	size_t len = place->local.len;
+	memcpy(subject, place->local.p, len);
+	subject[len++] = '@';
+	if (place->domain.len > 0)
+		memcpy(subject + len, place->domain.p, place->domain.len);
+	subject[len + place->domain.len] = '\0';
+	bool met = regexec(&regex, subject, 0, NULL, 0) == 0;
+	regfree(&regex);
+	return met;
+}
+
 static int
 meets(const char *pattern, const struct place *place, size_t *exactness)
 {
 	struct span text = span_of(pattern);
 
 	*exactness = text.len;
+	if (is_regex(text)) {
+		*exactness = 0;		/* of several the first */
+		return regex_meets(text, place) ? MEETS_REGEX : MEETS_NOT;
+	}
 	if (span_is(text, "*"))
 		return MEETS_ALL;
 	if (span_begins(text, "*."))
@@ -99,7 +197,8 @@ route_find(const struct settings *settings, struct span address)
 		place.domain = without_dot(span_of(settings->spool.host));
 	for (size_t i = 0; i < settings->routes; i++) {
 		int kind = meets(settings->route[i].pattern, &place, &length);
-		if (kind < best_kind || kind == MEETS_NOT || (kind == best_kind && length <= best_length))
+		if (kind < best_kind || kind == MEETS_NOT ||
+		    (kind == best_kind && (kind == MEETS_REGEX || length <= best_length)))
 			continue;
 		best = &settings->route[i];
 		best_kind = kind;
@@ -118,15 +217,67 @@ route_destination(const char *destination)
 	struct route_match match = {0};
 
 	for (const struct kind *kind = kinds; kind->name != NULL; kind++) {
-		if (strncmp(destination, kind->name, strlen(kind->name)) == 0) {
-			match.kind = kind->kind;
-			match.rest = destination + strlen(kind->name);
-		}
+		size_t len = strlen(kind->name);
+		if (strncmp(destination, kind->name, len) != 0 || !kind->is(destination + len) ||
+		    strlen(destination + len) >= sizeof match.rest)
+			continue;
+		match.kind = kind->kind;
+		memcpy(match.rest, destination + len, strlen(destination + len) + 1);
 	}
-	if ((match.kind == ROUTE_SITE && !settings_site_name(match.rest)) ||
-	    (match.kind != ROUTE_NONE && match.kind != ROUTE_REJECT && match.rest[0] == '\0'))
-		return (struct route_match){0};
 	return match;
+}
+
+bool
+route_leads_out(enum route_kind kind)
+{
+	for (const struct kind *row = kinds; row->name != NULL; row++)
+		if (row->kind == kind)
+			return row->out;
+	return false;
+}
+
+void
+route_forms(struct str *out)
+{
+	for (const struct kind *kind = kinds; kind->name != NULL; kind++)
+		str_printf(out, "%s%s", kind == kinds ? "" : kind[1].name != NULL ? ", " : " or ", kind->form);
+}
+
+static int
+check_pattern(const char *pattern, struct err *err)
+{
+	regex_t regex;
+
+	if (!is_regex(span_of(pattern)))
+		return 0;
+	if (compile(span_of(pattern), &regex, err) < 0)
+		return err_prefix(err, "[routes] %.250s: no pattern", pattern);
+	regfree(&regex);
+	return 0;
+}
+
+/* A destination is a folder's name, and what is written beside it needs room. */
+int
+route_check(const char *pattern, const char *destination, struct err *err)
+{
+	struct route_match match = route_destination(destination);
+	struct str text = {0};
+
+	if (check_pattern(pattern, err) < 0)
+		return -1;
+	if (match.kind == ROUTE_NONE) {
+		route_forms(&text);
+		err_set(err, ERR_CONFIG, "[routes] %.100s = %.100s: want %s", pattern, destination, str_c(&text));
+		str_free(&text);
+		return -1;
+	}
+	route_folder(&match, &text);
+	size_t len = text.len;
+	str_free(&text);
+	if (match.kind == ROUTE_REJECT || len <= ROUTE_FOLDER_MAX)
+		return 0;
+	return err_set(err, ERR_CONFIG, "[routes] %.100s: a destination of %zu letters is too long for a "
+	    "folder's name (%d)", pattern, len, ROUTE_FOLDER_MAX);
 }
 
 static bool
@@ -178,7 +329,7 @@ route_folder_ok(struct span folder)
 		if (!is_plain((unsigned char)folder.p[i]) && folder.p[i] != '%')
 			return false;
 	}
-	return colon && folder.p[0] != '.' && folder.p[0] != ':' && folder.len <= 180;
+	return colon && folder.p[0] != '.' && folder.p[0] != ':' && folder.len <= ROUTE_FOLDER_MAX;
 }
 
 static int

@@ -141,6 +141,7 @@ static const struct conf_row spool_rows[] = {
 	ROW("rmail", text, rmail, "spool:", "where rmail gives mail to: spool: or sendmail:PROGRAM"),
 	ROW("min-free", bytes, min_free, "64M", "stays free on the spool's file system"),
 	ROW("quota", bytes, quota, "0", "no mail is taken while more than that waits; 0: none"),
+	ROW("mailbox-quota", bytes, mailbox_quota, "0", "a Maildir that holds more takes no mail; 0: none"),
 	ROW("retry-after", times, retry_after, "5m", "first pause of a destination that failed"),
 	ROW("retry-max", times, retry_max, "4h", "longest pause of a destination that failed"),
 	ROW("delay-after", times, delay_after, "4h", "age at which a sender is told of a delay; 0: never"),
@@ -451,26 +452,12 @@ check_classes(const struct settings *s, struct err *err)
 	return 0;
 }
 
-/* A destination is a folder's name, and what is written beside it needs room. */
-enum { FOLDER_MAX = 180 };
-
 static int
 check_routes(const struct settings *s, struct err *err)
 {
-	for (size_t i = 0; i < s->routes; i++) {
-		const struct route *route = &s->route[i];
-		struct route_match match = route_destination(route->destination);
-		struct str folder = {0};
-		if (match.kind == ROUTE_NONE)
-			return err_set(err, ERR_CONFIG, "[routes] %.100s = %.100s: want site:NAME, smtp:HOST:PORT, "
-			    "maildir:DIR or reject:TEXT", route->pattern, route->destination);
-		route_folder(&match, &folder);
-		size_t len = folder.len;
-		str_free(&folder);
-		if (match.kind != ROUTE_REJECT && len > FOLDER_MAX)
-			return err_set(err, ERR_CONFIG, "[routes] %.100s: a destination of %zu letters is too long "
-			    "for a folder's name (%d)", route->pattern, len, FOLDER_MAX);
-	}
+	for (size_t i = 0; i < s->routes; i++)
+		if (route_check(s->route[i].pattern, s->route[i].destination, err) < 0)
+			return -1;
 	return 0;
 }
 

@@ -32,6 +32,7 @@ struct spool_settings {		/* [spool] */
 	char *rmail;		/* where rmail gives mail to: spool:, sendmail:PROGRAM */
 	uint64_t min_free;	/* bytes that stay free on the spool's file system */
 	uint64_t quota;		/* bytes of all that waits, 0 = none */
+	uint64_t mailbox_quota;	/* bytes of a Maildir, 0 = none */
 	char *retry_after, *retry_max, *delay_after, *expire_after;	/* settings_patience() */
 	int64_t seen_keep;	/* how long ids of peers are remembered */
 	uint64_t history_budget;	/* bytes of all rings */
@@ -89,8 +90,8 @@ struct relay_settings {		/* [relay NAME] */
 };
 
 struct route {			/* [routes] PATTERN = DESTINATION, in order */
-	char *pattern;		/* home.example, *.home.example (below it), user@dom, * */
-	char *destination;	/* site:NAME, smtp:HOST:PORT, maildir:DIR, reject:TEXT */
+	char *pattern;		/* home.example, *.home.example (below it), user@dom, /RE/, * */
+	char *destination;	/* site:NAME, smtp:HOST:PORT ... (spool/route.h) */
 };
 
 struct class_rule {		/* [classes] PATTERN = CLASS, in order */

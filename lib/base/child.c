@@ -65,6 +65,8 @@ become(const struct child *child, char **environment, int report)
 			goto failed;
 	/* What whoever started us left open is not for the child either. */
 	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+	if (child->session && setsid() < 0)
+		goto failed;
 	if (child->folder != NULL && chdir(child->folder) < 0)
 		goto failed;
 	for (int number = 1; number < NSIG; number++)

@@ -17,6 +17,7 @@ struct child {
 	const char *path;		/* NULL: argv[0], which must then hold a slash */
 	const char *const *environment;	/* NULL: the clean one */
 	const char *folder;		/* NULL: where we are */
+	bool session;			/* a session and process group of its own, named by its pid */
 	int in, out, errors;		/* -1: /dev/null; errors may be 2 */
 };
 

@@ -40,3 +40,17 @@ crlf_end(struct crlf *crlf, struct str *out)
 		str_add_text(out, "\r\n");
 	*crlf = (struct crlf){0};
 }
+
+void
+crlf_to_lf(struct span bytes, bool *cr, struct str *out)
+{
+	while (bytes.len > 0) {
+		if (*cr && bytes.p[0] != '\n')
+			str_add_char(out, '\r');
+		const char *at = memchr(bytes.p, '\r', bytes.len);
+		size_t n = at != NULL ? (size_t)(at - bytes.p) : bytes.len;
+		str_add(out, bytes.p, n);
+		*cr = at != NULL;
+		bytes = span_from(bytes, at != NULL ? n + 1 : n);
+	}
+}

@@ -18,4 +18,8 @@ struct crlf {
 void crlf_add(struct crlf *crlf, struct span bytes, struct str *out);	/* appends */
 void crlf_end(struct crlf *crlf, struct str *out);
 
+/* The other way, for files and pipes of this host: CRLF becomes LF, and a CR alone stays one.
+ * *cr: the last piece ended in a CR that is not in out yet; at the end it is the caller's. */
+void crlf_to_lf(struct span bytes, bool *cr, struct str *out);
+
 #endif

@@ -282,6 +282,22 @@ START_TEST(an_open_relay_is_not_started)
 }
 END_TEST
 
+START_TEST(a_pattern_that_means_everybody_is_no_route_of_ours)
+{
+	struct route row = { (char *)"/@/", (char *)"smtp:smarthost.example:25" };
+	const struct settings settings = { .route = &row, .routes = 1 };
+	const struct access nobody = {0};
+	struct err err = {0};
+
+	ck_assert_int_eq(access_check(&nobody, &settings, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "open relay"));
+	row.destination = (char *)"maildir:mail/%u";
+	ck_assert_int_eq(access_check(&nobody, &settings, &err), 0);
+	row = (struct route){ (char *)"/@.*\\.home\\.example$/", (char *)"smtp:smarthost.example:25" };
+	ck_assert_int_eq(access_check(&nobody, &settings, &err), 0);
+}
+END_TEST
+
 START_TEST(networks_that_are_none_are_named)
 {
 	struct access access;
@@ -299,4 +315,5 @@ UNIT("access",
     { plain_mail_goes_where_it_may, ROWS(plain) },
     { without_a_route_nothing_is_taken, 1 },
     { an_open_relay_is_not_started, ROWS(configurations) },
+    { a_pattern_that_means_everybody_is_no_route_of_ours, 1 },
     { networks_that_are_none_are_named, 1 })

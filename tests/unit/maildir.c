@@ -176,6 +176,32 @@ START_TEST(a_link_in_place_of_new_is_not_followed)
 }
 END_TEST
 
+START_TEST(a_full_mailbox_has_no_room)
+{
+	struct maildir box;
+	struct err err = {0};
+	struct str folder = {0};
+
+	str_printf(&folder, "%s/mail/full", base);
+	ck_assert_int_eq(maildir_open(&box, str_c(&folder), "id-1", &err), 0);
+	ck_assert_int_eq(maildir_body(&box, "Subject: x\r\n\r\n", 14, &err), 0);
+	ck_assert_int_eq(maildir_room(&box, 100, 101, &err), -1);
+	ck_assert_int_eq(err.kind, ERR_TEMP);
+	ck_assert_int_eq(maildir_room(&box, 100, 100, &err), 0);
+	ck_assert_int_eq(maildir_room(&box, 0, 101, &err), 0);
+	ck_assert_int_eq(maildir_commit(&box, &err), 0);
+	maildir_close(&box);
+	ck_assert_int_eq(maildir_open(&box, str_c(&folder), "id-2", &err), 0);
+	ck_assert_int_eq(maildir_room(&box, 100, 88, &err), 0);
+	ck_assert_int_eq(maildir_room(&box, 100, 89, &err), -1);
+	ck_assert_int_eq(close(openat(box.cur, "x,S=50:2,S", O_CREAT | O_WRONLY, 0600)), 0);
+	ck_assert_int_eq(maildir_room(&box, 100, 38, &err), 0);
+	ck_assert_int_eq(maildir_room(&box, 100, 39, &err), -1);
+	maildir_close(&box);
+	str_free(&folder);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -189,6 +215,7 @@ main(void)
 	tcase_add_test(tests, a_message_that_is_there_is_not_delivered_again);
 	tcase_add_test(tests, what_a_dead_process_left_in_tmp_is_written_anew);
 	tcase_add_test(tests, a_link_in_place_of_new_is_not_followed);
+	tcase_add_test(tests, a_full_mailbox_has_no_room);
 	suite_add_tcase(suite, tests);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

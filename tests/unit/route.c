@@ -18,6 +18,10 @@ static struct route rows[] = {
 	{ (char *)"\"a@b\"@home.example", (char *)"site:quoted" },
 	{ (char *)"hub.example", (char *)"maildir:here" },
 	{ (char *)"[192.0.2.7]", (char *)"site:literal" },
+	{ (char *)"/^list-[a-z]+@home\\.example$/", (char *)"mbox:lists" },
+	{ (char *)"/^list-a@/", (char *)"mbox:second" },
+	{ (char *)"/^(a+)+b@slow\\.example$/", (char *)"mbox:slow" },
+	{ (char *)"list-ann@home.example", (char *)"maildir:exact" },
 };
 
 static struct settings settings = {
@@ -54,6 +58,11 @@ static const struct { const char *address, *folder; bool wildcard; } finds[] = {
 	{ "@", "smtp:out.example:25", true },
 	{ "@home.example", "home", false },
 	{ "../../etc@home.example", "home", false },
+	{ "LIST-b@home.example.", "mbox:lists", false },
+	{ "list-a@home.example", "mbox:lists", false },
+	{ "list-a@other.example", "mbox:second", false },
+	{ "list-1@home.example", "home", false },
+	{ "list-ann@home.example", "maildir:exact", false },
 	{ "*", "maildir:here", false },
 	{ "bob@*", "smtp:out.example:25", true },
 	{ "bob@*.home.example", "home", false },
