@@ -161,7 +161,10 @@ static const struct conf_row spool_rows[] = {
 static const struct conf_row site_rows[] = {
 	ROW("link", text, link, "", "ssh://USER@HOST[:PORT], exec:COMMAND, tcp:HOST[:PORT], or empty: it calls us"),
 	ROW("key", text, key, "", "private key for ssh; empty: keys/id_ed25519, or the agent"),
+	ROW("passphrase", text, passphrase, "", "of that key: a file, or exec:COMMAND that prints it"),
 	ROW("login", text, login, "", "file with the name and password that a tcp: link asks for"),
+	ROW("proxy", text, proxy, "", "for ssh and tcp links: socks5://HOST:PORT or socks4a://HOST:PORT"),
+	ROW("proxy-login", text, proxy_login, "", "file with the name and password for it"),
 	ROW("known-hosts", text, known_hosts, "", "pinned host keys; empty: keys/known_hosts"),
 	ROW("protocols", text, protocols, "ietygGv", "UUCP protocols offered and chosen, best first"),
 	ROW("codec", text, codec, "gz", "of batches packed for it: none, gz, bz2, zstd or zstd-plain"),

@@ -47,8 +47,10 @@ struct site_settings {		/* [site NAME] */
 	char *name;		/* the section's; not a key */
 	char *link;		/* ssh://USER@HOST[:PORT][/COMMAND], exec:COMMAND, "" = it calls us */
 	char *key;		/* private key file for ssh; "" = the agent */
+	char *passphrase;	/* of that key: a file, or exec:COMMAND */
 	char *known_hosts;	/* pinned host keys */
 	char *login;		/* file with a name and a password, for tcp: */
+	char *proxy, *proxy_login;	/* socks5://HOST:PORT or socks4a://HOST:PORT; a file as login */
 	char *protocols;	/* UUCP letters we offer or choose, best first */
 	char *codec;		/* of batches packed for it: a row of bsmtp/codec.h */
 	char *level;		/* fast, default, metered */

@@ -10,6 +10,14 @@ check_PROGRAMS += tests/unit/tls
 tests_unit_tls_SOURCES = %D%/unit/tls.c %D%/unit/unit.h %D%/certs.c %D%/certs.h
 tests_unit_tls_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_tls_LDADD = $(NET_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/socks tests/unit/dial
+tests_unit_socks_SOURCES = %D%/unit/socks.c %D%/unit/unit.h
+tests_unit_socks_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_socks_LDADD = $(NET_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
+tests_unit_dial_SOURCES = %D%/unit/dial.c %D%/unit/unit.h
+tests_unit_dial_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_dial_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=getaddrinfo	# its own name service
+tests_unit_dial_LDADD = $(NET_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 tests_unit_maildir_SOURCES = %D%/unit/maildir.c
 tests_unit_maildir_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_maildir_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)

@@ -134,7 +134,7 @@ key_check_file(int fd, const char *what, const char *path, struct err *err)
 
 /* What a file in OpenSSH's own format says about itself before its secret. */
 static int
-check_openssh(struct span body, const char *path, struct err *err)
+check_openssh(struct span body, const char *path, bool opened, struct err *err)
 {
 	struct str bytes = {0};
 	struct span rest, cipher, kdf, options, blob, type;
@@ -149,9 +149,9 @@ check_openssh(struct span body, const char *path, struct err *err)
 	if (take_bytes(&rest, &cipher) < 0 || take_bytes(&rest, &kdf) < 0 ||
 	    take_bytes(&rest, &options) < 0 || rest.len < 4)
 		result = err_set(err, ERR_CONFIG, "key %s: it is damaged", path);
-	else if (!span_is(cipher, "none"))
-		result = err_set(err, ERR_CONFIG, "key %s: it has a passphrase, and nobody is here to type it; load "
-		    "it into ssh-agent and leave \"key\" empty, or use one without", path);
+	else if (!opened && !span_is(cipher, "none"))
+		result = err_set(err, ERR_CONFIG, "key %s: it has a passphrase, and nobody is here to type it; say "
+		    "\"passphrase = FILE\", or load it into ssh-agent and leave \"key\" empty", path);
 	rest = result == 0 ? span_from(rest, 4) : rest;
 	if (result == 0 && take_bytes(&rest, &blob) == 0 && key_type(blob, &type) == 0 &&
 	    span_begins(type, "ssh-rsa"))
@@ -162,7 +162,7 @@ check_openssh(struct span body, const char *path, struct err *err)
 }
 
 static int
-check_text(struct span text, const char *path, struct err *err)
+check_text(struct span text, const char *path, bool opened, struct err *err)
 {
 	struct span first, rest = text, line;
 	bool encrypted = false;
@@ -170,7 +170,8 @@ check_text(struct span text, const char *path, struct err *err)
 	span_cut(&rest, '\n', &first);
 	if (span_begins(first, "-----BEGIN OPENSSH PRIVATE KEY-----")) {
 		const char *end = rest.len > 0 ? memchr(rest.p, '-', rest.len) : NULL;
-		return check_openssh(span_to(rest, end != NULL ? (size_t)(end - rest.p) : rest.len), path, err);
+		return check_openssh(span_to(rest, end != NULL ? (size_t)(end - rest.p) : rest.len), path,
+		    opened, err);
 	}
 	if (span_begins(first, "-----BEGIN RSA") || span_begins(first, "-----BEGIN DSA"))
 		return err_set(err, ERR_CONFIG, "key %s: RSA and DSA keys cannot be used; make an ed25519 key "
@@ -179,13 +180,13 @@ check_text(struct span text, const char *path, struct err *err)
 		return err_set(err, ERR_CONFIG, "key %s: it is no private key", path);
 	while (span_cut(&rest, '\n', &line))
 		encrypted = encrypted || span_begins(line, "Proc-Type: 4,ENCRYPTED");
-	if (encrypted || span_begins(first, "-----BEGIN ENCRYPTED"))
+	if (!opened && (encrypted || span_begins(first, "-----BEGIN ENCRYPTED")))
 		return err_set(err, ERR_CONFIG, "key %s: it has a passphrase, and nobody is here to type it", path);
 	return 0;
 }
 
 int
-key_load(const char *path, struct str *text, struct err *err)
+key_load(const char *path, bool opened, struct str *text, struct err *err)
 {
 	int fd = fs_open(AT_FDCWD, path, O_RDONLY, err);
 
@@ -198,7 +199,7 @@ key_load(const char *path, struct str *text, struct err *err)
 		result = fs_read_all(fd, KEY_MAX, text, err);
 	close(fd);
 	if (result == 0)
-		result = check_text(str_span(text), path, err);
+		result = check_text(str_span(text), path, opened, err);
 	if (result < 0)
 		key_forget(text);
 	if (result < 0 && err->kind == ERR_PERM)	/* too long for a key */

@@ -10,8 +10,9 @@
 #include "lib/base/err.h"
 
 /* Reads a private key for libssh2.  Refuses (ERR_CONFIG) a file that others could
- * have read or changed, checked on the open descriptor; a passphrase; RSA. */
-int key_load(const char *path, struct str *text, struct err *err);
+ * have read or changed, checked on the open descriptor; one with a passphrase, unless we
+ * have it; RSA. */
+int key_load(const char *path, bool opened, struct str *text, struct err *err);
 void key_forget(struct str *text);	/* wiped and freed */
 
 /* A secret's open file: ours or root's, closed to everybody else, and of one name only. */

@@ -11,6 +11,8 @@
 
 #include "lib/base/clock.h"
 #include "uucico-ssh/hostkey.h"
+#include "uucico-ssh/key.h"
+#include "uucico-ssh/secret.h"
 #include "uucico-ssh/ssh.h"
 
 enum { END_SECONDS = 10 };
@@ -30,12 +32,15 @@ below_keys(const struct link *link, const char *said, const char *preset, struct
 static int
 login(struct link *link, struct ssh *ssh, struct err *err)
 {
-	struct str path = {0};
+	struct str path = {0}, passphrase = {0};
 
 	below_keys(link, link->site->key, "id_ed25519", &path);
 	bool agent = link->site->key[0] == '\0' && access(str_c(&path), F_OK) < 0;
-	int result = ssh_login(ssh, agent ? NULL : str_c(&path), err);
+	int result = agent ? 0 : secret_passphrase(link->settings, link->site, &passphrase, err);
+	if (result == 0)
+		result = ssh_login(ssh, agent ? NULL : str_c(&path), &passphrase, err);
 	str_free(&path);
+	key_forget(&passphrase);
 	return result;
 }
 
@@ -61,11 +66,17 @@ static int
 ssh_open(struct link *link, const char *rest, struct err *err)
 {
 	struct ssh *ssh = mem_get(sizeof *ssh);
+	struct socks_proxy proxy;
 
 	ssh->fd = -1;
 	ssh->timeout = link->site->timeout;
 	link->mine = ssh;
-	if (ssh_place(ssh, rest, err) < 0 || open_session(link, ssh, err) < 0)
+	int by_proxy = secret_proxy(link->settings, link->site, &proxy, err);
+	ssh->proxy = by_proxy > 0 ? &proxy : NULL;
+	int result = by_proxy < 0 || ssh_place(ssh, rest, err) < 0 || open_session(link, ssh, err) < 0 ? -1 : 0;
+	ssh->proxy = NULL;
+	socks_proxy_free(&proxy);
+	if (result < 0)
 		return -1;
 	return ssh_start(ssh, ssh->command.len > 0 ? str_c(&ssh->command) : "uucico-ssh -r0", err);
 }

@@ -9,17 +9,16 @@
  */
 #include "uucico-ssh/link.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
-#include "lib/base/fs.h"
 #include "lib/net/place.h"
 #include "uucico-ssh/key.h"
+#include "uucico-ssh/secret.h"
 #include "uucico-ssh/tcp.h"
 
-enum { END_SECONDS = 3, SECRET_MAX = 1000, PROMPT_NOISE_MAX = 65536 };
+enum { END_SECONDS = 3, PROMPT_NOISE_MAX = 65536 };
 
 static const char standard_port[] = "540";
 
@@ -40,25 +39,6 @@ split(const char *rest, struct str *host, struct str *port, struct err *err)
 }
 
 /* --- the login --- */
-
-/* The file: a name, white space, a password. */
-static int
-load_login(const struct link *link, struct str *text, struct err *err)
-{
-	struct str path = {0};
-
-	settings_path(link->settings, link->site->login, &path);
-	int fd = fs_open(AT_FDCWD, str_c(&path), O_RDONLY, err);
-	int result = fd < 0 ? err_prefix(err, "login file") : key_check_file(fd, "login file", str_c(&path), err);
-	if (fd < 0)
-		err->kind = ERR_CONFIG;
-	if (result == 0)
-		result = fs_read_all(fd, SECRET_MAX, text, err);
-	if (fd >= 0)
-		close(fd);
-	str_free(&path);
-	return result;
-}
 
 /* One byte in time; what follows a prompt is not ours to read. */
 static int
@@ -124,25 +104,15 @@ static int
 log_in(struct link *link, struct err *err)
 {
 	int64_t deadline = clock_mono() + link->site->timeout * CLOCK_SECOND;
-	struct str text = {0};
-	struct span rest, name, password;
+	struct str name = {0}, password = {0};
+	int result = secret_login(link->settings, link->site->login, "login file", &name, &password, err);
 
-	if (load_login(link, &text, err) < 0)
-		return -1;
-	for (size_t i = 0; i < text.len; i++)	/* on one line or two */
-		if (text.p[i] == '\n' || text.p[i] == '\r')
-			text.p[i] = ' ';
-	rest = str_span(&text);
-	name = span_word(&rest);
-	password = span_word(&rest);
-	int result = 0;
-	if (name.len == 0 || password.len == 0 || span_word(&rest).len > 0)
-		result = err_set(err, ERR_CONFIG, "login file %s: it holds a name and a password",
-		    link->site->login);
-	if (result == 0 && (await(link, "ogin:", deadline, err) < 0 || reply(link, name, deadline, err) < 0 ||
-	    await(link, "assword:", deadline, err) < 0 || reply(link, password, deadline, err) < 0))
+	if (result == 0 && (await(link, "ogin:", deadline, err) < 0 ||
+	    reply(link, str_span(&name), deadline, err) < 0 ||
+	    await(link, "assword:", deadline, err) < 0 || reply(link, str_span(&password), deadline, err) < 0))
 		result = -1;
-	key_forget(&text);
+	str_free(&name);
+	key_forget(&password);
 	return result;
 }
 
@@ -152,10 +122,15 @@ static int
 tcp_open(struct link *link, const char *rest, struct err *err)
 {
 	struct str host = {0}, port = {0};
+	struct socks_proxy proxy = {0};
+	int by_proxy = -1, result = split(rest, &host, &port, err);
 
-	int result = split(rest, &host, &port, err);
 	if (result == 0)
-		link->in = tcp_connect(str_c(&host), str_c(&port), link->site->timeout, "a uucpd", err);
+		by_proxy = secret_proxy(link->settings, link->site, &proxy, err);
+	if (by_proxy >= 0)
+		link->in = tcp_connect(str_c(&host), str_c(&port), by_proxy > 0 ? &proxy : NULL,
+		    link->site->timeout, "a uucpd", err);
+	socks_proxy_free(&proxy);
 	str_free(&host);
 	str_free(&port);
 	if (link->in < 0)

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -12,6 +13,7 @@ static const struct link_row *const rows[] = { &link_ssh, &link_exec, &link_tcp,
 
 static volatile sig_atomic_t told_to_stop;
 static sigset_t outside;	/* the signals that pass while we wait */
+static bool blocked;
 
 static void
 stop(int number)
@@ -34,6 +36,7 @@ link_signals(void)
 	}
 	/* Blocked but in ppoll(): no signal can come between the look and the wait. */
 	sigprocmask(SIG_BLOCK, &mine, &outside);
+	blocked = true;
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
 		sigdelset(&outside, numbers[i]);
 	signal(SIGPIPE, SIG_IGN);
@@ -47,6 +50,18 @@ link_signals_off(void)
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
 		sigaction(numbers[i], &action, NULL);
 	sigprocmask(SIG_SETMASK, &outside, NULL);
+	blocked = false;
+}
+
+int
+link_signal_fd(void)
+{
+	sigset_t mine;
+
+	sigemptyset(&mine);
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+		sigaddset(&mine, numbers[i]);
+	return blocked ? signalfd(-1, &mine, SFD_CLOEXEC | SFD_NONBLOCK) : -1;
 }
 
 static void

@@ -66,6 +66,7 @@ void link_hear_noise(struct link *link);
 /* SIGTERM, SIGINT and SIGHUP end every wait below, and only there; SIGPIPE is ignored. */
 void link_signals(void);
 void link_signals_off(void);	/* they end the process again */
+int link_signal_fd(void);	/* readable when one has come, for who waits otherwise; -1: off */
 /* 1: something is ready; 0: it is deadline (clock_mono()); -1: err, also when told to stop. */
 int link_wait(struct pollfd *fds, size_t count, int64_t deadline, struct err *err);
 

@@ -15,6 +15,7 @@ uucico_ssh_libuucico_a_SOURCES = \
 	%D%/pair.c %D%/pair.h \
 	%D%/proto.h %D%/proto-e.c %D%/proto-g.c %D%/proto-i.c %D%/proto-t.c %D%/proto-y.c \
 	%D%/queued.c %D%/queued.h \
+	%D%/secret.c %D%/secret.h \
 	%D%/session.c \
 	%D%/ssh.c %D%/ssh.h \
 	%D%/sum.c %D%/sum.h \
@@ -25,7 +26,7 @@ uucico_ssh_libuucico_a_SOURCES = \
 	%D%/xfile.c %D%/xfile.h
 
 # Link with these, in this order.
-UUCICO_LIBS = uucico-ssh/libuucico.a lib/libnet.a $(LIBSSH2_LIBS) $(ZLIB_LIBS) $(SPOOL_LIBS)
+UUCICO_LIBS = uucico-ssh/libuucico.a $(NET_LIBS) $(LIBSSH2_LIBS) $(ZLIB_LIBS) $(SPOOL_LIBS)
 
 bin_PROGRAMS += uucico-ssh/uucico-ssh
 uucico_ssh_uucico_ssh_SOURCES = %D%/main.c

@@ -107,7 +107,7 @@ ssh_place(struct ssh *ssh, const char *rest, struct err *err)
 static int
 connect_tcp(struct ssh *ssh, struct err *err)
 {
-	ssh->fd = tcp_connect(str_c(&ssh->host), str_c(&ssh->port), ssh->timeout, "sshd", err);
+	ssh->fd = tcp_connect(str_c(&ssh->host), str_c(&ssh->port), ssh->proxy, ssh->timeout, "sshd", err);
 	return ssh->fd < 0 ? -1 : 0;
 }
 
@@ -284,12 +284,13 @@ ssh_connect(struct ssh *ssh, const char *types, struct err *err)
 /* --- login --- */
 
 static const struct str *current_key;	/* of the step below: libssh2's calls take no closure */
+static const char *current_passphrase;
 
 static int
 step_key_file(struct ssh *ssh)
 {
 	return libssh2_userauth_publickey_frommemory(ssh->session, str_c(&ssh->user), ssh->user.len,
-	    NULL, 0, current_key->p, current_key->len, NULL);
+	    NULL, 0, current_key->p, current_key->len, current_passphrase);
 }
 
 static int
@@ -309,16 +310,18 @@ lost(int result)
 }
 
 static int
-login_with_file(struct ssh *ssh, const char *path, struct err *err)
+login_with_file(struct ssh *ssh, const char *path, struct str *passphrase, struct err *err)
 {
 	struct str key = {0};
-	int result = key_load(path, &key, err);
+	int result = key_load(path, passphrase->len > 0, &key, err);
 
 	if (result < 0)
 		return -1;
 	current_key = &key;
+	current_passphrase = passphrase->len > 0 ? str_c(passphrase) : NULL;
 	result = repeat(ssh, step_key_file, err);
 	current_key = NULL;
+	current_passphrase = NULL;
 	key_forget(&key);
 	if (result == 0)
 		return 0;
@@ -328,7 +331,8 @@ login_with_file(struct ssh *ssh, const char *path, struct err *err)
 		return err_set(err, ERR_TEMP, "%s dropped the line while we logged in", str_c(&ssh->where));
 	if (result == LIBSSH2_ERROR_AUTHENTICATION_FAILED || result == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED)
 		return refused(ssh, path, err);
-	return err_set(err, ERR_CONFIG, "the key %s cannot be used: %s", path, last_words(ssh));
+	return err_set(err, ERR_CONFIG, "the key %s cannot be used: %s%s", path, last_words(ssh),
+	    passphrase->len > 0 ? " (is the passphrase right?)" : "");
 }
 
 static LIBSSH2_AGENT *current_agent;
@@ -394,10 +398,10 @@ login_with_agent(struct ssh *ssh, struct err *err)
 }
 
 int
-ssh_login(struct ssh *ssh, const char *key_path, struct err *err)
+ssh_login(struct ssh *ssh, const char *key_path, struct str *passphrase, struct err *err)
 {
 	*err = (struct err){0};
-	return key_path != NULL ? login_with_file(ssh, key_path, err) : login_with_agent(ssh, err);
+	return key_path != NULL ? login_with_file(ssh, key_path, passphrase, err) : login_with_agent(ssh, err);
 }
 
 /* --- channel --- */

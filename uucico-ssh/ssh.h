@@ -17,7 +17,7 @@
 
 #include <libssh2.h>
 
-#include "lib/base/err.h"
+#include "lib/net/socks.h"
 
 enum { SSH_EARLY_MAX = 8192 };
 
@@ -25,6 +25,7 @@ struct ssh {
 	struct str user, host, port, command;
 	struct str where;		/* "host:port" for messages */
 	int64_t timeout;		/* seconds for each step */
+	const struct socks_proxy *proxy;	/* NULL, or connects for us */
 	int fd;
 	LIBSSH2_SESSION *session;
 	LIBSSH2_CHANNEL *channel;
@@ -36,7 +37,7 @@ struct ssh {
 int ssh_place(struct ssh *ssh, const char *rest, struct err *err);
 /* types: host key algorithms to ask for, or NULL for all that are good enough. */
 int ssh_connect(struct ssh *ssh, const char *types, struct err *err);
-int ssh_login(struct ssh *ssh, const char *key_path, struct err *err);
+int ssh_login(struct ssh *ssh, const char *key_path, struct str *passphrase, struct err *err);
 int ssh_start(struct ssh *ssh, const char *command, struct err *err);
 void ssh_close(struct ssh *ssh);
 

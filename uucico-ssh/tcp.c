@@ -1,87 +1,100 @@
 #include "uucico-ssh/tcp.h"
 
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/net/dial.h"
+#include "lib/net/place.h"
 #include "uucico-ssh/link.h"
 
-static int
-resolve(const char *host, const char *port, struct addrinfo **list, struct err *err)
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
-	int result = getaddrinfo(host, port, &hints, list);
+struct waiting {
+	struct loop loop;
+	int fd;
+	struct err err;
+	bool stopped;
+};
 
-	if (result != 0)	/* loopback alone is no configured address */
-		hints.ai_flags = 0;
-	if (result != 0)
-		result = getaddrinfo(host, port, &hints, list);
-	if (result == 0)
-		return 0;
-	return err_set(err, ERR_TEMP, "the host %s cannot be found: %s; see the link and the network", host,
-	    gai_strerror(result));
+static void
+on_dialled(void *ctx, int fd, const struct err *err)
+{
+	struct waiting *waiting = ctx;
+
+	waiting->fd = fd;
+	waiting->err = *err;
+	loop_stop(&waiting->loop);
+}
+
+/* The signal stays where it is: link_wait() finds it, and knows what to say. */
+static void
+on_signal(void *ctx)
+{
+	struct waiting *waiting = ctx;
+
+	waiting->stopped = true;
+	loop_stop(&waiting->loop);
 }
 
 static void
-tune(int fd, int64_t seconds)
+dial_and_wait(struct waiting *waiting, struct dial *dial, const char *where, const struct dial_how *how,
+    int64_t seconds)
 {
-	int one = 1;
-	unsigned dead_after = (unsigned)(seconds * 1000);
+	struct watch stop = {0};
+	int signals = link_signal_fd();
 
-	/* Before connect: some kernels take it no later for the first flight. */
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_after, sizeof dead_after);
+	if (signals >= 0)
+		watch_start(&stop, &waiting->loop, signals, WATCH_READ, on_signal, waiting);
+	dial_start_how(dial, &waiting->loop, where, how, seconds, on_dialled, waiting);
+	loop_run(&waiting->loop);
+	dial_cancel(dial);
+	watch_free(&stop);
+	if (signals >= 0)
+		close(signals);
 }
 
-/* errno says why when this is -1 with err still empty. */
-static int
-connect_one(const struct addrinfo *address, int64_t seconds, struct err *err)
+static void
+explain(const struct dial *dial, const char *host, const char *port, const struct socks_proxy *proxy,
+    const char *server, struct err *err)
 {
-	int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	socklen_t size = sizeof errno;
-	int number = 0;
+	char text[sizeof err->text];
 
-	if (fd < 0)
-		return -1;
-	tune(fd, seconds);
-	if (connect(fd, address->ai_addr, address->ai_addrlen) < 0 && errno != EINPROGRESS) {
-		number = errno;
-	} else {
-		struct pollfd ready = { .fd = fd, .events = POLLOUT };
-		int result = link_wait(&ready, 1, clock_mono() + seconds * CLOCK_SECOND, err);
-		if (result == 0)
-			number = ETIMEDOUT;
-		else if (result < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &size) < 0)
-			number = EINTR;
-	}
-	if (number == 0)
-		return fd;
-	close(fd);
-	errno = number;
-	return -1;
+	snprintf(text, sizeof text, "%s", err->text);
+	if (proxy != NULL && dial->number == ECONNREFUSED)
+		err_set(err, ERR_TEMP, "the proxy %s refuses the connection; is it running?", proxy->where.p);
+	else if (proxy != NULL)
+		err_set(err, err->kind, "%s port %s: %s", host, port, text);
+	else if (dial->number == ECONNREFUSED)
+		err_set(err, ERR_TEMP, "%s port %s refuses the connection; is %s running there, and the port "
+		    "right?", host, port, server);
+	else if (dial->number != 0)
+		err_set(err, ERR_TEMP, "%s port %s cannot be reached: %s", host, port, strerror(dial->number));
+	else
+		err_set(err, ERR_TEMP, "the host %s cannot be found: %s; see the link and the network", host, text);
 }
 
 int
-tcp_connect(const char *host, const char *port, int64_t seconds, const char *server, struct err *err)
+tcp_connect(const char *host, const char *port, const struct socks_proxy *proxy, int64_t seconds,
+    const char *server, struct err *err)
 {
-	struct addrinfo *list = NULL;
-	int fd = -1;
+	const struct dial_how how = { .proxy = proxy, .quick = true, .silence = seconds, .lossy = true };
+	struct waiting waiting = { .fd = -1 };
+	struct dial dial = {0};
+	struct str where = {0};
 
-	if (resolve(host, port, &list, err) < 0)
+	if (loop_start(&waiting.loop, err) < 0)
 		return -1;
-	for (const struct addrinfo *a = list; a != NULL && fd < 0 && err->kind == ERR_NONE; a = a->ai_next)
-		fd = connect_one(a, seconds, err);
-	int number = errno;
-	freeaddrinfo(list);
-	if (fd >= 0 || err->kind != ERR_NONE)
-		return fd;
-	if (number == ECONNREFUSED)
-		return err_set(err, ERR_TEMP, "%s port %s refuses the connection; is %s running there, and the port "
-		    "right?", host, port, server);
-	return err_set(err, ERR_TEMP, "%s port %s cannot be reached: %s", host, port, strerror(number));
+	place_join(host, port, &where);
+	dial_and_wait(&waiting, &dial, str_c(&where), &how, seconds);
+	loop_free(&waiting.loop);
+	str_free(&where);
+	if (waiting.fd < 0 && !waiting.stopped) {
+		*err = waiting.err;
+		explain(&dial, host, port, proxy, server, err);
+	} else if (waiting.fd < 0) {
+		link_wait(NULL, 0, clock_mono() + CLOCK_SECOND, err);
+	}
+	return waiting.fd;
 }

@@ -1,25 +1,50 @@
 /*
- * dial - a connection to HOST:PORT, tried over all the addresses the host has.
+ * dial - a connection to HOST:PORT, whichever of the host's addresses answers first.
  *
- * Each address gets its share of the time that is left, so that one which swallows
- * everything leaves some for the next.  The answer is the first that connects, or the
- * last failure.
+ * The addresses are tried side by side (RFC 8305): one after the other is begun, a
+ * quarter of a second apart or as soon as one fails, the two families by turns, and the
+ * first that connects is taken.  So one that swallows everything costs a quarter of a
+ * second, and on a host whose IPv6 leads nowhere nobody notices.  The answer is a
+ * connection, or the last failure.
+ *
+ * A struct dial_how, where there is one, says the rest: a proxy that is asked for the
+ * connection (lib/net/socks.h), and what the socket is to be like.
  */
 #ifndef LIB_NET_DIAL_H
 #define LIB_NET_DIAL_H
 
 #include "lib/net/resolve.h"
+#include "lib/net/socks.h"
+
+enum { DIAL_ADDRESSES = 32 };	/* of a host; more are not tried */
+
+struct dial_how {
+	const struct socks_proxy *proxy;	/* NULL: none */
+	bool quick;		/* what is written goes out at once (TCP_NODELAY) */
+	int64_t silence;	/* seconds without an ack until it is dead; 0: the system's */
+	bool lossy;		/* bbr where the kernel has it: loss is no sign of a full line */
+};
 
 struct dial {
 	struct loop *loop;
-	char *where;
+	char *where;		/* of the host, and of what we connect to ourselves */
+	const char *next_hop;
+	const struct dial_how *how;
 	struct resolve resolve;
-	struct addrinfo *list, *next;
-	int fd;
+	struct addrinfo *list;
+	struct dial_try {
+		struct dial *dial;
+		const struct addrinfo *address;
+		int fd;		/* -1: not begun, or failed */
+		struct watch watch;
+	} *tries;
+	size_t count, begun, open;
+	struct timer timer, limit;	/* when the next is begun; when all is given up */
+	struct socks socks;
+	int fd;			/* connected; the proxy is asked on it */
 	struct watch watch;
-	struct timer timer;
-	int64_t until;		/* of clock_mono() */
 	struct err err;		/* why the last address failed */
+	int number;		/* its errno, or 0; stays when all is over */
 	void (*done)(void *ctx, int fd, const struct err *err);
 	void *ctx;
 };
@@ -27,6 +52,9 @@ struct dial {
 /* done is called from the loop, never from here: fd is its to close, or -1 with err. */
 void dial_start(struct dial *dial, struct loop *loop, const char *where, int64_t seconds,
     void (*done)(void *ctx, int fd, const struct err *err), void *ctx);
+/* The same; how lives as long as the dial. */
+void dial_start_how(struct dial *dial, struct loop *loop, const char *where, const struct dial_how *how,
+    int64_t seconds, void (*done)(void *ctx, int fd, const struct err *err), void *ctx);
 void dial_cancel(struct dial *dial);	/* {0} and a finished one are fine */
 
 #endif

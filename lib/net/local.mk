@@ -6,6 +6,7 @@ lib_libnet_a_SOURCES = \
 	%D%/listen.c %D%/listen.h \
 	%D%/loop.c %D%/loop.h \
 	%D%/resolve.c %D%/resolve.h \
+	%D%/socks.c %D%/socks.h \
 	%D%/stream.c %D%/stream.h \
 	%D%/tls.c %D%/tls.h %D%/tls-link.c %D%/tls-link.h %D%/tls-side.h
 

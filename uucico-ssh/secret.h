@@ -1,0 +1,26 @@
+/*
+ * secret - names, passwords and passphrases, from where the settings say they are.
+ *
+ * A file that holds one is read as a private key is: ours or root's, closed to everybody
+ * else (key_check_file).  key_forget() gives back what was read.
+ */
+#ifndef UUCICO_SSH_SECRET_H
+#define UUCICO_SSH_SECRET_H
+
+#include "lib/net/socks.h"
+#include "spool/settings.h"
+
+/* A name and a password in a file, on one line or two. */
+int secret_login(const struct settings *settings, const char *path, const char *what,
+    struct str *name, struct str *password, struct err *err);
+
+/* The site's proxy with its login; 0: it has none, 1: proxy is filled; -1. */
+int secret_proxy(const struct settings *settings, const struct site_settings *site,
+    struct socks_proxy *proxy, struct err *err);
+
+/* What opens the site's key: the first line of a file, or of what a command prints; none
+ * said: nothing. */
+int secret_passphrase(const struct settings *settings, const struct site_settings *site,
+    struct str *passphrase, struct err *err);
+
+#endif
