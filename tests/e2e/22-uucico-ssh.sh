@@ -33,6 +33,7 @@ ssh-keygen -q -t ed25519 -N secret -C locked -f "$keys/locked"
 line() { echo "restrict,command=\"$MOCHILA_LIBEXEC/uucico-ssh -r0 --root=$hub --peer=home\" $(cat "$1")"; }
 line "$keys/id_ed25519.pub" >"$authorized"
 line "$keys/ecdsa.pub" >>"$authorized"
+line "$keys/locked.pub" >>"$authorized"
 cp "$authorized" "$work/good"
 
 # ---- Is it the host we mean? ------------------------------------------------------------
@@ -61,6 +62,19 @@ check "bytes of TCP are counted" awk '{ for (i = 1; i <= NF; i++) { split($i, v,
 from_home third
 check "an ecdsa key" exits 0 ours -s hub --set="site hub.key=keys/ecdsa"
 check "works too" arrived "$hub" third
+echo secret >"$work/passphrase"
+locked() { ours -s hub --set="site hub.key=keys/locked" --set="site hub.passphrase=$1"; }
+from_home locked-one
+check "a key with a passphrase, from a file" exits 0 locked "$work/passphrase"
+check "works too" arrived "$hub" locked-one
+check "or from a command" exits 0 locked "exec:/bin/cat $work/passphrase"
+check "a wrong one" exits 78 locked "exec:/bin/echo wrong"
+check "is told" said 'is the passphrase right?'
+check "a command that fails" exits 1 locked "exec:/bin/false"
+check "or that is not there" exits 78 locked "exec:/no/such/program"
+check "or says nothing" exits 78 locked "exec:/bin/true"
+chmod 644 "$work/passphrase"
+check "and a file that others can read" exits 78 locked "$work/passphrase"
 eval "$(ssh-agent -s)" >/dev/null
 trap 'stop_all; kill "$SSH_AGENT_PID"' EXIT
 mv "$keys/id_ed25519" "$work/id"
