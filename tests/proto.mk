@@ -13,6 +13,12 @@ tests_unit_smtp_client_SOURCES = %D%/unit/smtp-client.c %D%/unit/unit.h \
 tests_unit_smtp_client_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_smtp_client_LDADD = $(PROTO_TEST_LIBS)
 
+check_PROGRAMS += tests/unit/pop3-server
+tests_unit_pop3_server_SOURCES = %D%/unit/pop3-server.c %D%/unit/unit.h \
+	%D%/talk/fake-pop3.c %D%/talk/fake-pop3.h
+tests_unit_pop3_server_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_pop3_server_LDADD = $(PROTO_TEST_LIBS)
+
 # The words of mail, a test each.
 check_PROGRAMS += tests/unit/address tests/unit/xtext tests/unit/dot tests/unit/header \
 	tests/unit/reply tests/unit/smtp-ext
@@ -67,12 +73,14 @@ tests_unit_smtp_pair_LDADD = $(PROTO_TEST_LIBS)
 if FUZZERS
 FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 FUZZ_REPLAY =
-noinst_PROGRAMS += tests/fuzz/smtp-server tests/fuzz/smtp-client tests/fuzz/words
+noinst_PROGRAMS += tests/fuzz/smtp-server tests/fuzz/smtp-client tests/fuzz/pop3-server \
+	tests/fuzz/words
 else
 FUZZ_LINK = $(AM_LDFLAGS)
 FUZZ_REPLAY = tests/fuzz/libreplay.a
 noinst_LIBRARIES += tests/fuzz/libreplay.a
-check_PROGRAMS += tests/fuzz/smtp-server tests/fuzz/smtp-client tests/fuzz/words
+check_PROGRAMS += tests/fuzz/smtp-server tests/fuzz/smtp-client tests/fuzz/pop3-server \
+	tests/fuzz/words
 endif
 tests_fuzz_libreplay_a_SOURCES = %D%/fuzz/replay.c
 tests_fuzz_smtp_server_SOURCES = %D%/fuzz/smtp-server.c %D%/talk/fake.c %D%/talk/fake.h
@@ -81,8 +89,12 @@ tests_fuzz_smtp_server_LDADD = $(FUZZ_REPLAY) lib/libproto.a lib/libmail.a $(BAS
 tests_fuzz_smtp_client_SOURCES = %D%/fuzz/smtp-client.c
 tests_fuzz_smtp_client_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_smtp_client_LDADD = $(FUZZ_REPLAY) lib/libproto.a lib/libmail.a $(BASE_LIBS)
+tests_fuzz_pop3_server_SOURCES = %D%/fuzz/pop3-server.c %D%/talk/fake-pop3.c %D%/talk/fake-pop3.h
+tests_fuzz_pop3_server_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_pop3_server_LDADD = $(FUZZ_REPLAY) lib/libproto.a lib/libmail.a $(BASE_LIBS)
 tests_fuzz_words_SOURCES = %D%/fuzz/words.c
 tests_fuzz_words_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_words_LDADD = $(FUZZ_REPLAY) lib/libmail.a $(BASE_LIBS)
 EXTRA_DIST += %D%/fuzz/smtp-server.dict %D%/fuzz/smtp-client.dict \
-	%D%/fuzz/seeds/smtp-server %D%/fuzz/seeds/smtp-client %D%/fuzz/seeds/words
+	%D%/fuzz/seeds/smtp-server %D%/fuzz/seeds/smtp-client %D%/fuzz/seeds/words \
+	%D%/fuzz/pop3-server.dict %D%/fuzz/seeds/pop3-server
