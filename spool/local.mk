@@ -15,6 +15,7 @@ spool_libspool_a_SOURCES = \
 	%D%/job.c %D%/job.h \
 	%D%/maildir.c %D%/maildir.h \
 	%D%/mboxfile.c %D%/mboxfile.h \
+	%D%/maildrop.c %D%/maildrop.h \
 	%D%/journal.c %D%/journal.h \
 	%D%/lease.c %D%/lease.h \
 	%D%/lock.c %D%/lock.h \

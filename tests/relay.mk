@@ -1,5 +1,6 @@
 # tests of lib/net and relay
-check_PROGRAMS += tests/unit/place tests/unit/net tests/unit/maildir tests/unit/access
+check_PROGRAMS += tests/unit/place tests/unit/net tests/unit/maildir tests/unit/maildrop \
+	tests/unit/access
 tests_unit_place_SOURCES = %D%/unit/place.c %D%/unit/unit.h
 tests_unit_place_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_place_LDADD = $(NET_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
@@ -21,6 +22,9 @@ tests_unit_dial_LDADD = $(NET_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 tests_unit_maildir_SOURCES = %D%/unit/maildir.c
 tests_unit_maildir_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_maildir_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)
+tests_unit_maildrop_SOURCES = %D%/unit/maildrop.c %D%/unit/unit.h
+tests_unit_maildrop_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_maildrop_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)
 tests_unit_access_SOURCES = %D%/unit/access.c %D%/unit/unit.h relay/access.c
 tests_unit_access_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_access_LDADD = spool/libspool.a lib/libproto.a lib/libmail.a $(NET_LIBS) $(BASE_LIBS) \
