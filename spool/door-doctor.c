@@ -149,7 +149,7 @@ look_at(void *of, const struct door_file *file, struct err *err)
 {
 	struct doctor *doctor = of;
 	struct door_message message;
-	int64_t made = door_id_time(file->name);
+	int64_t made = spool_id_time(file->name);
 
 	if (door_load(&doctor->door->spool, file, &message, err) <= 0)
 		return 0;

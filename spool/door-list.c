@@ -55,7 +55,7 @@ add_line(struct door_list *list, const struct door_file *file, const struct door
 	door_escape(&cells[COL_ID].text, span_of(file->name), spool_id_ok(file->name) ? 1024 : 64);
 	if (spool_id_ok(file->name))
 		cells[COL_ID].text.len = ID_SHOWN;
-	door_age(&cells[COL_AGE].text, message->damaged ? door_id_time(file->name) : entry->info.time);
+	door_age(&cells[COL_AGE].text, message->damaged ? spool_id_time(file->name) : entry->info.time);
 	door_size(&cells[COL_SIZE].text, message->size);
 	add_where(file, message, &cells[COL_WHERE]);
 	door_noted(&cells[COL_WHY].text, str_span(&message->why), 200);
@@ -82,7 +82,7 @@ json_of(const struct door_file *file, const struct door_message *message)
 	json_object_set_new(line, "batch", door_json_text(span_of(file->batch)));
 	json_object_set_new(line, "path", door_json_text(span_of(file->path)));
 	json_object_set_new(line, "time",
-	    door_json_time(message->damaged ? door_id_time(file->name) : entry->info.time));
+	    door_json_time(message->damaged ? spool_id_time(file->name) : entry->info.time));
 	json_object_set_new(line, "size", json_integer((json_int_t)message->size));
 	json_object_set_new(line, "damaged", json_boolean(message->damaged));
 	json_object_set_new(line, "why", door_json_text(str_span(&message->why)));

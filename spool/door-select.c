@@ -119,7 +119,7 @@ door_selected(const struct door_select *select, const struct door_file *file,
 {
 	return door_select_place(select, file) &&
 	    (select->site == NULL || span_is(str_span(&message->site), select->site)) &&
-	    aged(select, message->damaged ? door_id_time(file->name) : message->entry.info.time) &&
+	    aged(select, message->damaged ? spool_id_time(file->name) : message->entry.info.time) &&
 	    sized(select, message->size) && addressed(select, message) &&
 	    (select->reason == NULL || contains(str_span(&message->why), select->reason));
 }

@@ -105,7 +105,7 @@ count_bucket(struct site_row *row, int dir, const char *bucket)
 	}
 	if (names != NULL)
 		closedir(names);
-	int64_t since = door_id_time(least);
+	int64_t since = spool_id_time(least);
 	if (since == 0 || (row->oldest != 0 && since >= row->oldest))
 		return;
 	row->oldest = since;

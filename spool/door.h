@@ -98,7 +98,6 @@ struct door_matches {
 int door_find(const struct spool *spool, const char *prefix, struct door_matches *matches,
     struct err *err);
 void door_matches_free(struct door_matches *matches);
-int64_t door_id_time(const char *id);	/* when it was made, 0 when it does not say */
 
 /* The folder of a match is opened for it: close file->dir. */
 int door_match_open(const struct spool *spool, const struct door_match *match,

@@ -363,11 +363,22 @@ expire(struct message *m, int64_t now)
 	return any;
 }
 
+/* The days that it was under way to us from a peer are none of ours: he had his patience, and
+ * nothing was tried here. */
+static int64_t
+waits_since(struct message *m)
+{
+	int64_t came = m->entry.info.peer.len > 0 ? spool_id_time(str_c(&m->id)) : 0;
+	int64_t taken = m->entry.info.time;
+
+	return came > taken ? came : taken;
+}
+
 bool
 message_age(struct message *m, int64_t now)
 {
 	const struct patience patience = settings_patience(m->spool->settings, m->queue->site, m->entry.info.grade);
-	int64_t age = now - m->entry.info.time;
+	int64_t age = now - waits_since(m);
 
 	if (patience.expire_after > 0 && age > patience.expire_after && expire(m, now))
 		return true;

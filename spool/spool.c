@@ -191,6 +191,29 @@ spool_id_ok(const char *name)
 	return digits > 0 && digits <= 20 && name[i + digits] == '\0';
 }
 
+int64_t
+spool_id_time(const char *id)
+{
+	int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, micro = 0;
+
+	if (!spool_id_ok(id))
+		return 0;
+	/* The shape is checked: 20261121T184502.123456-... */
+	const int widths[] = { 4, 2, 2, -1, 2, 2, 2, -1, 6 };
+	int *const parts[] = { &year, &month, &day, NULL, &hour, &minute, &second, NULL, &micro };
+	for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++) {
+		if (widths[i] < 0) {
+			id++;
+			continue;
+		}
+		for (int digit = 0; digit < widths[i]; digit++)
+			*parts[i] = *parts[i] * 10 + (*id++ - '0');
+	}
+	struct tm tm = { .tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day,
+		.tm_hour = hour, .tm_min = minute, .tm_sec = second };
+	return (int64_t)timegm(&tm) * CLOCK_SECOND + micro;
+}
+
 int
 spool_room(const struct spool *spool, uint64_t bytes, struct err *err)
 {

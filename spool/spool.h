@@ -40,6 +40,7 @@ int spool_open(struct spool *spool, const struct settings *settings, bool create
 void spool_close(struct spool *spool);
 void spool_new_id(struct str *out);	/* never twice: time, 64 random bits, counter */
 bool spool_id_ok(const char *name);	/* has the shape of an id, fit for a file name */
+int64_t spool_id_time(const char *id);	/* when it was made, 0 when it does not say */
 int spool_room(const struct spool *spool, uint64_t bytes, struct err *err);
 				/* ERR_TEMP 4.3.1 unless bytes and min-free fit */
 

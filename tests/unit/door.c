@@ -133,11 +133,11 @@ END_TEST
 
 START_TEST(an_id_tells_its_time)
 {
-	clock_utc(door_id_time("20261121T184502.123456-7f3a9c02d41be066-1"), &out);
+	clock_utc(spool_id_time("20261121T184502.123456-7f3a9c02d41be066-1"), &out);
 	ck_assert_str_eq(str_c(&out), "2026-11-21T18:45:02Z");
-	ck_assert_int_eq(door_id_time("20261121T184502.123456-7f3a9c02d41be066-1") % CLOCK_SECOND, 123456);
-	ck_assert_int_eq(door_id_time("20261121T184502"), 0);
-	ck_assert_int_eq(door_id_time(""), 0);
+	ck_assert_int_eq(spool_id_time("20261121T184502.123456-7f3a9c02d41be066-1") % CLOCK_SECOND, 123456);
+	ck_assert_int_eq(spool_id_time("20261121T184502"), 0);
+	ck_assert_int_eq(spool_id_time(""), 0);
 }
 END_TEST
 

@@ -187,6 +187,32 @@ START_TEST(a_grade_is_given_up_in_its_own_time)
 }
 END_TEST
 
+/* Accepted by a peer a month ago, and here a moment ago: neither late nor given up. */
+START_TEST(the_time_it_was_under_way_to_us_is_no_time_it_waits_here)
+{
+	struct envelope env = {0};
+	struct arrival a;
+	struct entry_info info = { .time = clock_now() - 31 * DAY * CLOCK_SECOND };
+	struct settled settled;
+
+	str_set(&info.peer, "hub");
+	str_set(&info.peer_id, "1");
+	envelope_from(&env, SPAN("ann@home.example"), SPAN(""));
+	envelope_add(&env, SPAN("eve@ship.example"), SPAN(""));
+	OK(arrival_open(&a, &s.spool, NULL, &err));
+	OK(arrival_begin(&a, &info, &env, &err));
+	OK(arrival_body(&a, "Subject: x\r\n\r\nx\r\n", 17, &err));
+	OK(arrival_end(&a, &err));
+	OK(arrival_commit(&a, &err));
+	arrival_close(&a);
+	entry_info_free(&info);
+	envelope_free(&env);
+	OK(spool_settle(&s.spool, &settled, &err));
+	ck_assert_uint_eq(waiting("ship"), 1);
+	ck_assert_uint_eq(scratch_count(s.spool.in, "."), 0);
+}
+END_TEST
+
 START_TEST(the_best_grade_that_waits_says_how_long_its_destination_rests)
 {
 	struct retry retry;
@@ -467,6 +493,7 @@ UNIT_WITH("retry", setup, teardown,
     { a_time_may_differ_by_grade, ROWS(times) },
     { a_site_says_for_itself_how_long_its_mail_waits, ROWS(patiences) },
     { a_grade_is_given_up_in_its_own_time, ROWS(ages) },
+    { the_time_it_was_under_way_to_us_is_no_time_it_waits_here, 1 },
     { the_best_grade_that_waits_says_how_long_its_destination_rests, 1 },
     { last_words_are_kept_for_each_recipient_across_tries_and_told, 1 },
     { there_is_room_for_the_outcome_before_a_message_is_sent, 2 },
