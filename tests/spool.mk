@@ -30,10 +30,13 @@ tests_crash_spool_soak_SOURCES = %D%/crash/spool-soak.c %D%/crash/soak-worker.c 
 tests_crash_spool_soak_LDADD = $(SPOOL_LIBS)
 dist_check_SCRIPTS += %D%/crash/spool-soak.sh %D%/crash/spool-hosts.sh
 SPOOL = 20000
+CALL = 10000
+PROTOCOLS = i
 soak: all tests/crash/fault.so
 	top_builddir='$(abs_top_builddir)' SPOOL='$(SPOOL)' sh $(srcdir)/tests/crash/spool-soak.sh
 	top_builddir='$(abs_top_builddir)' ROUNDS=2000 sh $(srcdir)/tests/crash/ring-soak.sh
 	top_builddir='$(abs_top_builddir)' HOSTS='$(SPOOL)' sh $(srcdir)/tests/crash/spool-hosts.sh
+	top_builddir='$(abs_top_builddir)' CALL='$(CALL)' PROTOCOLS='$(PROTOCOLS)' sh $(srcdir)/tests/crash/call-soak.sh
 	top_builddir='$(abs_top_builddir)' TAYLOR=long sh $(srcdir)/tests/e2e/21-uucico-taylor.sh
 	$(MAKE) tests/unit/uucp && CK_TIMEOUT_MULTIPLIER=20 CUT_EVERY=1 tests/unit/uucp
 .PHONY: soak

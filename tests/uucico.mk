@@ -9,6 +9,13 @@ tests_unit_uucp_wire_SOURCES = %D%/unit/uucp-wire.c %D%/unit/uucp.h %D%/unit/uuc
 tests_unit_uucp_wire_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_uucp_wire_LDADD = $(UUCICO_LIBS) $(CHECK_LIBS)
 
+# Calls that are cut and killed at random: tests/crash/call-soak.c.
+noinst_PROGRAMS += tests/crash/call-soak tests/crash/cutter
+tests_crash_call_soak_SOURCES = %D%/crash/call-soak.c %D%/crash/soak.h
+tests_crash_call_soak_LDADD = $(BASE_LIBS)
+tests_crash_cutter_SOURCES = %D%/crash/cutter.c
+dist_check_SCRIPTS += %D%/crash/call-soak.sh
+
 noinst_PROGRAMS += tests/e2e/inetd	# run by a script, no test of itself
 tests_e2e_inetd_SOURCES = %D%/e2e/inetd.c
 

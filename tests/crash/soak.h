@@ -31,7 +31,16 @@ enum { SOAK_RCPTS = 3, SOAK_SITES = 2 };	/* bob@ and tom@home.example, eve@ship.
 #define SOAK_DRAIN 1000000000ul	/* for a worker, instead of a number: all to its end */
 #define SOAK_LOOK 1000000001ul	/* looks at who is alive, no more */
 
-uint64_t soak_mix(uint64_t number);		/* as good as random, always the same */
+/* As good as random, always the same. */
+static inline uint64_t
+soak_mix(uint64_t number)
+{
+	number += UINT64_C(0x9e3779b97f4a7c15);
+	number = (number ^ number >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	number = (number ^ number >> 27) * UINT64_C(0x94d049bb133111eb);
+	return number ^ number >> 31;
+}
+
 void soak_body(unsigned long key, struct str *out);
 unsigned soak_rcpts(unsigned long key);		/* a bit for each */
 bool soak_from_peer(unsigned long key);		/* comes in a batch, and may come again */

@@ -28,15 +28,6 @@ static const char *const addresses[SOAK_RCPTS] = { "bob@home.example", "eve@ship
 
 /* What a message is. */
 
-uint64_t
-soak_mix(uint64_t number)
-{
-	number += UINT64_C(0x9e3779b97f4a7c15);
-	number = (number ^ number >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	number = (number ^ number >> 27) * UINT64_C(0x94d049bb133111eb);
-	return number ^ number >> 31;
-}
-
 void
 soak_body(unsigned long key, struct str *out)
 {
