@@ -9,6 +9,7 @@ relay_sources = \
 	%D%/relay.c %D%/relay.h \
 	%D%/rights.c %D%/rights.h \
 	%D%/runner.c %D%/runner.h \
+	%D%/secrets.c %D%/secrets.h \
 	%D%/service-smtp.c %D%/service.h \
 	%D%/session.c %D%/session.h \
 	%D%/settler.c %D%/settler.h \

@@ -24,7 +24,8 @@ add_instance(struct setup *setup, const struct relay_settings *settings, struct 
 	if (access_parse(&instance->access, settings->relay_from, err) < 0)
 		return err_prefix(err, "[relay %s]", settings->name);
 	setup->instances++;
-	if (access_check(&instance->access, &setup->settings, err) < 0)
+	if (secrets_load(&setup->settings, settings, &instance->tls, err) < 0 ||
+	    access_check(&instance->access, &setup->settings, err) < 0)
 		return err_prefix(err, "[relay %s]", settings->name);
 	return 0;
 }
@@ -61,8 +62,10 @@ setup_drop(struct setup *setup)
 {
 	if (setup == NULL || --setup->holders > 0)
 		return;
-	for (size_t i = 0; i < setup->instances; i++)
+	for (size_t i = 0; i < setup->instances; i++) {
 		access_free(&setup->instance[i].access);
+		tls_drop(setup->instance[i].tls);
+	}
 	free(setup->instance);
 	settings_free(&setup->settings);
 	free(setup);
@@ -78,6 +81,8 @@ setup_instance(const struct setup *setup, const char *name)
 }
 
 /* doors */
+
+static const char TLS_DOOR[] = "tls:";
 
 static bool
 is_door(const struct door *door, const char *said, const char *instance,
@@ -99,8 +104,8 @@ door_free(struct door *door)
 static void
 door_start(struct door *door)
 {
-	log_info("-: event=listening relay=%s service=%s at=%s", door->instance, door->service->name,
-	    str_c(&door->listener.where));
+	log_info("-: event=listening relay=%s service=%s at=%s%s", door->instance, door->service->name,
+	    door->tls ? "tls:" : "", str_c(&door->listener.where));
 	listener_start(&door->listener, &door->relay->loop, session_taken, door);
 }
 
@@ -132,7 +137,8 @@ open_door(struct relay *relay, const char *said, const char *instance,
 
 	*door = (struct door){ .relay = relay, .said = mem_text(said),
 	    .instance = mem_text(instance), .service = service };
-	if (listener_bind(&door->listener, said, err) == 0)
+	door->tls = strncmp(said, TLS_DOOR, strlen(TLS_DOOR)) == 0;
+	if (listener_bind(&door->listener, said + (door->tls ? strlen(TLS_DOOR) : 0), err) == 0)
 		return door;
 	err_prefix(err, "[relay %s] listen", instance);
 	door_free(door);
@@ -140,14 +146,18 @@ open_door(struct relay *relay, const char *said, const char *instance,
 }
 
 static int
-want_door(struct wanted *wanted, struct span said, const char *instance,
+want_door(struct wanted *wanted, struct span said, const struct instance *instance,
     const struct service *service, struct err *err)
 {
+	const char *name = instance->settings->name;
 	char *where = mem_text_n(said.p, said.len);
-	struct door *door = take_old(wanted->relay, where, instance, service);
+	bool secretless = span_begins(said, TLS_DOOR) && instance->tls == NULL;
+	struct door *door = secretless ? NULL : take_old(wanted->relay, where, name, service);
 
-	if (door == NULL)
-		door = open_door(wanted->relay, where, instance, service, err);
+	if (secretless)
+		err_set(err, ERR_CONFIG, "[relay %s] listen: %s needs a certificate, tls-cert", name, where);
+	else if (door == NULL)
+		door = open_door(wanted->relay, where, name, service, err);
 	free(where);
 	if (door == NULL)
 		return -1;
@@ -165,7 +175,7 @@ want_doors(struct wanted *wanted, const struct instance *instance, struct err *e
 	for (const struct service *const *service = services; *service != NULL; service++) {
 		struct span rest = span_of((*service)->listen(instance->settings)), said;
 		while ((said = span_word(&rest)).len > 0)
-			if (want_door(wanted, said, instance->settings->name, *service, err) < 0)
+			if (want_door(wanted, said, instance, *service, err) < 0)
 				result = -1;
 	}
 	return result;
@@ -291,7 +301,10 @@ relay_stop(struct relay *relay)
 	timer_set(&relay->patience, PATIENCE_SECONDS * CLOCK_SECOND);
 	for (struct session *session = relay->sessions; session != NULL; session = next) {
 		next = session->next;
-		session->service->stop(session);
+		if (session->opened)
+			session->service->stop(session);
+		else
+			session_break(session);
 	}
 	runner_stop(&relay->runner);
 	relay_left(relay);

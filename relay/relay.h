@@ -18,6 +18,7 @@
 #include "relay/acceptor.h"
 #include "relay/access.h"
 #include "relay/runner.h"
+#include "relay/secrets.h"
 #include "relay/settler.h"
 #include "spool/spool.h"
 
@@ -27,6 +28,7 @@ struct session;
 struct instance {		/* a [relay NAME] */
 	const struct relay_settings *settings;
 	struct access access;
+	struct tls *tls;	/* NULL: plain text only */
 };
 
 struct setup {
@@ -40,6 +42,7 @@ struct door {			/* a listening socket, and whose it is */
 	struct relay *relay;
 	struct listener listener;
 	char *said;		/* as in the settings: 127.0.0.1:0 stays so */
+	bool tls;		/* from the first byte on */
 	char *instance;		/* by name: the setup may change */
 	const struct service *service;
 };

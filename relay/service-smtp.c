@@ -5,6 +5,7 @@
 #include "relay/service.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -96,7 +97,8 @@ static int
 on_rcpt(void *ctx, const struct envelope *env, const struct rcpt *rcpt, struct err *err)
 {
 	struct smtp *smtp = ctx;
-	bool trusted = access_trusts(&smtp->session->instance->access, &smtp->session->ip);
+	bool trusted = smtp->session->known ||
+	    access_trusts(&smtp->session->instance->access, &smtp->session->ip);
 
 	if (access_rcpt(settings_of(smtp), trusted, str_span(&rcpt->to), err) == 0 &&
 	    quota_rcpt(&smtp->session->relay->spool, str_span(&rcpt->to), err) == 0)
@@ -107,6 +109,15 @@ on_rcpt(void *ctx, const struct envelope *env, const struct rcpt *rcpt, struct e
 
 /* the message */
 
+/* RFC 3848 */
+static struct span
+protocol(const struct smtp *smtp)
+{
+	if (smtp->server.secured)
+		return SPAN("ESMTPS");
+	return smtp->server.esmtp ? SPAN("ESMTP") : SPAN("SMTP");
+}
+
 static int
 add_received(struct smtp *smtp, struct err *err)
 {
@@ -115,7 +126,7 @@ add_received(struct smtp *smtp, struct err *err)
 		.helo = str_span(&smtp->server.helo),
 		.client = str_span(&smtp->session->client),
 		.by = span_of(smtp->host),
-		.with = smtp->server.esmtp ? SPAN("ESMTP") : SPAN("SMTP"),
+		.with = protocol(smtp),
 		.id = str_span(&smtp->id),
 		.when = clock_now(),
 	};
@@ -142,7 +153,7 @@ static bool
 others_busy(const struct smtp *smtp)
 {
 	for (const struct session *s = smtp->session->relay->sessions; s != NULL; s = s->next)
-		if (s != smtp->session && s->service == &service_smtp && in_transaction(s->work))
+		if (s != smtp->session && s->service == &service_smtp && s->opened && in_transaction(s->work))
 			return true;
 	return false;
 }
@@ -327,6 +338,8 @@ follow(struct smtp *smtp)
 	stream_pause(&session->stream, smtp->server.waiting);
 	if (smtp->server.closing)
 		session_end(session);
+	else if (smtp->server.handshake && session->stream.tls == NULL)
+		session_secure(session);
 }
 
 static const char *
@@ -351,11 +364,24 @@ smtp_open(struct session *session)
 		.max_recipients = (size_t)settings->spool.max_recipients,
 		.max_errors = (unsigned)limits->max_errors,
 		.max_junk = JUNK_MAX,
+		.tls = session->instance->tls != NULL,
+		.must_tls = strcmp(limits->tls, "require") == 0,
 		.max_refused = (unsigned)limits->max_errors,
 	};
 	log_info("-: event=connect relay=%s client=%s", limits->name, str_c(&session->where));
 	smtp_server_start(&smtp->server, &options, &hooks, smtp);
+	if (session->stream.tls != NULL)
+		smtp_server_secured(&smtp->server);
 	follow(smtp);
+}
+
+static void
+smtp_secured(struct session *session)
+{
+	struct smtp *smtp = session->work;
+
+	smtp_server_secured(&smtp->server);
+	set_deadline(smtp);
 }
 
 static void
@@ -428,6 +454,7 @@ const struct service service_smtp = {
 	.name = "smtp",
 	.listen = smtp_listen,
 	.open = smtp_open,
+	.secured = smtp_secured,
 	.input = smtp_input,
 	.gone = smtp_gone,
 	.late = smtp_late,

@@ -18,6 +18,7 @@ struct service {
 	const char *name;
 	const char *(*listen)(const struct relay_settings *settings);	/* HOST:PORT ..., or "" */
 	void (*open)(struct session *session);	/* says its greeting */
+	void (*secured)(struct session *session);	/* TLS that it began stands (STARTTLS) */
 	void (*input)(struct session *session, const void *bytes, size_t len);
 	void (*sent)(struct session *session);	/* little waits to be sent; may be NULL */
 	void (*gone)(struct session *session);	/* the peer closed, or broke */

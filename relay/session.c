@@ -29,9 +29,19 @@ static void
 on_ended(void *ctx, const struct err *err)
 {
 	struct session *session = ctx;
+	struct str tls = {0};
 
-	log_debug("-: event=gone client=%s why=\"%s\"", str_c(&session->where), err->text);
-	session->service->gone(session);
+	stream_tls_about(&session->stream, &tls);
+	if (session->stream.tls != NULL && tls.len == 0)
+		log_info("-: event=tls-failed relay=%s client=%s why=\"%s\"", session->instance->settings->name,
+		    str_c(&session->where), err->text);
+	else
+		log_debug("-: event=gone client=%s why=\"%s\"", str_c(&session->where), err->text);
+	str_free(&tls);
+	if (session->opened)
+		session->service->gone(session);
+	else
+		session_end(session);
 }
 
 static void
@@ -39,11 +49,40 @@ on_late(void *ctx)
 {
 	struct session *session = ctx;
 
-	session->service->late(session);
+	if (session->opened)
+		session->service->late(session);
+	else
+		session_end(session);
+}
+
+static void
+open_service(struct session *session)
+{
+	session->opened = true;
+	session->service->open(session);
+}
+
+static void
+on_secured(void *ctx)
+{
+	struct session *session = ctx;
+	const struct relay_settings *settings = session->instance->settings;
+	struct str tls = {0};
+
+	session->known = stream_tls_knows(&session->stream, settings->relay_from_certificates);
+	stream_tls_about(&session->stream, &tls);
+	log_info("-: event=tls relay=%s client=%s tls=\"%s\" known=%s", settings->name, str_c(&session->where),
+	    str_c(&tls), session->known ? "yes" : "no");
+	str_free(&tls);
+	if (session->opened)
+		session->service->secured(session);
+	else
+		open_service(session);
 }
 
 static const struct stream_hooks hooks = {
 	.input = on_input, .sent = on_sent, .ended = on_ended, .late = on_late,
+	.secured = on_secured,
 };
 
 /* limits */
@@ -103,7 +142,8 @@ leave(struct session *session)
 	if (session->next != NULL)
 		session->next->at = session->at;
 	relay->session_count--;
-	session->service->close(session);
+	if (session->opened)
+		session->service->close(session);
 	setup_drop(session->setup);
 	str_free(&session->client);
 	str_free(&session->where);
@@ -127,7 +167,7 @@ session_taken(void *ctx, int fd, const struct sockaddr *peer)
 	if (sorry != NULL) {
 		log_warn("-: event=turned-away relay=%s client=%s reply=\"%.30s\"", door->instance,
 		    str_c(&session->where), sorry);
-		turn_away(fd, sorry);
+		turn_away(fd, door->tls ? "" : sorry);
 		str_free(&session->client);
 		str_free(&session->where);
 		free(session);
@@ -136,7 +176,17 @@ session_taken(void *ctx, int fd, const struct sockaddr *peer)
 	session->setup = setup_hold(door->relay->setup);
 	join(session, door->relay);
 	stream_start(&session->stream, &door->relay->loop, fd, &hooks, session);
-	session->service->open(session);
+	stream_deadline(&session->stream, instance->settings->timeout);
+	if (door->tls)
+		session_secure(session);
+	else
+		open_service(session);
+}
+
+void
+session_secure(struct session *session)
+{
+	stream_accept_tls(&session->stream, session->instance->tls);
 }
 
 void

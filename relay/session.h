@@ -18,6 +18,8 @@ struct session {
 	const struct instance *instance;
 	const struct service *service;
 	struct stream stream;
+	bool opened;		/* the service has it; not yet in a handshake that comes first */
+	bool known;		/* by a certificate that may send anywhere */
 	struct ip ip;
 	struct str client;	/* "192.0.2.7", */
 	struct str where;	/* and with its port */
@@ -26,6 +28,7 @@ struct session {
 
 /* A listener's hook: fd is ours, ctx is the struct door. */
 void session_taken(void *ctx, int fd, const struct sockaddr *peer);
+void session_secure(struct session *session);	/* what is said from here on, by TLS */
 void session_end(struct session *session);	/* what is to be sent still is; frees it */
 void session_break(struct session *session);	/* at once; frees it */
 

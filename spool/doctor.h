@@ -48,6 +48,7 @@ void check_pins(struct doctor *doctor);
 void check_routes(struct doctor *doctor);
 void check_unrouted(struct doctor *doctor);
 void check_relay(struct doctor *doctor);
+void check_certificates(struct doctor *doctor);
 
 /* door-hosts.c: who works here */
 void check_hosts(struct doctor *doctor);

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/cert.h"
+#include "lib/base/clock.h"
 #include "spool/route.h"
 
 enum { KNOWN_MAX = 1 << 20 };
@@ -240,5 +242,49 @@ check_relay(struct doctor *doctor)
 			if (is_everybody(network))
 				doctor_found(doctor, "", NULL, "[relay %s] lets everybody (%.*s) send anywhere, through the "
 				    "\"*\" route", settings->relay[i].name, (int)network.len, network.p);
+	}
+}
+
+enum { SOON_DAYS = 14 };
+
+static void
+check_certificate(struct doctor *doctor, const char *relay, const char *path)
+{
+	int64_t now = clock_now();
+	struct cert_facts facts;
+	struct str day = {0};
+	struct err err;
+
+	if (cert_facts(path, &facts, &err) < 0) {
+		doctor_found(doctor, path, NULL, "[relay %s] %s", relay, err.text);
+		return;
+	}
+	clock_utc(facts.until, &day);
+	day.len = day.len > 10 ? 10 : day.len;
+	if (facts.until < now)
+		doctor_found(doctor, path, NULL, "[relay %s] %s expired on %s", relay, path, str_c(&day));
+	else if (facts.until < now + SOON_DAYS * 86400 * CLOCK_SECOND)
+		doctor_found(doctor, path, NULL, "[relay %s] %s expires on %s", relay, path, str_c(&day));
+	else if (facts.since > now)
+		doctor_found(doctor, path, NULL, "[relay %s] %s is not valid yet", relay, path);
+	str_free(&day);
+	cert_facts_free(&facts);
+}
+
+void
+check_certificates(struct doctor *doctor)
+{
+	const struct settings *settings = &doctor->door->settings;
+
+	for (size_t i = 0; i < settings->relays; i++) {
+		struct span rest = span_of(settings->relay[i].tls_cert), word;
+		while (strcmp(settings->relay[i].tls, "off") != 0 && (word = span_word(&rest)).len > 0) {
+			char *said = mem_text_n(word.p, word.len);
+			struct str path = {0};
+			settings_path(settings, said, &path);
+			check_certificate(doctor, settings->relay[i].name, str_c(&path));
+			str_free(&path);
+			free(said);
+		}
 	}
 }

@@ -430,6 +430,7 @@ static const struct doctor_check checks[] = {
 	{ "name", check_name, "say host = NAME.DOMAIN, or bounce-from = ADDRESS, in [spool]" },
 	{ "route", check_routes, "mochila pair @ ssh://USER@@HOST, or mend [routes]" },
 	{ "site", check_unrouted, "say DOMAIN = site:@ in [routes]" },
+	{ "certificate", check_certificates, "put a new one into its place, then kill -HUP the relay" },
 	{ "open relay", check_relay, "name your own networks in relay-from" },
 	{ "files", check_files, "mochila show @; then mochila remove @" },
 	{ "jobs", check_jobs, "look at it, and remove it by hand" },

@@ -202,13 +202,19 @@ static const struct conf_row site_rows[] = {
 
 #define CONF_OF struct relay_settings
 static const struct conf_row relay_rows[] = {
-	ROW("listen", text, listen, "127.0.0.1:2525", "HOST:PORT to listen on, several apart by blanks"),
+	ROW("listen", text, listen, "127.0.0.1:2525", "HOST:PORT, or tls:HOST:PORT, to listen on; several apart by blanks"),
 	ROW("relay-from", text, relay_from, "127.0.0.0/8 ::1/128", "networks that may send anywhere"),
 	ROW("timeout", seconds, timeout, "5m", "for a command, or a reply"),
 	ROW("max-connections", number, max_connections, "100", "connections in all"),
 	ROW("max-client-connections", number, max_client_connections, "10", "connections of one client"),
 	ROW("max-errors", number, max_errors, "20", "errors before a client is sent away"),
 	ROW("min-data-rate", bytes, min_data_rate, "50", "bytes a second at which a body must come in"),
+	ROW("tls", text, tls, "offer", "off; offer STARTTLS if there is a certificate; require it for mail"),
+	ROW("tls-cert", text, tls_cert, "", "certificate with its chain (PEM); several for several names"),
+	ROW("tls-key", text, tls_key, "", "their private keys; empty: in the same files"),
+	ROW("tls-client-ca", text, tls_client_ca, "", "CAs (PEM) that vouch for clients' certificates"),
+	ROW("relay-from-certificates", text, relay_from_certificates, "",
+	    "clients that may send anywhere: names, or sha256: fingerprints"),
 	{0},
 };
 #undef CONF_OF

@@ -83,12 +83,16 @@ struct link_settings {		/* [link NAME] */
 
 struct relay_settings {		/* [relay NAME] */
 	char *name;
-	char *listen;		/* HOST:PORT, blank-separated */
+	char *listen;		/* [tls:]HOST:PORT, blank-separated */
 	char *relay_from;	/* networks that may send anywhere a route leads */
 	int64_t timeout;	/* seconds for a command or a reply */
 	uint64_t max_connections, max_client_connections;
 	uint64_t max_errors;
 	uint64_t min_data_rate;	/* bytes a second at which a body must come in */
+	char *tls;		/* off, offer, require */
+	char *tls_cert, *tls_key;	/* files, blank-separated, the n-th key for the n-th certificate */
+	char *tls_client_ca;	/* files of CAs that vouch for clients */
+	char *relay_from_certificates;	/* names and fingerprints that may send as relay_from does */
 };
 
 struct route {			/* [routes] PATTERN = DESTINATION, in order */
