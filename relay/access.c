@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/log.h"
 #include "lib/mail/envelope.h"
+#include "spool/alias.h"
 #include "spool/maildir.h"
 #include "spool/route.h"
 
@@ -48,6 +50,16 @@ refuse(struct err *err, const char *code, const char *text)
 	return err_as_reply(err, 550, code);
 }
 
+/* What cannot be found out now; why NULL: err says it.  A wrong line of a table is told to the
+ * log and not to the client. */
+static int
+later(struct err *err, const char *why)
+{
+	log_error("-: event=not-decided why=\"%s\"", why != NULL ? why : err->text);
+	err_set(err, ERR_TEMP, "whose address this is cannot be found out now");
+	return err_as_reply(err, 451, "4.3.0");
+}
+
 /* The local part as it reads when its quotes are taken for what they are: a next
  * host may take them off. */
 static bool
@@ -77,14 +89,21 @@ int
 access_rcpt(const struct settings *settings, bool trusted, struct span rcpt, struct err *err)
 {
 	struct route_match match = route_find(settings, rcpt);
+	int alias = alias_has(settings, rcpt, err);	/* then it is an address of ours */
 
+	if (alias < 0)
+		return later(err, NULL);
+	if (match.kind == ROUTE_LATER || (match.kind == ROUTE_NONE && match.rest[0] != '\0'))
+		return later(err, match.rest);
+	if ((alias > 0 || (match.kind != ROUTE_NONE && !match.wildcard)) && names_a_hop(rcpt))
+		return refuse(err, "5.7.1", "relaying denied: the local part names another hop");
+	if (alias > 0)
+		return 0;
 	if (match.kind == ROUTE_NONE)
 		return refuse(err, trusted ? "5.1.2" : "5.7.1",
 		    trusted ? "no route leads to this domain" : "relaying denied");
 	if (match.wildcard && !trusted)
 		return refuse(err, "5.7.1", "relaying denied");
-	if (!match.wildcard && names_a_hop(rcpt))
-		return refuse(err, "5.7.1", "relaying denied: the local part names another hop");
 	if (match.kind == ROUTE_REJECT)
 		return refuse(err, "5.7.1", match.rest);
 	if (match.kind == ROUTE_MAILDIR)

@@ -435,9 +435,9 @@ show_route(struct sending *s, struct span said, struct str *out)
 	if (submit_address_ok(str_span(&address), &why) < 0) {
 		str_printf(out, "... no address: %s\n", why.text);
 		status = EX_DATAERR;
-	} else if (match.kind == ROUTE_NONE || match.kind == ROUTE_REJECT) {
+	} else if (!route_waits(match.kind)) {
 		str_printf(out, "... %s\n", match.kind == ROUTE_NONE ? "no route" : match.rest);
-		status = match.kind == ROUTE_NONE ? EX_NOHOST : EX_NOUSER;
+		status = match.kind == ROUTE_NONE ? EX_NOHOST : match.kind == ROUTE_LATER ? EX_TEMPFAIL : EX_NOUSER;
 	} else {
 		struct str folder = {0};
 		route_folder(&match, &folder);

@@ -246,7 +246,7 @@ find_site(const struct spool *spool, const struct door_file *file, struct door_m
 	if (message->site.len > 0 || message->damaged || message->entry.env.rcpts == 0)
 		return;
 	struct route_match match = route_find(spool->settings, str_span(&message->entry.env.rcpt[0].to));
-	if (match.kind != ROUTE_NONE && match.kind != ROUTE_REJECT)
+	if (route_waits(match.kind))
 		route_folder(&match, &message->site);
 }
 

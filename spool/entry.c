@@ -36,6 +36,7 @@ entry_info_copy(struct entry_info *to, const struct entry_info *from)
 	str_set_span(&to->to, str_span(&from->to));
 	to->time = from->time;
 	to->grade = from->grade;
+	to->aliased = from->aliased;
 }
 
 /* A word's value: no blank, no quote, no control can be in it. */
@@ -64,6 +65,8 @@ entry_head(const struct entry_info *info, const struct envelope *env, uint64_t b
 	add_word(out, "peer", &info->peer);
 	add_word(out, "peer-id", &info->peer_id);
 	add_word(out, "to", &info->to);
+	if (info->aliased)
+		str_add_text(out, " aliased=yes");
 	if (info->grade != 0 && info->grade != 'N')
 		str_printf(out, " grade=%c", info->grade);
 	str_add_char(out, '\n');
@@ -275,6 +278,7 @@ entry_parse_info(struct span line, struct entry_info *info, struct err *err)
 		if (word_value(line, words[i].name, &value))
 			str_set_span(words[i].to, value);
 	}
+	info->aliased = word_value(line, "aliased", &value) && span_is(value, "yes");
 	info->grade = 'N';
 	if (word_value(line, "grade", &value) && value.len == 1)
 		info->grade = value.p[0];

@@ -36,6 +36,7 @@ struct entry_info {		/* the first line */
 	struct str peer, peer_id;	/* the site it came from, and its id there; may be empty */
 	struct str to;		/* the folder below out/ that whoever took it has chosen for it; empty:
 				 * [routes] say.  Our own programs set it, nothing from outside does */
+	bool aliased;		/* its recipients are what aliases stand for: not asked again */
 	char grade;		/* 0-9 A-Z a-z, best first; 'N' unless said */
 };
 

@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
+#include "lib/mail/utf8.h"
+#include "lib/mail/xtext.h"
+#include "spool/alias.h"
 #include "spool/route.h"
 
 void
@@ -38,30 +41,47 @@ has_room(const struct spool *spool, const struct group *group)
 
 static struct group *
 group_for(const struct spool *spool, struct groups *groups, const struct entry *entry, enum fate fate,
-    struct span folder)
+    struct span folder, bool aliased)
 {
 	for (size_t i = groups->count; i-- > 0; )
 		if (groups->group[i].fate == fate && span_same(str_span(&groups->group[i].folder), folder) &&
-		    has_room(spool, &groups->group[i]))
+		    groups->group[i].aliased == aliased && has_room(spool, &groups->group[i]))
 			return &groups->group[i];
 	groups->group = mem_resize(groups->group, groups->count + 1, sizeof *groups->group);
 	struct group *group = &groups->group[groups->count++];
-	*group = (struct group){ .fate = fate };
+	*group = (struct group){ .fate = fate, .aliased = aliased };
 	str_set_span(&group->folder, folder);
 	envelope_from(&group->env, str_span(&entry->env.from), str_span(&entry->env.args));
 	return group;
 }
 
-/* Recipient i joins the group, with its last words. */
-static void
-join_group(struct group *group, const struct entry *entry, size_t i)
+/* Recipient i of the entry, or one that he stands for. */
+struct target {
+	size_t i;
+	struct span to, args;
+	bool aliased;
+};
+
+static bool
+is_there(const struct group *group, struct span to)
 {
-	const struct rcpt *rcpt = &entry->env.rcpt[i];
-	const struct rcpt_status *status = &entry->status[i];
+	for (size_t i = 0; i < group->env.rcpts; i++)
+		if (span_same(str_span(&group->env.rcpt[i].to), to))
+			return true;
+	return false;
+}
+
+/* He joins the group, with his last words. */
+static void
+join_group(struct group *group, const struct entry *entry, const struct target *target)
+{
+	const struct rcpt_status *status = &entry->status[target->i];
 	struct str event = {0};
 	char number[24];
 
-	envelope_add(&group->env, str_span(&rcpt->to), str_span(&rcpt->args));
+	if (target->aliased && is_there(group, target->to))
+		return;		/* by way of another alias, or named himself: once is enough */
+	envelope_add(&group->env, target->to, target->args);
 	if (status->at == 0)
 		return;
 	snprintf(number, sizeof number, "%zu", group->env.rcpts);
@@ -73,41 +93,178 @@ join_group(struct group *group, const struct entry *entry, size_t i)
 }
 
 static void
-refuse_rcpt(struct entry *entry, size_t i, const char *text)
+mark_rcpt(struct entry *entry, size_t i, enum rcpt_state state, enum dsn_kind due)
 {
 	struct rcpt_status *status = &entry->status[i];
 
-	status->state = RCPT_FAILED;
-	status->due = DSN_FAILURE;
+	status->state = state;
+	status->due = due;
 	status->at = clock_now();
 	str_clear(&status->reply);
-	str_printf(&status->reply, "550 5.7.1 %s", text);
+	str_clear(&status->via);
 }
 
 static void
-route_rcpt(const struct spool *spool, struct entry *entry, size_t i, struct groups *groups)
+refuse_rcpt(struct entry *entry, size_t i, const char *text)
 {
-	const struct rcpt *rcpt = &entry->env.rcpt[i];
-	struct route_match match = route_find(spool->settings, str_span(&rcpt->to));
+	mark_rcpt(entry, i, RCPT_FAILED, DSN_FAILURE);
+	str_printf(&entry->status[i].reply, "550 5.7.1 %s", text);
+}
+
+static int
+route_target(const struct spool *spool, struct entry *entry, const struct target *target, struct groups *groups,
+    struct err *err)
+{
+	struct route_match match = route_find(spool->settings, target->to);
 	struct str folder = {0};
 
-	if (route_folder_ok(str_span(&entry->info.to))) {
-		join_group(group_for(spool, groups, entry, TO_OUT, str_span(&entry->info.to)), entry, i);
-		return;
-	}
+	if (match.kind == ROUTE_LATER)
+		return err_set(err, ERR_TEMP, "%s", match.rest);
 	if (match.kind == ROUTE_REJECT) {
-		refuse_rcpt(entry, i, match.rest);
-		return;
+		refuse_rcpt(entry, target->i, match.rest);
+		return 0;
 	}
 	if (match.kind != ROUTE_NONE)
 		route_folder(&match, &folder);
 	struct group *group = group_for(spool, groups, entry, match.kind == ROUTE_NONE ? TO_HOLD : TO_OUT,
-	    str_span(&folder));
-	join_group(group, entry, i);
-	if (match.kind == ROUTE_NONE && group->reason.len == 0)
+	    str_span(&folder), target->aliased);
+	join_group(group, entry, target);
+	if (match.kind == ROUTE_NONE && group->reason.len == 0 && match.rest[0] != '\0')
+		str_add_text(&group->reason, match.rest);
+	else if (match.kind == ROUTE_NONE && group->reason.len == 0)
 		str_printf(&group->reason, "no route for <%.*s>; add one to [routes] and \"mochila release\" it",
-		    (int)rcpt->to.len, rcpt->to.p);
+		    (int)target->to.len, target->to.p);
 	str_free(&folder);
+	return 0;
+}
+
+/* aliases */
+
+/* What goes on with each that an alias for several stands for: SUCCESS is answered for here, and
+ * who wanted nothing else wants nothing more (RFC 3461 5.2.7). */
+static void
+without_success(struct span words, struct str *out)
+{
+	struct span notify, part, word;
+
+	while ((word = span_word(&words)).len > 0) {
+		str_add_text(out, out->len > 0 ? " " : "");
+		if (!span_begins_case(word, "NOTIFY=")) {
+			str_add_span(out, word);
+			continue;
+		}
+		str_add_text(out, "NOTIFY=");
+		size_t before = out->len;
+		for (notify = span_from(word, strlen("NOTIFY=")); span_cut(&notify, ',', &part); ) {
+			if (span_is_case(part, "SUCCESS"))
+				continue;
+			str_add_text(out, out->len > before ? "," : "");
+			str_add_span(out, part);
+		}
+		if (out->len == before)
+			str_add_text(out, "NEVER");
+	}
+}
+
+/* The address is another from here on; whom it was for is told by ORCPT. */
+static void
+args_for(const struct rcpt *rcpt, bool several, struct str *out)
+{
+	struct span ignored;
+
+	if (several)
+		without_success(str_span(&rcpt->args), out);
+	else
+		str_set_span(out, str_span(&rcpt->args));
+	if (envelope_arg(str_span(&rcpt->args), "ORCPT", &ignored) || !utf8_is_ascii(str_span(&rcpt->to)))
+		return;
+	str_add_text(out, out->len > 0 ? " ORCPT=rfc822;" : "ORCPT=rfc822;");
+	xtext_encode(str_span(&rcpt->to), out);
+}
+
+static int
+route_all(const struct spool *spool, struct entry *entry, size_t i, const struct aliases *list,
+    struct groups *groups, struct err *err)
+{
+	bool several = list->count > 1;
+	struct str args = {0};
+	int result = 0;
+
+	if (several) {
+		mark_rcpt(entry, i, RCPT_DONE, dsn_wanted(str_span(&entry->env.rcpt[i].args), DSN_EXPANDED) ?
+		    DSN_EXPANDED : DSN_NONE);
+		str_printf(&entry->status[i].reply, "250 2.1.5 it goes on to %zu addresses", list->count);
+		entry->status[i].at = 0;	/* of no interest to those that it goes on to */
+	}
+	args_for(&entry->env.rcpt[i], several, &args);
+	for (size_t n = 0; n < list->count && result == 0; n++) {
+		const struct target target = { .i = i, .to = span_of(list->address[n]), .args = str_span(&args),
+			.aliased = true };
+		result = route_target(spool, entry, &target, groups, err);
+	}
+	str_free(&args);
+	return result;
+}
+
+static bool
+is_itself(const struct rcpt *rcpt, const struct aliases *list)
+{
+	char *to = mem_text_n(rcpt->to.p, rcpt->to.len);
+	bool same = list->count == 1 && span_is_case(span_of(list->address[0]), to);
+
+	free(to);
+	return same;
+}
+
+/* -1 in err is of the tables, and for all of the message; what is of this recipient alone
+ * is told of him. */
+static int
+route_by_alias(const struct spool *spool, struct entry *entry, size_t i, struct groups *groups, bool *routed,
+    struct err *err)
+{
+	const struct rcpt *rcpt = &entry->env.rcpt[i];
+	struct aliases list = {0};
+	int found = alias_expand(spool->settings, str_span(&rcpt->to), &list, err);
+
+	*routed = true;
+	if (found < 0 && err->kind == ERR_PERM) {
+		mark_rcpt(entry, i, RCPT_FAILED, DSN_FAILURE);
+		str_printf(&entry->status[i].reply, "550 5.4.6 %s", err->text);
+	} else if (found < 0 && err->kind == ERR_CONFIG) {
+		const struct target target = { .i = i, .to = str_span(&rcpt->to), .args = str_span(&rcpt->args) };
+		struct group *group = group_for(spool, groups, entry, TO_HOLD, (struct span){ "", 0 }, false);
+		join_group(group, entry, &target);
+		if (group->reason.len == 0)
+			str_add_text(&group->reason, err->text);
+	} else if (found < 0) {
+		return -1;
+	} else if (found > 0 && !is_itself(rcpt, &list)) {
+		groups->changed = true;
+		found = route_all(spool, entry, i, &list, groups, err);
+	} else {
+		*routed = false;
+		found = 0;
+	}
+	aliases_free(&list);
+	return found < 0 && err->kind == ERR_TEMP ? -1 : 0;
+}
+
+static int
+route_rcpt(const struct spool *spool, struct entry *entry, size_t i, struct groups *groups, struct err *err)
+{
+	const struct rcpt *rcpt = &entry->env.rcpt[i];
+	const struct target target = { .i = i, .to = str_span(&rcpt->to), .args = str_span(&rcpt->args),
+		.aliased = entry->info.aliased };
+	bool routed = false;
+
+	if (route_folder_ok(str_span(&entry->info.to))) {
+		struct span folder = str_span(&entry->info.to);
+		join_group(group_for(spool, groups, entry, TO_OUT, folder, target.aliased), entry, &target);
+		return 0;
+	}
+	if (!entry->info.aliased && route_by_alias(spool, entry, i, groups, &routed, err) < 0)
+		return -1;
+	return routed ? 0 : route_target(spool, entry, &target, groups, err);
 }
 
 /* Is there more to do with it than to move it on? */
@@ -121,18 +278,21 @@ expand_reports_due(const struct entry *entry)
 	return due;
 }
 
-void
-expand_entry(const struct spool *spool, struct entry *entry, struct groups *groups)
+int
+expand_entry(const struct spool *spool, struct entry *entry, struct groups *groups, struct err *err)
 {
+	int result = 0;
+
 	*groups = (struct groups){0};
 	/* A message whose recipients all failed or are done, and of which nothing is to
 	 * be told, was put here by a person: those that failed are tried again. */
 	bool again = entry_waiting(entry) == 0 && !expand_reports_due(entry);
-	for (size_t i = 0; i < entry->env.rcpts; i++) {
+	for (size_t i = 0; i < entry->env.rcpts && result == 0; i++) {
 		enum rcpt_state state = entry->status[i].state;
 		if (state < RCPT_DONE || (again && state == RCPT_FAILED))
-			route_rcpt(spool, entry, i, groups);
+			result = route_rcpt(spool, entry, i, groups, err);
 	}
+	return result;
 }
 
 /* Nobody can be told of the failure of a message without sender: it waits for a person. */
@@ -146,7 +306,9 @@ expand_failed(const struct spool *spool, const struct entry *entry, struct group
 		spool_event(spool, str_c(&id), "event=failed to=<%.*s> reply=\"%.*s\"",
 		    (int)entry->env.rcpt[i].to.len, entry->env.rcpt[i].to.p,
 		    (int)entry->status[i].reply.len, entry->status[i].reply.p);
+		const struct target target = { .i = i, .to = str_span(&entry->env.rcpt[i].to),
+			.args = str_span(&entry->env.rcpt[i].args) };
 		if (entry->env.from.len == 0)
-			join_group(group_for(spool, groups, entry, TO_FAILED, (struct span){ "", 0 }), entry, i);
+			join_group(group_for(spool, groups, entry, TO_FAILED, (struct span){ "", 0 }, false), entry, &target);
 	}
 }

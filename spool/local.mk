@@ -1,6 +1,7 @@
 # spool: messages as plain files (spool/spool.h).
 noinst_LIBRARIES += spool/libspool.a
 spool_libspool_a_SOURCES = \
+	%D%/alias.c %D%/alias.h \
 	%D%/arrival.c \
 	%D%/batch.c \
 	%D%/bucket.c %D%/bucket.h \
@@ -29,6 +30,7 @@ spool_libspool_a_SOURCES = \
 	%D%/settings.c %D%/settings.h \
 	%D%/settle.c \
 	%D%/spool.c %D%/spool.h \
+	%D%/table.c %D%/table.h \
 	%D%/usage.c %D%/usage.h
 
 # Link with these, in this order.

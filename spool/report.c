@@ -90,7 +90,7 @@ given_up_after(const struct spool *spool, const struct entry *entry)
 	if (first == entry->env.rcpts)
 		return 0;
 	struct route_match match = route_find(spool->settings, str_span(&entry->env.rcpt[first].to));
-	if (match.kind != ROUTE_NONE && match.kind != ROUTE_REJECT)
+	if (route_waits(match.kind))
 		route_folder(&match, &folder);
 	int64_t limit = settings_patience(spool->settings, str_c(&folder), entry->info.grade).expire_after;
 	str_free(&folder);

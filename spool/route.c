@@ -1,10 +1,12 @@
 #include "spool/route.h"
 
 #include <regex.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "lib/mail/envelope.h"
+#include "spool/table.h"
 
 static bool
 is_something(const char *rest)
@@ -182,6 +184,48 @@ route_meets(const char *pattern, struct span address)
 	return meets(pattern, &place, &ignored) != MEETS_NOT;
 }
 
+/* "ann@home.example", "home.example", then ".example": 1 with the destination. */
+static int
+find_in_tables(const struct settings *settings, const struct place *place, struct str *value, struct err *err)
+{
+	const char *tables = settings->addresses.routes;
+	struct span domain = place->domain;
+	struct str address = {0};
+
+	str_printf(&address, "%.*s@%.*s", (int)place->local.len, place->local.p, (int)domain.len, domain.p);
+	int found = table_find(settings->tables, tables, str_span(&address), value, err);
+	str_free(&address);
+	if (found == 0)
+		found = table_find(settings->tables, tables, domain, value, err);
+	for (size_t at = 1; found == 0 && at < domain.len; at++)
+		if (domain.p[at] == '.')
+			found = table_find(settings->tables, tables, span_from(domain, at), value, err);
+	return found;
+}
+
+static bool
+ask_tables(const struct settings *settings, const struct place *place, struct route_match *match)
+{
+	struct str value = {0};
+	struct err err = {0};
+
+	if (settings->tables == NULL || settings->addresses.routes[0] == '\0' || place->domain.len == 0)
+		return false;
+	int found = find_in_tables(settings, place, &value, &err);
+	if (found > 0) {
+		*match = route_destination(str_c(&value));
+		if (match->kind == ROUTE_NONE || route_check("table", str_c(&value), &err) < 0)
+			found = err_set(&err, ERR_CONFIG, "the table of routes says \"%.200s\" of %.*s, which is no "
+			    "destination", str_c(&value), (int)place->domain.len, place->domain.p);
+	}
+	if (found < 0) {
+		match->kind = err.kind == ERR_TEMP ? ROUTE_LATER : ROUTE_NONE;
+		snprintf(match->rest, sizeof match->rest, "%.*s", ROUTE_REST_MAX - 1, err.text);
+	}
+	str_free(&value);
+	return found != 0;
+}
+
 struct route_match
 route_find(const struct settings *settings, struct span address)
 {
@@ -204,9 +248,12 @@ route_find(const struct settings *settings, struct span address)
 		best_kind = kind;
 		best_length = length;
 	}
+	struct route_match match = {0};
+	if (best_kind <= MEETS_ALL && ask_tables(settings, &place, &match))
+		return match;
 	if (best == NULL)
 		return (struct route_match){0};
-	struct route_match match = route_destination(best->destination);
+	match = route_destination(best->destination);
 	match.wildcard = best_kind == MEETS_ALL;
 	return match;
 }
@@ -225,6 +272,12 @@ route_destination(const char *destination)
 		memcpy(match.rest, destination + len, strlen(destination + len) + 1);
 	}
 	return match;
+}
+
+bool
+route_waits(enum route_kind kind)
+{
+	return kind != ROUTE_NONE && kind != ROUTE_REJECT && kind != ROUTE_LATER;
 }
 
 bool

@@ -3,7 +3,7 @@
  *
  * Rows of [routes], first match wins within the most exact kind: an address
  * (user@dom), a regular expression (/RE/), a domain (home.example), the domains below
- * one (*.home.example), then "*".  A destination is a row of kinds (route.c): "site:NAME",
+ * one (*.home.example), then the tables of [addresses] routes, then "*".  A destination is a row of kinds (route.c): "site:NAME",
  * "smtp:HOST:PORT", "maildir:DIR", "reject:TEXT" ...; its folder below out/ is NAME, or
  * the destination with every byte outside [A-Za-z0-9._:@+-] as %XX.
  */
@@ -15,6 +15,7 @@
 enum route_kind {
 	ROUTE_NONE, ROUTE_SITE, ROUTE_SMTP, ROUTE_LMTP, ROUTE_MAILDIR, ROUTE_MBOX, ROUTE_COMMAND,
 	ROUTE_REJECT,
+	ROUTE_LATER,		/* a table cannot be asked: rest says why */
 };
 
 enum { ROUTE_REST_MAX = 500, ROUTE_FOLDER_MAX = 180, ROUTE_REGEX_MAX = 250, ROUTE_SUBJECT_MAX = 600 };
@@ -22,12 +23,13 @@ enum { ROUTE_REST_MAX = 500, ROUTE_FOLDER_MAX = 180, ROUTE_REGEX_MAX = 250, ROUT
 struct route_match {
 	enum route_kind kind;
 	bool wildcard;		/* matched by "*": not a domain we answer for */
-	char rest[ROUTE_REST_MAX];	/* behind "kind:" */
+	char rest[ROUTE_REST_MAX];	/* behind "kind:"; of ROUTE_NONE what is wrong, if anything is */
 };
 
 struct route_match route_find(const struct settings *settings, struct span address);
 bool route_meets(const char *pattern, struct span address);	/* is it one that the row means? */
 struct route_match route_destination(const char *destination);	/* ROUTE_NONE: it is none */
+bool route_waits(enum route_kind kind);		/* there, in a folder below out/ */
 bool route_leads_out(enum route_kind kind);	/* to other hosts, or to a program that might */
 int route_check(const char *pattern, const char *destination, struct err *err);
 void route_forms(struct str *out);		/* "site:NAME, smtp:HOST:PORT, ..." */

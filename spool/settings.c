@@ -13,6 +13,7 @@
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
 #include "spool/route.h"
+#include "spool/table.h"
 
 /* Times that may differ by grade: "5d", "5d A-F:4h z:1d".  They are kept as they were said. */
 
@@ -223,6 +224,27 @@ static const struct conf_row relay_rows[] = {
 static const struct conf_row link_rows[] = {
 	ROW("destinations", text, destinations, "*", "due when it comes up: sites, smtp:HOST:PORT, patterns"),
 	ROW("call", yesno, call, "no", "call those of them that are sites with a link, too"),
+	{0},
+};
+#undef CONF_OF
+
+/* A list of tables, or nothing. */
+static int
+tables_set(void *field, const char *value)
+{
+	struct err ignored;
+	return table_check(value, &ignored) < 0 ? -1 : conf_text.set(field, value);
+}
+
+static const struct conf_type conf_tables = {
+	"tables apart by commas: file:PATH, cdb:PATH or |/PROGRAM", tables_set, times_show, times_drop,
+};
+
+#define CONF_OF struct address_settings
+static const struct conf_row address_rows[] = {
+	ROW("routes", tables, routes, "", "tables of destinations, asked where only \"*\" of [routes] is left"),
+	ROW("aliases", tables, aliases, "", "tables of the addresses that an address stands for"),
+	ROW("extension", text, extension, "", "letters, as +, behind which a local part is only a remark"),
 	{0},
 };
 #undef CONF_OF
@@ -492,15 +514,18 @@ check_values(const struct settings *s, struct err *err)
 int
 settings_load(struct settings *settings, const struct settings_args *args, struct err *err)
 {
-	static const char *const kinds[] = { "spool", "site", "relay", "link", "routes", "classes", NULL };
+	static const char *const kinds[] = { "spool", "addresses", "site", "relay", "link", "routes", "classes", NULL };
 
 	*settings = (struct settings){0};
 	if (find_root(settings, args, err) < 0 ||
 	    read_file(settings, args, err) < 0 ||
 	    read_overrides(settings, args, err) < 0 ||
 	    conf_kinds(&settings->conf, kinds, err) < 0 ||
-	    conf_fill(&settings->conf, "spool", "", spool_rows, &settings->spool, err) < 0)
+	    conf_fill(&settings->conf, "spool", "", spool_rows, &settings->spool, err) < 0 ||
+	    conf_fill(&settings->conf, "addresses", "", address_rows, &settings->addresses, err) < 0)
 		return -1;
+	settings->tables = mem_get(sizeof *settings->tables);
+	settings->tables->root = settings->root;
 	preset_names(&settings->spool);
 	if (fill_sites(settings, err) < 0 || fill_relays(settings, err) < 0 ||
 	    fill_links(settings, err) < 0)
@@ -515,6 +540,7 @@ settings_show(const struct settings *s, struct str *out)
 {
 	str_printf(out, "# root: %s\n# file: %s\n", s->root, s->file);
 	conf_show(&s->conf, "spool", "", spool_rows, &s->spool, out);
+	conf_show(&s->conf, "addresses", "", address_rows, &s->addresses, out);
 	for (size_t i = 0; i < s->sites; i++)
 		conf_show(&s->conf, "site", s->site[i].name, site_rows, &s->site[i], out);
 	for (size_t i = 0; i < s->relays; i++)
@@ -536,6 +562,10 @@ settings_free(struct settings *s)
 	free(s->root);
 	free(s->file);
 	conf_drop(spool_rows, &s->spool);
+	conf_drop(address_rows, &s->addresses);
+	if (s->tables != NULL)
+		tables_close(s->tables);
+	free(s->tables);
 	for (size_t i = 0; i < s->sites; i++) {
 		conf_drop(site_rows, &s->site[i]);
 		free(s->site[i].name);

@@ -95,6 +95,12 @@ struct relay_settings {		/* [relay NAME] */
 	char *relay_from_certificates;	/* names and fingerprints that may send as relay_from does */
 };
 
+struct address_settings {	/* [addresses]: lists of tables (spool/table.h) */
+	char *routes;		/* asked where no row of [routes] but "*" means an address */
+	char *aliases;
+	char *extension;	/* letters that begin one: "+" */
+};
+
 struct route {			/* [routes] PATTERN = DESTINATION, in order */
 	char *pattern;		/* home.example, *.home.example (below it), user@dom, /RE/, * */
 	char *destination;	/* site:NAME, smtp:HOST:PORT ... (spool/route.h) */
@@ -116,6 +122,8 @@ struct settings {
 	size_t relays;
 	struct link_settings *link;
 	size_t links;
+	struct address_settings addresses;
+	struct tables *tables;	/* those that were opened */
 	struct route *route;
 	size_t routes;
 	struct class_rule *class_rule;

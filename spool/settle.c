@@ -301,6 +301,7 @@ make_groups(struct settling *s, const struct entry *entry, const struct groups *
 		entry_info_copy(&info, &entry->info);
 		/* From here on it is ours: it must never again look like a repeat. */
 		str_clear(&info.peer_id);
+		info.aliased = groups->group[i].aliased;
 		if (i > 0 || !spool_id_ok(str_c(&info.id))) {
 			str_clear(&info.id);
 			spool_new_id(&info.id);
@@ -309,6 +310,8 @@ make_groups(struct settling *s, const struct entry *entry, const struct groups *
 			spool_event(s->spool, str_c(&info.id), "event=split from=%.*s",
 			    (int)entry->info.id.len, entry->info.id.p);
 		result = make_file(s, &body, &info, &groups->group[i], err);
+		for (size_t n = 0; info.aliased && n < groups->group[i].env.rcpts; n++)
+			spool_event(s->spool, str_c(&info.id), "event=alias to=<%s>", str_c(&groups->group[i].env.rcpt[n].to));
 		entry_info_free(&info);
 	}
 	return result;
@@ -329,9 +332,15 @@ make_report(struct settling *s, const struct entry *entry, enum dsn_kind kind, s
 		struct str id = entry->info.id;
 		spool_event(s->spool, str_c(&id), "event=report kind=%s id=%s to=<%.*s>", dsn_word(kind),
 		    str_c(&report.info.id), (int)entry->env.from.len, entry->env.from.p);
-		expand_entry(s->spool, &as, &groups);
-		for (size_t i = 0; i < groups.count && result == 0; i++)
+		result = expand_entry(s->spool, &as, &groups, err);
+		for (size_t i = 0; i < groups.count && result == 0; i++) {
+			if (i > 0) {	/* its sender was an alias for several */
+				str_clear(&report.info.id);
+				spool_new_id(&report.info.id);
+			}
+			report.info.aliased = groups.group[i].aliased;
 			result = make_file(s, &body, &report.info, &groups.group[i], err);
+		}
 	}
 	groups_free(&groups);
 	str_free(&as.status->reply);
@@ -357,7 +366,10 @@ settle_entry(struct settling *s, struct entry *entry, struct err *err)
 	if (entry->info.peer_id.len > 0)
 		spool_event(s->spool, str_c(&entry->info.id), "event=received peer=%s peer-id=%s",
 		    str_c(&entry->info.peer), str_c(&entry->info.peer_id));
-	expand_entry(s->spool, entry, &groups);
+	if (expand_entry(s->spool, entry, &groups, err) < 0) {
+		groups_free(&groups);
+		return -1;
+	}
 	expand_failed(s->spool, entry, &groups);
 	if (groups.count == 0 && !expand_reports_due(entry))
 		spool_event(s->spool, str_c(&entry->info.id), "event=nothing-left-to-do");
@@ -634,8 +646,9 @@ short_way(struct settling *s, struct err *err)
 
 	if (entry_read(s->fd, &at, !spool_id_ok(s->name), &entry, err) <= 0)
 		return 0;	/* make_all will say what is wrong with it */
-	expand_entry(s->spool, &entry, &groups);
-	if (fstat(s->fd, &st) == 0 && st.st_size == at && groups.count == 1 &&
+	if (expand_entry(s->spool, &entry, &groups, err) < 0)
+		result = -1;
+	if (result == 0 && !groups.changed && fstat(s->fd, &st) == 0 && st.st_size == at && groups.count == 1 &&
 	    groups.group[0].fate == TO_OUT && entry_waiting(&entry) == entry.env.rcpts &&
 	    !expand_reports_due(&entry) &&
 	    entry.info.peer_id.len == 0 && spool_id_ok(str_c(&entry.info.id))) {

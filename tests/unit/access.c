@@ -285,16 +285,16 @@ END_TEST
 START_TEST(a_pattern_that_means_everybody_is_no_route_of_ours)
 {
 	struct route row = { (char *)"/@/", (char *)"smtp:smarthost.example:25" };
-	const struct settings settings = { .route = &row, .routes = 1 };
+	const struct settings set = { .route = &row, .routes = 1 };
 	const struct access nobody = {0};
 	struct err err = {0};
 
-	ck_assert_int_eq(access_check(&nobody, &settings, &err), -1);
+	ck_assert_int_eq(access_check(&nobody, &set, &err), -1);
 	ck_assert_ptr_nonnull(strstr(err.text, "open relay"));
 	row.destination = (char *)"maildir:mail/%u";
-	ck_assert_int_eq(access_check(&nobody, &settings, &err), 0);
+	ck_assert_int_eq(access_check(&nobody, &set, &err), 0);
 	row = (struct route){ (char *)"/@.*\\.home\\.example$/", (char *)"smtp:smarthost.example:25" };
-	ck_assert_int_eq(access_check(&nobody, &settings, &err), 0);
+	ck_assert_int_eq(access_check(&nobody, &set, &err), 0);
 }
 END_TEST
 

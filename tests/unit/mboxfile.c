@@ -1,6 +1,7 @@
 /* spool/mboxfile: a message to the end of a mailbox file, or nothing of it. */
 #include <check.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
