@@ -419,6 +419,51 @@ check_waiting(struct doctor *doctor)
 	}
 }
 
+/* The oldest of a folder of GRADE-ID; 0: none. */
+static int64_t
+oldest_command(const struct spool *spool, const char *site)
+{
+	struct str path = {0};
+	struct fs_names names;
+	struct err ignored;
+	int64_t oldest = 0;
+
+	str_printf(&path, "uux/%s", site);
+	if (fs_names(spool->dir, str_c(&path), &names, &ignored) == 0) {
+		for (size_t i = 0; i < names.count; i++) {
+			int64_t since = strlen(names.name[i]) > 2 ? door_id_time(names.name[i] + 2) : 0;
+			if (since != 0 && (oldest == 0 || since < oldest))
+				oldest = since;
+		}
+		fs_names_free(&names);
+	}
+	str_free(&path);
+	return oldest;
+}
+
+/* Commands that nobody fetches, or that nobody can. */
+static void
+check_commands(struct doctor *doctor)
+{
+	struct fs_names sites;
+	struct err ignored;
+
+	if (fs_names(doctor->door->spool.dir, "uux", &sites, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < sites.count; i++) {
+		const char *name = sites.name[i];
+		int64_t oldest = oldest_command(&doctor->door->spool, name);
+		if (oldest == 0)
+			continue;
+		if (settings_site(&doctor->door->settings, name) == NULL)
+			doctor_found(doctor, name, "mochila pair @ ssh://USER@@HOST, or remove uux/@ in the spool",
+			    "commands of uux wait for %s, and there is no [site %s]", name, name);
+		else if (clock_now() - oldest > 86400 * CLOCK_SECOND)
+			doctor_found(doctor, name, NULL, "commands of uux for %s have waited for more than a day", name);
+	}
+	fs_names_free(&sites);
+}
+
 static const struct doctor_check checks[] = {
 	{ "disk", check_disk, "move it to a disk and set path in [spool]" },
 	{ "space", check_space, "df -hi @" },
@@ -441,6 +486,7 @@ static const struct doctor_check checks[] = {
 	{ "daemon", check_daemon, "mochila-relay --background" },
 	{ "stranger", check_strangers, "mochila pair @ ssh://USER@@HOST, or mochila hold --site @" },
 	{ "waiting", check_waiting, "mochila call @" },
+	{ "commands", check_commands, "mochila call @" },
 	{0},
 };
 

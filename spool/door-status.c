@@ -19,6 +19,7 @@ enum { HISTORY_TAIL = 256 << 10 };	/* of the log, searched for the last calls */
 struct site_row {
 	char *name;
 	size_t waiting, in_flight, batches, held, failed;
+	size_t commands;		/* of uux, queued for it */
 	int64_t oldest;
 	struct str first;		/* the oldest that waits, BUCKET/ID */
 	struct str why;			/* the last words that it got */
@@ -34,7 +35,7 @@ struct status {
 	size_t sites;
 	struct site_row **slot;		/* the same by the hash of their names: there may be 10,000 */
 	size_t slots;			/* a power of 2, at least half of them empty */
-	size_t arrived, jobs;
+	size_t arrived, jobs, commands;
 	struct usage usage;
 };
 
@@ -314,6 +315,27 @@ count_jobs(struct status *status)
 	fs_names_free(&peers);
 }
 
+/* What uux queued, uux/SITE/GRADE-ID; a name with a dot in front is not whole. */
+static void
+count_commands(struct status *status)
+{
+	DIR *sites = open_names(status->door->spool.dir, "uux"), *names;
+
+	for (struct dirent *site, *next; sites != NULL && (site = readdir(sites)) != NULL;) {
+		if (site->d_name[0] == '.' || (names = open_names(dirfd(sites), site->d_name)) == NULL)
+			continue;
+		size_t count = 0;
+		while ((next = readdir(names)) != NULL)
+			count += next->d_name[0] != '.';
+		closedir(names);
+		status->commands += count;
+		if (count > 0)
+			row_for(status, site->d_name)->commands = count;
+	}
+	if (sites != NULL)
+		closedir(sites);
+}
+
 /* "TIME SITE: event=call ..." */
 static void
 take_call(struct status *status, struct span line)
@@ -372,6 +394,7 @@ gather(struct status *status, struct err *err)
 	    (unsigned)DOOR_ALL & ~(1u << DOOR_WAITING), NULL, status_visit, status, err) < 0)
 		return -1;
 	count_jobs(status);
+	count_commands(status);
 	usage_read(&status->door->spool, &status->usage);
 	usage_sort(&status->usage.user);
 	find_calls(status);
@@ -539,6 +562,8 @@ add_table(const struct status *status, struct str *out)
 		str_printf(out, ", %zu arrived and not yet sorted", status->arrived);
 	if (status->jobs > 0)
 		str_printf(out, ", %zu jobs of other sites not yet run", status->jobs);
+	if (status->commands > 0)
+		str_printf(out, ", %zu commands of uux for other sites", status->commands);
 	str_add_char(out, '\n');
 	door_hosts_line(status->door, out);
 	str_add_char(out, '\n');
@@ -577,6 +602,7 @@ json_of_row(const struct status *status, const struct site_row *row)
 	json_object_set_new(site, "oldest", door_json_time(row->oldest));
 	json_object_set_new(site, "in_flight", json_integer((json_int_t)row->in_flight));
 	json_object_set_new(site, "batches", json_integer((json_int_t)row->batches));
+	json_object_set_new(site, "commands", json_integer((json_int_t)row->commands));
 	json_object_set_new(site, "held", json_integer((json_int_t)row->held));
 	json_object_set_new(site, "failed", json_integer((json_int_t)row->failed));
 	json_object_set_new(site, "failures", json_integer((json_int_t)row->retry.failures));
@@ -619,6 +645,7 @@ print_json(const struct status *status, struct err *err)
 	json_object_set_new(all, "free_bytes", json_integer((json_int_t)free_bytes(status)));
 	json_object_set_new(all, "arrived", json_integer((json_int_t)status->arrived));
 	json_object_set_new(all, "jobs", json_integer((json_int_t)status->jobs));
+	json_object_set_new(all, "commands", json_integer((json_int_t)status->commands));
 	json_object_set_new(all, "hosts", door_hosts_json(status->door));
 	json_object_set_new(all, "month", json_string(status->usage.month));
 	json_object_set_new(all, "users", json_of_users(&status->usage));

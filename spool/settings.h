@@ -65,6 +65,9 @@ struct site_settings {		/* [site NAME] */
 	int64_t confirm_after;	/* a batch that refers to it is packed again when no word came for so long */
 	bool pack, run_jobs;	/* around a call: bsmtp pack, uuxqt */
 	char *commands;		/* what its jobs may run here */
+	char *requests;		/* folders whose files it may ask for, blank-separated */
+	char *receive;		/* folders that it may send files to */
+	bool sequence;		/* calls are numbered, both ways */
 	char *unpack;		/* where its batches go: spool:, smtp:HOST:PORT */
 	int64_t timeout;	/* seconds of silence before a call is given up */
 	uint64_t call_bytes, month_bytes;	/* budgets (spool/budget.h): both ways, 0 = any */

@@ -20,6 +20,7 @@ noinst_PROGRAMS += tests/e2e/inetd	# run by a script, no test of itself
 tests_e2e_inetd_SOURCES = %D%/e2e/inetd.c
 
 dist_check_SCRIPTS += %D%/crash/call-faults.sh %D%/e2e/20-uucico-exec.sh %D%/e2e/21-uucico-taylor.sh %D%/e2e/22-uucico-ssh.sh \
+	%D%/e2e/24-uucp-files.sh \
 	%D%/e2e/28-budget.sh
 
 if FUZZERS
@@ -32,4 +33,4 @@ tests_fuzz_uucp_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_uucp_LDADD = $(FUZZ_REPLAY) $(UUCICO_LIBS)
 EXTRA_DIST += %D%/fuzz/uucp.dict %D%/fuzz/seeds/uucp
 EXTRA_DIST += %D%/lsan.supp
-EXTRA_DIST += %D%/e2e/pair-lib.sh
+EXTRA_DIST += %D%/e2e/pair-lib.sh %D%/e2e/taylor-lib.sh

@@ -9,6 +9,8 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "uucico-ssh/request.h"
+#include "uucico-ssh/sequence.h"
 
 enum { READ_SIZE = 65536 };
 
@@ -34,14 +36,37 @@ static int
 hook_read(void *arg, struct uucp_job *job, void *to, size_t len, struct err *err)
 {
 	(void)arg;
-	return outgoing_read(job, to, len, err);
+	return job->kind == 'R' ? request_read(job, to, len, err) : outgoing_read(job, to, len, err);
 }
 
 static int
 hook_sent(void *arg, struct uucp_job *job, enum uucp_fate fate, const char *why, struct err *err)
 {
 	struct call *call = arg;
-	return outgoing_sent(&call->out, job, fate, why, err);
+
+	if (job->kind != 'R')
+		return outgoing_sent(&call->out, job, fate, why, err);
+	request_sent(call->site, job, fate, why);
+	return 0;
+}
+
+static enum uucp_answer
+hook_requested(void *arg, struct uucp_job *job)
+{
+	struct call *call = arg;
+	return request_admit(call->spool, call->site, job);
+}
+
+static bool
+hook_numbered(void *arg, uint64_t number)
+{
+	struct call *call = arg;
+	struct err err;
+
+	if (!call->site->sequence || sequence_take(call->spool, call->site->name, number, &err) == 0)
+		return true;
+	log_error("peer=%s event=refused %s", call->site->name, err.text);
+	return false;
 }
 
 static enum uucp_answer
@@ -76,6 +101,8 @@ const struct uucp_hooks call_hooks = {
 	.next = hook_next,
 	.read = hook_read,
 	.sent = hook_sent,
+	.requested = hook_requested,
+	.numbered = hook_numbered,
 	.offered = hook_offered,
 	.write = hook_write,
 	.stored = hook_stored,
@@ -282,7 +309,7 @@ begin(struct call *call)
 	struct uucp_config config = {
 		.caller = caller, .name = call->spool->settings->spool.site, .peer = call->site->name,
 		.letters = call->site->protocols, .busy = call->busy, .timeout = call->site->timeout,
-		.grade = call->grade,
+		.grade = call->grade, .sequence = call->sequence,
 	};
 
 	uucp_start(&call->uucp, &config, &call_hooks, call, clock_mono());
@@ -308,13 +335,22 @@ report(struct call *call)
 	str_free(&line);
 }
 
+/* Before the line is open: what was said once is never said again. */
+static int
+number(struct call *call, struct err *err)
+{
+	if (!call->site->sequence || strcmp(call->target, "stdio:") == 0)
+		return 0;
+	return sequence_next(call->spool, call->site->name, &call->sequence, err);
+}
+
 int
 call_run(struct call *call, struct err *err)
 {
 	call->in = (struct incoming){ call->spool, call->site };
 	call->started = clock_mono();
 	link_signals();
-	if (outgoing_open(&call->out, call->spool, call->site, err) < 0 ||
+	if (number(call, err) < 0 || outgoing_open(&call->out, call->spool, call->site, err) < 0 ||
 	    link_open(&call->link, call->target, call->spool->settings, call->site, err) < 0) {
 		link_close(&call->link);
 		outgoing_close(&call->out);

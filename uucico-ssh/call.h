@@ -23,6 +23,7 @@ struct call {
 	char grade;		/* the worst that is moved, 0: any */
 	bool progress;		/* show it on standard error */
 	const char *stats;	/* NULL, or a file that gets the numbers of this call */
+	uint64_t sequence;	/* its number, where the site's calls have one */
 	int64_t began;		/* clock_now() before anything was packed for it */
 	struct budget budget;	/* what it may move, last and cost; what is left when it begins */
 

@@ -101,6 +101,17 @@ parse_file(struct span *rest, struct uucp_job *job)
 	return command_number(size, &job->size);
 }
 
+/* The largest file that who asks takes, where it is told. */
+static int
+parse_limit(struct span *rest, unsigned features, struct uucp_job *job)
+{
+	struct span size;
+
+	if ((features & UUCP_SIZES) == 0 || field(rest, &size) < 0)
+		return 0;
+	return command_number(size, &job->size);
+}
+
 int
 command_parse(struct span line, unsigned features, struct uucp_job *job)
 {
@@ -120,6 +131,8 @@ command_parse(struct span line, unsigned features, struct uucp_job *job)
 	str_set_span(&job->user, user);
 	str_set_span(&job->options, span_from(options, 1));
 	if ((job->kind == 'S' || job->kind == 'E') && parse_file(&rest, job) < 0)
+		return -1;
+	if (job->kind == 'R' && parse_limit(&rest, features, job) < 0)
 		return -1;
 	if (job->kind == 'E') {
 		if (rest.len == 0)

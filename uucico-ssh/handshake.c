@@ -118,6 +118,8 @@ heard_shere(struct uucp *u, struct span line)
 		return -1;
 	}
 	str_printf(&answer, "S%s", u->config.name);
+	if (u->config.sequence > 0)
+		str_printf(&answer, " -Q%llu", (unsigned long long)u->config.sequence);
 	if (u->config.grade != 0)	/* in both the ways that there are */
 		str_printf(&answer, " -p%c -vgrade=%c", u->config.grade, u->config.grade);
 	str_printf(&answer, " -R -N0%o", (unsigned)UUCP_FEATURES);
@@ -138,7 +140,8 @@ static const struct {
 	{ "LOGIN", ERR_CONFIG, EX_NOPERM,
 	    "the far end expects another name from this key or login; "
 	    "its --peer=NAME and our [spool] site must be the same" },
-	{ "BADSEQ", ERR_CONFIG, 0, "the far end wants conversation numbers, which we do not keep" },
+	{ "BADSEQ", ERR_CONFIG, 0, "the far end counts our calls and expects another number; somebody else "
+	    "may have called in our name; else set both ends to the same number (uucico-ssh(8), Sequence numbers)" },
 	{ "You are unknown to me", ERR_CONFIG, EX_NOPERM,
 	    "the far end does not know us; it needs a [site] section, or a sys entry, with our name" },
 	{ "", ERR_TEMP, EX_PROTOCOL, "the far end refused the call without a reason we know" },
@@ -219,6 +222,18 @@ offer_letters(struct uucp *u)
 	str_free(&letters);
 }
 
+/* The number behind -Q; 0: none. */
+static uint64_t
+sequence_of(struct span options)
+{
+	uint64_t number = 0;
+
+	for (struct span word; (word = span_word(&options)).len > 0;)
+		if (span_begins(word, "-Q") && command_number(span_from(word, 2), &number) < 0)
+			number = 0;
+	return number;
+}
+
 static int
 heard_name(struct uucp *u, struct span line)
 {
@@ -234,6 +249,9 @@ heard_name(struct uucp *u, struct span line)
 		return turn_away(u, "LOGIN", ERR_CONFIG, "the caller says another name than its --peer");
 	if (u->config.busy != NULL)
 		return turn_away(u, u->config.busy, ERR_TEMP, "another call with this site is running");
+	if (u->hooks->numbered != NULL && !u->hooks->numbered(u->arg, sequence_of(options)))
+		return turn_away(u, "BADSEQ", ERR_CONFIG, "the caller's number of the call is not one that can "
+		    "come now: somebody else may have called in its name");
 	take_options(u, options, &numbered);
 	if (numbered && !u->decimal)
 		str_printf(&answer, "ROKN0%o", (unsigned)UUCP_FEATURES);

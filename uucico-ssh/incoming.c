@@ -1,14 +1,16 @@
 #include "uucico-ssh/incoming.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/log.h"
 #include "spool/job.h"
 #include "spool/quota.h"
+#include "uucico-ssh/files.h"
 #include "uucico-ssh/pair.h"
 #include "uucico-ssh/xfile.h"
 
-/* What we take: a command with its data, and the two halves of the old way. */
+/* What we take but plain files: a command with its data, and the two halves of the old way. */
 static const struct {
 	char kind;
 	const char *to;
@@ -19,14 +21,44 @@ static const struct {
 	{ 'S', "X.", XFILE_MAX },
 };
 
+/* A file for its own sake: neither a job's nor a command. */
+static bool
+is_file(const struct uucp_job *job)
+{
+	return job->kind == 'S' && job->to.len > 0 && (job->to.p[0] == '/' || job->to.p[0] == '~');
+}
+
+static int
+target_of(const struct incoming *in, struct uucp_job *job, struct files_target *target, struct err *err)
+{
+	bool make = strchr(str_c(&job->options), 'd') != NULL;
+
+	return files_target(in->spool->settings, in->site->receive, str_span(&job->to), str_span(&job->from),
+	    make, target, err);
+}
+
 static enum uucp_answer
-admit(const struct incoming *in, const struct uucp_job *job)
+admit_file(const struct incoming *in, struct uucp_job *job)
+{
+	struct files_target target;
+	struct err err;
+	int result = target_of(in, job, &target, &err);
+
+	files_target_free(&target);
+	return result == 0 ? UUCP_YES : err.kind == ERR_TEMP ? UUCP_NO_TEMP : UUCP_DENIED;
+}
+
+static enum uucp_answer
+admit(const struct incoming *in, struct uucp_job *job)
 {
 	uint64_t most = in->spool->settings->spool.max_batch_unpacked;
+	enum uucp_answer file = is_file(job) ? admit_file(in, job) : UUCP_YES;
 	struct err err;
 	size_t i = 0;
 
-	while (i < sizeof kinds / sizeof kinds[0] &&
+	if (file != UUCP_YES)
+		return file;
+	while (!is_file(job) && i < sizeof kinds / sizeof kinds[0] &&
 	    (job->kind != kinds[i].kind || !span_begins(str_span(&job->to), kinds[i].to)))
 		i++;
 	if (i == sizeof kinds / sizeof kinds[0])
@@ -35,7 +67,7 @@ admit(const struct incoming *in, const struct uucp_job *job)
 		return UUCP_DENIED;
 	if (job->size == UUCP_SIZE_UNKNOWN)
 		return UUCP_YES;
-	if (job->size > (kinds[i].most > 0 ? kinds[i].most : most))
+	if (job->size > (!is_file(job) && kinds[i].most > 0 ? kinds[i].most : most))
 		return UUCP_TOO_LARGE;
 	return spool_room(in->spool, job->size, &err) < 0 || quota_spool(in->spool, &err) < 0 ?
 	    UUCP_NO_ROOM : UUCP_YES;
@@ -108,12 +140,36 @@ incoming_write(struct uucp_job *job, const void *bytes, size_t len, struct err *
 	return job_write(job->mine, bytes, len, err);
 }
 
+/* Into its folder first, then noted: a crash in between has it sent, and put there, again. */
+static int
+store_file(const struct incoming *in, struct uucp_job *job, struct job *file, struct err *err)
+{
+	struct files_target target;
+	int result = target_of(in, job, &target, err);
+
+	if (result == 0)
+		result = files_put(&target, file, err);
+	if (result == 0)
+		result = job_seen(file, err);
+	if (result == 0 || err->kind == ERR_PERM)
+		job_drop(file);
+	files_target_free(&target);
+	return result;
+}
+
+static int
+store(const struct incoming *in, struct uucp_job *job, struct job *file, struct err *err)
+{
+	if (job->kind == 'E')
+		return job_commit(file, err);
+	return is_file(job) ? store_file(in, job, file, err) : pair_arrived(file, str_span(&job->to), err);
+}
+
 int
 incoming_stored(const struct incoming *in, struct uucp_job *job, struct err *err)
 {
 	struct job *file = job->mine;
-	int result = job->kind == 'E' ? job_commit(file, err) :
-	    pair_arrived(file, str_span(&job->to), err);
+	int result = store(in, job, file, err);
 
 	if (result == 0)
 		log_info("peer=%s event=received temp=%s bytes=%llu job=%s", in->site->name,

@@ -3,6 +3,7 @@ noinst_LIBRARIES += uucico-ssh/libuucico.a
 uucico_ssh_libuucico_a_SOURCES = \
 	%D%/call.c %D%/call.h \
 	%D%/command.c %D%/command.h \
+	%D%/files.c %D%/files.h \
 	%D%/frame.c %D%/frame.h \
 	%D%/handshake.c \
 	%D%/helper.c %D%/helper.h \
@@ -15,7 +16,9 @@ uucico_ssh_libuucico_a_SOURCES = \
 	%D%/pair.c %D%/pair.h \
 	%D%/proto.h %D%/proto-e.c %D%/proto-g.c %D%/proto-i.c %D%/proto-t.c %D%/proto-y.c \
 	%D%/queued.c %D%/queued.h \
+	%D%/request.c %D%/request.h \
 	%D%/secret.c %D%/secret.h \
+	%D%/sequence.c %D%/sequence.h \
 	%D%/session.c \
 	%D%/ssh.c %D%/ssh.h \
 	%D%/sum.c %D%/sum.h \

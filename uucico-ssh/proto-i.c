@@ -159,18 +159,31 @@ seek(struct uucp *u, unsigned slot)
 	i->put_at = at;
 }
 
+/* Our file has our channel; what they asked for has theirs. */
+static unsigned
+our_channel(unsigned slot)
+{
+	return slot < UUCP_SLOTS ? slot + 1 : 0;
+}
+
+static unsigned
+their_channel(unsigned slot)
+{
+	return slot < UUCP_SLOTS ? 0 : slot - UUCP_SLOTS + 1;
+}
+
 static void
 i_data(struct uucp *u, unsigned slot, const void *bytes, size_t len)
 {
 	seek(u, slot);
-	put_all(u, slot + 1, 0, (struct span){ bytes, len });
+	put_all(u, our_channel(slot), their_channel(slot), (struct span){ bytes, len });
 }
 
 static void
 i_sent(struct uucp *u, unsigned slot)
 {
 	seek(u, slot);
-	put(u, DATA, slot + 1, 0, (struct span){ "", 0 });
+	put(u, DATA, our_channel(slot), their_channel(slot), (struct span){ "", 0 });
 }
 
 static bool
@@ -201,7 +214,7 @@ take_data(struct uucp *u, const struct arrived *packet)
 	if (packet->remote > 0)
 		return uucp_got_text(u, packet->remote - 1, &i->answers[packet->remote], packet->data);
 	if (packet->local == 0 || !uucp_awaits_file(u, slot))
-		return uucp_got_text(u, slot, &i->asks[packet->local], packet->data);
+		return uucp_got_text(u, UUCP_SLOTS + slot, &i->asks[packet->local], packet->data);
 	return packet->data.len > 0 ? uucp_got_data_at(u, slot, at, packet->data) :
 	    uucp_got_end(u, slot);
 }

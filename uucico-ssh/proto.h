@@ -14,6 +14,10 @@
  * same then, and what comes before it is passed over.  With windowed only what the far
  * end acknowledges is progress, not what we wrote: it may be the tenth time.
  *
+ * What they asked for (R) is sent in sending[UUCP_SLOTS + theirs], and send(), data() and
+ * sent() get that number: `i` has such a file on their channel.  A text that `i` finds on
+ * their channel is heard for UUCP_SLOTS + its slot, for it may be their CY for such a file.
+ *
  * Members that a protocol has no use for are NULL.
  */
 #ifndef UUCICO_SSH_PROTO_H

@@ -4,6 +4,8 @@
  *	master				slave
  *	E D.x D.x uucp -C ... rgsmtp	EY [0xOFFSET] | EN2 EN4 EN6 EN7 EN8
  *	(the file)			CY | CN5
+ *	R ~/x ...			RY 0666 0xSIZE, the file | RN2 RN6
+ *	CY | CN5
  *	H				HN, and the roles swap | HY
  *	HY				HY
  */
@@ -104,7 +106,7 @@ ask(struct uucp *u, unsigned slot)
 static bool
 sends(const struct uucp *u)
 {
-	for (unsigned slot = 0; slot < UUCP_SLOTS; slot++)
+	for (unsigned slot = 0; slot < UUCP_SENDING; slot++)
 		if (u->sending[slot].state != UUCP_FREE)
 			return true;
 	return false;
@@ -125,10 +127,10 @@ free_slot(const struct uucp *u)
 {
 	int found = -1;
 
-	for (unsigned slot = u->slots; slot-- > 0;) {
+	for (unsigned slot = UUCP_SENDING; slot-- > 0;) {
 		if (u->sending[slot].state == UUCP_DATA)
 			return -1;
-		if (u->sending[slot].state == UUCP_FREE)
+		if (slot < u->slots && u->sending[slot].state == UUCP_FREE)
 			found = (int)slot;
 	}
 	return found;
@@ -188,7 +190,7 @@ move_data(struct uucp *u, unsigned slot)
 static bool
 move_any(struct uucp *u)
 {
-	for (unsigned slot = 0; slot < u->slots; slot++)
+	for (unsigned slot = 0; slot < UUCP_SENDING; slot++)
 		if (move_data(u, slot))
 			return true;
 	return false;
@@ -263,6 +265,14 @@ answer_no(struct uucp *u, unsigned slot, struct span line)
 	while (noes[i].code != NULL && !span_is(code, noes[i].code))
 		i++;
 	return give_back(u, slot, noes[i].fate, noes[i].why);
+}
+
+/* Which file a CY or CN is about: of ours, or one that they asked for. */
+static unsigned
+spoken_of(const struct uucp *u, unsigned slot, bool theirs)
+{
+	bool asked_for = u->proto->duplex ? theirs : u->sending[UUCP_SLOTS].state != UUCP_FREE;
+	return asked_for ? UUCP_SLOTS + slot : slot;
 }
 
 static int
@@ -371,9 +381,44 @@ command_offer(struct uucp *u, unsigned slot, struct span line)
 	return refuse(u, slot, line.p[0], answer);
 }
 
-/* We give nothing out on request, and pass no requests on. */
+/* --- what they ask for --- */
+
+static void
+give(struct uucp *u, unsigned slot, const struct uucp_job *job)
+{
+	struct str answer = {0};
+
+	str_printf(&answer, "RY 0%03o", job->mode);
+	if ((u->features & UUCP_SIZES) != 0)
+		str_printf(&answer, u->decimal ? " %llu" : " 0x%llx", (unsigned long long)job->size);
+	say(u, slot, true, str_c(&answer));
+	str_free(&answer);
+	u->sending[UUCP_SLOTS + slot].job = *job;
+	u->sending[UUCP_SLOTS + slot].answered = true;
+	begin_data(u, UUCP_SLOTS + slot, 0);
+}
+
 static int
 command_request(struct uucp *u, unsigned slot, struct span line)
+{
+	struct uucp_job job;
+	enum uucp_answer answer = UUCP_DENIED;
+
+	if (u->sending[UUCP_SLOTS + slot].state != UUCP_FREE || uucp_awaits_file(u, slot))
+		return uucp_wrong(u, "a file asked for inside another");
+	if (command_parse(line, u->features, &job) == 0 && u->hooks->requested != NULL)
+		answer = u->hooks->requested(u->arg, &job);
+	if (answer == UUCP_YES) {
+		give(u, slot, &job);
+		return 0;
+	}
+	command_free(&job);
+	return refuse(u, slot, 'R', answer);
+}
+
+/* X: requests with patterns, or to be passed on to another site. */
+static int
+command_forward(struct uucp *u, unsigned slot, struct span line)
 {
 	return refuse(u, slot, line.p[0], UUCP_DENIED);
 }
@@ -519,14 +564,14 @@ static const struct {
 	{ "EY", false, SLAVE, answer_yes },
 	{ "SN", false, SLAVE, answer_no },
 	{ "EN", false, SLAVE, answer_no },
-	{ "CY", false, SLAVE, answer_stored },
-	{ "CN", false, SLAVE, answer_not_stored },
+	{ "CY", false, ANYONE, answer_stored },	/* the master's for what it asked for */
+	{ "CN", false, ANYONE, answer_not_stored },
 	{ "HY", true, ANYONE, answer_end },
 	{ "HN", true, SLAVE, answer_turn },
 	{ "S ", false, MASTER, command_offer },
 	{ "E ", false, MASTER, command_offer },
 	{ "R ", false, MASTER, command_request },
-	{ "X ", false, MASTER, command_request },
+	{ "X ", false, MASTER, command_forward },
 	{ "H", true, MASTER, command_end },
 	{ "\020O", false, ANYONE, hung_up },
 };
@@ -535,8 +580,12 @@ int
 uucp_got_command(struct uucp *u, unsigned slot, struct span text)
 {
 	enum speaker they = u->proto->duplex ? ANYONE : u->master ? SLAVE : MASTER;
+	bool theirs = slot >= UUCP_SLOTS;
 
 	u->progress = u->now;
+	slot %= UUCP_SLOTS;
+	if (span_begins(text, "C"))
+		slot = spoken_of(u, slot, theirs);
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
 		if (!span_begins(text, verbs[i].word) ||
 		    (verbs[i].whole && text.len != strlen(verbs[i].word)))
@@ -575,9 +624,10 @@ session_eof(struct uucp *u)
 void
 session_end(struct uucp *u)
 {
-	for (unsigned slot = 0; slot < UUCP_SLOTS; slot++) {
+	for (unsigned slot = 0; slot < UUCP_SENDING; slot++)
 		if (u->sending[slot].state != UUCP_FREE)
 			give_back(u, slot, UUCP_LATER, "the call ended before it was stored");
+	for (unsigned slot = 0; slot < UUCP_SLOTS; slot++) {
 		if (u->receiving[slot].active) {
 			u->receiving[slot].active = false;
 			u->hooks->dropped(u->arg, &u->receiving[slot].job);

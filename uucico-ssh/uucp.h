@@ -33,6 +33,7 @@ enum {
 	UUCP_NOISE_MAX = 65536,	/* before and between the lines of the handshake */
 	UUCP_OUT_MAX = 65536,	/* uucp_fill() stops here */
 	UUCP_SLOTS = 7,		/* files of one direction under way at once */
+	UUCP_SENDING = 2 * UUCP_SLOTS,	/* and those that they asked for */
 	UUCP_IDLE_TURNS = 4,	/* the line turned round in vain */
 	UUCP_REFUSALS_MAX = 10000,	/* commands refused in one call */
 };
@@ -88,6 +89,14 @@ struct uucp_hooks {
 	int (*sent)(void *arg, struct uucp_job *job, enum uucp_fate fate, const char *why,
 	    struct err *err);
 
+	/* They want a file of ours (job->kind 'R'; job->size: the largest they take).  After
+	 * UUCP_YES, with size and mode filled in, come read() for it and sent().  NULL: they get
+	 * none. */
+	enum uucp_answer (*requested)(void *arg, struct uucp_job *job);
+
+	/* A call that they number (-Q): false when it is not one that can come now.  NULL: any. */
+	bool (*numbered)(void *arg, uint64_t number);
+
 	/* A job of theirs.  After UUCP_YES (job->at: what is there already) come its
 	 * bytes and stored(), or dropped() when the call ends before. */
 	enum uucp_answer (*offered)(void *arg, struct uucp_job *job);
@@ -109,6 +118,7 @@ struct uucp_config {
 	const char *busy;		/* called end: NULL, or refuse with this word ("LCK") */
 	int64_t timeout;		/* seconds without progress */
 	char grade;			/* the caller: the worst to be moved either way; 0: any */
+	uint64_t sequence;		/* the caller: the number of this call; 0: not numbered */
 };
 
 enum uucp_phase {
@@ -154,7 +164,7 @@ struct uucp {
 		enum uucp_sending state;
 		bool answered;		/* by a yes */
 		struct uucp_job job;
-	} sending[UUCP_SLOTS];
+	} sending[UUCP_SENDING];	/* ours, then what they asked for on their slots */
 	struct {
 		bool active;
 		bool refused;		/* its data comes all the same, and is passed over */

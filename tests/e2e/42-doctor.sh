@@ -151,6 +151,17 @@ entry "$(id 21)" ann@example.org bob@boat.example >"$spool/out/boat/N-bucket/$(i
 check "mail for a site that there is not" finds \
     "stranger: 1 message waits for boat, which is no site: mochila pair boat ssh://USER@HOST, or mochila hold --site boat"
 rm -rf "$spool/out/boat"
+old=$(date -u -d '30 hours ago' +%Y%m%dT%H%M%S).000000-7f3a9c02d41be066-1
+mkdir -p "$spool/uux/home" "$spool/uux/boat"
+: >"$spool/uux/home/N-$(date -u +%Y%m%dT%H%M%S).000000-7f3a9c02d41be066-1"
+check "a command of uux that waits is no matter" is_well
+: >"$spool/uux/home/N-$old"
+check "for a day it is" finds "commands: commands of uux for home have waited for more than a day: mochila call home"
+rm "$spool/uux/home"/*
+: >"$spool/uux/boat/N-$old"
+check "and for a site that there is not" finds \
+    "commands: commands of uux wait for boat, and there is no [site boat]: mochila pair boat ssh://USER@HOST, or remove uux/boat in the spool"
+rm -r "$spool/uux"
 for n in $(seq 30); do : >"$spool/hold/$(id "$n")"; done
 check "of many of a kind the first are shown" finds "files: and 10 more of the kind"
 check "and all counted" said "30 things to be looked at"

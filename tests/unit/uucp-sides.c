@@ -35,6 +35,21 @@ side_read(void *arg, struct uucp_job *job, void *to, size_t len, struct err *err
 	return 0;
 }
 
+/* "~/five" is "five!"; there is nothing else. */
+static enum uucp_answer
+side_requested(void *arg, struct uucp_job *job)
+{
+	(void)arg;
+	if (!span_is(str_span(&job->from), "~/five"))
+		return UUCP_DENIED;
+	if (job->size < 5)
+		return UUCP_NO_ROOM;
+	job->size = 5;
+	job->mode = 0666;
+	job->mine = (void *)(uintptr_t)"five!";
+	return UUCP_YES;
+}
+
 static int
 side_sent(void *arg, struct uucp_job *job, enum uucp_fate fate, const char *why, struct err *err)
 {
@@ -94,6 +109,7 @@ const struct uucp_hooks side_hooks = {
 	.next = side_next,
 	.read = side_read,
 	.sent = side_sent,
+	.requested = side_requested,
 	.offered = side_offered,
 	.write = side_write,
 	.stored = side_stored,
