@@ -431,7 +431,7 @@ oldest_command(const struct spool *spool, const char *site)
 	str_printf(&path, "uux/%s", site);
 	if (fs_names(spool->dir, str_c(&path), &names, &ignored) == 0) {
 		for (size_t i = 0; i < names.count; i++) {
-			int64_t since = strlen(names.name[i]) > 2 ? door_id_time(names.name[i] + 2) : 0;
+			int64_t since = strlen(names.name[i]) > 2 ? spool_id_time(names.name[i] + 2) : 0;
 			if (since != 0 && (oldest == 0 || since < oldest))
 				oldest = since;
 		}
