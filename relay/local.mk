@@ -5,15 +5,24 @@ relay_sources = \
 	%D%/access.c %D%/access.h \
 	%D%/lane.c %D%/lane.h \
 	%D%/mailbox.c %D%/mailbox.h \
+	%D%/login.c %D%/login.h \
+	%D%/login-command.c %D%/login-dovecot.c %D%/login-file.c \
 	%D%/ready.c %D%/ready.h \
 	%D%/relay.c %D%/relay.h \
 	%D%/rights.c %D%/rights.h \
 	%D%/runner.c %D%/runner.h \
 	%D%/secrets.c %D%/secrets.h \
-	%D%/service-smtp.c %D%/service.h \
+	%D%/service-pop3.c %D%/service-smtp.c %D%/service.h \
 	%D%/session.c %D%/session.h \
 	%D%/settler.c %D%/settler.h \
 	%D%/transport-command.c %D%/transport-maildir.c %D%/transport-mbox.c \
-	%D%/transport-smtp.c %D%/transport.h
+	%D%/transport-smtp.c %D%/transport.h \
+	%D%/verify.c %D%/verify.h
 relay_mochila_relay_SOURCES = $(relay_sources) %D%/main.c
-relay_mochila_relay_LDADD = spool/libspool.a lib/libproto.a lib/libmail.a $(NET_LIBS) $(BASE_LIBS)
+relay_mochila_relay_LDADD = spool/libspool.a lib/libproto.a lib/libmail.a $(NET_LIBS) $(BASE_LIBS) $(CRYPT_LIBS)
+
+# Knows passwords, so that the relay need not.
+pkglibexec_PROGRAMS += relay/mochila-login
+relay_mochila_login_SOURCES = %D%/main-login.c %D%/login.c %D%/login.h \
+	%D%/login-command.c %D%/login-dovecot.c %D%/login-file.c
+relay_mochila_login_LDADD = $(SPOOL_LIBS) $(CRYPT_LIBS)

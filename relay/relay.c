@@ -21,7 +21,7 @@ add_instance(struct setup *setup, const struct relay_settings *settings, struct 
 	struct instance *instance = &setup->instance[setup->instances];
 
 	*instance = (struct instance){ .settings = settings };
-	if (access_parse(&instance->access, settings->relay_from, err) < 0)
+	if (access_parse(&instance->access, settings->relay_from, err) < 0 || verify_check(settings->login, err) < 0)
 		return err_prefix(err, "[relay %s]", settings->name);
 	setup->instances++;
 	if (secrets_load(&setup->settings, settings, &instance->tls, err) < 0 ||
@@ -236,6 +236,7 @@ relay_start(struct relay *relay, struct err *err)
 	acceptor_start(&relay->acceptor, &relay->loop, &relay->spool);
 	runner_start(&relay->runner, relay);
 	settler_start(&relay->settler, relay);
+	verify_start(&relay->verify, relay);
 	for (size_t i = 0; i < relay->doors; i++)
 		door_start(relay->door[i]);
 	return 0;
@@ -324,6 +325,7 @@ relay_close(struct relay *relay)
 		session_break(relay->sessions);
 	runner_close(&relay->runner);
 	settler_close(&relay->settler);
+	verify_close(&relay->verify);
 	acceptor_close(&relay->acceptor);
 	drop_doors(relay);
 	timer_free(&relay->patience);

@@ -20,6 +20,7 @@
 #include "relay/runner.h"
 #include "relay/secrets.h"
 #include "relay/settler.h"
+#include "relay/verify.h"
 #include "spool/spool.h"
 
 struct service;
@@ -60,6 +61,7 @@ struct relay {
 	struct acceptor acceptor;
 	struct settler settler;
 	struct runner runner;
+	struct verify verify;
 	struct timer patience;	/* with sessions and lanes, once we are ending */
 	bool ending;
 };

@@ -6,7 +6,7 @@
 
 #include "lib/base/log.h"
 
-const struct service *const services[] = { &service_smtp, NULL };
+const struct service *const services[] = { &service_smtp, &service_pop3, NULL };
 
 static void
 on_input(void *ctx, const void *bytes, size_t len)

@@ -33,7 +33,7 @@ struct door_command {
 };
 
 extern const struct door_command door_init, door_pair, door_call, door_status, door_list, door_show,
-    door_hold, door_release, door_retry, door_link_up, door_remove, door_bounce, door_log, door_doctor, door_top, door_history,
+    door_hold, door_release, door_retry, door_link_up, door_remove, door_bounce, door_log, door_doctor, door_top, door_history, door_user,
     door_bsmtp, door_rmail, door_sendmail, door_uuxqt;
 
 /* Reads a sub-command's options, wants min to max operands, which argv is moved on to,

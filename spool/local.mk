@@ -31,7 +31,8 @@ spool_libspool_a_SOURCES = \
 	%D%/settle.c \
 	%D%/spool.c %D%/spool.h \
 	%D%/table.c %D%/table.h \
-	%D%/usage.c %D%/usage.h
+	%D%/usage.c %D%/usage.h \
+	%D%/users.c %D%/users.h
 
 # Link with these, in this order.
 SPOOL_LIBS = spool/libspool.a lib/libmail.a $(BASE_LIBS)
@@ -60,5 +61,6 @@ spool_mochila_SOURCES = \
 	%D%/door-show.c \
 	%D%/door-status.c \
 	%D%/door-table.c \
-	%D%/door-top.c
-spool_mochila_LDADD = $(SPOOL_LIBS) $(JANSSON_LIBS)
+	%D%/door-top.c \
+	%D%/door-user.c
+spool_mochila_LDADD = $(SPOOL_LIBS) $(JANSSON_LIBS) $(CRYPT_LIBS)

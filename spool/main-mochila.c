@@ -24,6 +24,7 @@ static const struct door_command *const commands[] = {
 	&door_log,
 	&door_history,
 	&door_doctor,
+	&door_user,
 	&door_bsmtp,
 	&door_rmail,
 	&door_sendmail,

@@ -219,6 +219,11 @@ static const struct conf_row relay_rows[] = {
 	ROW("tls-client-ca", text, tls_client_ca, "", "CAs (PEM) that vouch for clients' certificates"),
 	ROW("relay-from-certificates", text, relay_from_certificates, "",
 	    "clients that may send anywhere: names, or sha256: fingerprints"),
+	ROW("login", text, login, "file:users", "who may log in: file:USERS, dovecot:SOCKET, command:PROGRAM"),
+	ROW("login-in-clear", yesno, login_in_clear, "no", "a password may be said without TLS"),
+	ROW("pop3-listen", text, pop3_listen, "", "where mail is read by POP3: HOST:PORT ..."),
+	ROW("pop3-mailbox", text, pop3_mailbox, "mail/%u", "the Maildir of a user"),
+	ROW("pop3-timeout", seconds, pop3_timeout, "10m", "silence after which a reader is cut off"),
 	{0},
 };
 #undef CONF_OF

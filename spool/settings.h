@@ -96,6 +96,11 @@ struct relay_settings {		/* [relay NAME] */
 	char *tls_cert, *tls_key;	/* files, blank-separated, the n-th key for the n-th certificate */
 	char *tls_client_ca;	/* files of CAs that vouch for clients */
 	char *relay_from_certificates;	/* names and fingerprints that may send as relay_from does */
+	char *login;		/* who may log in: file:USERS dovecot:SOCKET command:PROGRAM (relay/login.h) */
+	bool login_in_clear;	/* a password may be said without TLS, by others than this host, too */
+	char *pop3_listen;	/* HOST:PORT, blank-separated; "" = none */
+	char *pop3_mailbox;	/* the Maildir of who has none of his own: %u, %d (spool/maildir.h) */
+	int64_t pop3_timeout;	/* seconds for a command */
 };
 
 struct address_settings {	/* [addresses]: lists of tables (spool/table.h) */

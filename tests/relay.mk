@@ -1,5 +1,5 @@
 # tests of lib/net and relay
-check_PROGRAMS += tests/unit/place tests/unit/net tests/unit/maildir tests/unit/maildrop \
+check_PROGRAMS += tests/unit/users tests/unit/place tests/unit/net tests/unit/maildir tests/unit/maildrop \
 	tests/unit/access
 tests_unit_place_SOURCES = %D%/unit/place.c %D%/unit/unit.h
 tests_unit_place_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -22,6 +22,9 @@ tests_unit_dial_LDADD = $(NET_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 tests_unit_maildir_SOURCES = %D%/unit/maildir.c
 tests_unit_maildir_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_maildir_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)
+tests_unit_users_SOURCES = %D%/unit/users.c %D%/unit/unit.h
+tests_unit_users_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_users_LDADD = $(SPOOL_LIBS) $(CRYPT_LIBS) $(CHECK_LIBS)
 tests_unit_maildrop_SOURCES = %D%/unit/maildrop.c %D%/unit/unit.h
 tests_unit_maildrop_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_maildrop_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)
@@ -38,6 +41,6 @@ noinst_PROGRAMS += tests/e2e/cert
 tests_e2e_cert_SOURCES = %D%/e2e/cert.c %D%/certs.c %D%/certs.h
 tests_e2e_cert_LDADD = $(BASE_LIBS)
 dist_check_SCRIPTS += %D%/e2e/30-relay.sh %D%/e2e/31-relay-forward.sh %D%/e2e/32-relay-ledger.sh %D%/e2e/33-relay-limits.sh %D%/e2e/34-relay-syncs.sh %D%/e2e/35-dsn.sh %D%/e2e/36-retry.sh %D%/e2e/37-dsn-matrix.sh %D%/e2e/38-quota.sh %D%/e2e/39-postfix.sh
-dist_check_SCRIPTS += %D%/e2e/50-delivery.sh %D%/e2e/51-tables.sh
+dist_check_SCRIPTS += %D%/e2e/50-delivery.sh %D%/e2e/51-tables.sh %D%/e2e/60-pop3.sh
 dist_check_SCRIPTS += %D%/crash/relay-faults.sh
 EXTRA_DIST += %D%/e2e/relay-lib.sh

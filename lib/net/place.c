@@ -75,6 +75,14 @@ ip_is_v4(const struct ip *ip)
 	return memcmp(ip->bytes, mapped, sizeof mapped) == 0;
 }
 
+bool
+ip_is_loopback(const struct ip *ip)
+{
+	static const unsigned char one[16] = { [15] = 1 };
+
+	return ip_is_v4(ip) ? ip->bytes[12] == 127 : memcmp(ip->bytes, one, sizeof one) == 0;
+}
+
 void
 ip_show(const struct ip *ip, struct str *out)
 {

@@ -30,6 +30,7 @@ void ip_of(const struct sockaddr *address, struct ip *ip);	/* other families: ::
 int ip_parse(struct span text, struct ip *ip);	/* numbers only; 0 or -1 */
 bool ip_same(const struct ip *a, const struct ip *b);
 bool ip_is_v4(const struct ip *ip);
+bool ip_is_loopback(const struct ip *ip);	/* 127.0.0.0/8, ::1 */
 void ip_show(const struct ip *ip, struct str *out);	/* 192.0.2.1, 2001:db8::1 */
 unsigned ip_port(const struct sockaddr *address);
 void place_show(const struct sockaddr *address, struct str *out);	/* 192.0.2.1:25, [::1]:25 */

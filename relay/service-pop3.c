@@ -1,0 +1,269 @@
+/*
+ * service-pop3 - mail read by POP3: the engine (lib/proto/pop3-server.h) speaks, this file
+ * knows passwords (verify.h) and Maildirs (spool/maildrop.h).
+ */
+#include "relay/service.h"
+
+#include <stdlib.h>
+
+#include "lib/base/log.h"
+#include "lib/proto/pop3-server.h"
+#include "relay/session.h"
+#include "relay/verify.h"
+#include "spool/maildir.h"
+#include "spool/maildrop.h"
+
+struct pop3 {
+	struct session *session;
+	struct pop3_server server;
+	struct verify_question question;
+	struct maildrop drop;
+	bool open;
+	struct str user, mailbox;
+	char *host;
+};
+
+static const struct relay_settings *
+limits_of(const struct pop3 *pop3)
+{
+	return pop3->session->instance->settings;
+}
+
+static void
+follow(struct pop3 *pop3)
+{
+	struct session *session = pop3->session;
+
+	if (pop3->server.out.len > 0)
+		stream_deadline(&session->stream, limits_of(pop3)->pop3_timeout);
+	stream_send_str(&session->stream, &pop3->server.out);
+	stream_pause(&session->stream, pop3->server.waiting && !pop3->server.start_tls);
+	if (pop3->server.closing)
+		session_end(session);
+	else if (pop3->server.start_tls && session->stream.tls == NULL)
+		session_secure(session);
+}
+
+/* ---- who is there ---- */
+
+static void
+on_verified(struct verify_question *question, int result, struct span mailbox, const struct err *err)
+{
+	struct pop3 *pop3 = (struct pop3 *)((char *)question - offsetof(struct pop3, question));
+
+	str_set_span(&pop3->mailbox, mailbox);
+	/* One line that a person, or fail2ban, can read. */
+	if (result <= 0)
+		log_warn("-: event=login-failed service=pop3 relay=%s client=%s user=%s", limits_of(pop3)->name,
+		    str_c(&pop3->session->client), str_c(&pop3->user));
+	pop3_server_answer(&pop3->server, result > 0 ? 0 : -1, (struct span){0}, result < 0 ? err : NULL);
+	follow(pop3);
+}
+
+static int
+hook_pass(void *ctx, struct span user, struct span pass, struct err *err)
+{
+	struct pop3 *pop3 = ctx;
+	struct login who = { .user = user, .pass = pass, .service = SPAN("pop3"),
+		.client = str_span(&pop3->session->client) };
+
+	str_set_span(&pop3->user, user);
+	return verify_ask(&pop3->session->relay->verify, limits_of(pop3)->login, &who, &pop3->session->ip,
+	    &pop3->question, err) < 0 ? -1 : POP3_LATER;
+}
+
+/* ---- his mail ---- */
+
+/* The mailbox that whoever knew the password named, else as the settings have it. */
+static int
+find_folder(struct pop3 *pop3, struct str *folder, struct err *err)
+{
+	const struct settings *settings = &pop3->session->setup->settings;
+
+	if (pop3->mailbox.len == 0)
+		return maildir_folder(settings, limits_of(pop3)->pop3_mailbox, str_span(&pop3->user), folder, err);
+	settings_path(settings, str_c(&pop3->mailbox), folder);
+	return 0;
+}
+
+static int
+hook_open(void *ctx, size_t *count, struct err *err)
+{
+	struct pop3 *pop3 = ctx;
+	struct str folder = {0};
+	int result = find_folder(pop3, &folder, err);
+
+	if (result == 0)
+		result = maildrop_open(&pop3->drop, str_c(&folder), err);
+	str_free(&folder);
+	log_info("-: event=login service=pop3 relay=%s client=%s user=%s messages=%zu%s", limits_of(pop3)->name,
+	    str_c(&pop3->session->client), str_c(&pop3->user), result == 0 ? pop3->drop.count : 0,
+	    result > 0 ? " in-use=yes" : "");
+	if (result > 0)
+		return POP3_IN_USE;
+	if (result < 0) {
+		log_error("-: event=maildrop-trouble user=%s why=\"%s\"", str_c(&pop3->user), err->text);
+		err_set(err, ERR_TEMP, "the mailbox cannot be read now");
+		return -1;
+	}
+	pop3->open = true;
+	*count = pop3->drop.count;
+	return 0;
+}
+
+static uint64_t
+hook_size(void *ctx, size_t message)
+{
+	return ((const struct pop3 *)ctx)->drop.item[message].octets;
+}
+
+static void
+hook_uid(void *ctx, size_t message, struct str *uid)
+{
+	maildrop_uid(&((const struct pop3 *)ctx)->drop, message, uid);
+}
+
+static int
+hook_begin(void *ctx, size_t message, struct err *err)
+{
+	return maildrop_begin(&((struct pop3 *)ctx)->drop, message, err);
+}
+
+static ssize_t
+hook_read(void *ctx, void *to, size_t len, struct err *err)
+{
+	return maildrop_read(&((struct pop3 *)ctx)->drop, to, len, err);
+}
+
+static void
+hook_end(void *ctx)
+{
+	maildrop_end(&((struct pop3 *)ctx)->drop);
+}
+
+static int
+hook_remove(void *ctx, const bool *marked, size_t count, struct err *err)
+{
+	struct pop3 *pop3 = ctx;
+
+	(void)count;
+	return maildrop_remove(&pop3->drop, marked, err);
+}
+
+static const struct pop3_server_hooks hooks = {
+	.pass = hook_pass, .open = hook_open, .size = hook_size, .uid = hook_uid, .begin = hook_begin,
+	.read = hook_read, .end = hook_end, .remove = hook_remove,
+};
+
+/* ---- the session ---- */
+
+static const char *
+pop3_listen(const struct relay_settings *settings)
+{
+	return settings->pop3_listen;
+}
+
+static void
+pop3_open(struct session *session)
+{
+	const struct relay_settings *limits = session->instance->settings;
+	struct pop3 *pop3 = mem_get(sizeof *pop3);
+
+	session->work = pop3;
+	*pop3 = (struct pop3){ .session = session, .question.answer = on_verified,
+		.drop = { .dir = { -1, -1 }, .top = -1, .lock = -1, .fd = -1 },
+		.host = mem_text(session->setup->settings.spool.host) };
+	const struct pop3_server_options options = {
+		.host = pop3->host,
+		.stls = session->instance->tls != NULL,
+		.tls = session->stream.tls != NULL,
+		.clear = limits->login_in_clear || ip_is_loopback(&session->ip),
+		.max_errors = (unsigned)limits->max_errors,
+	};
+	log_info("-: event=connect service=pop3 relay=%s client=%s", limits->name, str_c(&session->where));
+	pop3_server_start(&pop3->server, &options, &hooks, pop3);
+	follow(pop3);
+}
+
+static void
+pop3_input(struct session *session, const void *bytes, size_t len)
+{
+	struct pop3 *pop3 = session->work;
+
+	pop3_server_feed(&pop3->server, bytes, len);
+	follow(pop3);
+}
+
+static void
+pop3_sent(struct session *session)
+{
+	struct pop3 *pop3 = session->work;
+
+	pop3_server_fill(&pop3->server);
+	follow(pop3);
+}
+
+static void
+pop3_secured(struct session *session)
+{
+	struct pop3 *pop3 = session->work;
+
+	pop3_server_tls(&pop3->server);
+	follow(pop3);
+}
+
+static void
+pop3_gone(struct session *session)
+{
+	session_break(session);
+}
+
+static void
+pop3_late(struct session *session)
+{
+	struct pop3 *pop3 = session->work;
+
+	pop3_server_close(&pop3->server, "you took too long");
+	follow(pop3);
+}
+
+static void
+pop3_stop(struct session *session)
+{
+	struct pop3 *pop3 = session->work;
+
+	pop3_server_close(&pop3->server, "[SYS/TEMP] shutting down, please come back");
+	follow(pop3);
+}
+
+static void
+pop3_close(struct session *session)
+{
+	struct pop3 *pop3 = session->work;
+
+	log_info("-: event=disconnect service=pop3 relay=%s client=%s user=%s sent=%zu removed=%zu",
+	    limits_of(pop3)->name, str_c(&session->where), str_c(&pop3->user), pop3->server.sent,
+	    pop3->server.removed);
+	verify_leave(&pop3->question);
+	pop3_server_free(&pop3->server);
+	maildrop_close(&pop3->drop);
+	str_free(&pop3->user);
+	str_free(&pop3->mailbox);
+	free(pop3->host);
+	free(pop3);
+}
+
+const struct service service_pop3 = {
+	.name = "pop3",
+	.listen = pop3_listen,
+	.open = pop3_open,
+	.input = pop3_input,
+	.sent = pop3_sent,
+	.secured = pop3_secured,
+	.gone = pop3_gone,
+	.late = pop3_late,
+	.stop = pop3_stop,
+	.close = pop3_close,
+	.full = "-ERR [SYS/TEMP] too many connections, please come back later\r\n",
+	.client_full = "-ERR [SYS/TEMP] too many connections from you\r\n",
+};
