@@ -1,4 +1,5 @@
 /* mochila-login - answers the relay's questions about passwords; see relay/login.h. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -125,6 +126,9 @@ main(int argc, char **argv)
 	const char *rest;
 	int got = 1;
 
+	/* The relay ends us by the end of our input: what is under way is answered. */
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
 	for (int i = 1; i < argc; i++) {
 		if (login_row_of(argv[i], &rest) == NULL) {
 			err_set(&err, ERR_CONFIG, "usage: mochila-login SOURCE ...; no source is called %.100s", argv[i]);

@@ -21,7 +21,7 @@ on_sent(void *ctx)
 {
 	struct session *session = ctx;
 
-	if (session->service->sent != NULL)
+	if (session->opened && session->service->sent != NULL)
 		session->service->sent(session);
 }
 

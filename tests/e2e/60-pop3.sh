@@ -23,11 +23,20 @@ cat >>"$root/mochila.conf" <<-END
 	listen = 127.0.0.1:0
 	pop3-listen = 127.0.0.1:0
 	login = file:users command:$work/yes
+	[relay secure]
+	listen =
+	pop3-listen = 127.0.0.1:0 tls:127.0.0.1:0
+	tls-cert = $work/pki/pop.pem
+	tls-key = $work/pki/pop.key
 	[routes]
 	home.example = maildir:mail/%u
 END
 at_pop() { sed -n "s/^main pop3 //p" "$root/ready"; }
 user() { mochila --root "$root" user "$@"; }
+
+mkdir "$work/pki"
+(cd "$work/pki" && "$build/tests/e2e/cert" ca Test-CA 30 && "$build/tests/e2e/cert" pop pop.example 30 ca) >"$work/said" ||
+    fail "a certificate"
 
 say "# mochila user"
 check "a user is added" sh -c "echo 'right  word ' | mochila --root '$root' user add bob"
@@ -107,6 +116,26 @@ check "poplib reads, marks, is cut off, and removes with QUIT only" python3 "$wo
 check "wrong words stand in the log as fail2ban reads it" \
     test "$(grep -c 'event=login-failed service=pop3 relay=main client=127.0.0.1 user=bob' "$work/home.log")" -eq 1
 check "no password does" sh -c "! grep -q 'right' '$work/home.log'"
+
+say "# with TLS"
+# shellcheck disable=SC2046	# two addresses
+check "STLS, and TLS at once" python3 - $(sed -n 's/^secure pop3s* //p' "$root/ready") <<-'END'
+	import poplib, ssl, sys
+	context = ssl._create_unverified_context()
+	(h1, p1), (h2, p2) = [a.rsplit(':', 1) for a in sys.argv[1:]]
+	p = poplib.POP3(h1, int(p1), timeout=60)
+	assert 'STLS' in p.capa()
+	p.stls(context)
+	assert 'STLS' not in p.capa() and 'USER' in p.capa()
+	p.user('bob'); p.pass_('right  word ')
+	assert p.stat()[0] == 2
+	assert b'Hello, 1.' in p.retr(1)[1]
+	p.quit()
+	p = poplib.POP3_SSL(h2, int(p2), context=context, timeout=60)
+	p.user('bob'); p.pass_('right  word ')
+	assert p.stat()[0] == 2
+	p.quit()
+END
 
 say "# after a restart"
 kill "$relay"
