@@ -175,6 +175,25 @@ check_bytes(struct carry *c, int fd, struct err *err)
 	return refuse(err, 554, "5.6.3");
 }
 
+/* Words of MAIL that must not be lost.  The way to a site is a call, between two who know each
+ * other; SMTPUTF8 was looked at closer. */
+static int
+check_words(const struct carry *c, struct err *err)
+{
+	const struct smtp_way way = { .offers = c->format->carries, .verified = true };
+	struct span words = str_span(&c->entry->env.args), word, key;
+
+	while ((word = span_word(&words)).len > 0) {
+		const struct smtp_ext *ext;
+		struct span value = word;
+		span_cut(&value, '=', &key);
+		const struct smtp_param *param = smtp_param_find(false, key, OFFER_SMTPUTF8, &ext);
+		if (param != NULL && param->hand_on(ext, &way, value, err) < 0)
+			return err_prefix(err, "%s", c->site->name);
+	}
+	return 0;
+}
+
 /* what is lost without harm */
 
 static void
@@ -202,7 +221,8 @@ carry_look(struct carry *carry, const struct format *format, const struct site_s
 	if (!format->binary &&
 	    texture_read(fd, entry->body_at, entry->body_len, &carry->texture, err) < 0)
 		return -1;
-	if (check_utf8(carry, err) < 0 || check_sender(carry, err) < 0 || check_bytes(carry, fd, err) < 0)
+	if (check_utf8(carry, err) < 0 || check_sender(carry, err) < 0 || check_words(carry, err) < 0 ||
+	    check_bytes(carry, fd, err) < 0)
 		return -1;
 	add_lost(carry, false, str_span(&entry->env.args));
 	for (size_t i = 0; i < entry->env.rcpts; i++)

@@ -3,6 +3,7 @@ sbin_PROGRAMS += relay/mochila-relay
 relay_sources = \
 	%D%/acceptor.c %D%/acceptor.h \
 	%D%/access.c %D%/access.h \
+	%D%/binary.c %D%/binary.h \
 	%D%/lane.c %D%/lane.h \
 	%D%/mailbox.c %D%/mailbox.h \
 	%D%/login.c %D%/login.h \

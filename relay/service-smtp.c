@@ -11,7 +11,9 @@
 #include "lib/base/log.h"
 #include "lib/mail/header.h"
 #include "lib/mail/received.h"
+#include "lib/mail/wish.h"
 #include "lib/proto/smtp-server.h"
+#include "relay/binary.h"
 #include "relay/session.h"
 #include "spool/quota.h"
 
@@ -24,6 +26,7 @@ struct smtp {
 	struct session *session;
 	struct smtp_server server;
 	struct arrival arrival;
+	struct binary binary;		/* what came for it, where that is no lines */
 	struct waiter waiter;		/* for the sync that makes it durable */
 	struct header_gather header;
 	struct str id;			/* of the message under way */
@@ -63,6 +66,15 @@ in_transaction(const struct smtp *smtp)
 
 /* the decisions */
 
+/* May he send anywhere, and have us do as he likes? */
+static bool
+is_ours(const struct smtp *smtp)
+{
+	const struct session *session = smtp->session;
+
+	return session->known || access_trusts(&session->instance->access, &session->ip);
+}
+
 static void
 log_refusal(struct smtp *smtp, const struct envelope *env, struct span to, const struct err *err)
 {
@@ -78,6 +90,21 @@ log_refusal(struct smtp *smtp, const struct envelope *env, struct span to, const
 	smtp->refused++;
 }
 
+/* RFC 6710 4.1: who may not go first is told so. */
+static int
+answer_priority(const struct smtp *smtp, const struct envelope *env, struct err *err)
+{
+	struct str kept = {0};
+	bool lowered = wish_keep(str_span(&env->args), is_ours(smtp), clock_now(), &kept);
+
+	str_free(&kept);
+	if (!lowered)
+		return 0;
+	err_set(err, ERR_NONE, "sender ok, with priority 0");
+	err_as_reply(err, 250, "2.3.6");
+	return 0;
+}
+
 static int
 on_mail(void *ctx, const struct envelope *env, uint64_t size, struct err *err)
 {
@@ -88,7 +115,7 @@ on_mail(void *ctx, const struct envelope *env, uint64_t size, struct err *err)
 		err_set(err, ERR_TEMP, "shutting down, please come back");
 	else if (spool_room(&smtp->session->relay->spool, 2 * size, err) == 0 &&
 	    quota_spool(&smtp->session->relay->spool, err) == 0)
-		return 0;
+		return answer_priority(smtp, env, err);
 	log_refusal(smtp, env, (struct span){ "", 0 }, err);
 	return -1;
 }
@@ -97,10 +124,8 @@ static int
 on_rcpt(void *ctx, const struct envelope *env, const struct rcpt *rcpt, struct err *err)
 {
 	struct smtp *smtp = ctx;
-	bool trusted = smtp->session->known ||
-	    access_trusts(&smtp->session->instance->access, &smtp->session->ip);
 
-	if (access_rcpt(settings_of(smtp), trusted, str_span(&rcpt->to), err) == 0 &&
+	if (access_rcpt(settings_of(smtp), is_ours(smtp), str_span(&rcpt->to), err) == 0 &&
 	    quota_rcpt(&smtp->session->relay->spool, str_span(&rcpt->to), err) == 0)
 		return 0;
 	log_refusal(smtp, env, str_span(&rcpt->to), err);
@@ -142,6 +167,7 @@ forget(struct smtp *smtp)
 {
 	arrival_close(&smtp->arrival);
 	smtp->arrival = (struct arrival){ .fd = -1 };
+	binary_close(&smtp->binary);
 	str_clear(&smtp->header.text);
 	smtp->header = (struct header_gather){ .text = smtp->header.text, .max = HEADER_MAX };
 	smtp->counted = false;
@@ -171,24 +197,60 @@ open_arrival(struct smtp *smtp, struct err *err)
 	return 0;
 }
 
-static int
-on_begin(void *ctx, const struct envelope *env, struct err *err)
+/* As the spool keeps it: times instead of seconds from now, lines instead of bytes. */
+static void
+envelope_to_keep(const struct smtp *smtp, const struct envelope *env, struct envelope *kept, bool *binary)
 {
-	struct smtp *smtp = ctx;
-	struct entry_info info = { .grade = 'N' };
+	struct str args = {0};
+	struct span rest, word;
 
-	forget(smtp);
-	str_clear(&smtp->id);
-	spool_new_id(&smtp->id);
+	*binary = false;
+	envelope_copy(kept, env);
+	wish_keep(str_span(&env->args), is_ours(smtp), clock_now(), &args);
+	str_clear(&kept->args);
+	for (rest = str_span(&args); (word = span_word(&rest)).len > 0;) {
+		bool this = span_is_case(word, "BODY=BINARYMIME");
+		*binary = *binary || this;
+		if (kept->args.len > 0)
+			str_add_char(&kept->args, ' ');
+		str_add_span(&kept->args, this ? SPAN("BODY=8BITMIME") : word);
+	}
+	str_free(&args);
+}
+
+static int
+begin_arrival(struct smtp *smtp, const struct envelope *env, struct err *err)
+{
+	struct entry_info info = {0};
+	struct envelope kept = {0};
+	bool binary;
+
+	envelope_to_keep(smtp, env, &kept, &binary);
+	info.grade = wish_grade(str_span(&kept.args));
 	str_set_span(&info.id, str_span(&smtp->id));
 	str_set(&info.from, "smtp");
 	str_set_span(&info.client, str_span(&smtp->session->client));
 	int result = open_arrival(smtp, err);
+	if (result == 0 && binary)
+		result = binary_open(&smtp->binary, &smtp->session->relay->spool, err);
 	if (result == 0)
-		result = arrival_begin(&smtp->arrival, &info, env, err);
+		result = arrival_begin(&smtp->arrival, &info, &kept, err);
 	if (result == 0)
 		result = add_received(smtp, err);
 	entry_info_free(&info);
+	envelope_free(&kept);
+	return result;
+}
+
+static int
+on_begin(void *ctx, const struct envelope *env, struct err *err)
+{
+	struct smtp *smtp = ctx;
+
+	forget(smtp);
+	str_clear(&smtp->id);
+	spool_new_id(&smtp->id);
+	int result = begin_arrival(smtp, env, err);
 	if (result < 0) {
 		log_refusal(smtp, env, (struct span){ "", 0 }, err);
 		forget(smtp);
@@ -224,7 +286,8 @@ on_body(void *ctx, const char *bytes, size_t len, struct err *err)
 	header_gather(&smtp->header, (struct span){ bytes, len });
 	if (smtp->header.done && check_header(smtp, err) < 0)
 		return -1;
-	return arrival_body(&smtp->arrival, bytes, len, err);
+	return smtp->binary.fd >= 0 ? binary_body(&smtp->binary, bytes, len, err) :
+	    arrival_body(&smtp->arrival, bytes, len, err);
 }
 
 static void
@@ -279,6 +342,8 @@ on_end(void *ctx, struct err *err)
 	struct smtp *smtp = ctx;
 	int result = check_header(smtp, err);
 
+	if (result == 0 && smtp->binary.fd >= 0)
+		result = binary_end(&smtp->binary, &smtp->arrival, err);
 	if (result == 0)
 		result = arrival_end(&smtp->arrival, err);
 	if (result == 0)
@@ -356,7 +421,7 @@ smtp_open(struct session *session)
 	struct smtp *smtp = mem_get(sizeof *smtp);
 
 	session->work = smtp;
-	*smtp = (struct smtp){ .session = session, .arrival.fd = -1,
+	*smtp = (struct smtp){ .session = session, .arrival.fd = -1, .binary.fd = -1,
 	    .header.max = HEADER_MAX, .host = mem_text(settings->spool.host) };
 	const struct smtp_server_options options = {
 		.host = smtp->host,
@@ -364,6 +429,8 @@ smtp_open(struct session *session)
 		.max_recipients = (size_t)settings->spool.max_recipients,
 		.max_errors = (unsigned)limits->max_errors,
 		.max_junk = JUNK_MAX,
+		.binary = true,
+		.max_hold = is_ours(smtp) ? (uint64_t)limits->max_hold : 0,
 		.tls = session->instance->tls != NULL,
 		.must_tls = strcmp(limits->tls, "require") == 0,
 		.max_refused = (unsigned)limits->max_errors,
@@ -381,6 +448,8 @@ smtp_secured(struct session *session)
 	struct smtp *smtp = session->work;
 
 	smtp_server_secured(&smtp->server);
+	if (is_ours(smtp))
+		smtp->server.options.max_hold = (uint64_t)limits_of(smtp)->max_hold;
 	set_deadline(smtp);
 }
 

@@ -16,7 +16,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/mail/wish.h"
 #include "lib/net/dial.h"
 #include "lib/net/stream.h"
 #include "lib/proto/smtp-client.h"
@@ -71,9 +73,13 @@ static void
 copy_envelope(struct hop *hop)
 {
 	const struct envelope *whole = &hop->lane->message.entry.env;
+	const struct entry_info *info = &hop->lane->message.entry.info;
+	struct str args = {0};
 
 	forget_message(hop);
-	envelope_from(&hop->env, str_span(&whole->from), str_span(&whole->args));
+	wish_hand_on(str_span(&whole->args), info->grade, info->time, clock_now(), &args);
+	envelope_from(&hop->env, str_span(&whole->from), str_span(&args));
+	str_free(&args);
 	hop->rcpt = mem_get(whole->rcpts * sizeof *hop->rcpt);
 	hop->refused = mem_get(whole->rcpts * sizeof *hop->refused);
 	for (size_t i = 0; i < whole->rcpts; i++) {
@@ -170,8 +176,7 @@ tell_recipients(struct hop *hop)
 		[ERR_TEMP] = RCPT_DEFERRED, [ERR_PERM] = RCPT_FAILED, [ERR_CONFIG] = RCPT_DEFERRED,
 	};
 	/* In LMTP one that was taken has no words of its own where the last of them was refused. */
-	const char *said = hop->reply.len > 0 ? str_c(&hop->reply) :
-	    hop->result.kind == ERR_NONE ? "250 2.0.0 taken" : hop->result.text;
+	const char *said = hop->reply.len > 0 ? str_c(&hop->reply) : "250 2.0.0 taken";
 
 	enum dsn_kind kind = dsn_of_success(hop->client.offers & OFFER_DSN ? DSN_BY_HOP : DSN_BY_PLAIN_HOP);
 	for (size_t i = 0; i < hop->env.rcpts; i++) {
@@ -179,6 +184,8 @@ tell_recipients(struct hop *hop)
 			continue;
 		if (hop->result.kind == ERR_NONE)
 			lane_rcpt_done(hop->lane, hop->rcpt[i], said, kind);
+		else if (hop->reply.len == 0)	/* it was not even asked */
+			lane_rcpt_err(hop->lane, hop->rcpt[i], &hop->result);
 		else
 			lane_rcpt(hop->lane, hop->rcpt[i], states[hop->result.kind], said);
 	}

@@ -10,6 +10,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/mail/wish.h"
 #include "spool/lease.h"
 #include "spool/retry.h"
 
@@ -226,6 +227,13 @@ settle_over(struct queue *q, const char *name, struct message *m, struct err *er
 	return result < 0 ? leave_alone(q, name, "unsettled", err) : 0;
 }
 
+/* It is kept until then (RFC 4865). */
+static int64_t
+released(const struct message *m)
+{
+	return wish_release(str_span(&m->entry.env.args), m->entry.info.time);
+}
+
 /* 1: m is to be sent; 0: not this one; -1: nor any of those behind it. */
 static int
 take_name(struct queue *q, const char *name, struct message *m, struct err *err)
@@ -234,6 +242,10 @@ take_name(struct queue *q, const char *name, struct message *m, struct err *err)
 		return 0;	/* not ours: doctor names it */
 	if (open_message(q, name, m, err) <= 0)
 		return leave_alone(q, name, "unreadable", err);
+	if (released(m) > clock_now()) {
+		message_close(m);
+		return 0;
+	}
 	if (entry_waiting(&m->entry) > 0 && !m->entry.delay_due && !message_age(m, clock_now()))
 		return 1;
 	return settle_over(q, name, m, err);
@@ -364,25 +376,46 @@ expire(struct message *m, int64_t now)
 }
 
 /* The days that it was under way to us from a peer are none of ours: he had his patience, and
- * nothing was tried here. */
+ * nothing was tried here.  Nor are those for which it was to be kept. */
 static int64_t
 waits_since(struct message *m)
 {
 	int64_t came = m->entry.info.peer.len > 0 ? spool_id_time(str_c(&m->id)) : 0;
-	int64_t taken = m->entry.info.time;
+	int64_t since = m->entry.info.time, kept = released(m);
 
-	return came > taken ? came : taken;
+	if (came > since)
+		since = came;
+	return kept > since ? kept : since;
+}
+
+/* RFC 2852 4.2: its time is over, whoever has tried it or not. */
+static bool
+give_up_late(struct message *m)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < m->entry.env.rcpts; i++) {
+		if (m->entry.status[i].state >= RCPT_DONE)
+			continue;
+		message_rcpt(m, i, RCPT_FAILED, "5.4.7 it could not be there in the time that was asked for");
+		any = true;
+	}
+	return any;
 }
 
 bool
 message_age(struct message *m, int64_t now)
 {
 	const struct patience patience = settings_patience(m->spool->settings, m->queue->site, m->entry.info.grade);
-	int64_t age = now - waits_since(m);
+	int64_t age = now - waits_since(m), due = 0;
+	bool gives_up = false, late = wish_due(str_span(&m->entry.env.args), m->entry.info.time, &due, &gives_up) &&
+	    now > due;
 
+	if (late && gives_up && give_up_late(m))
+		return true;
 	if (patience.expire_after > 0 && age > patience.expire_after && expire(m, now))
 		return true;
-	m->delayed = patience.delay_after > 0 && age > patience.delay_after && m->entry.delayed == 0 &&
+	m->delayed = ((patience.delay_after > 0 && age > patience.delay_after) || late) && m->entry.delayed == 0 &&
 	    m->entry.env.from.len > 0;
 	return m->delayed;
 }

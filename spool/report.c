@@ -58,11 +58,12 @@ read_original(const struct spool *spool, int fd, const struct entry *entry, bool
     struct err *err)
 {
 	enum { HEADER_MOST = 256 << 10 };
-	struct span ret;
+	struct span ret, ignored;
 	uint64_t most = spool->settings->spool.bounce_size;
 
 	*full = envelope_arg(str_span(&entry->env.args), "RET", &ret) && span_is_case(ret, "FULL") &&
-	    entry->body_len <= most;
+	    entry->body_len <= most &&
+	    !envelope_arg(str_span(&entry->env.args), "REQUIRETLS", &ignored);	/* RFC 8689 5: it goes back in the open */
 	size_t want = *full || entry->body_len < HEADER_MOST ? (size_t)entry->body_len : HEADER_MOST;
 	ssize_t got = fs_pread(fd, str_room(text, want), want, entry->body_at, err);
 	if (got < 0)

@@ -213,6 +213,7 @@ static const struct conf_row relay_rows[] = {
 	ROW("max-client-connections", number, max_client_connections, "10", "connections of one client"),
 	ROW("max-errors", number, max_errors, "20", "errors before a client is sent away"),
 	ROW("min-data-rate", bytes, min_data_rate, "50", "bytes a second at which a body must come in"),
+	ROW("max-hold", seconds, max_hold, "30d", "how long our clients may have mail kept; 0: not at all"),
 	ROW("tls", text, tls, "offer", "off; offer STARTTLS if there is a certificate; require it for mail"),
 	ROW("tls-cert", text, tls_cert, "", "certificate with its chain (PEM); several for several names"),
 	ROW("tls-key", text, tls_key, "", "their private keys; empty: in the same files"),

@@ -92,6 +92,7 @@ struct relay_settings {		/* [relay NAME] */
 	uint64_t max_connections, max_client_connections;
 	uint64_t max_errors;
 	uint64_t min_data_rate;	/* bytes a second at which a body must come in */
+	int64_t max_hold;	/* seconds for which a client of ours may have a message kept; 0: none */
 	char *tls;		/* off, offer, require */
 	char *tls_cert, *tls_key;	/* files, blank-separated, the n-th key for the n-th certificate */
 	char *tls_client_ca;	/* files of CAs that vouch for clients */

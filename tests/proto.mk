@@ -20,6 +20,10 @@ tests_unit_pop3_server_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_pop3_server_LDADD = $(PROTO_TEST_LIBS)
 
 # The words of mail, a test each.
+check_PROGRAMS += tests/unit/wish
+tests_unit_wish_SOURCES = %D%/unit/wish.c %D%/unit/unit.h
+tests_unit_wish_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_wish_LDADD = $(PROTO_TEST_LIBS)
 check_PROGRAMS += tests/unit/address tests/unit/xtext tests/unit/dot tests/unit/header \
 	tests/unit/reply tests/unit/smtp-ext
 tests_unit_address_SOURCES = %D%/unit/address.c %D%/unit/unit.h
@@ -60,7 +64,9 @@ EXTRA_DIST += \
 	%D%/talk/smtp-11-starttls-injection.talk \
 	%D%/talk/smtp-12-starttls-late.talk \
 	%D%/talk/smtp-13-starttls-first.talk \
-	%D%/talk/smtp-14-starttls-chunk.talk
+	%D%/talk/smtp-14-starttls-chunk.talk \
+	%D%/talk/smtp-15-binary.talk \
+	%D%/talk/smtp-16-wishes.talk
 
 # Client against server, in memory.
 check_PROGRAMS += tests/unit/smtp-pair

@@ -16,4 +16,5 @@ lib_libmail_a_SOURCES = \
 	%D%/received.c %D%/received.h \
 	%D%/recode.c %D%/recode.h \
 	%D%/utf8.c %D%/utf8.h \
+	%D%/wish.c %D%/wish.h \
 	%D%/xtext.c %D%/xtext.h

@@ -107,13 +107,13 @@ const struct smtp_ext ext_dsn = {
 	.keyword = "DSN",
 	.offer = OFFER_DSN,
 	.mail = (const struct smtp_param[]){
-		{ "RET", check_ret, false },
-		{ "ENVID", check_envid, false },
+		{ "RET", check_ret, smtp_if_offered },
+		{ "ENVID", check_envid, smtp_if_offered },
 		{0},
 	},
 	.rcpt = (const struct smtp_param[]){
-		{ "NOTIFY", check_notify, false },
-		{ "ORCPT", check_orcpt, false },
+		{ "NOTIFY", check_notify, smtp_if_offered },
+		{ "ORCPT", check_orcpt, smtp_if_offered },
 		{0},
 	},
 };

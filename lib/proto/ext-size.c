@@ -42,6 +42,6 @@ const struct smtp_ext ext_size = {
 	.keyword = "SIZE",
 	.offer = OFFER_SIZE,
 	.announce = announce,
-	.mail = (const struct smtp_param[]){ { "SIZE", check, false }, {0} },
+	.mail = (const struct smtp_param[]){ { "SIZE", check, smtp_never_on }, {0} },
 	.offered = offered,
 };

@@ -13,5 +13,5 @@ extern const struct smtp_ext ext_smtputf8;
 const struct smtp_ext ext_smtputf8 = {
 	.keyword = "SMTPUTF8",
 	.offer = OFFER_SMTPUTF8,
-	.mail = (const struct smtp_param[]){ { "SMTPUTF8", check, true }, {0} },
+	.mail = (const struct smtp_param[]){ { "SMTPUTF8", check, smtp_must_be_offered }, {0} },
 };

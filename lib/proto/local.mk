@@ -2,10 +2,16 @@
 noinst_LIBRARIES += lib/libproto.a
 lib_libproto_a_SOURCES = \
 	%D%/ext-8bitmime.c \
+	%D%/ext-binarymime.c \
 	%D%/ext-chunking.c \
+	%D%/ext-deliverby.c \
 	%D%/ext-dsn.c \
 	%D%/ext-enhancedstatuscodes.c \
+	%D%/ext-futurerelease.c \
+	%D%/ext-limits.c \
+	%D%/ext-mtpriority.c \
 	%D%/ext-pipelining.c \
+	%D%/ext-requiretls.c \
 	%D%/ext-size.c \
 	%D%/ext-smtputf8.c \
 	%D%/ext-starttls.c \

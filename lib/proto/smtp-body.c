@@ -5,6 +5,14 @@
 #include "lib/proto/smtp-engine.h"
 #include "lib/proto/smtp-verb.h"
 
+bool
+smtp_is_binary(const struct smtp_server *server)
+{
+	struct span value;
+
+	return envelope_arg(str_span(&server->env.args), "BODY", &value) && span_is_case(value, "BINARYMIME");
+}
+
 void
 smtp_body_abort(struct smtp_server *server)
 {
@@ -213,7 +221,7 @@ smtp_body_take_chunk(struct smtp_server *server)
 	smtp_read(server, in.len);
 	work->chunk_left -= in.len;
 	/* Whatever else refuses it: the reply must not depend on how the bytes came. */
-	if (!server->options.batch && work->begun && !dot_lines_ok(in, &work->chunk_cr))
+	if (!server->options.batch && !smtp_is_binary(server) && work->begun && !dot_lines_ok(in, &work->chunk_cr))
 		bare_in_chunk(server);
 	piece(server, in);
 	if (work->chunk_left == 0 && server->mode != SMTP_DEAD)

@@ -737,18 +737,16 @@ add_mail_word(struct smtp_client *client, struct span word, struct err *err)
 	const struct smtp_ext *ext;
 
 	span_cut(&value, '=', &key);
+	const struct smtp_way way = { .offers = client->offers, .verified = client->secured && client->verified };
 	const struct smtp_param *param = smtp_param_find(false, key, 0, &ext);
-	if (param == NULL || ext->offer == OFFER_SIZE)
+	if (param == NULL)
 		return 0;
-	if ((client->offers & ext->offer) != 0) {
+	int goes = param->hand_on(ext, &way, value, err);
+	if (goes > 0) {
 		str_add_char(mail, ' ');
 		str_add_span(mail, word);
-		return 0;
 	}
-	if (!param->essential)
-		return 0;
-	err_set(err, ERR_PERM, "the next host does not offer %s, which this message needs", ext->keyword);
-	return err_as_reply(err, 554, "5.6.7");
+	return goes < 0 ? -1 : 0;
 }
 
 static int

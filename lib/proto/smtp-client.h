@@ -59,6 +59,8 @@ struct smtp_client {
 	bool tls, must_tls;	/* set by the caller, the same */
 	bool handshake;		/* shake hands, then smtp_client_secured() */
 	bool secured;		/* they are shaken; a caller who had them before the first feed sets it */
+	bool verified;		/* set by the caller: secured, and the server is who it should be */
+	uint64_t max_rcpts, max_mails;	/* of LIMITS; 0 = not said */
 	bool ready;		/* greeted, nothing under way: a message may be given */
 	bool closing;		/* send out, then close */
 	bool failed;		/* the session is useless; err says why */

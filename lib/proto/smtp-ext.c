@@ -10,6 +10,35 @@ SMTP_EXTS(DECLARE)
 
 const struct smtp_ext *const smtp_exts[] = { SMTP_EXTS(ROW) NULL };
 
+int
+smtp_if_offered(const struct smtp_ext *ext, const struct smtp_way *way, struct span value, struct err *err)
+{
+	(void)value;
+	(void)err;
+	return (way->offers & ext->offer) != 0;
+}
+
+int
+smtp_must_be_offered(const struct smtp_ext *ext, const struct smtp_way *way, struct span value,
+    struct err *err)
+{
+	(void)value;
+	if ((way->offers & ext->offer) != 0)
+		return 1;
+	err_set(err, ERR_PERM, "the next host does not offer %s, which this message needs", ext->keyword);
+	return err_as_reply(err, 554, "5.6.7");
+}
+
+int
+smtp_never_on(const struct smtp_ext *ext, const struct smtp_way *way, struct span value, struct err *err)
+{
+	(void)ext;
+	(void)way;
+	(void)value;
+	(void)err;
+	return 0;
+}
+
 unsigned
 smtp_offered(const struct smtp_server *server)
 {

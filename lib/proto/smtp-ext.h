@@ -17,6 +17,7 @@
 struct smtp_server;
 struct smtp_client;
 struct smtp_verb;
+struct smtp_ext;
 
 /* In the order in which EHLO tells them. */
 #define SMTP_EXTS(EXT)		\
@@ -25,22 +26,47 @@ struct smtp_verb;
 	EXT(8bitmime)		\
 	EXT(smtputf8)		\
 	EXT(chunking)		\
+	EXT(binarymime)		\
 	EXT(dsn)		\
+	EXT(deliverby)		\
+	EXT(mtpriority)		\
+	EXT(futurerelease)	\
+	EXT(limits)		\
+	EXT(requiretls)		\
 	EXT(starttls)		\
 	EXT(enhancedstatuscodes)
 
 enum smtp_offer {
 	OFFER_PIPELINING = 1, OFFER_SIZE = 2, OFFER_8BITMIME = 4, OFFER_CHUNKING = 8,
 	OFFER_DSN = 16, OFFER_ENHANCED = 32, OFFER_SMTPUTF8 = 64, OFFER_BINARYMIME = 128,
-	OFFER_STARTTLS = 256,
+	OFFER_STARTTLS = 256, OFFER_DELIVERBY = 512, OFFER_PRIORITY = 1024, OFFER_FUTURERELEASE = 2048,
+	OFFER_LIMITS = 4096, OFFER_REQUIRETLS = 8192,
 };
+
+/* What the next one on the way knows, for those who hand a message on. */
+struct smtp_way {
+	unsigned offers;
+	bool verified;		/* nobody listens, and it is who it should be */
+};
+
+/* 1: the parameter goes on; 0: it is left out; -1: the message cannot go there, and err says
+ * so with its reply. */
+typedef int smtp_hand_on(const struct smtp_ext *ext, const struct smtp_way *way, struct span value,
+    struct err *err);
 
 struct smtp_param {
 	const char *key;
 	int (*check)(const struct smtp_server *server, struct span value, struct err *err);
 			/* value.p is NULL where there was no '=' */
-	bool essential;	/* a message that has it cannot go where it is not offered */
+	smtp_hand_on *hand_on;
 };
+
+int smtp_if_offered(const struct smtp_ext *ext, const struct smtp_way *way, struct span value,
+    struct err *err);		/* the usual: without it, it goes all the same */
+int smtp_must_be_offered(const struct smtp_ext *ext, const struct smtp_way *way, struct span value,
+    struct err *err);		/* 554 5.6.7 where it is not */
+int smtp_never_on(const struct smtp_ext *ext, const struct smtp_way *way, struct span value,
+    struct err *err);		/* it was for us */
 
 struct smtp_ext {
 	const char *keyword;

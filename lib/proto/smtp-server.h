@@ -53,6 +53,8 @@ struct smtp_server_options {
 	unsigned max_errors;	/* commands not understood; beyond: 421 and close; 0 = never */
 	unsigned max_junk;	/* NOOP, VRFY, RSET ... since the last message; the same */
 	unsigned max_refused;	/* senders and recipients that hooks refused (OR-75); the same */
+	bool binary;		/* BINARYMIME: hook body may get bytes that are no lines */
+	uint64_t max_hold;	/* seconds: FUTURERELEASE; 0: it is not offered */
 	bool tls, must_tls;	/* STARTTLS is offered; nothing is done for mail before it: 530 */
 	unsigned withhold;	/* smtp_offer bits (smtp-ext.h) that this client is not offered */
 	bool any_pace;		/* input may run ahead of our replies to EHLO and DATA; without
@@ -61,7 +63,8 @@ struct smtp_server_options {
 
 struct smtp_server_hooks {
 	int (*mail)(void *ctx, const struct envelope *env, uint64_t size, struct err *err);
-			/* env has sender and parameters; size: declared, 0 if not */
+			/* env has sender and parameters; size: declared, 0 if not.  Words that
+			 * are left with 0 are said, with err->code if that is set */
 	int (*rcpt)(void *ctx, const struct envelope *env, const struct rcpt *rcpt, struct err *err);
 			/* not yet in env; added when this says 0 */
 	int (*begin)(void *ctx, const struct envelope *env, struct err *err);

@@ -114,7 +114,10 @@ mail_answered(struct smtp_server *server, int result, const struct err *err)
 		return;
 	}
 	server->state = SMTP_FROM;
-	smtp_reply(server, "250 2.1.0 sender ok");
+	if (err->text[0] != '\0')
+		smtp_reply_err(server, err);
+	else
+		smtp_reply(server, "250 2.1.0 sender ok");
 }
 
 static uint64_t
@@ -241,6 +244,8 @@ verb_data(struct smtp_server *server, struct span args)
 {
 	if (args.len > 0)
 		smtp_error(server, "501 5.5.4 DATA stands alone");
+	else if (smtp_is_binary(server))	/* RFC 3030 3 */
+		smtp_error(server, "503 5.5.1 BINARYMIME comes by BDAT");
 	else
 		smtp_body_data(server);
 }

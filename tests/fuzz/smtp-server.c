@@ -2,9 +2,9 @@
  * Fuzz target: the SMTP server engine on anything.
  *
  * The first byte's bits choose: 1 batch, 2 slow hooks, 4 a small size limit, 8 a low
- * limit of errors, 16 TLS, 32 TLS or nothing.  The rest is what the client says.  Held: the same bytes in one
- * piece and in small ones give the same replies and the same messages; there are
- * never more messages than ends; a session always comes to an end or an abort;
+ * limit of errors, 16 TLS, 32 TLS or nothing, 64 BINARYMIME and FUTURERELEASE.  The
+ * rest is what the client says.  Held: the same bytes in one piece and in small ones
+ * give the same replies and the same messages; there are never more messages than ends; a session always comes to an end or an abort;
  * replies are lines of printable ASCII; and outside a batch no message holds a
  * bare CR or LF.
  */
@@ -59,7 +59,7 @@ run(struct fake *fake, uint8_t choice, struct span said, size_t step, bool any_p
 	const struct smtp_server_options options = {
 		.host = "mx.example", .any_pace = any_pace, .batch = choice & 1,
 		.max_size = choice & 4 ? 40 : 1 << 20, .max_recipients = 5, .max_junk = 50,
-		.tls = choice & (16 | 32), .must_tls = choice & 32,
+		.binary = choice & 64, .max_hold = choice & 64 ? 1000 : 0, .tls = choice & (16 | 32), .must_tls = choice & 32,
 		.max_errors = choice & 8 ? 3 : 0, .max_refused = choice & 8 ? 2 : 0,
 	};
 
@@ -71,7 +71,7 @@ run(struct fake *fake, uint8_t choice, struct span said, size_t step, bool any_p
 	HOLD(!fake->open);
 	HOLD(fake->accepted <= ends_in(said, choice & 1));
 	bool cr = false;
-	if (fake->accepted > 0 && !options.batch && fake->aborted == 0)
+	if (fake->accepted > 0 && !options.batch && !options.binary && fake->aborted == 0)
 		HOLD(dot_lines_ok(str_span(&fake->body), &cr) && !cr);
 }
 

@@ -247,6 +247,10 @@ read_wish(struct span line, struct wishes *wishes)
 		wishes->options.batch = true;
 	else if (span_is(name, "tls"))
 		wishes->options.tls = true;
+	else if (span_is(name, "binary"))
+		wishes->options.binary = true;
+	else if (span_is(name, "max-hold"))
+		wishes->options.max_hold = number;
 	else if (span_is(name, "must-tls"))
 		wishes->options.tls = wishes->options.must_tls = true;
 	else if (span_is(name, "max-size"))

@@ -56,6 +56,14 @@ static const struct dialogue dialogues[] = {
 	{ "SMTPUTF8 cannot be left out", PIPE, "SMTPUTF8", 1, "hi",
 	  { { NULL, "" } },
 	  "done PERM the next host does not offer SMTPUTF8, which this message needs\n", false, false },
+	{ "what was asked for goes where it is offered", "250-mx\r\n250-DELIVERBY\r\n250-MT-PRIORITY\r\n250 FUTURERELEASE 9 2026-01-01T00:00:00Z\r\n",
+	  "BY=5;R MT-PRIORITY=3 HOLDFOR=5", 1, "hi", { { NULL, "MAIL FROM:<a@b> BY=5;R MT-PRIORITY=3\r\n" } }, "", false, false },
+	{ "and what may be left out, is", PLAIN, "BY=5;N MT-PRIORITY=3 HOLDUNTIL=2026-01-01T00:00:00Z", 1, "hi",
+	  { { NULL, MAIL } }, "", false, false },
+	{ "who gives up does not go where nobody would", PLAIN, "BY=5;RT", 1, "hi", { { NULL, "" } },
+	  "done PERM the next host does not offer DELIVERBY, and this message is to come back if it is late\n", false, false },
+	{ "REQUIRETLS does not go in plain text", "250-mx\r\n250 REQUIRETLS\r\n", "REQUIRETLS", 1, "hi", { { NULL, "" } },
+	  "done PERM this message needs REQUIRETLS, and the next host was not verified by TLS\n", false, false },
 	{ "larger than SIZE", "250-mx\r\n250 SIZE 4\r\n", NULL, 1, "hello",
 	  { { NULL, "" } }, "done PERM 5 bytes is more than the 4 the next host takes\n", false, false },
 	{ "a control character in the envelope", PLAIN, "X=\nRSET", 1, "hi",
@@ -445,7 +453,43 @@ START_TEST(what_was_offered_in_plain_text_is_forgotten)
 }
 END_TEST
 
+static const struct { bool verified; const char *ehlo; const char *said; } required[] = {
+	{ true, "250-mx\r\n250 REQUIRETLS\r\n", "MAIL FROM:<a@b> REQUIRETLS\r\n" },
+	{ true, "250 mx\r\n", "" }, { false, "250-mx\r\n250 REQUIRETLS\r\n", "" },
+};
+
+START_TEST(requiretls_goes_to_the_verified_who_offer_it)		/* RFC 8689 4.2.1 */
+{
+	struct sender sender = {0};
+
+	sender_start(&sender);
+	sender.client.secured = true;
+	sender.client.verified = required[_i].verified;
+	feed(&sender, "220 mx\r\n", 0);
+	str_clear(&sender.client.out);
+	feed(&sender, required[_i].ehlo, 0);
+	sender_mail(&sender, "a@b", "REQUIRETLS");
+	sender_rcpt(&sender, "c@d", NULL);
+	sender_send(&sender, span_of("1\r\n"));
+	ck_assert_str_eq(str_c(&sender.client.out), required[_i].said);
+	sender_free(&sender);
+}
+END_TEST
+
+START_TEST(limits_are_read)		/* RFC 9422 */
+{
+	struct sender sender = {0};
+
+	greet(&sender, "250-mx\r\n250 LIMITS RCPTMAX=20 X=1 MAILMAX=5 RCPTDOMAINMAX=2 RCPTMAX\r\n", 0);
+	ck_assert_uint_eq(sender.client.max_rcpts, 20);
+	ck_assert_uint_eq(sender.client.max_mails, 5);
+	sender_free(&sender);
+}
+END_TEST
+
 UNIT("smtp-client",
+	{ requiretls_goes_to_the_verified_who_offer_it, ROWS(required) },
+	{ limits_are_read, 1 },
 	{ without_tls_mail_goes_only_where_it_may, ROWS(tls_rows) },
 	{ what_was_offered_in_plain_text_is_forgotten, 1 },
 	{ dialogues_go_as_the_rows_say, ROWS(dialogues) },

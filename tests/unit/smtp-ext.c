@@ -1,6 +1,7 @@
 /* The parameters of MAIL and RCPT, row by row of their extensions. */
 #include "lib/proto/smtp-ext.h"
 
+#include "lib/base/clock.h"
 #include "lib/proto/smtp-server.h"
 #include "tests/unit/unit.h"
 
@@ -28,6 +29,25 @@ static const struct {
 	{ false, "ENVID=x+2Bx+3D", NULL }, { false, "ENVID=1 ENVID=1", "501 5.5.4" },
 	{ false, "ENVID=" X99 "x", NULL }, { false, "ENVID=" X99 "xx", "501 5.5.4" },
 	{ false, "NOTIFY=NEVER", "555 5.5.4" }, { false, "ORCPT=rfc822;a", "555 5.5.4" },
+	{ false, "REQUIRETLS", NULL }, { false, "REQUIRETLS=1", "501 5.5.4" },
+	{ false, "MT-PRIORITY=0", NULL }, { false, "mt-priority=-9", NULL }, { false, "MT-PRIORITY=9", NULL },
+	{ false, "MT-PRIORITY=10", "501 5.5.4" }, { false, "MT-PRIORITY=-10", "501 5.5.4" },
+	{ false, "MT-PRIORITY=", "501 5.5.4" }, { false, "MT-PRIORITY", "501 5.5.4" },
+	{ false, "MT-PRIORITY=+1", "501 5.5.4" }, { false, "MT-PRIORITY=--1", "501 5.5.4" },
+	{ false, "MT-PRIORITY=1 MT-PRIORITY=1", "501 5.5.4" },
+	{ false, "BY=120;R", NULL }, { false, "by=120;rt", NULL }, { false, "BY=-1;N", NULL }, { false, "BY=0;NT", NULL },
+	{ false, "BY=999999999;R", NULL }, { false, "BY=1000000000;R", "501 5.5.4" },
+	{ false, "BY=0;R", "501 5.5.4" }, { false, "BY=-1;R", "501 5.5.4" }, { false, "BY=5", "501 5.5.4" },
+	{ false, "BY=;R", "501 5.5.4" }, { false, "BY=5;", "501 5.5.4" }, { false, "BY=5;X", "501 5.5.4" },
+	{ false, "BY=5;RTT", "501 5.5.4" }, { false, "BY=5;TR", "501 5.5.4" }, { false, "BY", "501 5.5.4" },
+	{ false, "BY=99999999999999999999;R", "501 5.5.4" },
+	{ false, "HOLDFOR=1", NULL }, { false, "HOLDFOR=86400", NULL }, { false, "HOLDFOR=86401", "501 5.5.4" },
+	{ false, "HOLDFOR=0", "501 5.5.4" }, { false, "HOLDFOR=-1", "501 5.5.4" }, { false, "HOLDFOR=", "501 5.5.4" },
+	{ false, "HOLDFOR", "501 5.5.4" }, { false, "HOLDFOR=99999999999999999999", "501 5.5.4" },
+	{ false, "HOLDUNTIL=2026-01-02T00:00:00Z", NULL }, { false, "HOLDUNTIL=2026-01-02T00:00:01Z", "501 5.5.4" },
+	{ false, "HOLDUNTIL=2026-01-01T00:00:00Z", "501 5.5.4" }, { false, "HOLDUNTIL=2025-12-31T00:00:00Z", "501 5.5.4" },
+	{ false, "HOLDUNTIL=2026-02-30", "501 5.5.4" }, { false, "HOLDUNTIL=", "501 5.5.4" },
+	{ false, "HOLDFOR=1 HOLDUNTIL=2026-01-01T00:00:10Z", "501 5.5.4" },
 	{ false, "X=y", "555 5.5.4" }, { false, "=", "555 5.5.4" }, { false, "", NULL },
 	{ true, "NOTIFY=NEVER", NULL }, { true, "NOTIFY=success,FAILURE,Delay", NULL },
 	{ true, "NOTIFY=NEVER,SUCCESS", "501 5.5.4" }, { true, "NOTIFY=SUCCESS,NEVER", "501 5.5.4" },
@@ -47,10 +67,15 @@ static const struct {
 
 START_TEST(parameters_are_judged_as_the_rows_say)
 {
-	struct smtp_server server = { .options.max_size = 1000 };
-	struct str out = {0}, reply = {0};
+	struct smtp_server server = { .options.max_size = 1000, .options.max_hold = 86400, .secured = true };
+	struct str *out = &server.env.args, reply = {0};
 	struct err err = {0};
-	int got = smtp_params_check(&server, rows[_i].rcpt, span_of(rows[_i].words), &out, &err);
+	int64_t day;
+
+	clock_parse_utc(SPAN("2026-01-01T00:00:00Z"), &day);
+	clock_set(day);
+	int got = smtp_params_check(&server, rows[_i].rcpt, span_of(rows[_i].words), out, &err);
+	clock_set(0);
 
 	if (got < 0)
 		err_reply(&err, &reply);
@@ -58,8 +83,8 @@ START_TEST(parameters_are_judged_as_the_rows_say)
 	if (got < 0)
 		ck_assert_msg(span_begins(str_span(&reply), rows[_i].reply), "%s: %s", rows[_i].words, str_c(&reply));
 	else
-		ck_assert_str_eq(str_c(&out), rows[_i].words);
-	str_free(&out);
+		ck_assert_str_eq(str_c(out), rows[_i].words);
+	str_free(out);
 	str_free(&reply);
 }
 END_TEST

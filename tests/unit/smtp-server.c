@@ -227,7 +227,8 @@ START_TEST(ehlo_tells_every_extension)
 	str_clear(&fake.server.out);
 	fake_feed(&fake, span_of(EHLO), 0);
 	ck_assert_str_eq(str_c(&fake.server.out), "250-mx.example\r\n250-PIPELINING\r\n"
-	    "250-SIZE 1000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 ENHANCEDSTATUSCODES\r\n");
+	    "250-SIZE 1000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DELIVERBY\r\n250-MT-PRIORITY\r\n"
+	    "250-LIMITS RCPTMAX=3\r\n250 ENHANCEDSTATUSCODES\r\n");
 	str_clear(&fake.server.out);
 	fake_feed(&fake, span_of("MAIL FROM:<a@b> RET=FULL\r\nBDAT 1\r\n"), 0);
 	ck_assert_str_eq(str_c(&fake.server.out), "555 5.5.4 parameter not known here\r\n"
