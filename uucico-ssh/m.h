@@ -17,8 +17,8 @@
  *	m_free(&m);					every open object went back to the hooks
  *
  * What is what.  An object is a mail, a summary of one that is held back, or a request for
- * one: an entry of the spool (spool/entry.h: entry_head() and the body, no end line, no
- * states), or text.  Its name is the first 16 bytes of SHA-256 over that; its transfer
+ * one, or a job of UUCP: an entry of the spool (spool/entry.h: entry_head() and the body, no
+ * end line, no states), or text.  Its name is the first 16 bytes of SHA-256 over that; its transfer
  * bytes are it, or, packed, what lib/mail/plain.h makes of it.  All offsets and lengths
  * count transfer bytes.  The engine frames, compresses against history, orders by grade
  * and size, keeps credit and deadlines; the hooks (m-out.h, m-in.h) know files.
@@ -44,7 +44,7 @@ enum {
 	M_NOTE_MAX = 16384,	/* a summary or request */
 };
 
-enum m_kind { M_MAIL, M_SUMMARY, M_REQUEST };
+enum m_kind { M_MAIL, M_SUMMARY, M_REQUEST, M_JOB, M_KINDS };
 
 /* What the receiver says of an object: the status in an ACK. */
 enum m_status {
@@ -98,33 +98,41 @@ enum m_bye {			/* why a call ends */
 struct m_hooks {
 	/* --- our objects --- */
 	/* The best of ours that is not under way.  1: filled in, and exactly one fate() will
-	 * follow.  0: nothing more for now. */
-	int (*next)(void *arg, struct m_object *object, struct err *err);
+	 * follow.  0: nothing more for now.  2: the same, but m_more() will follow, so no BYE
+	 * before.  Without `tried` none that was offered in an earlier call: what became of it
+	 * is not known yet. */
+	int (*next)(void *arg, bool tried, struct m_object *object, struct err *err);
 	/* len transfer bytes from object->at on. */
 	int (*read)(void *arg, struct m_object *object, void *to, size_t len, struct err *err);
-	/* What became of it: M_STORED and M_HAD: durable there, with them object->mine is let
-	 * go of.  M_LATER with an empty text: the call ended before.  In the receiver's order of
-	 * commits, and grouped: settled() follows when no other comes at once. */
+	/* What became of it, after which the engine knows nothing of it any more.  M_STORED and
+	 * M_HAD: durable there.  M_LATER with an empty text: the call ended before.  M_HOLD: also
+	 * when it is larger than what they said they take.  In the receiver's order of commits,
+	 * and grouped: settled() follows when no other comes at once. */
 	int (*fate)(void *arg, struct m_object *object, enum m_status status, const char *text,
 	    struct err *err);
-	/* Their commits of ours that we did not know of, in order: acknowledgements that were
-	 * lost.  Comes before the first next() of an object that was tried. */
+	/* Their commits of ours that we did not know of, in order, by the first 8 bytes of their
+	 * names (the others are 0): acknowledgements that were lost.  `last` is their last commit;
+	 * with fewer names than commits between, those before are no more known.  Comes before
+	 * the first next() with `tried`. */
 	int (*did)(void *arg, const char *class, const unsigned char (*names)[M_NAME], size_t count,
 	    struct m_mark last, struct err *err);
 	int (*settled)(void *arg, struct err *err);	/* the last fates are to be durable now */
-	/* Their mark of our class: what history we may refer to.  Fills mark (k 0: none, and
-	 * then history is the shipped dictionary) and at most `most` bytes that stay until the
-	 * next call of this hook. */
+	/* `theirs` is their mark of our class, or what we knew of it before their HELLO: what history may we
+	 * refer to?  Fills mark and at most `most` bytes that stay until the next call of this
+	 * hook.  k = 0: none, and the mark's link is the version of the shipped dictionary, which
+	 * is then the history, or 0 for nothing at all. */
 	int (*refer)(void *arg, const char *class, struct m_mark theirs, size_t most,
 	    struct m_mark *mark, struct span *history, struct err *err);
 
 	/* --- theirs --- */
-	/* M_TAKE: object->at is where it shall go on (never beyond what OPEN offered), its bytes
-	 * and complete() or dropped() follow.  Any other status is told to them, with the text. */
+	/* M_TAKE: its bytes from object->at on and complete() or dropped() follow; what we have
+	 * beyond that goes.  Any other status is told to them, with the text, and is all. */
 	enum m_status (*offered)(void *arg, struct m_object *object, struct str *text);
+	/* 1: no more of it is wanted, complete() says why. */
 	int (*write)(void *arg, struct m_object *object, const void *bytes, size_t len,
 	    struct err *err);
-	/* All is there: checked against its name, made ready to be committed.  M_STORED: yes. */
+	/* All is there: checked against its name, made ready to be committed.  M_STORED: yes,
+	 * commit() or dropped() follows.  Any other status is told to them, and is all. */
 	enum m_status (*complete)(void *arg, struct m_object *object, struct str *text);
 	/* Makes those durable, all with one sync, in this order; each status is M_STORED on the
 	 * way in.  Then the acknowledgements go out. */
@@ -132,10 +140,13 @@ struct m_hooks {
 	    struct err *err);
 	void (*dropped)(void *arg, struct m_object *object);	/* the call ended before; what came
 			   of it is synced and kept for the next */
-	/* The history up to a mark of ours of this class, len bytes; 0: we do not have it. */
+	/* The last len bytes of history up to a mark of ours of this class, which stay until the
+	 * next call of this hook; k = 0: the dictionary of that version (refer), of any length.
+	 * 0: we do not have it. */
 	int (*history)(void *arg, const char *class, struct m_mark mark, size_t len,
 	    struct span *history, struct err *err);
-	/* Which of our commits of their class they do not know: names in order, at most `most`. */
+	/* Which of our commits of their class they do not know: names in order, the last `most` of
+	 * them. */
 	size_t (*untold)(void *arg, const char *class, struct m_mark known,
 	    unsigned char (*names)[M_NAME], size_t most);
 };
@@ -163,7 +174,7 @@ struct m_config {
 	size_t partial_count;
 };
 
-struct m {			/* the engine's own parts follow these */
+struct m {
 	struct m_config config;
 	const struct m_hooks *hooks;
 	void *arg;
@@ -174,10 +185,11 @@ struct m {			/* the engine's own parts follow these */
 	bool met;		/* their HELLO was heard: the peer speaks m */
 	uint64_t objects_out, objects_in, bytes_out, bytes_in;	/* done, and transfer bytes moved */
 	uint64_t packed_out, packed_in;		/* the same as they went over the wire */
-	uint64_t again_out;	/* transfer bytes that had been sent in an earlier call */
-	uint64_t turns;
+	uint64_t again_out;	/* transfer bytes that had to be sent once more in this call */
+	uint64_t turns;		/* half duplex: how often the floor went over */
 	int64_t rtt;		/* the least measured, or remembered; microseconds */
 	uint64_t rate;		/* bytes a second */
+	struct m_parts *own;	/* m-parts.h */
 };
 
 void m_start(struct m *m, const struct m_config *config, const struct m_hooks *hooks, void *arg,
@@ -189,7 +201,8 @@ void m_taken(struct m *m, size_t len, int64_t now);
 void m_commit(struct m *m, int64_t now);
 int64_t m_deadline(const struct m *m);
 void m_tick(struct m *m, int64_t now);
-void m_more(struct m *m);
+void m_more(struct m *m);		/* there is more to send: next() is asked again */
+bool m_idle(const struct m *m);		/* nothing is under way either way */
 void m_end(struct m *m, enum m_bye why);
 void m_stop(struct m *m, const struct err *why);	/* the line broke */
 void m_free(struct m *m);
