@@ -12,6 +12,7 @@ uucico_ssh_libuucico_a_SOURCES = \
 	%D%/key.c %D%/key.h \
 	%D%/link.c %D%/link.h %D%/link-exec.c %D%/link-ssh.c %D%/link-stdio.c %D%/link-tcp.c \
 	%D%/lock.c %D%/lock.h \
+	%D%/m.c %D%/m.h %D%/m-parts.h %D%/m-frame.c %D%/m-hello.c %D%/m-line.c %D%/m-send.c %D%/m-stream.c %D%/m-take.c \
 	%D%/outgoing.c %D%/outgoing.h \
 	%D%/pair.c %D%/pair.h \
 	%D%/proto.h %D%/proto-e.c %D%/proto-g.c %D%/proto-i.c %D%/proto-t.c %D%/proto-y.c \
@@ -29,7 +30,7 @@ uucico_ssh_libuucico_a_SOURCES = \
 	%D%/xfile.c %D%/xfile.h
 
 # Link with these, in this order.
-UUCICO_LIBS = uucico-ssh/libuucico.a $(NET_LIBS) $(LIBSSH2_LIBS) $(ZLIB_LIBS) $(SPOOL_LIBS)
+UUCICO_LIBS = uucico-ssh/libuucico.a $(NET_LIBS) $(LIBSSH2_LIBS) $(ZLIB_LIBS) $(ZSTD_LIBS) $(SPOOL_LIBS)
 
 bin_PROGRAMS += uucico-ssh/uucico-ssh
 uucico_ssh_uucico_ssh_SOURCES = %D%/main.c

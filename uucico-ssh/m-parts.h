@@ -1,0 +1,258 @@
+/*
+ * m-parts - what the files of the engine m know of each other; m.h is what others see.
+ *
+ *	m.c		the beginning, the end, who may say what when
+ *	m-frame.c	bytes to frames and back, under one running check
+ *	m-hello.c	the words of HELLO, and which commits were lost on the way
+ *	m-line.c	how fast the line is: credit, deadlines, signs of life
+ *	m-send.c	our objects
+ *	m-stream.c	what they are compressed with, at both ends
+ *	m-take.c	theirs
+ */
+#ifndef UUCICO_SSH_M_PARTS_H
+#define UUCICO_SSH_M_PARTS_H
+
+#include <zstd.h>
+
+#include "uucico-ssh/m.h"
+
+enum {
+	M_HELLO_MAX = 2048,
+	M_HEAD = 3, M_CHECK = 4,
+	M_PLAIN_MAX = 131072,		/* what one flush of a stream holds */
+	M_OUT_MAX = 65536,		/* m_fill() stops here */
+	M_WINDOW_LOG_MIN = 17, M_WINDOW_LOG_MAX = 24,
+	M_WINDOW_LOG = 22,		/* when none is said; everybody takes that much */
+	M_CREDIT = 262144,		/* the same */
+	M_MARKS = 128,
+	M_STREAMS_KEPT = 16,
+	M_DID_NAME = 8, M_DID_MAX = 1024,
+	M_BURST_TOLD = 500,		/* bytes of a burst that say how fast the line is */
+};
+
+enum m_type {
+	M_HELLO = 1, M_STREAM, M_OPEN, M_DATA, M_ACK, M_DID, M_SEEN, M_NOREF, M_PING, M_PONG, M_TURN,
+	M_BYE, M_TYPES,
+	M_OPTIONAL = 0x80,		/* who does not know such a type passes over it */
+};
+
+enum m_flag { M_FLAG_STREAM = 1, M_FLAG_PACKED = 2, M_FLAG_CLASS = 4, M_FLAGS = 7 };
+
+enum { M_CODEC_ZSTD = 1 };
+
+/* What is read from a body; once bad, all that follows reads as 0. */
+struct m_cursor {
+	const unsigned char *p;
+	size_t left;
+	bool bad;
+};
+
+struct m_sending {
+	struct m_object object;
+	uint64_t order;			/* the older, the less */
+	uint64_t handle;		/* 0: not opened yet */
+	uint64_t from;			/* where it stood at its OPEN */
+	uint64_t first, stream;		/* the streams, from and to, that bytes of it went with */
+	uint64_t end;			/* line.sent behind its last byte */
+	bool sent;			/* all of it */
+	bool again;			/* they had it wrong once */
+};
+
+struct m_taking {
+	struct m_object object;
+	uint64_t handle;
+	bool complete;			/* waits to be committed */
+	uint64_t end;			/* line.got behind its last byte */
+};
+
+struct m_refused {
+	uint64_t handle;
+	bool stream;
+};
+
+struct m_peer {				/* their HELLO */
+	struct m_class class[M_CLASSES_MAX];
+	size_t classes;
+	uint64_t credit, max, left;
+	int64_t until;			/* when their secs are over; INT64_MAX: never */
+	unsigned window_log;
+	char grade;
+	bool stay;
+	struct m_partial have[M_HAVE_MAX];
+	size_t haves;
+};
+
+struct m_stream_out {
+	ZSTD_CCtx *zstd;
+	uint64_t number;		/* of streams so far; 0: none was begun */
+	char class[M_CLASS_MAX + 1];
+	bool history;			/* it has a prefix, for as long as plain is below the window */
+	uint64_t plain, window;		/* bytes that went in; the stream's window */
+	unsigned depth;			/* 0: against history, 1: the dictionary, 2: nothing */
+	unsigned fallen;		/* streams from now on: no less deep */
+	unsigned char depths[M_STREAMS_KEPT];	/* of the last ones, by number */
+	struct str pending;		/* came out of it and is in no frame yet */
+	struct m_sending *owner;	/* of pending, until it has its fate */
+	uint64_t pending_handle;
+	uint64_t ratio;			/* 256 * plain / compressed, lately */
+};
+
+struct m_stream_in {
+	ZSTD_DCtx *zstd;
+	uint64_t number;
+	char class[M_CLASS_MAX + 1];
+	bool lost;			/* we cannot follow it */
+	bool used;			/* DATA came with it */
+	unsigned unused;		/* streams in a row without */
+	char *room;			/* M_PLAIN_MAX bytes for what comes out */
+};
+
+struct m_mark_sent {
+	uint64_t data, wire;		/* line.sent and line.gone behind this frame */
+	bool alone;			/* nothing else was on its way */
+	int64_t at;			/* when it was written; 0: not yet */
+	uint64_t seen;			/* line.seen then, and since when */
+	int64_t seen_at;
+};
+
+struct m_line {
+	uint64_t gone;			/* bytes taken from m->out */
+	uint64_t sent, seen;		/* bytes of DATA bodies: ours, and what they say they have */
+	uint64_t got, told;		/* and theirs */
+	int64_t got_at, told_at;	/* when the last came, and was told */
+	struct m_mark_sent mark[M_MARKS];
+	size_t first, marks;
+	int64_t seen_at;
+	int64_t smooth;			/* round trip, smoothed; 0: none was measured */
+	uint64_t best[2];		/* rates: of this while, and of the one before */
+	int64_t while_from;
+	bool measured;			/* a rate was */
+	int64_t heard;			/* when anything came last */
+	int64_t owed;			/* since when they owe us something; 0: nothing */
+	int64_t frame;			/* since when a frame has been incomplete; 0: none is */
+	bool pinged;			/* our PING was not answered yet */
+	int64_t pinged_at;
+	uint32_t token;
+	bool ping, pong;		/* to be sent */
+	unsigned char pong_token[4];
+};
+
+struct m_parts {
+	int64_t now, began;
+	struct str in;			/* a frame that is not whole */
+	uint32_t check_in, check_out;
+	uint64_t bytes_sent;		/* of all frames */
+	bool greeted;			/* our HELLO is out */
+	bool said, heard;		/* BYE */
+	bool enough;			/* a standing call ends when all is through */
+	bool ending;			/* no new DATA; why is in end */
+	enum m_bye end;
+	int64_t linger;			/* late ACKs are waited for until then; 0: nothing is */
+
+	struct m_peer peer;
+	bool did_owed[M_CLASSES_MAX];	/* by us: of config.classes */
+	size_t did_due;			/* by them */
+
+	struct m_line line;
+
+	struct m_sending *sending[M_OBJECTS_MAX];
+	size_t sendings;
+	uint64_t order, handle_out;	/* the last given */
+	unsigned turn;			/* each 8th frame goes to the oldest */
+	bool dry, dry_tried;		/* next() had nothing more */
+	bool more_follows;		/* and said 2 */
+	bool fates;			/* told, not settled */
+	struct m_stream_out out;
+
+	struct m_taking *taking[M_OBJECTS_MAX];
+	size_t takings;
+	struct m_taking *ready[M_OBJECTS_MAX];	/* to be committed, in order */
+	size_t readies;
+	uint64_t handle_in;		/* the last opened */
+	struct m_refused refused[M_OBJECTS_MAX];	/* the last ones; their bytes may still come */
+	size_t refusals;
+	struct str acks;		/* entries for the next ACK frame */
+	size_t acks_waiting;
+	uint64_t noref[M_STREAMS_KEPT];
+	size_t norefs;
+	struct m_stream_in stream;
+
+	bool floor;			/* half duplex: it is ours */
+	int64_t floor_from;
+	uint64_t floor_bytes;		/* spent in this burst */
+	uint64_t burst;			/* bytes of our last one, until it was measured */
+	bool spoke;			/* anything in it */
+	bool said_before;		/* BYE went in an earlier burst */
+};
+
+/* m.c */
+int m_fail(struct m *m, enum m_bye why, enum err_kind kind, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));	/* says BYE and is over; -1 */
+int m_wrong(struct m *m, const char *format, ...)	/* the same: they broke the rules */
+    __attribute__((format(printf, 2, 3)));
+int m_hook_failed(struct m *m, const struct err *err);	/* the same: our side's trouble */
+bool m_sends(const struct m *m);	/* objects may go on */
+
+/* m-frame.c */
+void m_put_v(struct str *body, uint64_t number);
+void m_put_number(struct str *body, uint64_t number, size_t bytes);
+uint64_t m_get_v(struct m_cursor *c);
+uint64_t m_get_number(struct m_cursor *c, size_t bytes);
+const unsigned char *m_get_bytes(struct m_cursor *c, size_t len);	/* NULL: not so many */
+bool m_get_text(struct m_cursor *c, size_t most, struct str *text);	/* its length in a byte first */
+bool m_printable(struct span text);
+void m_frame(struct m *m, enum m_type type, struct span body);	/* appends to m->out */
+int m_frames(struct m *m, struct span bytes);	/* calls m_heard() for each */
+int m_heard(struct m *m, unsigned type, struct m_cursor body);	/* m.c */
+
+/* m-hello.c */
+void m_hello_say(struct m *m);
+int m_hello_heard(struct m *m, struct m_cursor body);
+int m_did_heard(struct m *m, struct m_cursor body);
+void m_did_say(struct m *m);
+struct m_mark m_theirs(const struct m *m, const char *class);	/* their mark of our class */
+
+/* m-line.c */
+void m_line_start(struct m *m);
+void m_line_sent(struct m *m, size_t len);		/* a DATA frame of so many bytes is in m->out */
+void m_line_taken(struct m *m);
+int m_seen_heard(struct m *m, struct m_cursor body);
+void m_seen(struct m *m, uint64_t seen);
+void m_line_control(struct m *m, bool anything);	/* SEEN, PING, PONG where due; anything: they ride */
+int m_ping_heard(struct m *m, struct m_cursor body);
+int m_pong_heard(struct m *m, struct m_cursor body);
+uint64_t m_credit(const struct m *m);			/* bytes of DATA that may go now */
+size_t m_unit(const struct m *m);			/* bytes of DATA that are worth a frame */
+int64_t m_line_deadline(const struct m *m);
+void m_line_tick(struct m *m);
+
+/* m-stream.c */
+void m_stream_class(struct str *body, const char *class);	/* its length and itself, main by none */
+bool m_get_class(struct m_cursor *c, char class[M_CLASS_MAX + 1]);
+bool m_stream_fits(const struct m *m, const char *class);	/* the present one does for it */
+int m_stream_begin(struct m *m, const char *class);
+int m_stream_pack(struct m *m, const void *bytes, size_t len, struct str *to);
+int m_stream_heard(struct m *m, struct m_cursor body);
+/* What comes out, until the next call; 1: the stream cannot be followed (any more). */
+int m_stream_unpack(struct m *m, const void *bytes, size_t len, struct span *plain);
+void m_stream_free(struct m *m);
+
+/* m-send.c */
+void m_send(struct m *m);
+int m_ack_heard(struct m *m, struct m_cursor body);
+int m_noref_heard(struct m *m, struct m_cursor body);
+int m_fate(struct m *m, struct m_sending *s, enum m_status status, const char *text);
+void m_settle(struct m *m);
+bool m_unacked(const struct m *m);	/* all of an object is out, and its ACK is missing */
+void m_send_end(struct m *m);
+
+/* m-take.c */
+int m_open_heard(struct m *m, struct m_cursor body);
+int m_data_heard(struct m *m, struct m_cursor body);
+void m_take_commit(struct m *m);
+void m_take_say(struct m *m);		/* ACK, NOREF */
+int m_lost(struct m *m);		/* the present stream cannot be followed */
+bool m_awaits(const struct m *m);	/* an object of theirs is not whole */
+void m_take_end(struct m *m);
+
+#endif
