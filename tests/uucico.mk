@@ -34,7 +34,6 @@ tests_fuzz_uucp_LDADD = $(FUZZ_REPLAY) $(UUCICO_LIBS)
 EXTRA_DIST += %D%/fuzz/uucp.dict %D%/fuzz/seeds/uucp
 EXTRA_DIST += %D%/lsan.supp
 EXTRA_DIST += %D%/e2e/pair-lib.sh %D%/e2e/taylor-lib.sh
-EXTRA_DIST += %D%/e2e/pair-lib.sh
 
 check_PROGRAMS += tests/unit/m
 tests_unit_m_SOURCES = %D%/unit/m.c %D%/unit/m-ends.c %D%/unit/m-ends.h %D%/unit/unit.h

@@ -2,8 +2,11 @@
  * The handshake: each line is \020, text, NUL.  \n and \r end it too, and what
  * stands before the \020 (banners, a shell's noise) is passed over.
  *
- *	called  Shere=hub		caller  Shome -R -N047
- *	called  ROKN047, Pe		caller  Ue
+ *	called  Shere=hub		caller  Shome -R -N047 -m1
+ *	called  ROKN047 -m1, Pmie	caller  Um
+ *
+ * -m1 is ours, and passed over by others: protocol m is spoken when both have said it.  An
+ * optimistic caller says S, U and what follows in m before it has heard anything.
  */
 #include "uucico-ssh/proto.h"
 
@@ -14,12 +17,54 @@
 
 enum { NOISE_KEPT = 300 };
 
+static bool
+speaks_m(const struct uucp *u)
+{
+	return u->config.m_hooks != NULL && strchr(u->config.letters, 'm') != NULL;
+}
+
+/* Half duplex, the called end is silent until it has the floor. */
+static bool
+holds_back(const struct uucp *u)
+{
+	return !u->config.caller && speaks_m(u) && u->config.m->half_duplex && u->phase != UUCP_OVER;
+}
+
 static void
 say(struct uucp *u, const char *text)
 {
-	str_add_char(&u->out, '\020');
-	str_add_text(&u->out, text);
-	str_add_char(&u->out, '\0');
+	struct str *out = holds_back(u) ? &u->held : &u->out;
+
+	str_add_char(out, '\020');
+	str_add_text(out, text);
+	str_add_char(out, '\0');
+}
+
+static void
+say_name(struct uucp *u)
+{
+	struct str line = {0};
+
+	str_printf(&line, "S%s", u->config.name);
+	if (u->config.sequence > 0)
+		str_printf(&line, " -Q%llu", (unsigned long long)u->config.sequence);
+	if (u->config.grade != 0)	/* in both the ways that there are */
+		str_printf(&line, " -p%c -vgrade=%c", u->config.grade, u->config.grade);
+	str_printf(&line, " -R -N0%o", (unsigned)UUCP_FEATURES);
+	if (speaks_m(u))
+		str_printf(&line, " -m%d", M_VERSION);
+	say(u, str_c(&line));
+	str_free(&line);
+}
+
+static void
+greet(struct uucp *u)
+{
+	struct str banner = {0};
+
+	str_printf(&banner, "Shere=%s", u->config.name);
+	say(u, str_c(&banner));
+	str_free(&banner);
 }
 
 void
@@ -27,12 +72,16 @@ handshake_start(struct uucp *u)
 {
 	u->phase = u->config.caller ? UUCP_WAIT_SHERE : UUCP_WAIT_NAME;
 	u->grade = u->config.grade;
-	if (u->config.caller)
+	u->config.optimistic = u->config.caller && speaks_m(u) &&
+	    (u->config.optimistic || u->config.m->half_duplex);
+	if (!u->config.caller)
+		greet(u);
+	if (!u->config.optimistic)
 		return;
-	struct str banner = {0};
-	str_printf(&banner, "Shere=%s", u->config.name);
-	say(u, str_c(&banner));
-	str_free(&banner);
+	say_name(u);
+	say(u, "Um");
+	u->proto = &uucp_proto_m;
+	u->proto->start(u);
 }
 
 static const struct uucp_proto *
@@ -95,6 +144,9 @@ take_options(struct uucp *u, struct span options, bool *numbered)
 			u->grade = word.p[8];
 		else if (span_begins(word, "-U") && command_number(span_from(word, 2), &blocks) == 0)
 			u->max_size = blocks < UINT64_MAX / 512 ? blocks * 512 : UUCP_SIZE_UNKNOWN;
+		else if (span_begins(word, "-m") && speaks_m(u) &&
+		    span_number(span_from(word, 2), UINT32_MAX, &u->m_version) == 0)
+			u->m_version = u->m_version < M_VERSION ? u->m_version : M_VERSION;
 		*numbered = *numbered || span_begins(word, "-N");
 	}
 }
@@ -105,7 +157,6 @@ static int
 heard_shere(struct uucp *u, struct span line)
 {
 	struct span name = span_from(line, line.len < 5 ? line.len : 5);
-	struct str answer = {0};
 
 	if (!span_begins(line, "Shere"))
 		return uucp_wrong(u, "it greets with something that is not \"Shere\"");
@@ -117,14 +168,8 @@ heard_shere(struct uucp *u, struct span line)
 		str_free(&said);
 		return -1;
 	}
-	str_printf(&answer, "S%s", u->config.name);
-	if (u->config.sequence > 0)
-		str_printf(&answer, " -Q%llu", (unsigned long long)u->config.sequence);
-	if (u->config.grade != 0)	/* in both the ways that there are */
-		str_printf(&answer, " -p%c -vgrade=%c", u->config.grade, u->config.grade);
-	str_printf(&answer, " -R -N0%o", (unsigned)UUCP_FEATURES);
-	say(u, str_c(&answer));
-	str_free(&answer);
+	if (!u->config.optimistic)
+		say_name(u);
 	u->phase = UUCP_WAIT_ROK;
 	return 0;
 }
@@ -142,6 +187,7 @@ static const struct {
 	    "its --peer=NAME and our [spool] site must be the same" },
 	{ "BADSEQ", ERR_CONFIG, 0, "the far end counts our calls and expects another number; somebody else "
 	    "may have called in our name; else set both ends to the same number (uucico-ssh(8), Sequence numbers)" },
+	{ "NOM", ERR_CONFIG, 0, "the far end takes only protocol m from us (its require-m), which is not among our protocols" },
 	{ "You are unknown to me", ERR_CONFIG, EX_NOPERM,
 	    "the far end does not know us; it needs a [site] section, or a sys entry, with our name" },
 	{ "", ERR_TEMP, EX_PROTOCOL, "the far end refused the call without a reason we know" },
@@ -158,6 +204,14 @@ refused(struct uucp *u, struct span reason)
 	return err_as(&u->err, refusals[i].exit, NULL);
 }
 
+/* We have said all in m already, to an end that does not speak it. */
+static int
+too_optimistic(struct uucp *u)
+{
+	u->redial = true;
+	return uucp_fail(u, ERR_TEMP, "the far end does not speak protocol m any more; it is to be asked first");
+}
+
 static int
 heard_rok(struct uucp *u, struct span line)
 {
@@ -172,8 +226,19 @@ heard_rok(struct uucp *u, struct span line)
 	if (span_begins(first, "N"))
 		take_features(u, span_from(first, 1));
 	take_options(u, rest, &numbered);
+	if (u->config.optimistic && u->m_version != M_VERSION)
+		return too_optimistic(u);
 	u->phase = UUCP_WAIT_LETTERS;
 	return 0;
+}
+
+/* May this one of ours be spoken with them? */
+static bool
+permitted(const struct uucp *u, char letter)
+{
+	if (letter == 'm')
+		return u->m_version > 0;
+	return uucp_letter_known(letter) && !u->config.require_m;
 }
 
 static int
@@ -184,14 +249,20 @@ heard_letters(struct uucp *u, struct span line)
 	if (!span_begins(line, "P"))
 		return uucp_wrong(u, "no list of protocols");
 	for (const char *ours = u->config.letters; *ours != '\0'; ours++) {
-		if (uucp_letter_known(*ours) && memchr(line.p + 1, *ours, line.len - 1) != NULL) {
+		if (permitted(u, *ours) && memchr(line.p + 1, *ours, line.len - 1) != NULL) {
 			choice[1] = *ours;
 			break;
 		}
 	}
+	if (u->config.optimistic && memchr(line.p + 1, 'm', line.len - 1) == NULL)
+		return too_optimistic(u);
+	if (u->config.optimistic)
+		return start_talk(u, 'm');
 	say(u, choice);
 	if (choice[1] != 'N')
 		return start_talk(u, choice[1]);
+	if (u->config.require_m)
+		return uucp_fail(u, ERR_CONFIG, "the far end does not speak protocol m, and require-m is set");
 	return uucp_fail(u, ERR_CONFIG, "the far end takes none of our protocols (%s); "
 	    "a Taylor uucico needs \"protocol i\" in its sys entry", u->config.letters);
 }
@@ -216,7 +287,7 @@ offer_letters(struct uucp *u)
 
 	str_add_char(&letters, 'P');
 	for (const char *ours = u->config.letters; *ours != '\0'; ours++)
-		if (uucp_letter_known(*ours))
+		if (permitted(u, *ours))
 			str_add_char(&letters, *ours);
 	say(u, str_c(&letters));
 	str_free(&letters);
@@ -253,10 +324,14 @@ heard_name(struct uucp *u, struct span line)
 		return turn_away(u, "BADSEQ", ERR_CONFIG, "the caller's number of the call is not one that can "
 		    "come now: somebody else may have called in its name");
 	take_options(u, options, &numbered);
+	if (u->config.require_m && u->m_version == 0)
+		return turn_away(u, "NOM", ERR_CONFIG, "the caller does not speak protocol m, and require-m is set");
 	if (numbered && !u->decimal)
 		str_printf(&answer, "ROKN0%o", (unsigned)UUCP_FEATURES);
 	else
 		str_add_text(&answer, numbered ? "ROKN" : (u->features & UUCP_RESTART) != 0 ? "ROK -R" : "ROK");
+	if (u->m_version > 0)
+		str_printf(&answer, " -m%llu", (unsigned long long)u->m_version);
 	say(u, str_c(&answer));
 	str_free(&answer);
 	offer_letters(u);
@@ -269,7 +344,7 @@ heard_choice(struct uucp *u, struct span line)
 {
 	if (line.len != 2 || line.p[0] != 'U')
 		return uucp_wrong(u, "no choice of a protocol");
-	if (line.p[1] == 'N' || strchr(u->config.letters, line.p[1]) == NULL)
+	if (line.p[1] == 'N' || strchr(u->config.letters, line.p[1]) == NULL || !permitted(u, line.p[1]))
 		return uucp_fail(u, ERR_CONFIG, "the caller takes none of our protocols (%s)",
 		    u->config.letters);
 	return start_talk(u, line.p[1]);
@@ -362,6 +437,7 @@ handshake_eof(struct uucp *u)
 
 	while (noise.len > 0 && strchr("\r\n ", noise.p[noise.len - 1]) != NULL)
 		noise.len--;
+	u->redial = u->config.optimistic;
 	if (u->phase != UUCP_WAIT_SHERE)
 		uucp_fail(u, ERR_TEMP, "the line closed in the handshake");
 	else if (noise.len == 0)

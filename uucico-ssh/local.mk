@@ -15,7 +15,7 @@ uucico_ssh_libuucico_a_SOURCES = \
 	%D%/m.c %D%/m.h %D%/m-parts.h %D%/m-frame.c %D%/m-hello.c %D%/m-line.c %D%/m-send.c %D%/m-stream.c %D%/m-take.c \
 	%D%/outgoing.c %D%/outgoing.h \
 	%D%/pair.c %D%/pair.h \
-	%D%/proto.h %D%/proto-e.c %D%/proto-g.c %D%/proto-i.c %D%/proto-t.c %D%/proto-y.c \
+	%D%/proto.h %D%/proto-e.c %D%/proto-g.c %D%/proto-i.c %D%/proto-m.c %D%/proto-t.c %D%/proto-y.c \
 	%D%/queued.c %D%/queued.h \
 	%D%/request.c %D%/request.h \
 	%D%/secret.c %D%/secret.h \

@@ -18,15 +18,27 @@
  * sent() get that number: `i` has such a file on their channel.  A text that `i` finds on
  * their channel is heard for UUCP_SLOTS + its slot, for it may be their CY for such a file.
  *
- * Members that a protocol has no use for are NULL.
+ * Members that a protocol has no use for are NULL.  One with talk has a conversation of its
+ * own: it has no use for any other but start and free, and ends it with uucp_stop().
  */
 #ifndef UUCICO_SSH_PROTO_H
 #define UUCICO_SSH_PROTO_H
 
 #include "uucico-ssh/uucp.h"
 
+struct uucp_talk {
+	void (*feed)(struct uucp *u, struct span bytes);
+	void (*eof)(struct uucp *u);
+	void (*fill)(struct uucp *u);
+	void (*taken)(struct uucp *u, size_t len);
+	int64_t (*deadline)(const struct uucp *u);
+	void (*tick)(struct uucp *u);
+	void (*stop)(struct uucp *u);		/* it is over */
+};
+
 struct uucp_proto {
 	char letter;
+	const struct uucp_talk *talk;
 	unsigned slots;
 	bool duplex, early, windowed;
 	void (*start)(struct uucp *u);		/* behind the U; may set u->state */
@@ -50,7 +62,7 @@ struct uucp_proto {
 	void (*tick)(struct uucp *u);
 };
 
-extern const struct uucp_proto uucp_proto_i, uucp_proto_e, uucp_proto_t, uucp_proto_y,
+extern const struct uucp_proto uucp_proto_m, uucp_proto_i, uucp_proto_e, uucp_proto_t, uucp_proto_y,
     uucp_proto_g, uucp_proto_large_g, uucp_proto_v;
 
 extern const struct uucp_proto *const uucp_protos[];	/* NULL-ended */

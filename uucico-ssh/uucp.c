@@ -10,6 +10,7 @@
 #define FAREWELL_TIME (5 * CLOCK_SECOND)
 
 const struct uucp_proto *const uucp_protos[] = {
+	&uucp_proto_m,
 	&uucp_proto_i,
 	&uucp_proto_e,
 	&uucp_proto_t,
@@ -35,6 +36,13 @@ uucp_letter(const struct uucp *u)
 	return u->proto != NULL ? u->proto->letter : '-';
 }
 
+/* Its protocol has a conversation of its own, which may have begun before the handshake is through. */
+static const struct uucp_talk *
+talk(const struct uucp *u)
+{
+	return u->proto != NULL ? u->proto->talk : NULL;
+}
+
 static void
 over(struct uucp *u)
 {
@@ -42,6 +50,8 @@ over(struct uucp *u)
 		return;
 	u->reached = u->phase;
 	u->phase = UUCP_OVER;
+	if (talk(u) != NULL)
+		talk(u)->stop(u);
 	session_end(u);
 }
 
@@ -103,6 +113,11 @@ uucp_start(struct uucp *u, const struct uucp_config *config, const struct uucp_h
 static int
 feed_some(struct uucp *u, struct span *rest)
 {
+	if (u->phase == UUCP_TALK && talk(u) != NULL) {
+		talk(u)->feed(u, *rest);
+		rest->len = 0;
+		return 0;
+	}
 	if (u->phase == UUCP_TALK)
 		return u->proto->feed(u, rest);
 	return handshake_feed(u, rest);
@@ -126,7 +141,9 @@ void
 uucp_eof(struct uucp *u, int64_t now)
 {
 	u->now = now;
-	if (u->phase == UUCP_TALK)
+	if (u->phase == UUCP_TALK && talk(u) != NULL)
+		talk(u)->eof(u);
+	else if (u->phase == UUCP_TALK)
 		session_eof(u);
 	else if (u->phase != UUCP_FAREWELL && u->phase != UUCP_OVER)
 		handshake_eof(u);
@@ -136,7 +153,9 @@ uucp_eof(struct uucp *u, int64_t now)
 void
 uucp_fill(struct uucp *u)
 {
-	if (u->phase == UUCP_TALK)
+	if (talk(u) != NULL && u->phase != UUCP_OVER)
+		talk(u)->fill(u);
+	else if (u->phase == UUCP_TALK)
 		session_fill(u);
 }
 
@@ -145,11 +164,15 @@ uucp_taken(struct uucp *u, size_t len, int64_t now)
 {
 	if (len == 0)
 		return;
-	str_cut(&u->out, len);
 	u->now = now;
+	u->spoke = true;
+	if (talk(u) != NULL && u->phase != UUCP_OVER) {
+		talk(u)->taken(u, len);
+		return;
+	}
+	str_cut(&u->out, len);
 	if (u->phase != UUCP_TALK || !u->proto->windowed)
 		u->progress = now;
-	u->spoke = true;
 }
 
 /* When we give up. */
@@ -164,6 +187,10 @@ uucp_deadline(const struct uucp *u)
 {
 	int64_t until = limit(u), due = INT64_MAX;
 
+	if (talk(u) != NULL)
+		due = talk(u)->deadline(u);
+	if (talk(u) != NULL && u->phase == UUCP_TALK)
+		return due;
 	if (u->phase == UUCP_TALK && u->proto->due != NULL)
 		due = u->proto->due(u);
 	return due < until ? due : until;
@@ -173,7 +200,9 @@ void
 uucp_tick(struct uucp *u, int64_t now)
 {
 	u->now = now;
-	if (u->phase == UUCP_OVER || now < uucp_deadline(u))
+	if (talk(u) != NULL && u->phase != UUCP_OVER)
+		talk(u)->tick(u);
+	if (u->phase == UUCP_OVER || now < uucp_deadline(u) || (talk(u) != NULL && (u->phase == UUCP_TALK || now < limit(u))))
 		return;
 	if (now < limit(u))
 		u->proto->tick(u);
@@ -209,4 +238,5 @@ uucp_free(struct uucp *u)
 	str_free(&u->out);
 	str_free(&u->line);
 	str_free(&u->noise);
+	str_free(&u->held);
 }

@@ -16,7 +16,9 @@
  * The caller's and the called end are the same struct.  A conversation is a
  * handshake (handshake.c), then commands and files (session.c) inside one of
  * the protocols (proto.h), which only frames bytes.  The words "the wire" below
- * mean uucp's Taylor dialect, "-N047": sizes, restart, the E command.
+ * mean uucp's Taylor dialect, "-N047": sizes, restart, the E command.  Protocol m
+ * (m.h) has objects in place of commands: it takes over all but the handshake, and
+ * has hooks of its own.
  *
  * Whatever the other end sends, memory is bounded (a line UUCP_LINE_MAX, the
  * banner's noise UUCP_NOISE_MAX, the rest by the window that the driver leaves
@@ -26,6 +28,7 @@
 #define UUCICO_SSH_UUCP_H
 
 #include "lib/base/err.h"
+#include "uucico-ssh/m.h"
 
 enum {
 	UUCP_LINE_MAX = 16384,	/* a command; an E of rmail holds its recipients */
@@ -119,6 +122,14 @@ struct uucp_config {
 	int64_t timeout;		/* seconds without progress */
 	char grade;			/* the caller: the worst to be moved either way; 0: any */
 	uint64_t sequence;		/* the caller: the number of this call; 0: not numbered */
+	/* Protocol m, where hooks for it are given; with require_m no other. */
+	const struct m_hooks *m_hooks;
+	const struct m_config *m;	/* copied when m begins */
+	void *m_arg;
+	bool require_m;
+	/* The caller: speak m at once, waiting for nothing.  Only over a link that has shown who
+	 * the far end is, and when m was spoken the last time.  If it does not, `redial` is set. */
+	bool optimistic;
 };
 
 enum uucp_phase {
@@ -150,8 +161,12 @@ struct uucp {
 	bool decimal;			/* they want sizes in decimal */
 	char grade;			/* the worst they want, 0: any */
 	uint64_t max_size;		/* the largest file they take */
+	uint64_t m_version;		/* in force; 0: they do not speak m */
+	struct str held;		/* half duplex: said when the floor is ours */
+	bool redial;			/* call again, without optimism */
 
 	/* session */
+	struct m *m;			/* protocol m, from its first byte on; else NULL */
 	const struct uucp_proto *proto;
 	void *state;			/* the protocol's */
 	unsigned slots;			/* files of ours at once: the protocol's, or fewer */
