@@ -39,3 +39,18 @@ check_PROGRAMS += tests/unit/m
 tests_unit_m_SOURCES = %D%/unit/m.c %D%/unit/m-ends.c %D%/unit/m-ends.h %D%/unit/unit.h
 tests_unit_m_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_m_LDADD = $(UUCICO_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/uucp-m
+tests_unit_uucp_m_SOURCES = %D%/unit/uucp-m.c %D%/unit/m-ends.c %D%/unit/m-ends.h %D%/unit/uucp.h %D%/unit/uucp-sides.c %D%/unit/unit.h
+tests_unit_uucp_m_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_uucp_m_LDADD = $(UUCICO_LIBS) $(CHECK_LIBS)
+
+if FUZZERS
+noinst_PROGRAMS += tests/fuzz/m
+else
+check_PROGRAMS += tests/fuzz/m
+endif
+tests_fuzz_m_SOURCES = %D%/fuzz/m.c %D%/unit/m-ends.c %D%/unit/m-ends.h
+tests_fuzz_m_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_m_LDADD = $(FUZZ_REPLAY) $(UUCICO_LIBS)
+EXTRA_DIST += %D%/fuzz/m.dict %D%/fuzz/seeds/m

@@ -22,7 +22,7 @@
 #define COMMIT_RATE (4 << 20)			/* bytes a second that a slow disk syncs */
 
 enum {
-	SEEN_EACH = 1024,
+	SEEN_EACH = 1024, SEEN_MOST = 65536,
 	CREDIT_FIRST = 16384, CREDIT_LEAST = 1024,
 	UNIT_LEAST = 1024, UNIT_MOST = 65536,
 	ASK_AFTER = 16384,	/* bytes received, and no round trip known: a PING is worth it */
@@ -208,7 +208,7 @@ seen_due(const struct m *m)
 	if (line->got == line->told || m->config.half_duplex)
 		return false;
 	return (line->got - line->told >= SEEN_EACH && now - line->told_at >= pause) ||
-	    line->got - line->told >= m->config.credit / 4 || now - line->got_at >= SEEN_LATE;
+	    line->got - line->told >= SEEN_MOST || line->got - line->told >= m->config.credit / 4 || now - line->got_at >= SEEN_LATE;
 }
 
 static void
@@ -296,7 +296,7 @@ patience(const struct m *m)
 		return most + m->config.burst * CLOCK_SECOND;
 	if (line->smooth == 0 && m->config.rtt == 0)
 		return most;
-	wait = line->smooth > 0 ? 4 * line->smooth : 10 * m->config.rtt;
+	wait = line->smooth > 0 ? 3 * m->rtt + line->smooth : 10 * m->config.rtt;
 	if (m->rate > 0)
 		wait += (int64_t)((double)(2 * out) * CLOCK_SECOND / (double)m->rate);
 	if (out == 0 && m_unacked(m))	/* they have it all, and write it to a disk */
@@ -351,15 +351,23 @@ m_line_deadline(const struct m *m)
 }
 
 void
+m_line_owed(struct m *m)
+{
+	struct m_line *line = &m->own->line;
+
+	if (!owes(m))
+		line->owed = 0;
+	else if (line->owed == 0)
+		line->owed = m->own->now;
+}
+
+void
 m_line_tick(struct m *m)
 {
 	struct m_line *line = &m->own->line;
 	int64_t now = m->own->now;
 
-	if (!owes(m))
-		line->owed = 0;
-	else if (line->owed == 0)
-		line->owed = now;
+	m_line_owed(m);
 	if (now >= dead_at(m)) {
 		m_fail(m, M_BYE_STOP, ERR_TEMP, "the line is dead: nothing came for %.0f s",
 		    (double)(now - line->heard) / CLOCK_SECOND);

@@ -23,7 +23,7 @@ enum {
 	M_OUT_MAX = 65536,		/* m_fill() stops here */
 	M_WINDOW_LOG_MIN = 17, M_WINDOW_LOG_MAX = 24,
 	M_WINDOW_LOG = 22,		/* when none is said; everybody takes that much */
-	M_CREDIT = 262144,		/* the same */
+	M_CREDIT = 16 << 20,		/* the same */
 	M_MARKS = 128,
 	M_STREAMS_KEPT = 16,
 	M_DID_NAME = 8, M_DID_MAX = 1024,
@@ -224,6 +224,7 @@ int m_pong_heard(struct m *m, struct m_cursor body);
 uint64_t m_credit(const struct m *m);			/* bytes of DATA that may go now */
 size_t m_unit(const struct m *m);			/* bytes of DATA that are worth a frame */
 int64_t m_line_deadline(const struct m *m);
+void m_line_owed(struct m *m);			/* from now on, or no more */
 void m_line_tick(struct m *m);
 
 /* m-stream.c */

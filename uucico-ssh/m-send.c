@@ -210,7 +210,7 @@ fits(struct m *m, struct m_sending *s, const struct m_partial *part)
 	static char bytes[M_PLAIN_MAX];
 	unsigned char sum[DIGEST_SIZE];
 	struct m_cursor first = { sum, sizeof sum, false };
-	struct digest digest;
+	struct digest digest = {0};
 
 	digest_start(&digest);
 	for (s->object.at = 0; s->object.at < part->at;) {

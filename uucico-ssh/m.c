@@ -359,6 +359,7 @@ m_fill(struct m *m, int64_t now)
 	}
 	if (!m->over)
 		m_settle(m);
+	m_line_owed(m);
 	part(m);
 }
 

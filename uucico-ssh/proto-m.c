@@ -27,7 +27,11 @@ begin(struct uucp *u)
 	if (u->m != NULL)
 		return;
 	u->m = mem_get(sizeof *u->m);
-	m_start(u->m, u->config.m, u->config.m_hooks, u->config.m_arg, &u->out, u->now);
+	struct m_config config = *u->config.m;
+	if (u->grade != 0 && (config.grade == 0 || u->grade < config.grade))
+		config.grade = u->grade;	/* what the caller said in the handshake */
+	config.caller = u->config.caller;
+	m_start(u->m, &config, u->config.m_hooks, u->config.m_arg, &u->out, u->now);
 }
 
 static void

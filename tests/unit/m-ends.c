@@ -58,7 +58,7 @@ ring_add(struct ring_of *r, const unsigned char name[M_NAME], struct span bytes)
 {
 	struct m_mark last = ring_end(r);
 	unsigned char sum[DIGEST_SIZE];
-	struct digest digest;
+	struct digest digest = {0};
 
 	digest_start(&digest);
 	digest_add(&digest, &last.link, sizeof last.link);
@@ -314,8 +314,8 @@ hook_commit(void *arg, struct m_object *const *objects, enum m_status *status, s
 		struct part *part = objects[i]->mine;
 		if (status[i] != M_STORED || !part->open)
 			abort();
-		if (has(end, objects[i]->name)) {
-			status[i] = M_HAD;
+		if (has(end, objects[i]->name) || end->gots == THINGS) {
+			status[i] = end->gots == THINGS ? M_LATER : M_HAD;
 			part_free(part);
 			continue;
 		}
@@ -399,10 +399,6 @@ end_make(struct end *end, const char *name)
 {
 	*end = (struct end){ .name = name, .offer = M_TAKE };
 	end->config = (struct m_config){ .timeout = 60, .keepalive = 60, .window = 1 << 20, .level = 3 };
-	for (size_t i = 0; i < CLASSES; i++) {
-		end->from[i].base.link = (uint64_t)(unsigned char)name[0] << 32 | i;
-		end->to[i].base.link = 0;
-	}
 	strcpy(end->from[0].class, "main");
 	strcpy(end->to[0].class, "main");
 }
@@ -544,8 +540,7 @@ end_forget_rings(struct end *end)
 		ring_cut(&end->from[i], 0);
 		ring_cut(&end->to[i], 0);
 		end->to[i].base = (struct m_mark){0};
-		end->from[i].base.k = 0;
-		end->from[i].base.link += 0x1234;
+		end->from[i].base = (struct m_mark){ 0, end->from[i].base.link + 0x1234 };
 	}
 }
 
@@ -608,7 +603,7 @@ struct way {
 static void
 way_start(struct way *way, size_t left, size_t flip)
 {
-	*way = (struct way){ .left = left > 0 ? left : UNCUT, .flip = flip };
+	*way = (struct way){ .left = left > 0 ? left : WHOLE, .flip = flip };
 	way->last = &way->first;
 }
 
@@ -625,7 +620,7 @@ static void
 empty(struct way *way)
 {
 	way_free(way);
-	way_start(way, UNCUT, 0);
+	way_start(way, WHOLE, 0);
 }
 
 static void
@@ -692,6 +687,8 @@ earliest(const struct line *line, struct end *a, struct end *b, const struct way
 		at = due;
 	if (!b->m.over && (due = m_deadline(&b->m)) < at)
 		at = due;
+	if (line->wake > line->now && line->wake < at)
+		at = line->wake;
 	return at > line->now ? at : line->now;
 }
 
@@ -738,7 +735,8 @@ line_run(struct line *line, struct end *a, struct end *b)
 			empty(&back);
 		}
 		/* who is over hangs up, when all it said has gone */
-		bool hung = !line->silent && (cut || (a->m.over && there.first == NULL) || (b->m.over && back.first == NULL));
+		bool hung = !line->silent && (cut || (a->m.over && there.first == NULL && a->out.len == 0) ||
+		    (b->m.over && back.first == NULL && b->out.len == 0));
 		if (hung && (cut || a->m.over))
 			m_eof(&b->m, line->now);
 		if (hung && (cut || b->m.over))

@@ -83,13 +83,13 @@ struct end {
 	uint64_t largest_out;		/* most that ever waited */
 };
 
-enum { UNCUT = 1 << 30 };
+enum { WHOLE = 1 << 30 };
 
 struct line {
 	uint64_t rate;			/* bytes a second, each way; 0: no limit */
 	int64_t delay;			/* one way */
 	size_t pipe;			/* bytes it swallows at once; 0: 64 KiB */
-	size_t there, back;		/* cut behind so many bytes, of a and of b; 0: UNCUT */
+	size_t there, back;		/* cut behind so many bytes, of a and of b; 0: WHOLE */
 	bool silent;			/* the cut is not to be heard */
 	size_t flip;			/* this bit of a's bytes turned over, from 1; 0: none */
 	size_t flip_back;
@@ -97,7 +97,8 @@ struct line {
 	int64_t now;
 	uint64_t up, down;		/* bytes that came through */
 	int64_t took;
-	void (*each)(struct line *line, struct end *a, struct end *b);	/* each turn */
+	void (*each)(struct line *line, struct end *a, struct end *b);	/* each turn, */
+	int64_t wake;			/* and then, if not 0 */
 	void *arg;
 };
 
