@@ -7,6 +7,7 @@
 #include "lib/mail/envelope.h"
 #include "spool/alias.h"
 #include "spool/maildir.h"
+#include "spool/recipients.h"
 #include "spool/route.h"
 
 int
@@ -85,6 +86,17 @@ maildir_takes(const struct settings *settings, const char *dir, struct span rcpt
 	return result < 0 ? err_as_reply(err, 550, "5.1.1") : 0;
 }
 
+/* What the site has told of its recipients counts, also while it cannot be asked. */
+static int
+site_takes(const struct settings *settings, const char *site, struct span rcpt, struct err *err)
+{
+	int known = recipients_know(settings, site, rcpt, err);
+
+	if (known < 0)
+		return later(err, NULL);
+	return known > 0 ? 0 : refuse(err, "5.1.1", "there is no such mailbox");
+}
+
 int
 access_rcpt(const struct settings *settings, bool trusted, struct span rcpt, struct err *err)
 {
@@ -106,6 +118,8 @@ access_rcpt(const struct settings *settings, bool trusted, struct span rcpt, str
 		return refuse(err, "5.7.1", "relaying denied");
 	if (match.kind == ROUTE_REJECT)
 		return refuse(err, "5.7.1", match.rest);
+	if (match.kind == ROUTE_SITE)
+		return site_takes(settings, match.rest, rcpt, err);
 	if (match.kind == ROUTE_MAILDIR)
 		return maildir_takes(settings, match.rest, rcpt, err);
 	return 0;

@@ -4,6 +4,7 @@
 #include <sysexits.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/log.h"
 
 /* Does it rest after a failure (spool/retry.h)? */
 static bool
@@ -15,6 +16,18 @@ rests(const struct door *door, const char *site)
 
 	str_free(&retry.why);
 	return later;
+}
+
+/* Before a call, so that it goes with it.  What is wrong with the list is no reason not to call. */
+static void
+tell_recipients(struct door *door, const struct site_settings *site)
+{
+	struct err why = {0};
+
+	if (site == NULL || site->recipients[0] == '\0')
+		return;
+	if (door_recipients_tell(door, site, false, &why) < 0)
+		log_error("-: event=recipients-not-told site=%s why=\"%s\"", site->name, why.text);
 }
 
 static int
@@ -31,6 +44,7 @@ call_all(struct door *door, bool due, struct err *err)
 		calls++;
 		if (due && rests(door, site->name))
 			continue;
+		tell_recipients(door, site);
 		/* One that cannot be reached does not keep us from the others. */
 		if (door_run(door, "uucico-ssh", words, 1, err) < 0 && first.kind == ERR_NONE) {
 			err_prefix(err, "%s", site->name);
@@ -66,6 +80,7 @@ call_run(struct door *door, int argc, char **argv, struct err *err)
 	door->spool_is_open = due;
 	if (all)
 		return call_all(door, due, err);
+	tell_recipients(door, settings_site(&door->settings, argv[0]));
 	char *const words[] = { (char *)(uintptr_t)"uucico-ssh", (char *)(uintptr_t)"-s", argv[0], NULL };
 	return door_become(door, "uucico-ssh", words, err);
 }

@@ -35,12 +35,12 @@ pass_settings_on(const struct door *door)
 }
 
 static int
-start(struct door *door, const char *name, const char *const words[], int out, struct str *path,
+start(struct door *door, const char *name, const char *const words[], int in, int out, struct str *path,
     struct err *err)
 {
 	settings_program(name, path);
 	pass_settings_on(door);
-	struct child child = { .argv = words, .path = str_c(path), .in = 0, .out = out, .errors = 2 };
+	struct child child = { .argv = words, .path = str_c(path), .in = in, .out = out, .errors = 2 };
 	return child_start(&child, err);
 }
 
@@ -62,7 +62,17 @@ door_run(struct door *door, const char *name, const char *const words[], int out
     struct err *err)
 {
 	struct str path = {0};
-	pid_t pid = start(door, name, words, out, &path, err);
+	pid_t pid = start(door, name, words, 0, out, &path, err);
+
+	str_free(&path);
+	return pid < 0 ? -1 : wait_for(pid, name, err);
+}
+
+int
+door_feed(struct door *door, const char *name, const char *const words[], int in, struct err *err)
+{
+	struct str path = {0};
+	pid_t pid = start(door, name, words, in, 1, &path, err);
 
 	str_free(&path);
 	return pid < 0 ? -1 : wait_for(pid, name, err);
@@ -77,7 +87,7 @@ door_read(struct door *door, const char *name, const char *const words[], size_t
 
 	if (pipe2(end, O_CLOEXEC) < 0)
 		return err_sys(err, "pipe");
-	pid_t pid = start(door, name, words, end[1], &path, err);
+	pid_t pid = start(door, name, words, 0, end[1], &path, err);
 	str_free(&path);
 	close(end[1]);
 	int result = pid < 0 ? -1 : fs_read_all(end[0], max, text, err);

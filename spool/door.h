@@ -33,7 +33,7 @@ struct door_command {
 };
 
 extern const struct door_command door_init, door_pair, door_call, door_status, door_list, door_show,
-    door_hold, door_release, door_retry, door_link_up, door_remove, door_bounce, door_log, door_doctor, door_top, door_history, door_user,
+    door_hold, door_release, door_retry, door_link_up, door_remove, door_bounce, door_log, door_doctor, door_top, door_history, door_user, door_recipients,
     door_bsmtp, door_rmail, door_sendmail, door_uuxqt;
 
 /* Reads a sub-command's options, wants min to max operands, which argv is moved on to,
@@ -214,8 +214,13 @@ int door_run(struct door *door, const char *name, const char *const words[], int
 /* The same; what it writes, at most max bytes, is appended to text. */
 int door_read(struct door *door, const char *name, const char *const words[], size_t max,
     struct str *text, struct err *err);
+/* The same; it reads from in, and prints where we do. */
+int door_feed(struct door *door, const char *name, const char *const words[], int in, struct err *err);
 /* Becomes it; returns only with err. */
 int door_become(struct door *door, const char *name, char *const words[], struct err *err);
+
+/* Sends a site the list of addresses, unless it has the same from before (door-recipients.c). */
+int door_recipients_tell(struct door *door, const struct site_settings *site, bool again, struct err *err);
 
 /* ---- The configuration's text (door-conf.c) ---- */
 

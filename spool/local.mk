@@ -22,6 +22,7 @@ spool_libspool_a_SOURCES = \
 	%D%/lock.c %D%/lock.h \
 	%D%/queue.c %D%/queue.h \
 	%D%/quota.c %D%/quota.h \
+	%D%/recipients.c %D%/recipients.h \
 	%D%/report.c %D%/report.h \
 	%D%/retry.c %D%/retry.h \
 	%D%/ring.c %D%/ring.h %D%/ring-keep.c %D%/ring-learn.c \
@@ -56,6 +57,7 @@ spool_mochila_SOURCES = \
 	%D%/door-log.c \
 	%D%/door-move.c \
 	%D%/door-pair.c \
+	%D%/door-recipients.c \
 	%D%/door-run.c \
 	%D%/door-select.c \
 	%D%/door-show.c \
@@ -64,3 +66,8 @@ spool_mochila_SOURCES = \
 	%D%/door-top.c \
 	%D%/door-user.c
 spool_mochila_LDADD = $(SPOOL_LIBS) $(JANSSON_LIBS) $(CRYPT_LIBS)
+
+# Run by uuxqt: what another site says of its recipients.
+pkglibexec_PROGRAMS += spool/rrecipients
+spool_rrecipients_SOURCES = %D%/rrecipients.c
+spool_rrecipients_LDADD = $(SPOOL_LIBS)

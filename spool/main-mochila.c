@@ -23,6 +23,7 @@ static const struct door_command *const commands[] = {
 	&door_bounce,
 	&door_log,
 	&door_history,
+	&door_recipients,
 	&door_doctor,
 	&door_user,
 	&door_bsmtp,

@@ -12,6 +12,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
+#include "spool/recipients.h"
 #include "spool/route.h"
 #include "spool/table.h"
 
@@ -158,6 +159,17 @@ static const struct conf_row spool_rows[] = {
 };
 #undef CONF_OF
 
+static int
+sources_set(void *field, const char *value)
+{
+	struct err ignored;
+	return recipients_check(value, &ignored) < 0 ? -1 : conf_text.set(field, value);
+}
+
+static const struct conf_type conf_sources = {
+	"sources apart by commas: file:PATH, maildir:DIR or |/PROGRAM", sources_set, times_show, times_drop,
+};
+
 #define CONF_OF struct site_settings
 static const struct conf_row site_rows[] = {
 	ROW("link", text, link, "", "ssh://USER@HOST[:PORT], exec:COMMAND, tcp:HOST[:PORT], or empty: it calls us"),
@@ -181,10 +193,13 @@ static const struct conf_row site_rows[] = {
 	ROW("confirm-after", seconds, confirm_after, "14d", "no word of a batch with history: it is packed again"),
 	ROW("pack", yesno, pack, "yes", "pack what waits for it before a call"),
 	ROW("run-jobs", yesno, run_jobs, "yes", "run its jobs after a call"),
-	ROW("commands", text, commands, "rmail rsmtp rgsmtp rbsmtp rcsmtp rzsmtp", "what its jobs may run here"),
 	ROW("requests", text, requests, "", "folders whose files it may ask for; empty: none"),
 	ROW("receive", text, receive, "", "folders it may send files to; empty: none"),
 	ROW("sequence", yesno, sequence, "no", "number the calls, and take none whose number was there"),
+	ROW("commands", text, commands, "rmail rsmtp rgsmtp rbsmtp rcsmtp rzsmtp rrecipients", "what its jobs may run here"),
+	ROW("recipients", sources, recipients, "", "where the addresses there are here stand: it is told them"),
+	ROW("recipients-domains", text, recipients_domains, "", "in which domains these are all there are"),
+	ROW("speaks-for", text, speaks_for, "", "domains, or patterns of them, whose addresses it may tell us"),
 	ROW("unpack", text, unpack, "spool:", "where its batches go: spool:, or another sink of bsmtp"),
 	ROW("timeout", seconds, timeout, "5m", "silence after which a call is given up"),
 	ROW("call-bytes", bytes, call_bytes, "0", "most bytes of one call, both ways; 0: any"),

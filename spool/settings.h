@@ -63,6 +63,9 @@ struct site_settings {		/* [site NAME] */
 	bool eight_bit;		/* it takes bytes above 127 */
 	uint64_t history;	/* bytes of what went there and came that codecs may refer to; 0: none */
 	int64_t confirm_after;	/* a batch that refers to it is packed again when no word came for so long */
+	char *recipients;	/* whom there is here, to be told to it (spool/recipients.h) */
+	char *recipients_domains;	/* in these domains, blank-separated */
+	char *speaks_for;	/* patterns of domains whose recipients it may tell us */
 	bool pack, run_jobs;	/* around a call: bsmtp pack, uuxqt */
 	char *commands;		/* what its jobs may run here */
 	char *requests;		/* folders whose files it may ask for, blank-separated */

@@ -636,24 +636,42 @@ table_of(struct tables *tables, struct span said)
 	return table;
 }
 
-int
-table_find(struct tables *tables, const char *said, struct span key, struct str *value, struct err *err)
+static int
+find_one(struct tables *tables, struct span said, struct span key, struct str *value, struct err *err)
 {
 	char folded[TABLE_KEY_MAX];
-	struct span rest = span_of(said), one;
-	int found = 0;
+	struct table *table = table_of(tables, said);
 
 	if (key.len == 0 || key.len >= sizeof folded)
 		return 0;
 	for (size_t i = 0; i < key.len; i++)
 		folded[i] = lower(key.p[i]);
-	while (found == 0 && (one = next_said(&rest)).len > 0) {
-		struct table *table = table_of(tables, one);
-		found = table == NULL ? err_set(err, ERR_CONFIG, "no table") :
-		    table->kind->find(table, (struct span){ folded, key.len }, value, err);
-		if (found < 0)
-			err_prefix(err, "table %.*s", (int)(one.len < 200 ? one.len : 200), one.p);
-	}
+	int found = table == NULL ? err_set(err, ERR_CONFIG, "no table") :
+	    table->kind->find(table, (struct span){ folded, key.len }, value, err);
+	if (found < 0)
+		err_prefix(err, "table %.*s", (int)(said.len < 200 ? said.len : 200), said.p);
+	return found;
+}
+
+int
+table_find_in(struct tables *tables, const char *path, struct span key, struct str *value, struct err *err)
+{
+	struct str said = {0};
+
+	str_printf(&said, "file:%s", path);
+	int found = find_one(tables, str_span(&said), key, value, err);
+	str_free(&said);
+	return found;
+}
+
+int
+table_find(struct tables *tables, const char *said, struct span key, struct str *value, struct err *err)
+{
+	struct span rest = span_of(said), one;
+	int found = 0;
+
+	while (found == 0 && (one = next_said(&rest)).len > 0)
+		found = find_one(tables, one, key, value, err);
 	return found;
 }
 

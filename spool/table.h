@@ -31,6 +31,8 @@ struct tables {		/* those that were opened; {0} is none */
 int table_check(const char *said, struct err *err);	/* is it a list of tables? ERR_CONFIG */
 int table_find(struct tables *tables, const char *said, struct span key, struct str *value,
     struct err *err);		/* 1: value is set, 0: none has it, -1 */
+int table_find_in(struct tables *tables, const char *path, struct span key, struct str *value,
+    struct err *err);		/* the same, of one text that has this path */
 /* Each key of the text that path names, in its order, until a hook returns -1. */
 int table_keys(const char *path, int (*key)(void *ctx, struct span key, struct err *err), void *ctx,
     struct err *err);

@@ -89,18 +89,3 @@ check_PROGRAMS += tests/unit/lease
 tests_unit_lease_SOURCES = %D%/unit/lease.c %D%/unit/unit.h
 tests_unit_lease_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_lease_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)
-
-check_PROGRAMS += tests/unit/mboxfile
-tests_unit_mboxfile_SOURCES = %D%/unit/mboxfile.c %D%/unit/scratch.h %D%/unit/unit.h
-tests_unit_mboxfile_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_mboxfile_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)
-
-check_PROGRAMS += tests/unit/table
-tests_unit_table_SOURCES = %D%/unit/table.c %D%/unit/scratch.h %D%/unit/unit.h
-tests_unit_table_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_table_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)
-
-check_PROGRAMS += tests/unit/alias
-tests_unit_alias_SOURCES = %D%/unit/alias.c %D%/unit/scratch.h %D%/unit/unit.h
-tests_unit_alias_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_alias_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)

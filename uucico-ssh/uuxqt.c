@@ -35,6 +35,7 @@ static const struct command {
 	{ "rbsmtp", "bsmtp" },
 	{ "rcsmtp", "bsmtp" },
 	{ "rzsmtp", "bsmtp" },
+	{ "rrecipients", "rrecipients" },
 };
 
 struct uuxqt {

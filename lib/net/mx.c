@@ -1,0 +1,480 @@
+#include "lib/net/mx.h"
+
+#include <ares.h>
+#include <arpa/inet.h>
+#include <arpa/nameser.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/digest.h"
+#include "lib/net/place.h"
+
+enum { QUERY_MS = 4000, QUERY_TRIES = 3, NAME_LONGEST = 253 };
+
+struct mx_host {
+	struct mx *mx;
+	char *name;
+	unsigned preference;
+	uint16_t chance;	/* the order of those of one preference */
+	char **address;
+	size_t addresses;
+	int status;		/* of the question for them */
+};
+
+void
+mx_places_free(struct mx_places *places)
+{
+	for (size_t i = 0; i < places->count; i++) {
+		free(places->place[i].host);
+		free(places->place[i].address);
+	}
+	free(places->place);
+	*places = (struct mx_places){0};
+}
+
+/* sockets */
+
+static void
+set_tick(struct mx *mx)
+{
+	struct timeval most = { .tv_sec = 1 }, left;
+
+	const struct timeval *wait = ares_timeout(mx->channel, &most, &left);
+	timer_set(&mx->tick, (int64_t)wait->tv_sec * CLOCK_SECOND + wait->tv_usec);
+}
+
+static void
+on_tick(void *ctx)
+{
+	struct mx *mx = ctx;
+
+	ares_process_fd(mx->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	set_tick(mx);
+}
+
+static void
+on_readable(void *ctx)
+{
+	const struct mx_socket *socket = ctx;
+	struct mx *mx = socket->mx;
+
+	ares_process_fd(mx->channel, socket->fd, ARES_SOCKET_BAD);
+	set_tick(mx);
+}
+
+static void
+on_writable(void *ctx)
+{
+	const struct mx_socket *socket = ctx;
+	struct mx *mx = socket->mx;
+
+	ares_process_fd(mx->channel, ARES_SOCKET_BAD, socket->fd);
+	set_tick(mx);
+}
+
+static struct mx_socket *
+socket_of(struct mx *mx, int fd)
+{
+	for (size_t i = 0; i < MX_SOCKETS; i++)
+		if (mx->socket[i].fd == fd)
+			return &mx->socket[i];
+	return NULL;
+}
+
+/* c-ares says what it waits for on a socket of its own. */
+static void
+on_socket(void *ctx, ares_socket_t fd, int read, int write)
+{
+	struct mx *mx = ctx;
+	struct mx_socket *socket = socket_of(mx, fd);
+
+	if (socket == NULL && (read || write) && (socket = socket_of(mx, -1)) != NULL)
+		*socket = (struct mx_socket){ .fd = fd, .mx = mx };
+	if (socket == NULL)
+		return;		/* more than we look at: its question runs out of time */
+	watch_free(&socket->read);
+	watch_free(&socket->write);
+	if (read)
+		watch_start(&socket->read, mx->loop, fd, WATCH_READ, on_readable, socket);
+	if (write)
+		watch_start(&socket->write, mx->loop, fd, WATCH_WRITE, on_writable, socket);
+	if (!read && !write)
+		socket->fd = -1;
+}
+
+/* the answer */
+
+static void
+end(struct mx *mx)
+{
+	timer_set(&mx->end, 0);
+}
+
+static int
+temporary(struct mx *mx, int status)
+{
+	err_set(&mx->err, ERR_TEMP, "%s: the DNS does not tell now: %s", mx->domain, ares_strerror(status));
+	return err_as(&mx->err, 0, "4.4.3");
+}
+
+static int
+permanent(struct mx *mx, const char *code, const char *why)
+{
+	err_set(&mx->err, ERR_PERM, "%s %s", mx->domain, why);
+	return err_as(&mx->err, 0, code);
+}
+
+static bool
+is_no(int status)
+{
+	return status == ARES_ENOTFOUND || status == ARES_ENODATA;
+}
+
+static int
+by_preference(const void *a, const void *b)
+{
+	const struct mx_host *x = a, *y = b;
+
+	if (x->preference != y->preference)
+		return x->preference < y->preference ? -1 : 1;
+	return (x->chance > y->chance) - (x->chance < y->chance);
+}
+
+static void
+add_place(struct mx_places *places, const struct mx_host *host, const char *address)
+{
+	if (places->count == MX_PLACES)
+		return;
+	places->place = mem_resize(places->place, places->count + 1, sizeof *places->place);
+	places->place[places->count++] = (struct mx_place){ mem_text(host->name), mem_text(address) };
+}
+
+/* The families by turns, so that a host whose IPv6 leads nowhere is met at its second. */
+static void
+add_host(struct mx_places *places, const struct mx_host *host)
+{
+	size_t six = 0, four = 0, n = host->addresses;
+
+	for (size_t i = 0; i < n; i++) {
+		while (six < n && strchr(host->address[six], ':') == NULL)
+			six++;
+		while (four < n && strchr(host->address[four], ':') != NULL)
+			four++;
+		bool take_six = six < n && (i % 2 == 0 || four >= n);
+		if (take_six || four < n)
+			add_place(places, host, host->address[take_six ? six++ : four++]);
+	}
+}
+
+static void
+collect(struct mx *mx, struct mx_places *places)
+{
+	bool later = false;
+
+	qsort(mx->host, mx->hosts, sizeof *mx->host, by_preference);
+	for (size_t i = 0; i < mx->hosts; i++) {
+		add_host(places, &mx->host[i]);
+		later |= mx->host[i].addresses == 0 && !is_no(mx->host[i].status);
+	}
+	if (places->count > 0)
+		mx->err = (struct err){0};
+	else if (later)
+		temporary(mx, ARES_ETIMEOUT);
+	else if (mx->implicit)
+		permanent(mx, "5.1.2", "has neither MX nor address");
+	else
+		permanent(mx, "5.4.4", "names hosts for its mail that have no address");
+}
+
+static void
+on_end(void *ctx)
+{
+	struct mx *mx = ctx;
+	struct mx_places places = {0};
+
+	if (mx->err.kind == ERR_NONE)
+		collect(mx, &places);
+	struct err err = mx->err;
+	mx_cancel(mx);
+	mx->done(mx->ctx, &places, &err);
+}
+
+static void
+on_limit(void *ctx)
+{
+	struct mx *mx = ctx;
+
+	temporary(mx, ARES_ETIMEOUT);
+	on_end(mx);
+}
+
+/* addresses */
+
+static void
+add_address(struct mx_host *host, const struct sockaddr *address)
+{
+	struct ip ip;
+	struct str text = {0};
+
+	if (host->addresses == MX_PLACES || (address->sa_family != AF_INET && address->sa_family != AF_INET6))
+		return;
+	ip_of(address, &ip);
+	ip_show(&ip, &text);
+	host->address = mem_resize(host->address, host->addresses + 1, sizeof *host->address);
+	host->address[host->addresses++] = mem_text(str_c(&text));
+	str_free(&text);
+}
+
+static void
+on_addresses(void *ctx, int status, int timeouts, struct ares_addrinfo *list)
+{
+	struct mx_host *host = ctx;
+	struct mx *mx = host->mx;
+
+	(void)timeouts;
+	if (status == ARES_EDESTRUCTION)
+		return;
+	host->status = status;
+	for (const struct ares_addrinfo_node *node = list != NULL ? list->nodes : NULL; node != NULL; node = node->ai_next)
+		add_address(host, node->ai_addr);
+	if (list != NULL)
+		ares_freeaddrinfo(list);
+	if (--mx->asked == 0)
+		end(mx);
+}
+
+static void
+ask_addresses(struct mx *mx)
+{
+	const struct ares_addrinfo_hints hints = { .ai_family = AF_UNSPEC, .ai_flags = ARES_AI_NOSORT,
+		.ai_socktype = SOCK_STREAM };
+
+	mx->asked = mx->hosts + 1;	/* one for us: an answer may come at once */
+	for (size_t i = 0; i < mx->hosts; i++)
+		ares_getaddrinfo(mx->channel, mx->host[i].name, NULL, &hints, on_addresses, &mx->host[i]);
+	if (--mx->asked == 0)
+		end(mx);
+}
+
+/* hosts */
+
+/* What a zone calls a host goes to the log and into a handshake: a host's name, or none. */
+static bool
+is_host_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 0 && len <= NAME_LONGEST && name[0] != '-' && name[0] != '.' &&
+	    strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") == len;
+}
+
+static void
+add_name(struct mx *mx, const char *name, unsigned preference)
+{
+	if (mx->hosts == MX_HOSTS || !is_host_name(name))
+		return;
+	struct mx_host *host = &mx->host[mx->hosts++];
+	*host = (struct mx_host){ .mx = mx, .name = mem_text(name), .preference = preference,
+		.status = ARES_ENODATA };
+	random_bytes(&host->chance, sizeof host->chance);
+}
+
+/* RFC 5321 5.1: to ourselves and whoever is no better it does not go. */
+static unsigned
+our_preference(const struct mx *mx, const struct ares_mx_reply *list)
+{
+	unsigned best = UINT_MAX;
+
+	for (; list != NULL; list = list->next)
+		if (strcasecmp(list->host, mx->ourselves) == 0 && list->priority < best)
+			best = list->priority;
+	return best;
+}
+
+static void
+take_hosts(struct mx *mx, const struct ares_mx_reply *list)
+{
+	unsigned ours = our_preference(mx, list);
+
+	if (list->next == NULL && (list->host[0] == '\0' || strcmp(list->host, ".") == 0)) {
+		permanent(mx, "5.1.10", "takes no mail: its MX says so (RFC 7505)");
+		return;
+	}
+	for (; list != NULL; list = list->next)
+		if (list->priority < ours)
+			add_name(mx, list->host, list->priority);
+	if (mx->hosts == 0 && ours != UINT_MAX)
+		permanent(mx, "5.4.6", "has its mail sent to us, who have no other place for it");
+	else if (mx->hosts == 0)
+		permanent(mx, "5.4.4", "names no proper host for its mail");
+}
+
+static void
+on_mx(void *ctx, int status, int timeouts, unsigned char *answer, int len)
+{
+	struct mx *mx = ctx;
+	struct ares_mx_reply *list = NULL;
+
+	(void)timeouts;
+	if (status == ARES_EDESTRUCTION)
+		return;
+	if (status == ARES_SUCCESS)
+		status = ares_parse_mx_reply(answer, len, &list);
+	if (status == ARES_SUCCESS && list != NULL) {
+		take_hosts(mx, list);
+	} else if (status == ARES_ENODATA || status == ARES_SUCCESS) {
+		mx->implicit = true;
+		add_name(mx, mx->domain, 0);
+	} else if (status == ARES_ENOTFOUND) {
+		permanent(mx, "5.1.2", "is no domain that there is");
+	} else {
+		temporary(mx, status);
+	}
+	if (list != NULL)
+		ares_free_data(list);
+	if (mx->err.kind == ERR_NONE && mx->hosts > 0)
+		ask_addresses(mx);
+	else
+		end(mx);
+}
+
+/* the beginning */
+
+static void
+comma_list(const char *servers, struct str *out)
+{
+	struct span rest = span_of(servers), word;
+
+	while ((word = span_word(&rest)).len > 0) {
+		str_add_text(out, out->len > 0 ? "," : "");
+		str_add_span(out, word);
+	}
+}
+
+static int
+open_channel(ares_channel *channel, struct ares_options *options, int mask, const char *servers, struct err *err)
+{
+	struct str list = {0};
+	int status = ares_library_init(ARES_LIB_INIT_ALL);
+
+	*channel = NULL;
+	if (status == ARES_SUCCESS)
+		status = ares_init_options(channel, options, mask);
+	comma_list(servers, &list);
+	if (status == ARES_SUCCESS && list.len > 0)
+		status = ares_set_servers_ports_csv(*channel, str_c(&list));
+	str_free(&list);
+	if (status == ARES_SUCCESS)
+		return 0;
+	if (*channel != NULL)
+		ares_destroy(*channel);
+	*channel = NULL;
+	return err_set(err, ERR_TEMP, "the resolver: %s", ares_strerror(status));
+}
+
+int
+mx_check_servers(const char *servers, struct err *err)
+{
+	struct ares_options none = {0};
+	ares_channel channel;
+
+	if (open_channel(&channel, &none, 0, servers, err) < 0) {
+		err->kind = ERR_CONFIG;
+		return -1;
+	}
+	ares_destroy(channel);
+	return 0;
+}
+
+/* "[192.0.2.1]", "[IPv6:2001:db8::1]" (RFC 5321 4.1.3). */
+static void
+take_literal(struct mx *mx)
+{
+	struct span text = span_of(mx->domain);
+	struct ip ip;
+	struct str shown = {0};
+
+	text = span_from(text, 1);
+	text.len -= text.len > 0 && text.p[text.len - 1] == ']';
+	if (span_begins_case(text, "IPv6:"))
+		text = span_from(text, 5);
+	if (ip_parse(text, &ip) < 0) {
+		permanent(mx, "5.1.2", "is no address of a host");
+		return;
+	}
+	ip_show(&ip, &shown);
+	struct mx_host *host = &mx->host[mx->hosts++];
+	*host = (struct mx_host){ .mx = mx, .name = mem_text(str_c(&shown)) };
+	host->address = mem_get(sizeof *host->address);
+	host->address[host->addresses++] = mem_text(str_c(&shown));
+	str_free(&shown);
+}
+
+void
+mx_start(struct mx *mx, struct loop *loop, const char *domain, const char *servers,
+    const char *ourselves, int64_t seconds,
+    void (*done)(void *ctx, struct mx_places *places, const struct err *err), void *ctx)
+{
+	struct ares_options options = { .timeout = QUERY_MS, .tries = QUERY_TRIES, .sock_state_cb = on_socket,
+		.sock_state_cb_data = mx };
+	const int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
+
+	*mx = (struct mx){ .loop = loop, .domain = mem_text(domain), .ourselves = mem_text(ourselves),
+		.host = mem_get(MX_HOSTS * sizeof *mx->host), .done = done, .ctx = ctx };
+	for (size_t i = 0; i < MX_SOCKETS; i++)
+		mx->socket[i].fd = -1;
+	size_t len = strlen(mx->domain);
+	if (len > 1 && mx->domain[len - 1] == '.')
+		mx->domain[len - 1] = '\0';
+	timer_start(&mx->tick, loop, on_tick, mx);
+	timer_start(&mx->end, loop, on_end, mx);
+	timer_start(&mx->limit, loop, on_limit, mx);
+	timer_set(&mx->limit, seconds * CLOCK_SECOND);
+	if (domain[0] == '[') {
+		take_literal(mx);
+		end(mx);
+	} else if (open_channel(&mx->channel, &options, mask, servers, &mx->err) < 0) {
+		end(mx);
+	} else {
+		ares_query(mx->channel, mx->domain, ns_c_in, ns_t_mx, on_mx, mx);
+		set_tick(mx);
+	}
+}
+
+static void
+host_free(struct mx_host *host)
+{
+	for (size_t i = 0; i < host->addresses; i++)
+		free(host->address[i]);
+	free(host->address);
+	free(host->name);
+}
+
+void
+mx_cancel(struct mx *mx)
+{
+	if (mx->loop == NULL)
+		return;
+	if (mx->channel != NULL)
+		ares_destroy(mx->channel);
+	mx->channel = NULL;
+	for (size_t i = 0; i < MX_SOCKETS; i++) {
+		watch_free(&mx->socket[i].read);
+		watch_free(&mx->socket[i].write);
+	}
+	timer_free(&mx->tick);
+	timer_free(&mx->end);
+	timer_free(&mx->limit);
+	for (size_t i = 0; i < mx->hosts; i++)
+		host_free(&mx->host[i]);
+	free(mx->host);
+	free(mx->domain);
+	free(mx->ourselves);
+	mx->host = NULL;
+	mx->domain = mx->ourselves = NULL;
+	mx->hosts = 0;
+	mx->loop = NULL;
+}

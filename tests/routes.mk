@@ -1,0 +1,22 @@
+# tests of where mail goes: tables, aliases, lists of recipients, mailboxes, next hops
+dist_check_SCRIPTS += %D%/e2e/50-delivery.sh %D%/e2e/51-tables.sh %D%/e2e/52-recipients.sh
+
+check_PROGRAMS += tests/unit/mboxfile
+tests_unit_mboxfile_SOURCES = %D%/unit/mboxfile.c %D%/unit/scratch.h %D%/unit/unit.h
+tests_unit_mboxfile_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_mboxfile_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/table
+tests_unit_table_SOURCES = %D%/unit/table.c %D%/unit/scratch.h %D%/unit/unit.h
+tests_unit_table_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_table_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/alias
+tests_unit_alias_SOURCES = %D%/unit/alias.c %D%/unit/scratch.h %D%/unit/unit.h
+tests_unit_alias_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_alias_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/recipients
+tests_unit_recipients_SOURCES = %D%/unit/recipients.c %D%/unit/scratch.h %D%/unit/unit.h
+tests_unit_recipients_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_recipients_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)
