@@ -16,11 +16,16 @@ tests_crash_call_soak_LDADD = $(BASE_LIBS)
 tests_crash_cutter_SOURCES = %D%/crash/cutter.c
 dist_check_SCRIPTS += %D%/crash/call-soak.sh
 
+check_PROGRAMS += tests/unit/keyed
+tests_unit_keyed_SOURCES = %D%/unit/keyed.c %D%/unit/unit.h
+tests_unit_keyed_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_keyed_LDADD = $(UUCICO_LIBS) $(CHECK_LIBS)
+
 noinst_PROGRAMS += tests/e2e/inetd	# run by a script, no test of itself
 tests_e2e_inetd_SOURCES = %D%/e2e/inetd.c
 
 dist_check_SCRIPTS += %D%/crash/call-faults.sh %D%/e2e/20-uucico-exec.sh %D%/e2e/21-uucico-taylor.sh %D%/e2e/22-uucico-ssh.sh \
-	%D%/e2e/24-uucp-files.sh \
+	%D%/e2e/24-uucp-files.sh %D%/e2e/25-key-auth.sh \
 	%D%/e2e/28-budget.sh
 
 if FUZZERS

@@ -40,8 +40,15 @@ struct link {
 	struct str noise;	/* what the far end wrote to its standard error, cut */
 	uint64_t down, up;	/* bytes of the conversation */
 	uint64_t wire_down, wire_up;	/* with what carries them; equal where nobody can count */
+	struct keyed *keyed;	/* NULL, or proves each byte (key-auth) */
+	uint64_t keyed_down, keyed_up;	/* with what it adds */
 	void *mine;
 };
+
+/* The answering end of a site with key-auth, before anything is done for the caller: waits
+ * on standard input until he has proved who he is.  link_open("stdio:") goes on with it.
+ * Does nothing for other sites. */
+int link_greet(const struct settings *settings, const struct site_settings *site, struct err *err);
 
 extern const struct link_row link_ssh, link_exec, link_tcp, link_stdio;
 

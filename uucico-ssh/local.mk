@@ -10,6 +10,7 @@ uucico_ssh_libuucico_a_SOURCES = \
 	%D%/hostkey.c %D%/hostkey.h \
 	%D%/incoming.c %D%/incoming.h \
 	%D%/key.c %D%/key.h \
+	%D%/keyed.c %D%/keyed.h \
 	%D%/link.c %D%/link.h %D%/link-exec.c %D%/link-ssh.c %D%/link-stdio.c %D%/link-tcp.c \
 	%D%/lock.c %D%/lock.h \
 	%D%/m.c %D%/m.h %D%/m-parts.h %D%/m-frame.c %D%/m-hello.c %D%/m-line.c %D%/m-send.c %D%/m-stream.c %D%/m-take.c \

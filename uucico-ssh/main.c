@@ -215,6 +215,9 @@ static int
 run(struct main *m, struct err *err)
 {
 	struct spool_lock lock;
+
+	if (answering(m) && link_greet(&m->settings, m->site, err) < 0)	/* strangers end no call of the site's */
+		return err_prefix(err, "%s", m->site->name);
 	bool busy = lock_call(&lock, &m->spool, m->site->name, !answering(m), err) < 0;
 
 	if (busy && !(answering(m) && errno == EWOULDBLOCK))

@@ -11,6 +11,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/fs.h"
 #include "uucico-ssh/key.h"
+#include "uucico-ssh/keyed.h"
 #include "uucico-ssh/link.h"
 
 enum { SECRET_MAX = 1000, COMMAND_SECONDS = 60 };
@@ -145,6 +146,26 @@ secret_passphrase(const struct settings *settings, const struct site_settings *s
 		result = err_set(err, ERR_CONFIG, "passphrase = %s: it gives none", site->passphrase);
 	if (result == 0)
 		str_set_span(passphrase, line);
+	key_forget(&text);
+	return result;
+}
+
+int
+secret_shared(const struct settings *settings, const struct site_settings *site, struct str *secret,
+    struct err *err)
+{
+	struct str text = {0};
+	struct span rest, line = {0};
+	int result = load(settings, site->key_auth, "key-auth", &text, err);
+
+	rest = str_span(&text);
+	span_cut(&rest, '\n', &line);
+	line = span_trim(line);
+	if (result == 0 && line.len < KEYED_SECRET)
+		result = err_set(err, ERR_CONFIG, "key-auth = %s: its first line is the secret, %d bytes at least; "
+		    "\"openssl rand -hex 32\" makes one", site->key_auth, KEYED_SECRET);
+	if (result == 0)
+		str_set_span(secret, line);
 	key_forget(&text);
 	return result;
 }

@@ -23,4 +23,9 @@ int secret_proxy(const struct settings *settings, const struct site_settings *si
 int secret_passphrase(const struct settings *settings, const struct site_settings *site,
     struct str *passphrase, struct err *err);
 
+/* The secret that both ends of the site's calls share: the first line of a file, 32 bytes
+ * at least. */
+int secret_shared(const struct settings *settings, const struct site_settings *site,
+    struct str *secret, struct err *err);
+
 #endif
