@@ -17,7 +17,7 @@ secret "$home/secret"
 cp "$home/secret" "$hub/secret"
 chmod 600 "$hub/secret"
 sed -i 's/^\[site .*/&\nkey-auth = secret/' "$home/mochila.conf" "$hub/mochila.conf"
-call() { exits "$1" ours -s hub "$2" --wire-stats="$work/stats"; }
+call() { exits "$1" ours -s hub --wire-stats="$work/stats" ${2:+"$2"}; }
 failed_there() { grep -q "$1" "$hub/spool/log/uucico-ssh.log"; }
 
 check "a mail waits here" from_home first
