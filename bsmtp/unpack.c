@@ -8,7 +8,9 @@
  * nothing it says of itself counts.
  *
  * What is wrong in an envelope, or too large, is the matter of that recipient or message: it
- * enters as failed, and settle tells the sender.
+ * enters as failed, and settle tells the sender.  A message for a site that has all that its
+ * quota allows is left in the batch, and that is a temporary failure: whoever has the batch
+ * unpacks it again, and what was taken the first time is known by its id.
  */
 #include "bsmtp/bsmtp.h"
 
@@ -39,6 +41,9 @@ struct unpacking {
 	struct arrival batch;
 	const char *job;	/* NULL: not said */
 	uint64_t number;	/* of the message, from 1 */
+	uint64_t left;		/* messages for which there is no room, */
+	bool leave;		/* this one too, */
+	struct err no_room;	/* and why not */
 	struct str states;	/* of its recipients that failed at the door */
 	uint64_t size;
 	struct past past;
@@ -109,6 +114,22 @@ add_refused(struct unpacking *u, const struct reader_refused *refused, struct en
 	}
 }
 
+/* What has no id would be taken once more the next time: then nothing is taken. */
+static int
+find_room(struct unpacking *u, const struct entry_info *info, const struct envelope *env, struct err *err)
+{
+	u->leave = false;
+	for (size_t i = 0; u->folder.len == 0 && !u->leave && i < env->rcpts; i++)
+		u->leave = quota_rcpt(&u->spool, str_span(&env->rcpt[i].to), &u->no_room) < 0;
+	if (!u->leave)
+		return 0;
+	u->left++;
+	if (info->peer_id.len > 0)
+		return 0;
+	*err = u->no_room;
+	return -1;
+}
+
 static int
 on_begin(void *ctx, const struct entry_info *said, const struct envelope *env,
     const struct reader_refused *refused, struct err *err)
@@ -123,10 +144,12 @@ on_begin(void *ctx, const struct entry_info *said, const struct envelope *env,
 	fill_info(u, said, &info);
 	envelope_copy(&all, env);
 	add_refused(u, refused, &all);
-	int result = arrival_begin(&u->batch, &info, &all, err);
+	int result = find_room(u, &info, env, err);
+	if (result == 0 && !u->leave && (result = arrival_begin(&u->batch, &info, &all, err)) == 0)
+		result = add_trace(u, err);
 	entry_info_free(&info);
 	envelope_free(&all);
-	return result < 0 ? -1 : add_trace(u, err);
+	return result;
 }
 
 static int
@@ -135,7 +158,7 @@ on_body(void *ctx, const char *bytes, size_t len, struct err *err)
 	struct unpacking *u = ctx;
 
 	u->size += len;
-	return arrival_body(&u->batch, bytes, len, err);
+	return u->leave ? 0 : arrival_body(&u->batch, bytes, len, err);
 }
 
 static void
@@ -158,6 +181,8 @@ on_end(void *ctx, struct err *err)
 {
 	struct unpacking *u = ctx;
 
+	if (u->leave)
+		return 0;
 	check_size(u);
 	if (arrival_end(&u->batch, err) < 0)
 		return -1;
@@ -355,14 +380,26 @@ refuse(struct unpacking *u, int fd, struct err *err)
 	return asked > 0 ? 0 : refuse_batch(u, fd, err);
 }
 
-/* It is in in/: now it is history, and its words count. */
+/* It is in in/: now it is history, when that is all of it, and its words count. */
 static int
 remember(struct unpacking *u, struct err *err)
 {
 	if (!u->labelled)
 		return 0;
-	past_committed(&u->past, &u->label);
+	if (u->left == 0)
+		past_committed(&u->past, &u->label);
 	return past_heard(&u->past, &u->label, err);
+}
+
+/* The batch is not done with. */
+static int
+leave_rest(const struct unpacking *u, struct err *err)
+{
+	if (u->left == 0)
+		return 0;
+	*err = u->no_room;
+	return err_prefix(err, "%llu of %llu messages wait in the batch", (unsigned long long)u->left,
+	    (unsigned long long)u->number);
 }
 
 static int
@@ -377,9 +414,10 @@ unpack_into(struct unpacking *u, int fd, struct err *err)
 	if (take_batch(u, &repeats, err) < 0 || remember(u, err) < 0)
 		return -1;
 	deliver(u, &sunk);
-	log_info("event=unpacked peer=%s messages=%llu repeats=%zu done=%zu later=%zu failed=%zu", peer,
-	    (unsigned long long)u->number, repeats, sunk.done, sunk.later, sunk.failed);
-	return 0;
+	log_info("event=unpacked peer=%s messages=%llu repeats=%zu done=%zu later=%zu failed=%zu left=%llu", peer,
+	    (unsigned long long)u->number, repeats, sunk.done, sunk.later, sunk.failed,
+	    (unsigned long long)u->left);
+	return leave_rest(u, err);
 }
 
 static int

@@ -42,7 +42,7 @@ bytes_below(int at, const char *path, unsigned depth)
 	return sum;
 }
 
-/* "all BYTES", then "SITE BYTES" for each that has a quota. */
+/* "all BYTES", then "SITE BYTES" for each that has a quota, and "xqt/SITE BYTES" of its jobs. */
 static void
 count(const struct spool *spool, struct str *out)
 {
@@ -50,15 +50,18 @@ count(const struct spool *spool, struct str *out)
 
 	str_printf(out, "all %llu\n", (unsigned long long)(bytes_below(spool->in, ".", 1) +
 	    bytes_below(spool->out, ".", 1) + bytes_below(spool->sent, ".", 1) +
-	    bytes_below(spool->hold, ".", 1)));
-	for (size_t i = 0; i < settings->sites; i++)
-		if (settings->site[i].quota > 0)
-			str_printf(out, "%s %llu\n", settings->site[i].name, (unsigned long long)
-			    (bytes_below(spool->out, settings->site[i].name, 2) +
-			    bytes_below(spool->sent, settings->site[i].name, 2)));
+	    bytes_below(spool->xqt, ".", 1) + bytes_below(spool->hold, ".", 1)));
+	for (size_t i = 0; i < settings->sites; i++) {
+		const char *name = settings->site[i].name;
+		if (settings->site[i].quota == 0)
+			continue;
+		str_printf(out, "%s %llu\n", name, (unsigned long long)
+		    (bytes_below(spool->out, name, 2) + bytes_below(spool->sent, name, 2)));
+		str_printf(out, "xqt/%s %llu\n", name, (unsigned long long)bytes_below(spool->xqt, name, 2));
+	}
 }
 
-/* What the count says of "all" or a site; false: nothing. */
+/* What the count says of "all", a site or its jobs; false: nothing. */
 static bool
 find(struct span counted, const char *name, uint64_t *bytes)
 {
@@ -159,4 +162,18 @@ quota_rcpt(const struct spool *spool, struct span rcpt, struct err *err)
 	uint64_t bytes = quota == 0 ? 0 : waiting(spool, site->name, quota);
 
 	return quota == 0 || bytes < quota ? 0 : over(bytes, quota, site->name, err);
+}
+
+int
+quota_jobs(const struct spool *spool, const struct site_settings *site, struct err *err)
+{
+	struct str jobs = {0};
+	uint64_t bytes = 0;
+
+	str_printf(&jobs, "xqt/%s", site->name);
+	if (site->quota > 0)
+		bytes = waiting(spool, str_c(&jobs), site->quota);
+	int result = site->quota == 0 || bytes < site->quota ? 0 : over(bytes, site->quota, str_c(&jobs), err);
+	str_free(&jobs);
+	return result;
 }

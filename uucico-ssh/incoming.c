@@ -20,6 +20,45 @@ static const struct {
 	{ 'S', "D.", 0 },
 	{ 'S', "X.", XFILE_MAX },
 };
+enum {
+	KINDS = sizeof kinds / sizeof kinds[0],
+	LOOK_EACH = 1 << 20,	/* bytes of unknown size: is there still room? */
+};
+
+/* Its row; KINDS: we take no such. */
+static size_t
+kind_of(const struct uucp_job *job)
+{
+	size_t i = 0;
+
+	while (i < KINDS && (job->kind != kinds[i].kind || !span_begins(str_span(&job->to), kinds[i].to)))
+		i++;
+	return i;
+}
+
+static uint64_t
+most_of(const struct spool *spool, const struct uucp_job *job)
+{
+	uint64_t most = spool->settings->spool.max_batch_unpacked;
+	size_t i = kind_of(job);
+
+	if (i < KINDS && kinds[i].most > 0)
+		return kinds[i].most;
+	return most > 0 ? most : UINT64_MAX;
+}
+
+/* For whom the mail is shows when the job is run (spool/quota.h). */
+static bool
+has_room(const struct incoming *in, uint64_t size)
+{
+	struct err err = {0};
+
+	if (spool_room(in->spool, size, &err) == 0 && quota_spool(in->spool, &err) == 0 &&
+	    quota_jobs(in->spool, in->site, &err) == 0)
+		return true;
+	log_warn("peer=%s event=no-room why=\"%s\"", in->site->name, err.text);
+	return false;
+}
 
 /* A file for its own sake: neither a job's nor a command. */
 static bool
@@ -51,26 +90,18 @@ admit_file(const struct incoming *in, struct uucp_job *job)
 static enum uucp_answer
 admit(const struct incoming *in, struct uucp_job *job)
 {
-	uint64_t most = in->spool->settings->spool.max_batch_unpacked;
 	enum uucp_answer file = is_file(job) ? admit_file(in, job) : UUCP_YES;
-	struct err err;
-	size_t i = 0;
+	bool known = job->size != UUCP_SIZE_UNKNOWN;
 
 	if (file != UUCP_YES)
 		return file;
-	while (!is_file(job) && i < sizeof kinds / sizeof kinds[0] &&
-	    (job->kind != kinds[i].kind || !span_begins(str_span(&job->to), kinds[i].to)))
-		i++;
-	if (i == sizeof kinds / sizeof kinds[0])
+	if (!is_file(job) && kind_of(job) == KINDS)
 		return UUCP_DENIED;
 	if (job->kind == 'E' && !pair_may_run(in->site, str_span(&job->command)))
 		return UUCP_DENIED;
-	if (job->size == UUCP_SIZE_UNKNOWN)
-		return UUCP_YES;
-	if (job->size > (!is_file(job) && kinds[i].most > 0 ? kinds[i].most : most))
+	if (known && job->size > most_of(in->spool, job))
 		return UUCP_TOO_LARGE;
-	return spool_room(in->spool, job->size, &err) < 0 || quota_spool(in->spool, &err) < 0 ?
-	    UUCP_NO_ROOM : UUCP_YES;
+	return has_room(in, known ? job->size : 0) ? UUCP_YES : UUCP_NO_ROOM;
 }
 
 /* The sender's temp name makes a repeat known; "D.0" says that it has none. */
@@ -134,9 +165,22 @@ incoming_offered(const struct incoming *in, bool restart, struct uucp_job *job)
 	return err.kind == ERR_PERM ? UUCP_DENIED : UUCP_NO_TEMP;
 }
 
+/* What was not announced shows as it comes. */
+static int
+has_grown(const struct uucp_job *job, const struct job *file, size_t len, struct err *err)
+{
+	uint64_t most = most_of(file->spool, job), size = file->have + len;
+
+	if (size > most)
+		return err_set(err, ERR_PERM, "more than the %llu bytes taken here", (unsigned long long)most);
+	return size / LOOK_EACH > file->have / LOOK_EACH ? spool_room(file->spool, len, err) : 0;
+}
+
 int
 incoming_write(struct uucp_job *job, const void *bytes, size_t len, struct err *err)
 {
+	if (job->size == UUCP_SIZE_UNKNOWN && has_grown(job, job->mine, len, err) < 0)
+		return -1;
 	return job_write(job->mine, bytes, len, err);
 }
 

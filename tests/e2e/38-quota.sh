@@ -48,6 +48,42 @@ check "by SMTP too" talk 250 x@far.example 250
 mochila --root "$hub" remove --site ship >/dev/null
 check "when it has gone, mail is taken again by itself" wait_for 20 submit small x@ship.example
 
+# ---- A site's, and what a call brings ------------------------------------------------
+
+submit ship x@ship.example
+rm -f "$hub/spool/tmp/.quota"
+to_ship() { printf 'Subject: %s\n\n%s\n' "$1" "$1" | MOCHILA_ROOT=$home sendmail -f ann@home.example "$2"; }
+printf '\tship.example = site:hub\n' >"$work/route"	# below [routes], which is the last section
+cat "$work/route" >>"$home/mochila.conf"
+jobs_of() { find "$hub/spool/xqt/$1" -type f ! -name '.*' 2>/dev/null | wc -l; }
+waits_for_ship() { find "$hub/spool/out/ship" "$hub/spool/in" -type f -exec grep -al "^Subject: $1" {} + | wc -l; }
+boxed_once() { test "$(grep -al "^Subject: $1" -r "$work/mail" | wc -l)" -eq 1; }
+to_ship slow x@ship.example
+from_home quick
+check "a call brings mail for that site and for another" exits 0 ours -s hub
+check "the other's is delivered" wait_for 20 boxed_once quick
+check "that for the full site waits in its job" test "$(waits_for_ship slow),$(jobs_of home)" = 0,1
+check "and the caller is done with it" test "$(messages "$home/spool/out")" -eq 0
+check "uuxqt says why" exits 75 mochila --root "$hub" uuxqt
+check "in words" said 'ship: '
+printf '%s\n' 'MAIL FROM:<a@b.example>' 'RCPT TO:<x@ship.example>' DATA 'Subject: hand' '' . >"$work/hand"
+check "a batch by hand, too" exits 75 bsmtp unpack --root "$hub" "$work/hand"
+check "which was not kept" test "$(spooled "$hub/spool/hold"),$(waits_for_ship hand)" = 0,0
+printf '[site home]\n\tquota = 100\n' >>"$hub/mochila.conf"
+rm -f "$hub/spool/tmp/.quota"
+from_home third
+check "a call of a site whose jobs are more than its quota" exits 0 ours -s hub
+check "brings no more of them" test "$(jobs_of home),$(messages "$home/spool/sent")" = 1,2
+mochila --root "$hub" remove --site ship >/dev/null
+took() { rm -f "$hub/spool/tmp/.quota"; mochila --root "$hub" uuxqt; }
+check "with room again the job is run to its end" wait_for 20 took
+check "and gone" test "$(jobs_of home)" -eq 0
+check "what it brought for the site waits there, once" test "$(waits_for_ship slow)" -eq 1
+check "what was taken before was not taken again" boxed_once quick
+brings() { ours -s hub && boxed_once "$1"; }
+check "and the site's next call brings what it kept" wait_for 20 brings third
+mochila --root "$hub" remove --site ship >/dev/null
+
 # ---- The spool's ---------------------------------------------------------------------
 
 submit large x@far.example
@@ -69,7 +105,6 @@ check "with the same batch" test "$before" = "$(batch)"
 mochila --root "$hub" remove --larger 64K >/dev/null
 taken() { ours -s hub && test "$(messages "$home/spool/sent")" -eq 0; }
 check "when there is room, the next call brings it" wait_for 20 taken
-boxed_once() { test "$(grep -al "^Subject: $1" -r "$work/mail" | wc -l)" -eq 1; }
 check "all of it" wait_for 20 boxed_once one
 check "once" boxed_once two
 check "SMTP is open again" talk 250 x@far.example 250
