@@ -9,6 +9,8 @@
  *	FAULT=read	the n-th reading of a place in a file (pread) fails with EIO instead
  *	FAULT_COUNT=FILE	at exit: how many there were
  *	FAULT_NOSYNC=1	nothing is synced: for tests without power cuts, on a slow disk
+ *	FAULT_BELOW=DIR	only calls for files below it count and fail: a daemon writes to pipes and
+ *			sockets of its own too, and those do not fail
  *
  * It counts the calls of this process that change a file system.  With FAULT_AT from 1
  * up until the program ends untouched, every step of it has been tried.
@@ -26,7 +28,7 @@
 #include <unistd.h>
 
 static unsigned long calls;
-static const char *at, *what, *count_file, *no_sync;
+static const char *at, *what, *count_file, *no_sync, *below;
 
 /* Read at once: a program may clean its environment. */
 __attribute__((constructor)) static void
@@ -36,6 +38,7 @@ instructions(void)
 	what = getenv("FAULT");
 	count_file = getenv("FAULT_COUNT");
 	no_sync = getenv("FAULT_NOSYNC");
+	below = getenv("FAULT_BELOW");
 }
 
 static int
@@ -51,13 +54,30 @@ error_number(const char *name)
 	return EIO;
 }
 
+/* What a descriptor is open for, or, with a path, where that leads from there. */
+static int
+is_below(int fd, const char *path)
+{
+	char link[64], name[4096];
+	size_t len = below != NULL ? strlen(below) : 0;
+
+	if (below == NULL)
+		return 1;
+	if (path != NULL && path[0] == '/')
+		return strncmp(path, below, len) == 0 && path[len] == '/';
+	snprintf(link, sizeof link, fd == AT_FDCWD ? "/proc/self/cwd" : "/proc/self/fd/%d", fd);
+	ssize_t got = readlink(link, name, sizeof name - 1);
+	name[got > 0 ? got : 0] = '\0';
+	return strncmp(name, below, len) == 0 && (name[len] == '/' || name[len] == '\0');
+}
+
 /* true: the call fails, errno is set */
 static int
-fault(int needs_room)
+fault(int needs_room, int fd, const char *path)
 {
 	unsigned long n = at != NULL ? strtoul(at, NULL, 10) : 0;
 
-	if (what != NULL && strcmp(what, "read") == 0)
+	if ((what != NULL && strcmp(what, "read") == 0) || !is_below(fd, path))
 		return 0;
 	calls++;
 	if (n == 0 || what == NULL || calls < n)
@@ -79,9 +99,9 @@ fault(int needs_room)
 }
 
 static int
-read_fault(void)
+read_fault(int fd)
 {
-	if (what == NULL || strcmp(what, "read") != 0 || at == NULL)
+	if (what == NULL || strcmp(what, "read") != 0 || at == NULL || !is_below(fd, NULL))
 		return 0;
 	errno = EIO;
 	return ++calls == strtoul(at, NULL, 10);
@@ -105,19 +125,19 @@ next(const char *name)
 }
 
 /* Each wrapper is a declaration, so that the compiler sees a prototype. */
-#define WRAP(room, type, name, params, args)			\
+#define WRAP(room, fd, path, type, name, params, args)		\
 	type name params;					\
 	type name params					\
 	{							\
 		static type (*real) params;			\
 		if (real == NULL)				\
 			*(void **)&real = next(#name);		\
-		return fault(room) ? -1 : real args;		\
+		return fault(room, fd, path) ? -1 : real args;	\
 	}
 
-WRAP(1, ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n))
-WRAP(1, ssize_t, pwrite, (int fd, const void *p, size_t n, off_t at), (fd, p, n, at))
-WRAP(1, ssize_t, pwrite64, (int fd, const void *p, size_t n, off64_t at), (fd, p, n, at))
+WRAP(1, fd, NULL, ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n))
+WRAP(1, fd, NULL, ssize_t, pwrite, (int fd, const void *p, size_t n, off_t at), (fd, p, n, at))
+WRAP(1, fd, NULL, ssize_t, pwrite64, (int fd, const void *p, size_t n, off64_t at), (fd, p, n, at))
 #define WRAP_SYNC(name)					\
 	int name(int fd);					\
 	int name(int fd)					\
@@ -125,22 +145,22 @@ WRAP(1, ssize_t, pwrite64, (int fd, const void *p, size_t n, off64_t at), (fd, p
 		static int (*real)(int);			\
 		if (real == NULL)				\
 			*(void **)&real = next(#name);		\
-		if (fault(0))					\
+		if (fault(0, fd, NULL))				\
 			return -1;				\
 		return no_sync != NULL ? 0 : real(fd);		\
 	}
 WRAP_SYNC(fsync)
 WRAP_SYNC(fdatasync)
 WRAP_SYNC(syncfs)
-WRAP(1, int, fallocate, (int fd, int mode, off_t where, off_t len), (fd, mode, where, len))
-WRAP(1, int, fallocate64, (int fd, int mode, off64_t where, off64_t len), (fd, mode, where, len))
-WRAP(0, int, ftruncate, (int fd, off_t len), (fd, len))
-WRAP(0, int, ftruncate64, (int fd, off64_t len), (fd, len))
-WRAP(1, int, renameat, (int a, const char *b, int c, const char *d), (a, b, c, d))
-WRAP(1, int, renameat2, (int a, const char *b, int c, const char *d, unsigned f), (a, b, c, d, f))
-WRAP(0, int, unlinkat, (int dir, const char *name, int flags), (dir, name, flags))
-WRAP(1, int, mkdirat, (int dir, const char *name, mode_t mode), (dir, name, mode))
-WRAP(1, int, linkat, (int a, const char *b, int c, const char *d, int f), (a, b, c, d, f))
+WRAP(1, fd, NULL, int, fallocate, (int fd, int mode, off_t where, off_t len), (fd, mode, where, len))
+WRAP(1, fd, NULL, int, fallocate64, (int fd, int mode, off64_t where, off64_t len), (fd, mode, where, len))
+WRAP(0, fd, NULL, int, ftruncate, (int fd, off_t len), (fd, len))
+WRAP(0, fd, NULL, int, ftruncate64, (int fd, off64_t len), (fd, len))
+WRAP(1, a, b, int, renameat, (int a, const char *b, int c, const char *d), (a, b, c, d))
+WRAP(1, a, b, int, renameat2, (int a, const char *b, int c, const char *d, unsigned f), (a, b, c, d, f))
+WRAP(0, dir, name, int, unlinkat, (int dir, const char *name, int flags), (dir, name, flags))
+WRAP(1, dir, name, int, mkdirat, (int dir, const char *name, mode_t mode), (dir, name, mode))
+WRAP(1, a, b, int, linkat, (int a, const char *b, int c, const char *d, int f), (a, b, c, d, f))
 
 #define WRAP_READ(name, offset)						\
 	ssize_t name(int fd, void *p, size_t n, offset where);		\
@@ -149,7 +169,7 @@ WRAP(1, int, linkat, (int a, const char *b, int c, const char *d, int f), (a, b,
 		static ssize_t (*real)(int, void *, size_t, offset);	\
 		if (real == NULL)					\
 			*(void **)&real = next(#name);			\
-		return read_fault() ? -1 : real(fd, p, n, where);	\
+		return read_fault(fd) ? -1 : real(fd, p, n, where);	\
 	}
 WRAP_READ(pread, off_t)
 WRAP_READ(pread64, off64_t)
@@ -167,7 +187,7 @@ WRAP_READ(pread64, off64_t)
 			va_start(args, flags);				\
 			mode = va_arg(args, mode_t);			\
 			va_end(args);					\
-			if (fault(1))					\
+			if (fault(1, dir, path))			\
 				return -1;				\
 		}							\
 		return real(dir, path, flags, mode);			\

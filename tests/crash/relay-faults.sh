@@ -1,8 +1,9 @@
 #!/bin/sh
-# mochila-relay killed at calls that change a file, from its start to the mail's file in the
-# Maildir: each third of them, or each with FAULT_STEP=1.  What was answered with 250 is delivered once
-# and whole by the next one, and waits once for the other recipient; what was not is not
-# there in part.
+# mochila-relay, from its start to a mail's file in the Maildir, the report of a recipient who
+# was refused, and what waits for a host that is down: killed at calls that change a file, or
+# such a call fails, or finds the disk full from there on; some of them here, each with
+# FAULT_STEP=1.  What was answered with 250 is there once and whole after the next start;
+# what was refused is not, and is taken when it comes again.
 # shellcheck disable=SC2317	# called by name
 . "${srcdir:-.}/tests/e2e/lib.sh"
 # shellcheck source=tests/e2e/relay-lib.sh
@@ -12,6 +13,10 @@ test -f "$fault" || skip "no $fault (built with sanitizers: they own LD_PRELOAD)
 stage
 
 root=$work/home
+# The far host knows nobody.
+make_site "$work/far" far
+printf '%s\n' '[relay main]' 'listen = 127.0.0.1:0' >>"$work/far/mochila.conf"
+relay_up "$work/far" || fail "no server that refuses"
 make_site "$work/base" home
 cat >>"$work/base/mochila.conf" <<-END
 	retry-after = 1s
@@ -20,17 +25,53 @@ cat >>"$work/base/mochila.conf" <<-END
 	listen = 127.0.0.1:0
 	[routes]
 	home.example = maildir:mail/%u
+	far.example = smtp:$(at "$work/far")
 	dead.example = smtp:127.0.0.1:1
 END
 for folder in tmp in out sent xqt hold failed seen drop log; do mkdir -p "$work/base/spool/$folder"; done
 
-two() {
-	call "$1" "< 220" "> EHLO x" "< 250" "> MAIL FROM:<a@b.example>" "< 250" "> RCPT TO:<bob@home.example>" \
-	    "< 250" "> RCPT TO:<x@dead.example>" "< 250" "> DATA" "< 354" "> Subject: two" "> " "> Hello." "> ." \
-	    "< 250 2.0.0" 2>/dev/null
+# What a client says: the first mail, the second.
+begin() { printf '%s\n' '< 220' '> EHLO x' '< 250'; }
+mail_one() {
+	printf '%s\n' '> MAIL FROM:<ann@home.example>' '< 250' '> RCPT TO:<bob@home.example>' '< 250' \
+	    '> RCPT TO:<x@dead.example>' '< 250' '> RCPT TO:<no@far.example>' '< 250' \
+	    '> DATA' '< 354' '> Subject: one' '> ' '> Hello.' '> .' '< 250 2.0.0' 'say accepted one'
 }
-came() { test "$(boxed "$root" bob)" -gt 0 && ! empty "$root/spool/out"; }
-came_or_dead() { came || ! kill -0 "$relay" 2>/dev/null; }
+mail_two() {
+	printf '%s\n' '> MAIL FROM:<ann@home.example>' '< 250' '> RCPT TO:<bob@home.example>' '< 250' \
+	    '> DATA' '< 354' '> Subject: two' '> ' '> Hello.' '> .' '< 250 2.0.0' 'say accepted two'
+}
+
+# client WHERE: both in one session, so that one has a file of its own and one is in the
+# journal.  How many were accepted; and whether the one behind those was refused.
+client() {
+	said=$({ begin; mail_one; mail_two; } | "$wire" call "$1" 2>&1)
+	accepted=$(printf '%s\n' "$said" | grep -c '^accepted')
+	refused=$(printf '%s\n' "$said" | grep -c ': 4[0-9][0-9] ')
+}
+client_again() { # WHERE ACCEPTED
+	{ begin; test "$2" -gt 0 || mail_one; test "$2" -eq 0 || mail_two; } | "$wire" call "$1" >/dev/null 2>&1
+}
+
+# What is there, of the mail with that subject: delivered to bob; waiting for somebody; held
+# for a person; reported to its sender.
+boxed_of() { grep -alx "Subject: $1" "$root"/mail/bob/new/* 2>/dev/null | wc -l; }
+waits_for() {
+	find "$root/spool/out" -type f ! -name '.*' -exec grep -als "^RCPT TO:<$2>" {} + |
+	    xargs -r grep -als "^Subject: $1" | wc -l
+}
+held_of() { find "$root/spool/hold" -type f ! -name '*.reason' -exec grep -als "^Subject: $1" {} + | wc -l; }
+reports() { grep -al '^Final-Recipient: rfc822; *no@far.example' "$root"/mail/ann/new/* 2>/dev/null | wc -l; }
+came() { # COUNT: all of the first so many mails is where it is to be
+	if test "$1" -gt 0; then
+		test "$(boxed_of one)" -gt 0 && test "$(reports)" -gt 0 &&
+		    test "$(waits_for one x@dead.example)" -gt 0 || return 1
+	fi
+	test "$1" -lt 2 || test "$(boxed_of two)" -gt 0
+}
+came_or_dead() { came "$accepted" || ! kill -0 "$relay" 2>/dev/null; }
+came_or_held() { came "$promised" || test "$(messages "$root/spool/hold")" -gt 0; }
+said_or_dead() { test -s "$work/ready" || ! kill -0 "$relay" 2>/dev/null; }
 patient() { # patient TRIES COMMAND...: as wait_for, in steps of 20 ms
 	patient_left=$1
 	shift
@@ -41,42 +82,82 @@ patient() { # patient TRIES COMMAND...: as wait_for, in steps of 20 ms
 	done
 }
 
-# one WHAT AT: the relay with that fault, one mail, then another relay; true when all is well.
+# right SUBJECT LEAST: what is there of one mail; LEAST 1: it was promised.  What is held may
+# have been delivered: that is why it is held.
+right() {
+	boxed=$(boxed_of "$1") held=$(held_of "$1") waits=$(waits_for "$1" bob@home.example)
+	counted="$1: delivered $boxed, held $held, waiting $waits"
+	test "$boxed" -le 1 && test "$waits" -le 1 && test $((boxed + waits + held)) -ge "$2" &&
+	    { test $((boxed + waits)) -le 1 || test "$held" -gt 0; } || return 1
+	test "$1" = one || return 0
+	dead=$(waits_for one x@dead.example) far=$(waits_for one no@far.example) told=$(reports)
+	counted="$counted; for the dead host $dead, for the far one $far, reported $told"
+	test "$dead" -le 1 && test $((dead + held)) -ge "$2" &&
+	    test "$told" -le 1 && test $((far + told + held)) -ge "$2"
+}
+
+# Nothing of what was refused is there; it comes again.
+comes_again() {
+	left=$(boxed_of one),$(boxed_of two)
+	case $accepted,$left in
+	0,0,0|1,*,0) ;;
+	*) counted="refused and yet there: $left"; return 1 ;;
+	esac
+	client_again "$(at "$root")" "$accepted" && return 0
+	counted="not taken when it came again"
+	return 1
+}
+
+# one WHAT AT: the relay with that fault, two mails, then another relay; true when all is well.
 one() {
 	rm -rf "$root"
 	cp -a "$work/base" "$root"
-	rm -f "$work/count"
+	rm -f "$work/count" "$work/ready"
 	: >"$work/home.log"
-	accepted=0
+	accepted=0 refused=0 counted=
 	(
-		FAULT=$1 FAULT_AT=$2 FAULT_COUNT=$work/count LD_PRELOAD=$fault
-		export FAULT FAULT_AT FAULT_COUNT LD_PRELOAD
-		exec mochila-relay --root "$root" --ready-fd 3 3>"$root/ready" 2>>"$work/home.log"
+		FAULT=$1 FAULT_AT=$2 FAULT_COUNT=$work/count FAULT_BELOW=$root LD_PRELOAD=$fault
+		export FAULT FAULT_AT FAULT_COUNT FAULT_BELOW LD_PRELOAD
+		exec mochila-relay --root "$root" --ready-fd 3 3>"$work/ready" 2>>"$work/home.log"
 	) &
 	relay=$!
 	started="$relay $started"
-	patient 200 relay_says "$root"
-	if test -s "$root/ready" && two "$(at "$root")"; then
-		accepted=1
+	patient 200 said_or_dead
+	if test -s "$work/ready"; then
+		client "$(sed -n 's/^main smtp //p' "$work/ready")"
 		patient 15 came_or_dead
 	fi
 	stop "$relay" 2>/dev/null
 	relay_up "$root" || return 1
-	test $accepted -eq 0 || patient 250 came
+	promised=$((accepted + refused))
+	test "$refused" -eq 0 || comes_again || return 1
+	patient 400 came_or_held
 	stop "$relay"
-	boxed=$(boxed "$root" bob) waits=$(spooled "$root/spool/out")
-	test "$boxed" -le 1 && test "$waits" -le 1 && test "$boxed" -ge $accepted && test "$waits" -ge $accepted &&
-	    empty "$root/spool/in" && empty "$root/spool/tmp" && empty "$root/spool/hold" && empty "$root/spool/failed" &&
-	    { test "$boxed" -eq 0 || test "$(tail -n 1 "$root"/mail/bob/new/*)" = Hello.; }
+	right one $((promised > 0)) && right two $((promised > 1)) &&
+	    empty "$root/spool/in" && empty "$root/spool/tmp" && empty "$root/spool/failed" &&
+	    { test "$1" = EIO || empty "$root/spool/hold"; } &&
+	    ! grep -Lx Hello. "$root"/mail/bob/new/* 2>/dev/null | grep -q .
 }
 
-cases=0 at=1 count=999999
-while test $at -le "$count" && test $at -lt 300; do
-	cases=$((cases + 1))
-	one kill $at || fail "killed at $at: accepted $accepted, delivered $boxed, waiting $waits"
-	count=$(cat "$work/count" 2>/dev/null || echo 999999)
-	at=$((at + ${FAULT_STEP:-3}))
-done
-say "$cases cases, up to call $at"
-check "every step was reached" test $at -lt 300
+# sweep WHAT STEP FIRST: until it ended before the fault came
+sweep() {
+	cases=0 at=$3 count=999999
+	while test "$at" -lt 1000; do
+		cases=$((cases + 1))
+		one "$1" "$at" || {
+			fail "$1 at $at: accepted $accepted, refused $refused; $counted"
+			rm -rf "$work/failed.$1.$at"
+			cp -a "$root" "$work/failed.$1.$at"
+			cp "$work/home.log" "$work/failed.$1.$at/"
+		}
+		count=$(cat "$work/count" 2>/dev/null || echo 999999)
+		test "$count" -ge "$at" || break
+		at=$((at + $2))
+	done
+	check "$1: $cases cases, up to call $at, behind the last" test "$count,$accepted,$refused" = "$count,2,0"
+}
+step=${FAULT_STEP:-}
+sweep kill "${step:-11}" 1
+sweep EIO "${step:-13}" 2
+sweep full "${step:-23}" 3
 finish

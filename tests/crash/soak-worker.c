@@ -214,14 +214,19 @@ op_settle(void)
 
 /* out */
 
-/* What the far end answers for this one: always the same, as it knows what it has. */
+/* What the far end answers for this one: always the same, as it knows what it has.  By the
+ * address, not by its number: what is left of a message when another recipient was reported has
+ * other numbers. */
 static bool
 refused(struct message *m, size_t rcpt)
 {
 	unsigned char sum[DIGEST_SIZE];
+	struct str name = {0};
 
-	digest_of(str_c(&m->id), m->id.len, sum);
-	return (sum[0] + rcpt) % 16 == 0;
+	str_printf(&name, "%s %s", str_c(&m->id), str_c(&m->entry.env.rcpt[rcpt].to));
+	digest_of(str_c(&name), name.len, sum);
+	str_free(&name);
+	return sum[0] % 16 == 0;
 }
 
 /* The clock of the library stands still here, wherever it was set. */
