@@ -15,7 +15,8 @@
 enum {
 	BUFFER = JOURNAL_BODY_MAX,	/* an entry that outgrows it has outgrown the journal */
 	PAGE = 4096,
-	AHEAD = 256 << 10,	/* so much is written, and the disk is told to begin with it */
+	AHEAD = 4 << 20,	/* so much is written, and the disk is told to begin with it; for less,
+				   more requests cost it more than it gains by the time */
 };
 
 /* tmp/NAME, locked */

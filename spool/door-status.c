@@ -1,10 +1,6 @@
 /* mochila status: one screen. */
 #include "spool/door.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +9,7 @@
 
 #include "lib/base/clock.h"
 #include "spool/usage.h"
+#include "spool/waiting.h"
 
 enum { HISTORY_TAIL = 256 << 10 };	/* of the log, searched for the last calls */
 
@@ -21,7 +18,6 @@ struct site_row {
 	size_t waiting, in_flight, batches, held, failed;
 	size_t commands;		/* of uux, queued for it */
 	int64_t oldest;
-	struct str first;		/* the oldest that waits, BUCKET/ID */
 	struct str why;			/* the last words that it got */
 	char *batch;			/* the last one met, to count them */
 	struct str call;		/* the last call's event, without its time */
@@ -77,175 +73,57 @@ row_for(struct status *status, const char *name)
 	return row;
 }
 
-/* What waits is counted by its names alone, unsorted: there may be a million. */
-
-static DIR *
-open_names(int dir, const char *name)
-{
-	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *names = fd < 0 ? NULL : fdopendir(fd);
-
-	if (names == NULL && fd >= 0)
-		close(fd);
-	return names;
-}
-
-/* An id begins with its time, so that the least one is the oldest. */
-static void
-count_bucket(struct site_row *row, int dir, const char *bucket)
-{
-	DIR *names = open_names(dir, bucket);
-	char least[sizeof ((struct dirent *)0)->d_name] = "";
-
-	for (struct dirent *next; names != NULL && (next = readdir(names)) != NULL;) {
-		if (!spool_id_ok(next->d_name))
-			continue;
-		row->waiting++;
-		if (least[0] == '\0' || strcmp(next->d_name, least) < 0)
-			memcpy(least, next->d_name, strlen(next->d_name) + 1);
-	}
-	if (names != NULL)
-		closedir(names);
-	int64_t since = spool_id_time(least);
-	if (since == 0 || (row->oldest != 0 && since >= row->oldest))
-		return;
-	row->oldest = since;
-	str_clear(&row->first);
-	str_printf(&row->first, "%s/%s", bucket, least);
-}
-
 /* The one file that is opened, of what the relay carries: a site is called as a whole, and
  * its retry hint and the history say how that went. */
 static void
-ask_first(const struct status *status, struct site_row *row, int dir)
+ask_first(const struct status *status, const struct waiting_site *site, struct site_row *row)
 {
 	struct door_message message;
 	struct err ignored;
-	const char *slash = row->first.len > 0 ? strrchr(str_c(&row->first), '/') : NULL;
+	struct str path = {0};
 
-	if (slash == NULL || strchr(row->name, ':') == NULL)
+	if (site->first == NULL || strchr(site->name, ':') == NULL)
 		return;
-	struct door_file file = { .where = DOOR_WAITING, .name = slash + 1, .file = str_c(&row->first),
-		.site = row->name, .batch = "", .path = row->name, .dir = dir };
-	if (door_load(&status->door->spool, &file, &message, &ignored) <= 0)
-		return;
-	str_set_span(&row->why, str_span(&message.why));
-	door_message_free(&message);
+	str_printf(&path, "%s/%s", site->name, site->first);
+	struct door_file file = { .where = DOOR_WAITING, .name = strrchr(str_c(&path), '/') + 1,
+		.file = str_c(&path), .site = row->name, .batch = "", .path = row->name,
+		.dir = status->door->spool.out };
+	if (door_load(&status->door->spool, &file, &message, &ignored) > 0) {
+		str_set_span(&row->why, str_span(&message.why));
+		door_message_free(&message);
+	}
+	str_free(&path);
 }
 
+/* Called for many at once: each has a row already. */
 static void
-count_site(const struct status *status, struct site_row *row)
+count_site(void *ctx, struct waiting_site *site)
 {
-	DIR *buckets = open_names(status->door->spool.out, row->name);
-	bool rests = false;
+	const struct status *status = ctx;
+	struct site_row *row = *slot_of(status, site->name);
 	struct err ignored;
 
-	for (struct dirent *next; buckets != NULL && (next = readdir(buckets)) != NULL;) {
-		rests = rests || strncmp(next->d_name, ".retry", 6) == 0;
-		if (next->d_name[0] != '.' && (next->d_type == DT_DIR || next->d_type == DT_UNKNOWN))
-			count_bucket(row, dirfd(buckets), next->d_name);
-	}
-	if (buckets == NULL)
-		return;
-	ask_first(status, row, dirfd(buckets));
-	closedir(buckets);
-	if (rests)
+	row->waiting = site->messages;
+	row->oldest = site->first != NULL ? spool_id_time(strrchr(site->first, '/') + 1) : 0;
+	ask_first(status, site, row);
+	if (site->rests)
 		retry_load(&status->door->spool, row->name, &row->retry, &ignored);
 }
 
-/*
- * Nothing is remembered about what waits, so nothing can be wrong when a person has moved it.
- * With 10,000 sites that nobody looked at lately, though, the disk is asked some 40,000
- * times, and each answer takes it longer than us: so many are asked for at once, in the order
- * in which they lie there.
- */
-enum { READERS = 64, EACH = 16 };	/* at most so many at once; for so many sites one more */
-
-struct folder {
-	ino_t inode;
-	char *name;
-	struct site_row *row;
-};
-
-struct reading {
-	const struct status *status;
-	struct folder *folder;
-	size_t count;
-	atomic_size_t next;
-};
-
-static int
-by_inode(const void *a, const void *b)
-{
-	const struct folder *one = a, *other = b;
-	return one->inode < other->inode ? -1 : one->inode > other->inode;
-}
-
-static int
-by_name(const void *a, const void *b)
-{
-	const struct folder *one = a, *other = b;
-	return strcmp(one->name, other->name);
-}
-
-static void *
-read_folders(void *ctx)
-{
-	struct reading *reading = ctx;
-
-	for (size_t i; (i = atomic_fetch_add(&reading->next, 1)) < reading->count;)
-		count_site(reading->status, reading->folder[i].row);
-	return NULL;
-}
-
 static void
-read_all(struct reading *reading)
+begin_site(void *ctx, const char *name)
 {
-	pthread_t reader[READERS];
-	size_t wanted = reading->count / EACH, readers = 0;
-
-	while (readers < READERS && readers < wanted &&
-	    pthread_create(&reader[readers], NULL, read_folders, reading) == 0)
-		readers++;
-	read_folders(reading);		/* also when no thread could be had */
-	while (readers > 0)
-		pthread_join(reader[--readers], NULL);
-}
-
-/* A site has a row when its folder can be entered. */
-static int
-list_folders(struct reading *reading, struct err *err)
-{
-	DIR *sites = open_names(reading->status->door->spool.out, ".");
-
-	if (sites == NULL)
-		return err_sys(err, "spool folder out");
-	for (struct dirent *next; (next = readdir(sites)) != NULL;) {
-		if (next->d_name[0] == '.' || (next->d_type != DT_DIR && next->d_type != DT_UNKNOWN))
-			continue;
-		reading->folder = mem_resize(reading->folder, reading->count + 1, sizeof *reading->folder);
-		reading->folder[reading->count++] =
-		    (struct folder){ .inode = next->d_ino, .name = mem_text(next->d_name) };
-	}
-	closedir(sites);
-	return 0;
+	row_for(ctx, name);
 }
 
 static int
 count_waiting(struct status *status, struct err *err)
 {
-	struct reading reading = { .status = status };
+	struct waiting waiting;
 
-	if (list_folders(&reading, err) < 0)
+	if (waiting_read(&waiting, &status->door->spool, begin_site, count_site, status, err) < 0)
 		return -1;
-	qsort(reading.folder, reading.count, sizeof *reading.folder, by_name);
-	for (size_t i = 0; i < reading.count; i++) {
-		reading.folder[i].row = row_for(status, reading.folder[i].name);
-		free(reading.folder[i].name);
-	}
-	qsort(reading.folder, reading.count, sizeof *reading.folder, by_inode);
-	read_all(&reading);
-	free(reading.folder);
+	waiting_free(&waiting);
 	return 0;
 }
 
@@ -408,7 +286,6 @@ status_free(struct status *status)
 		struct site_row *row = status->site[i];
 		free(row->name);
 		free(row->batch);
-		str_free(&row->first);
 		str_free(&row->why);
 		str_free(&row->call);
 		str_free(&row->retry.why);

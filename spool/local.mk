@@ -31,6 +31,7 @@ spool_libspool_a_SOURCES = \
 	%D%/settings.c %D%/settings.h \
 	%D%/settle.c \
 	%D%/spool.c %D%/spool.h \
+	%D%/waiting.c %D%/waiting.h \
 	%D%/table.c %D%/table.h \
 	%D%/usage.c %D%/usage.h \
 	%D%/users.c %D%/users.h

@@ -11,6 +11,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/mail/wish.h"
+#include "spool/expand.h"
 #include "spool/lease.h"
 #include "spool/retry.h"
 
@@ -246,7 +247,9 @@ take_name(struct queue *q, const char *name, struct message *m, struct err *err)
 		message_close(m);
 		return 0;
 	}
-	if (entry_waiting(&m->entry) > 0 && !m->entry.delay_due && !message_age(m, clock_now()))
+	/* With a report due its writer died before the rename: whatever became of the others would
+	 * be the end of the file, and of the report. */
+	if (entry_waiting(&m->entry) > 0 && !expand_reports_due(&m->entry) && !message_age(m, clock_now()))
 		return 1;
 	return settle_over(q, name, m, err);
 }

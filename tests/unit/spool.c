@@ -887,6 +887,38 @@ START_TEST(what_a_person_moved_away_while_it_was_sent_says_so_itself)
 }
 END_TEST
 
+/* Its writer died between the line and the rename: sent to the others and removed, the
+ * message would take the report with it. */
+START_TEST(a_report_that_is_due_comes_before_all_else)
+{
+	static const char *const to_two[] = { "bob@home.example", "tom@home.example", NULL };
+	struct queue q;
+	struct message m;
+	struct str line = {0};
+
+	accept_one(to_two, "x\r\n", NULL, NULL, NULL);
+	settle();
+	OK(queue_open(&q, &spool, "home", false, &err));
+	ck_assert_int_eq(queue_next(&q, &m, &err), 1);
+	entry_state_line(clock_now(), "1", "failed due=failure", "reply", SPAN("550 5.1.1 no"), &line);
+	OK(message_append(&m, str_span(&line), &err));
+	str_free(&line);
+	message_close(&m);
+	queue_close(&q);
+	OK(queue_open(&q, &spool, "home", false, &err));
+	ck_assert_int_eq(queue_next(&q, &m, &err), 0);
+	queue_close(&q);
+	ck_assert_uint_eq(scratch_count(spool.in, "."), 1);
+	settle();
+	OK(queue_open(&q, &spool, "home", false, &err));
+	ck_assert_int_eq(queue_next(&q, &m, &err), 1);
+	ck_assert_uint_eq(m.entry.env.rcpts, 1);
+	ck_assert_str_eq(str_c(&m.entry.env.rcpt[0].to), "tom@home.example");
+	message_close(&m);
+	queue_close(&q);
+}
+END_TEST
+
 START_TEST(a_damaged_message_blocks_only_itself)
 {
 	accept_one(to_home, "x\r\n", NULL, NULL, NULL);
@@ -1218,7 +1250,8 @@ main(void)
 		what_comes_again_does_not_undo_what_was_committed, an_empty_S_d_is_removed,
 		orphans_in_tmp_go_and_living_writers_stay, the_queue_gives_grade_then_age,
 		a_bucket_holds_a_thousand, a_site_is_worked_by_one_at_a_time,
-		what_a_person_moved_away_while_it_was_sent_says_so_itself, a_damaged_message_blocks_only_itself,
+		what_a_person_moved_away_while_it_was_sent_says_so_itself,
+		a_report_that_is_due_comes_before_all_else, a_damaged_message_blocks_only_itself,
 		a_batch_waits_for_its_acknowledgement_and_goes,
 		an_acknowledged_batch_of_a_dead_process_is_finished, what_was_only_picked_goes_back,
 		a_refused_batch_is_held_message_by_message,
