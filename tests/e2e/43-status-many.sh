@@ -44,5 +44,38 @@ if test -x /usr/bin/time && ! grep -q '^SAN = .*sanitize' "$build/Makefile"; the
 		check "$words needs no 32 MiB" test "$kib" -le 32768
 	done
 fi
+
+# ---- What is remembered --------------------------------------------------------------
+
+waits() { m status --json | grep -o "\"site\":\"$1\",\"waiting\":[0-9]*" | sed 's/.*://'; }
+sleep 3		# what has just changed is not remembered
+sites_of() { grep -e '^site[0-9]' -e ^smtp: "$1"; }
+m status >"$work/table"
+sites_of "$work/table" >"$work/table.2"
+check "what was counted is remembered" test -s "$spool/tmp/.waiting"
+if command -v strace >/dev/null && strace -o "$work/calls" true 2>/dev/null; then
+	strace -f -e trace=getdents64 -o "$work/calls" spool/mochila --root="$root" status >"$work/table.3"
+	check "and not read again" test "$(grep -c getdents64 "$work/calls")" -lt 100
+fi
+m status >"$work/table"
+sites_of "$work/table" >"$work/table.3"
+check "it is the same" cmp "$work/table.2" "$work/table.3"
+mv "$spool/out/site1/N-bucket/$(id 7)" "$spool/hold/"
+check "a message that a person moved away is not counted" test "$(waits site1)" -eq 99
+mv "$spool/hold/$(id 7)" "$spool/out/site1/N-bucket/"
+check "put back, it is" test "$(waits site1)" -eq 100
+cp -a "$spool/out/site2/N-bucket" "$spool/out/site2/A-bucket"
+check "a bucket that a person made counts" test "$(waits site2)" -eq 200
+mv "$spool/out/site3" "$spool/out/site0"
+check "so do those of a site that was renamed" test "$(waits site0),$(waits site3)" = 100,
+rm -r "$spool/out/site4/N-bucket"
+check "and not one that was removed" test "$(waits site4)" -eq 0
+head -c 5000 "$spool/tmp/.waiting" >"$work/half"
+for damage in "$work/half" /dev/null "$top/tests/fixtures/demo.mbox"; do
+	cat "$damage" >"$spool/tmp/.waiting"
+	check "whatever has become of the file" test "$(waits site2),$(waits site4),$(waits site5)" = 200,0,100
+done
+rm "$spool/tmp/.waiting"
+check "or whether there is one" test "$(waits site2),$(waits site4),$(waits site5)" = 200,0,100
 rm -rf "$spool/out"
 finish
