@@ -124,39 +124,3 @@ access_rcpt(const struct settings *settings, bool trusted, struct span rcpt, str
 		return maildir_takes(settings, match.rest, rcpt, err);
 	return 0;
 }
-
-/* Nobody's own network: wider than the widest that is handed out for private or
- * provider use (10.0.0.0/8; fc00::/7, and 2000::/3 is all of the public IPv6). */
-static bool
-is_everybody(const struct network *network)
-{
-	if (network->v4)
-		return network->bits < 96 + 8;
-	bool private = (network->ip.bytes[0] & 0xfe) == 0xfc && network->bits >= 7;
-	return network->bits < 16 && !private && network->ip.bytes[0] != 0xfe;
-}
-
-int
-access_check(const struct access *access, const struct settings *settings, struct err *err)
-{
-	struct route_match anywhere = route_find(settings, SPAN("anybody@anywhere.invalid"));
-
-	if (!route_leads_out(anywhere.kind))
-		return 0;
-	if (!anywhere.wildcard)
-		return err_set(err, ERR_CONFIG, "this would be an open relay: a pattern of [routes] that is not \"*\" "
-		    "means every address; say \"*\", which only relay-from may use");
-	for (size_t i = 0; i < access->networks; i++) {
-		const struct network *network = &access->network[i];
-		struct str ip = {0};
-		if (!is_everybody(network))
-			continue;
-		ip_show(&network->ip, &ip);
-		err_set(err, ERR_CONFIG, "this would be an open relay: relay-from %s/%u lets everybody send "
-		    "anywhere through the \"*\" route; name your own networks instead",
-		    str_c(&ip), network->bits - (network->v4 ? 96 : 0));
-		str_free(&ip);
-		return -1;
-	}
-	return 0;
-}

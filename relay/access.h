@@ -28,8 +28,4 @@ bool access_trusts(const struct access *access, const struct ip *client);
 /* 0, or ERR_PERM with the code for the reply to RCPT. */
 int access_rcpt(const struct settings *settings, bool trusted, struct span rcpt, struct err *err);
 
-/* Refuses settings under which anybody could send anywhere through us: networks as
- * wide as the Internet together with a "*" route that leads out. */
-int access_check(const struct access *access, const struct settings *settings, struct err *err);
-
 #endif

@@ -7,6 +7,7 @@
 #include "lib/base/log.h"
 #include "relay/service.h"
 #include "relay/session.h"
+#include "spool/relaying.h"
 
 enum {
 	PATIENCE_SECONDS = 10,
@@ -24,9 +25,10 @@ add_instance(struct setup *setup, const struct relay_settings *settings, struct 
 	if (access_parse(&instance->access, settings->relay_from, err) < 0 || verify_check(settings->login, err) < 0)
 		return err_prefix(err, "[relay %s]", settings->name);
 	setup->instances++;
-	if (secrets_load(&setup->settings, settings, &instance->tls, err) < 0 ||
-	    access_check(&instance->access, &setup->settings, err) < 0)
+	if (secrets_load(&setup->settings, settings, &instance->tls, err) < 0)
 		return err_prefix(err, "[relay %s]", settings->name);
+	if (relaying_check(&setup->settings, settings->relay_from, err) < 0)
+		return err_prefix(err, "[relay %s] this would be an open relay", settings->name);
 	return 0;
 }
 

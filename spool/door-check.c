@@ -10,6 +10,7 @@
 
 #include "lib/base/cert.h"
 #include "lib/base/clock.h"
+#include "spool/relaying.h"
 #include "spool/route.h"
 
 enum { KNOWN_MAX = 1 << 20 };
@@ -211,37 +212,15 @@ check_unrouted(struct doctor *doctor)
 			    settings->site[i].name);
 }
 
-/* Nobody's own network is so wide: what mochila-relay refuses to start with. */
-static bool
-is_everybody(struct span network)
-{
-	struct span ip;
-	uint64_t bits;
-	bool v4 = network.len == 0 || memchr(network.p, ':', network.len) == NULL;
-
-	span_cut(&network, '/', &ip);
-	if (network.p == NULL || span_number(network, 128, &bits) < 0)
-		return false;
-	bool ours = span_begins_case(ip, "fc") || span_begins_case(ip, "fd") || span_begins_case(ip, "fe");
-	return v4 ? bits < 8 : bits < 16 && !(ours && bits >= 7);
-}
-
 void
 check_relay(struct doctor *doctor)
 {
 	const struct settings *settings = &doctor->door->settings;
-	struct route_match anywhere = route_find(settings, SPAN("anybody@anywhere.invalid"));
 
-	if (!route_leads_out(anywhere.kind))
-		return;
-	if (!anywhere.wildcard)
-		doctor_found(doctor, "", NULL, "a pattern of [routes] that is not \"*\" means every address: say \"*\"");
 	for (size_t i = 0; i < settings->relays; i++) {
-		struct span rest = span_of(settings->relay[i].relay_from), network;
-		while ((network = span_word(&rest)).len > 0)
-			if (is_everybody(network))
-				doctor_found(doctor, "", NULL, "[relay %s] lets everybody (%.*s) send anywhere, through the "
-				    "\"*\" route", settings->relay[i].name, (int)network.len, network.p);
+		struct err err;
+		if (relaying_check(settings, settings->relay[i].relay_from, &err) < 0)
+			doctor_found(doctor, "", NULL, "[relay %s] %s", settings->relay[i].name, err.text);
 	}
 }
 

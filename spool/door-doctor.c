@@ -307,7 +307,7 @@ last_event(const struct spool *spool)
 	struct stat st;
 	struct span rest, line, last = {0};
 	int64_t when = 0;
-	int fd = history_open(spool, 0, &ignored);
+	int fd = history_open(spool, history_node(spool), 0, &ignored);
 
 	if (fd < 0)
 		return 0;

@@ -17,12 +17,21 @@ is_of(struct span line, const char *id)
 	return span_begins(span_word(&line), id);
 }
 
+/* Of one host: its files, and the line that is next. */
+struct source {
+	FILE *file[HISTORY_MAX + 1];	/* the current one first */
+	size_t files;
+	char *line;
+	size_t room;
+	ssize_t len;			/* -1: it has no more */
+};
+
 struct history {
 	const char *id;			/* "": of all */
 	bool json;
 	size_t found;
-	FILE *file[HISTORY_MAX + 1];	/* the current one first */
-	size_t files;
+	struct source *source;
+	size_t sources;
 };
 
 static json_t *
@@ -76,38 +85,37 @@ print_line(struct history *history, struct span line, struct err *err)
 	return result;
 }
 
-static int
-print_file(struct history *history, FILE *file, struct err *err)
+/* The oldest file is the last one. */
+static void
+next_line(struct source *source)
 {
-	char *text = NULL;
-	size_t size = 0;
-	ssize_t len;
-	int result = 0;
-
-	while (result == 0 && (len = getline(&text, &size, file)) > 0)
-		result = print_line(history, (struct span){ text, (size_t)len }, err);
-	free(text);
-	return result;
+	source->len = -1;
+	while (source->files > 0) {
+		source->len = getline(&source->line, &source->room, source->file[source->files - 1]);
+		if (source->len > 0)
+			break;
+		fclose(source->file[--source->files]);
+	}
 }
 
 static bool
-is_open_already(const struct history *history, int fd)
+is_open_already(const struct source *source, int fd)
 {
 	struct stat ours, theirs;
 
-	return history->files > 0 && fstat(fd, &ours) == 0 &&
-	    fstat(fileno(history->file[history->files - 1]), &theirs) == 0 && ours.st_ino == theirs.st_ino;
+	return source->files > 0 && fstat(fd, &ours) == 0 &&
+	    fstat(fileno(source->file[source->files - 1]), &theirs) == 0 && ours.st_ino == theirs.st_ino;
 }
 
 /* The newest first: one that is turned meanwhile is met again, and not missed. */
 static int
-open_files(const struct spool *spool, struct history *history, struct err *err)
+open_files(const struct spool *spool, const char *node, struct source *source, struct err *err)
 {
 	for (unsigned n = 0; n <= history_keep(spool); n++) {
-		int fd = history_open(spool, n, err);
+		int fd = history_open(spool, node, n, err);
 		if (fd < 0 && errno != ENOENT)
 			return -1;
-		if (fd < 0 || is_open_already(history, fd)) {
+		if (fd < 0 || is_open_already(source, fd)) {
 			if (fd >= 0)
 				close(fd);
 			continue;
@@ -117,23 +125,68 @@ open_files(const struct spool *spool, struct history *history, struct err *err)
 			close(fd);
 			return err_sys(err, "history");
 		}
-		history->file[history->files++] = file;
+		source->file[source->files++] = file;
 	}
 	*err = (struct err){0};
 	return 0;
 }
 
 static int
+open_sources(struct history *history, const struct spool *spool, struct err *err)
+{
+	struct fs_names nodes;
+	int result = history_nodes(spool, &nodes, err);
+
+	history->source = result == 0 ? mem_get((nodes.count + 1) * sizeof *history->source) : NULL;
+	for (size_t i = 0; result == 0 && i < nodes.count; i++) {
+		struct source *source = &history->source[history->sources++];
+		*source = (struct source){ .len = -1 };
+		result = open_files(spool, nodes.name[i], source, err);
+		if (result == 0)
+			next_line(source);
+	}
+	fs_names_free(&nodes);
+	return result;
+}
+
+static void
+close_sources(struct history *history)
+{
+	for (size_t i = 0; i < history->sources; i++) {
+		struct source *source = &history->source[i];
+		while (source->files > 0)
+			fclose(source->file[--source->files]);
+		free(source->line);
+	}
+	free(history->source);
+}
+
+/* Where several hosts share the spool each has its own: the one whose next event came first. */
+static struct source *
+first_source(const struct history *history)
+{
+	struct source *first = NULL;
+
+	for (size_t i = 0; i < history->sources; i++) {
+		struct source *source = &history->source[i];
+		if (source->len > 0 && (first == NULL ||
+		    strncmp(source->line, first->line, sizeof "2026-11-21T18:45:02Z" - 1) < 0))
+			first = source;
+	}
+	return first;
+}
+
+static int
 print_history(struct history *history, const struct spool *spool, struct err *err)
 {
-	int result = open_files(spool, history, err);
+	struct source *source;
+	int result = open_sources(history, spool, err);
 
-	while (history->files > 0) {
-		FILE *file = history->file[--history->files];
-		if (result == 0)
-			result = print_file(history, file, err);
-		fclose(file);
+	while (result == 0 && (source = first_source(history)) != NULL) {
+		result = print_line(history, (struct span){ source->line, (size_t)source->len }, err);
+		next_line(source);
 	}
+	close_sources(history);
 	if (result == 0 && history->json)
 		result = history->found > 0 ? fs_write(1, "\n]\n", 3, err) : fs_write(1, "[]\n", 3, err);
 	return result;

@@ -226,19 +226,21 @@ take_call(struct status *status, struct span line)
 	char *name = mem_text_n(site.p, site.len);
 	struct site_row *row = status->slots > 0 ? *slot_of(status, name) : NULL;
 	free(name);
-	if (row == NULL || clock_parse_utc(time, &row->call_at) < 0)
-		return;
+	int64_t at;
+	if (row == NULL || clock_parse_utc(time, &at) < 0 || at < row->call_at)
+		return;		/* another host's was later */
+	row->call_at = at;
 	span_word(&event);
 	str_set_span(&row->call, span_trim(event));
 }
 
 static void
-take_calls(struct status *status, unsigned file)
+take_calls(struct status *status, const char *node, unsigned file)
 {
 	struct err ignored;
 	struct str text = {0};
 	struct stat st;
-	int fd = history_open(&status->door->spool, file, &ignored);
+	int fd = history_open(&status->door->spool, node, file, &ignored);
 
 	if (fd < 0)
 		return;
@@ -259,8 +261,16 @@ take_calls(struct status *status, unsigned file)
 static void
 find_calls(struct status *status)
 {
-	take_calls(status, 1);
-	take_calls(status, 0);
+	struct fs_names nodes;
+	struct err ignored;
+
+	if (history_nodes(&status->door->spool, &nodes, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < nodes.count; i++) {
+		take_calls(status, nodes.name[i], 1);
+		take_calls(status, nodes.name[i], 0);
+	}
+	fs_names_free(&nodes);
 }
 
 static int

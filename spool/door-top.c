@@ -95,7 +95,7 @@ read_history(struct top *top)
 	struct err ignored;
 	struct stat st;
 	struct str text = {0};
-	int fd = history_open(&top->door->spool, 0, &ignored);
+	int fd = history_open(&top->door->spool, history_node(&top->door->spool), 0, &ignored);
 	bool first = top->file == 0;
 
 	if (fd < 0)

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -12,23 +14,87 @@
 #include "lib/base/log.h"
 #include "spool/lock.h"
 
+static const char before[] = "mochila", behind[] = ".log";
+
+/* node "": of a spool that no other host works in */
 static void
-name_of(const struct spool *spool, unsigned n, struct str *name)
+name_of_node(const char *node, unsigned n, struct str *name)
 {
-	str_set(name, "mochila");
-	if (spool->lease != NULL)
-		str_printf(name, "-%s", spool->settings->spool.node);
-	str_add_text(name, ".log");
+	str_set(name, before);
+	if (node[0] != '\0')
+		str_printf(name, "-%s", node);
+	str_add_text(name, behind);
 	if (n > 0)
 		str_printf(name, ".%u", n);
 }
 
+const char *
+history_node(const struct spool *spool)
+{
+	return spool->lease != NULL ? spool->settings->spool.node : "";
+}
+
+static void
+name_of(const struct spool *spool, unsigned n, struct str *name)
+{
+	name_of_node(history_node(spool), n, name);
+}
+
+/* The node in the name of a file of the history; false: it is none. */
+static bool
+node_in(const char *name, struct str *node)
+{
+	const char *end = strrchr(name, '.');
+
+	if (end != NULL && end[1] != '\0' && strspn(end + 1, "0123456789") == strlen(end + 1))
+		while (end > name && *--end != '.')
+			;
+	if (end == NULL || strncmp(end, behind, sizeof behind - 1) != 0 ||
+	    (end[sizeof behind - 1] != '\0' && end[sizeof behind - 1] != '.') ||
+	    strncmp(name, before, sizeof before - 1) != 0)
+		return false;
+	name += sizeof before - 1;
+	str_clear(node);
+	if (name < end && *name == '-')
+		str_add(node, name + 1, (size_t)(end - name) - 1);
+	return name == end || node->len > 0;
+}
+
+static bool
+is_among(const struct fs_names *names, const char *name)
+{
+	for (size_t i = 0; i < names->count; i++)
+		if (strcmp(names->name[i], name) == 0)
+			return true;
+	return false;
+}
+
 int
-history_open(const struct spool *spool, unsigned n, struct err *err)
+history_nodes(const struct spool *spool, struct fs_names *nodes, struct err *err)
+{
+	struct fs_names files;
+	struct str node = {0};
+
+	*nodes = (struct fs_names){0};
+	if (fs_names(spool->log, ".", &files, err) < 0)
+		return -1;
+	for (size_t i = 0; i < files.count; i++) {
+		if (!node_in(files.name[i], &node) || is_among(nodes, str_c(&node)))
+			continue;
+		nodes->name = mem_resize(nodes->name, nodes->count + 1, sizeof *nodes->name);
+		nodes->name[nodes->count++] = mem_text(str_c(&node));
+	}
+	fs_names_free(&files);
+	str_free(&node);
+	return 0;
+}
+
+int
+history_open(const struct spool *spool, const char *node, unsigned n, struct err *err)
 {
 	struct str name = {0};
 
-	name_of(spool, n, &name);
+	name_of_node(node, n, &name);
 	int fd = fs_open(spool->log, str_c(&name), O_RDONLY, err);
 	str_free(&name);
 	return fd;

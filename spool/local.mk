@@ -24,6 +24,7 @@ spool_libspool_a_SOURCES = \
 	%D%/quota.c %D%/quota.h \
 	%D%/recipients.c %D%/recipients.h \
 	%D%/report.c %D%/report.h \
+	%D%/relaying.c %D%/relaying.h \
 	%D%/retry.c %D%/retry.h \
 	%D%/ring.c %D%/ring.h %D%/ring-keep.c %D%/ring-learn.c \
 	%D%/route.c %D%/route.h \

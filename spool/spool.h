@@ -50,7 +50,10 @@ void spool_event(const struct spool *spool, const char *id, const char *format, 
     __attribute__((format(printf, 3, 4)));
 enum { HISTORY_MAX = 1000 };
 unsigned history_keep(const struct spool *spool);	/* the highest number there may be */
-int history_open(const struct spool *spool, unsigned n, struct err *err);	/* 0: the current one */
+const char *history_node(const struct spool *spool);	/* whose history we write; "": there is but one */
+int history_nodes(const struct spool *spool, struct fs_names *nodes, struct err *err);	/* that have one */
+int history_open(const struct spool *spool, const char *node, unsigned n, struct err *err);	/* 0: the
+			   current one */
 bool history_field(struct span *event, struct span *key, struct span *value);	/* takes the next key=value
 			   or key="value" off what stands behind time and id; false: no more */
 struct span history_value(struct span event, const char *key);	/* the first of that key, or "" */

@@ -210,14 +210,14 @@ is_noted(int fd, const struct usage *usage)
 
 /* The number of the file where we stopped; when it has gone, one more than the oldest has. */
 static unsigned
-first_file(const struct spool *spool, const struct usage *usage)
+first_file(const struct spool *spool, const char *node, const struct usage *usage)
 {
 	unsigned n = 0, files = 0;
 	struct err ignored;
 	bool same = false;
 
 	for (; !same && n <= history_keep(spool); n++) {
-		int fd = history_open(spool, n, &ignored);
+		int fd = history_open(spool, node, n, &ignored);
 		if (fd < 0)
 			continue;
 		files = n + 1;
@@ -245,13 +245,13 @@ take_new(struct usage *usage, int fd, uint64_t from)
 
 /* The file that was noted goes on where we stopped; it may just have got the next number. */
 static uint64_t
-take_history(const struct spool *spool, struct usage *usage)
+take_history(const struct spool *spool, const char *node, struct usage *usage)
 {
 	uint64_t fresh = 0;
 	struct err ignored;
 
-	for (unsigned n = first_file(spool, usage) + 1; n-- > 0;) {
-		int fd = history_open(spool, n, &ignored);
+	for (unsigned n = first_file(spool, node, usage) + 1; n-- > 0;) {
+		int fd = history_open(spool, node, n, &ignored);
 		if (fd < 0)
 			continue;
 		fresh += take_new(usage, fd, is_noted(fd, usage) ? usage->at : 0);
@@ -284,16 +284,28 @@ parse_row(struct usage *usage, struct span line)
 	row->cost = number[4];
 }
 
+/* tmp/.usage; where several share the spool, and tmp/ is ours alone, hosts/.usage-NODE. */
+static int
+note_of(const struct spool *spool, const char *node, struct str *name)
+{
+	str_set(name, noted_file);
+	if (node[0] != '\0')
+		str_printf(name, "-%s", node);
+	return spool->lease == NULL ? spool->tmp : spool->hosts;
+}
+
 /* Of another month only where it ended is of use. */
 static void
-load(const struct spool *spool, struct usage *usage)
+load(const struct spool *spool, const char *node, struct usage *usage)
 {
-	struct str text = {0};
+	struct str text = {0}, name = {0};
 	struct span rest, line;
 	struct err ignored;
+	int dir = note_of(spool, node, &name);
 
-	if (fs_load(spool->tmp, noted_file, NOTED_MOST, &text, &ignored) < 0)
+	if (fs_load(dir, str_c(&name), NOTED_MOST, &text, &ignored) < 0)
 		str_clear(&text);
+	str_free(&name);
 	rest = str_span(&text);
 	if (span_cut(&rest, '\n', &line) && span_is(span_word(&line), version)) {
 		bool current = span_is(span_word(&line), usage->month);
@@ -317,28 +329,63 @@ add_rows(const char *kind, const struct usage_table *table, struct str *out)
 }
 
 static void
-store(const struct spool *spool, struct usage *usage)
+store(const struct spool *spool, const char *node, struct usage *usage)
 {
-	struct str text = {0};
+	struct str text = {0}, name = {0};
 	struct err ignored;
+	int dir = note_of(spool, node, &name);
 
 	str_printf(&text, "%s %s %s %llu\n", version, usage->month, str_c(&usage->file), (unsigned long long)usage->at);
 	add_rows("site", &usage->site, &text);
 	add_rows("user", &usage->user, &text);
-	fs_replace(spool->tmp, noted_file, str_span(&text), 0640, &ignored);
+	fs_replace(dir, str_c(&name), str_span(&text), 0640, &ignored);
 	str_free(&text);
+	str_free(&name);
+}
+
+static void
+add_table(struct usage_table *to, const struct usage_table *from)
+{
+	for (size_t i = 0; i < from->rows; i++) {
+		const struct usage_row *row = &from->row[i];
+		struct usage_row *sum = row_for(to, span_of(row->name));
+		sum->out += row->out;
+		sum->in += row->in;
+		sum->count += row->count;
+		sum->micros += row->micros;
+		sum->cost += row->cost;
+	}
+}
+
+/* What one host's history says of the month. */
+static void
+add_node(const struct spool *spool, const char *node, struct usage *usage)
+{
+	struct usage one = {0};
+
+	memcpy(one.month, usage->month, sizeof one.month);
+	load(spool, node, &one);
+	if (take_history(spool, node, &one) >= WORTH_NOTING)
+		store(spool, node, &one);
+	add_table(&usage->site, &one.site);
+	add_table(&usage->user, &one.user);
+	usage_free(&one);
 }
 
 void
 usage_read(const struct spool *spool, struct usage *usage)
 {
 	struct str now = {0};
+	struct fs_names nodes;
+	struct err ignored;
 
 	*usage = (struct usage){0};
 	clock_utc(clock_now(), &now);
 	memcpy(usage->month, str_c(&now), sizeof usage->month - 1);
 	str_free(&now);
-	load(spool, usage);
-	if (take_history(spool, usage) >= WORTH_NOTING)
-		store(spool, usage);
+	if (history_nodes(spool, &nodes, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < nodes.count; i++)
+		add_node(spool, nodes.name[i], usage);
+	fs_names_free(&nodes);
 }

@@ -3,6 +3,7 @@
  *
  * It is read off the history, whose lines say both.  What has been counted, and how far,
  * lies in tmp/.usage, so that only what is new is read; without it all is counted anew.
+ * Where several hosts share the spool, each has a history, and it is the sum of all.
  * What has been turned out of the history uncounted is not in it.
  */
 #ifndef SPOOL_USAGE_H

@@ -57,8 +57,8 @@ client_again() { # WHERE ACCEPTED
 # for a person; reported to its sender.
 boxed_of() { grep -alx "Subject: $1" "$root"/mail/bob/new/* 2>/dev/null | wc -l; }
 waits_for() {
-	find "$root/spool/out" -type f ! -name '.*' -exec grep -als "^RCPT TO:<$2>" {} + |
-	    xargs -r grep -als "^Subject: $1" | wc -l
+	find "$root/spool/out" -type f ! -name '.*' -exec grep -qas "^RCPT TO:<$2>" {} \; \
+	    -exec grep -qas "^Subject: $1" {} \; -print | wc -l
 }
 held_of() { find "$root/spool/hold" -type f ! -name '*.reason' -exec grep -als "^Subject: $1" {} + | wc -l; }
 reports() { grep -al '^Final-Recipient: rfc822; *no@far.example' "$root"/mail/ann/new/* 2>/dev/null | wc -l; }

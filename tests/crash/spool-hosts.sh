@@ -63,6 +63,13 @@ if unshare -u true 2>/dev/null && command -v hostname >/dev/null; then
 		test -d "$1" || { echo "no bucket of $node"; bad=1; }
 		test -f "$work/names/spool/hosts/$node" || { echo "$node is not in hosts/"; bad=1; }
 	done
+	# One history for who asks, whichever host wrote what.
+	MOCHILA_SET=spool.shared=yes "$build/spool/mochila" --root "$work/names" log >"$work/history"
+	cat "$work"/names/spool/log/mochila-*.log | sort >"$work/each"
+	sort "$work/history" >"$work/sorted"
+	test -s "$work/each" || { echo "no history"; bad=1; }
+	cmp "$work/sorted" "$work/each" || { echo "mochila log does not show what both did"; bad=1; }
+	cut -c1-20 "$work/history" | sort -c || { echo "mochila log is not in order"; bad=1; }
 else
 	echo "not root, or no unshare: not looked for two host names"
 fi

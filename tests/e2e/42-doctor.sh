@@ -113,7 +113,7 @@ printf '[site ship]\nlink =\n' >>"$root/mochila.conf"
 check "a site without a route" finds "site: no mail is for ship: no route leads there: say DOMAIN = site:ship"
 sed -i '/^\[site ship\]/,$d' "$root/mochila.conf"
 check "an open relay" exits 1 m --set routes.\*=smtp:smart.example:25 --set 'relay main.relay-from=0.0.0.0/0' doctor
-check "is said" said 'open relay: [relay main] lets everybody (0.0.0.0/0) send anywhere'
+check "is said" said 'open relay: [relay main] relay-from 0.0.0.0/0 lets everybody send anywhere'
 check "one that knows its networks is none" exits 0 \
     m --set routes.\*=smtp:smart.example:25 --set 'relay main.relay-from=10.0.0.0/8 fc00::/7' doctor
 

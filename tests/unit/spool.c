@@ -1117,7 +1117,7 @@ count_lines(unsigned n)
 	struct str text = {0};
 	struct span rest, line;
 	size_t count = 0;
-	int fd = history_open(&spool, n, &err);
+	int fd = history_open(&spool, "", n, &err);
 
 	if (fd < 0)
 		return 0;
