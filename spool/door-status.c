@@ -197,21 +197,26 @@ count_jobs(struct status *status)
 static void
 count_commands(struct status *status)
 {
-	DIR *sites = open_names(status->door->spool.dir, "uux"), *names;
+	struct fs_names sites, names;
+	struct err ignored;
 
-	for (struct dirent *site, *next; sites != NULL && (site = readdir(sites)) != NULL;) {
-		if (site->d_name[0] == '.' || (names = open_names(dirfd(sites), site->d_name)) == NULL)
-			continue;
+	if (fs_names(status->door->spool.dir, "uux", &sites, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < sites.count; i++) {
+		struct str path = {0};
 		size_t count = 0;
-		while ((next = readdir(names)) != NULL)
-			count += next->d_name[0] != '.';
-		closedir(names);
+		str_printf(&path, "uux/%s", sites.name[i]);
+		if (sites.name[i][0] != '.' && fs_names(status->door->spool.dir, str_c(&path), &names, &ignored) == 0) {
+			for (size_t j = 0; j < names.count; j++)
+				count += names.name[j][0] != '.';
+			fs_names_free(&names);
+		}
+		str_free(&path);
 		status->commands += count;
 		if (count > 0)
-			row_for(status, site->d_name)->commands = count;
+			row_for(status, sites.name[i])->commands = count;
 	}
-	if (sites != NULL)
-		closedir(sites);
+	fs_names_free(&sites);
 }
 
 /* "TIME SITE: event=call ..." */
