@@ -13,7 +13,13 @@
 int
 access_parse(struct access *access, const char *relay_from, struct err *err)
 {
-	struct span rest = span_of(relay_from), word;
+	return access_parse_as(access, relay_from, "relay-from", err);
+}
+
+int
+access_parse_as(struct access *access, const char *networks, const char *setting, struct err *err)
+{
+	struct span rest = span_of(networks), word;
 
 	*access = (struct access){0};
 	while ((word = span_word(&rest)).len > 0) {
@@ -21,7 +27,7 @@ access_parse(struct access *access, const char *relay_from, struct err *err)
 		    sizeof *access->network);
 		if (network_parse(word, &access->network[access->networks], err) < 0) {
 			access_free(access);
-			return err_prefix(err, "relay-from");
+			return err_prefix(err, "%s", setting);
 		}
 		access->networks++;
 	}

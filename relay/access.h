@@ -17,11 +17,12 @@
 #include "spool/settings.h"
 
 struct access {
-	struct network *network;	/* of relay-from */
+	struct network *network;	/* of relay-from, or another setting */
 	size_t networks;
 };
 
 int access_parse(struct access *access, const char *relay_from, struct err *err);
+int access_parse_as(struct access *access, const char *networks, const char *setting, struct err *err);
 void access_free(struct access *access);
 bool access_trusts(const struct access *access, const struct ip *client);
 

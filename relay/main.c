@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "lib/base/log.h"
+#include "relay/notify.h"
 #include "relay/ready.h"
 #include "relay/relay.h"
 #include "relay/rights.h"
@@ -33,8 +34,10 @@ begin(struct settings *settings, struct ready *ready, struct err *err)
 
 	if (ready_check(ready, err) < 0 ||
 	    (setup = setup_new(settings, relay.only, err)) == NULL ||
-	    relay_open(&relay, setup, err) < 0 ||
-	    ready_detach(ready, err) < 0 ||
+	    relay_open(&relay, setup, err) < 0)
+		return -1;
+	notify_forget();
+	if (	    ready_detach(ready, err) < 0 ||
 	    rights_drop(&setup->settings, err) < 0 ||
 	    loop_start(&relay.loop, err) < 0 ||
 	    relay_start(&relay, err) < 0)
@@ -42,7 +45,10 @@ begin(struct settings *settings, struct ready *ready, struct err *err)
 	loop_signal(&relay.loop, SIGTERM, on_stop, &relay);
 	loop_signal(&relay.loop, SIGINT, on_stop, &relay);
 	loop_signal(&relay.loop, SIGHUP, on_reload, &relay);
-	return ready_tell(ready, &relay, err);
+	if (ready_tell(ready, &relay, err) < 0)
+		return -1;
+	notify_say("READY=1");
+	return 0;
 }
 
 int

@@ -90,7 +90,8 @@ write_doors(int fd, const struct relay *relay, struct err *err)
 	struct str text = {0};
 
 	for (size_t i = 0; i < relay->doors; i++)
-		str_printf(&text, "%s %s%s %.*s\n", relay->door[i]->instance, relay->door[i]->service->name,
+		str_printf(&text, "%s %s%s %.*s\n", relay->door[i]->instance,
+		    relay->door[i]->lmtp ? "lmtp" : relay->door[i]->service->name,
 		    relay->door[i]->tls ? "s" : "",
 		    (int)relay->door[i]->listener.where.len, relay->door[i]->listener.where.p);
 	int result = fs_write(fd, text.p, text.len, err);

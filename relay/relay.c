@@ -5,6 +5,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "relay/notify.h"
 #include "relay/service.h"
 #include "relay/session.h"
 #include "spool/relaying.h"
@@ -22,7 +23,10 @@ add_instance(struct setup *setup, const struct relay_settings *settings, struct 
 	struct instance *instance = &setup->instance[setup->instances];
 
 	*instance = (struct instance){ .settings = settings };
-	if (access_parse(&instance->access, settings->relay_from, err) < 0 || verify_check(settings->login, err) < 0)
+	if (access_parse(&instance->access, settings->relay_from, err) < 0 ||
+	    access_parse_as(&instance->proxies, settings->proxy_from, "proxy-from", err) < 0 ||
+	    access_parse_as(&instance->spokesmen, settings->xclient_from, "xclient-from", err) < 0 ||
+	    verify_check(settings->login, err) < 0)
 		return err_prefix(err, "[relay %s]", settings->name);
 	setup->instances++;
 	if (secrets_load(&setup->settings, settings, &instance->tls, err) < 0)
@@ -66,6 +70,8 @@ setup_drop(struct setup *setup)
 		return;
 	for (size_t i = 0; i < setup->instances; i++) {
 		access_free(&setup->instance[i].access);
+		access_free(&setup->instance[i].proxies);
+		access_free(&setup->instance[i].spokesmen);
 		tls_drop(setup->instance[i].tls);
 	}
 	free(setup->instance);
@@ -84,7 +90,7 @@ setup_instance(const struct setup *setup, const char *name)
 
 /* doors */
 
-static const char TLS_DOOR[] = "tls:";
+static const char TLS_DOOR[] = "tls:", LMTP_DOOR[] = "lmtp:";
 
 static bool
 is_door(const struct door *door, const char *said, const char *instance,
@@ -106,8 +112,8 @@ door_free(struct door *door)
 static void
 door_start(struct door *door)
 {
-	log_info("-: event=listening relay=%s service=%s at=%s%s", door->instance, door->service->name,
-	    door->tls ? "tls:" : "", str_c(&door->listener.where));
+	log_info("-: event=listening relay=%s service=%s at=%s%s%s", door->instance, door->service->name,
+	    door->tls ? "tls:" : "", door->lmtp ? "lmtp:" : "", str_c(&door->listener.where));
 	listener_start(&door->listener, &door->relay->loop, session_taken, door);
 }
 
@@ -131,6 +137,35 @@ take_old(struct relay *relay, const char *said, const char *instance, const stru
 	return NULL;
 }
 
+/* "tls:lmtp:WHERE": the words in front are about the door. */
+static const char *
+read_door(struct door *door, const char *said)
+{
+	door->tls = strncmp(said, TLS_DOOR, strlen(TLS_DOOR)) == 0;
+	said += door->tls ? strlen(TLS_DOOR) : 0;
+	door->lmtp = strncmp(said, LMTP_DOOR, strlen(LMTP_DOOR)) == 0;
+	return said + (door->lmtp ? strlen(LMTP_DOOR) : 0);
+}
+
+static int
+bind_door(struct door *door, const char *where, struct err *err)
+{
+	struct str path = {0};
+
+	if (strncmp(where, "systemd:", 8) == 0) {
+		int fd = notify_socket(where + 8);
+		return fd >= 0 ? listener_adopt(&door->listener, fd, where, err) :
+		    err_set(err, ERR_CONFIG, "%s: no socket of that name was handed to us", where);
+	}
+	if (strncmp(where, "unix:", 5) != 0)
+		return listener_bind(&door->listener, where, err);
+	str_add_text(&path, "unix:");
+	settings_path(&door->relay->setup->settings, where + 5, &path);
+	int result = listener_bind(&door->listener, str_c(&path), err);
+	str_free(&path);
+	return result;
+}
+
 static struct door *
 open_door(struct relay *relay, const char *said, const char *instance,
     const struct service *service, struct err *err)
@@ -139,8 +174,7 @@ open_door(struct relay *relay, const char *said, const char *instance,
 
 	*door = (struct door){ .relay = relay, .said = mem_text(said),
 	    .instance = mem_text(instance), .service = service };
-	door->tls = strncmp(said, TLS_DOOR, strlen(TLS_DOOR)) == 0;
-	if (listener_bind(&door->listener, said + (door->tls ? strlen(TLS_DOOR) : 0), err) == 0)
+	if (bind_door(door, read_door(door, said), err) == 0)
 		return door;
 	err_prefix(err, "[relay %s] listen", instance);
 	door_free(door);
@@ -228,6 +262,17 @@ out_of_patience(void *ctx)
 	loop_stop(&relay->loop);
 }
 
+static void
+sign_of_life(void *ctx)
+{
+	struct relay *relay = ctx;
+
+	if (notify_watchdog() <= 0)
+		return;
+	notify_say("WATCHDOG=1");
+	timer_set(&relay->watchdog, notify_watchdog() / 2);
+}
+
 int
 relay_start(struct relay *relay, struct err *err)
 {
@@ -235,6 +280,8 @@ relay_start(struct relay *relay, struct err *err)
 	    spool_repair(&relay->spool, err) < 0)
 		return -1;
 	timer_start(&relay->patience, &relay->loop, out_of_patience, relay);
+	timer_start(&relay->watchdog, &relay->loop, sign_of_life, relay);
+	sign_of_life(relay);
 	acceptor_start(&relay->acceptor, &relay->loop, &relay->spool);
 	runner_start(&relay->runner, relay);
 	settler_start(&relay->settler, relay);
@@ -266,19 +313,11 @@ load_again(struct relay *relay, struct err *err)
 	return setup;
 }
 
-void
-relay_reload(struct relay *relay)
+static void
+take_setup(struct relay *relay, struct setup *setup)
 {
 	struct err err;
-	struct setup *setup = relay->ending ? NULL : load_again(relay, &err);
 
-	log_reopen();
-	if (relay->ending)
-		return;
-	if (setup == NULL) {
-		log_error("-: event=reload-refused why=\"%s\" still=\"the settings as before\"", err.text);
-		return;
-	}
 	setup_drop(relay->setup);
 	relay->setup = setup;
 	relay->spool.settings = &setup->settings;
@@ -292,6 +331,23 @@ relay_reload(struct relay *relay)
 }
 
 void
+relay_reload(struct relay *relay)
+{
+	struct err err;
+
+	log_reopen();
+	if (relay->ending)
+		return;
+	notify_say("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_mono());
+	struct setup *setup = load_again(relay, &err);
+	if (setup != NULL)
+		take_setup(relay, setup);
+	else
+		log_error("-: event=reload-refused why=\"%s\" still=\"the settings as before\"", err.text);
+	notify_say("READY=1");
+}
+
+void
 relay_stop(struct relay *relay)
 {
 	struct session *next;
@@ -299,6 +355,7 @@ relay_stop(struct relay *relay)
 	if (relay->ending)
 		return;
 	relay->ending = true;
+	notify_say("STOPPING=1");
 	log_info("-: event=stopping sessions=%zu", relay->session_count);
 	drop_doors(relay);
 	timer_set(&relay->patience, PATIENCE_SECONDS * CLOCK_SECOND);
@@ -331,6 +388,8 @@ relay_close(struct relay *relay)
 	acceptor_close(&relay->acceptor);
 	drop_doors(relay);
 	timer_free(&relay->patience);
+	timer_free(&relay->watchdog);
+	rate_free(&relay->rate);
 	if (relay->spool.settings != NULL)
 		spool_close(&relay->spool);
 	setup_drop(relay->setup);

@@ -17,6 +17,7 @@
 #include "lib/net/listen.h"
 #include "relay/acceptor.h"
 #include "relay/access.h"
+#include "relay/rate.h"
 #include "relay/runner.h"
 #include "relay/secrets.h"
 #include "relay/settler.h"
@@ -29,6 +30,7 @@ struct session;
 struct instance {		/* a [relay NAME] */
 	const struct relay_settings *settings;
 	struct access access;
+	struct access proxies, spokesmen;	/* proxy-from, xclient-from */
 	struct tls *tls;	/* NULL: plain text only */
 };
 
@@ -44,6 +46,7 @@ struct door {			/* a listening socket, and whose it is */
 	struct listener listener;
 	char *said;		/* as in the settings: 127.0.0.1:0 stays so */
 	bool tls;		/* from the first byte on */
+	bool lmtp;
 	char *instance;		/* by name: the setup may change */
 	const struct service *service;
 };
@@ -62,6 +65,8 @@ struct relay {
 	struct settler settler;
 	struct runner runner;
 	struct verify verify;
+	struct rate rate;
+	struct timer watchdog;	/* of whoever started us */
 	struct timer patience;	/* with sessions and lanes, once we are ending */
 	bool ending;
 };

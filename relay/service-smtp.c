@@ -32,6 +32,7 @@ struct smtp {
 	struct str id;			/* of the message under way */
 	bool counted;			/* its hops were */
 	bool accepted;			/* a message was, since the last look */
+	bool greeted;			/* or the greeting still waits */
 	size_t messages, refused;
 	uint64_t body, body_before;	/* bytes of it so far; and when the deadline was set */
 	char *host;
@@ -138,6 +139,8 @@ on_rcpt(void *ctx, const struct envelope *env, const struct rcpt *rcpt, struct e
 static struct span
 protocol(const struct smtp *smtp)
 {
+	if (smtp->session->lmtp)
+		return smtp->server.secured ? SPAN("LMTPS") : SPAN("LMTP");
 	if (smtp->server.secured)
 		return SPAN("ESMTPS");
 	return smtp->server.esmtp ? SPAN("ESMTP") : SPAN("SMTP");
@@ -370,9 +373,21 @@ on_abort(void *ctx)
 	forget(smtp);
 }
 
+/* Who may speak for others, and who he is for whom he speaks now. */
+static int
+on_xclient(void *ctx, const char *addr, const char *port, struct err *err)
+{
+	struct smtp *smtp = ctx;
+
+	if (session_is(smtp->session, addr, port, err) < 0)
+		return -1;
+	smtp->server.options.max_hold = is_ours(smtp) ? (uint64_t)limits_of(smtp)->max_hold : 0;
+	return 0;
+}
+
 static const struct smtp_server_hooks hooks = {
 	.mail = on_mail, .rcpt = on_rcpt, .begin = on_begin, .body = on_body, .end = on_end,
-	.abort = on_abort,
+	.abort = on_abort, .xclient = on_xclient,
 };
 
 /* the session */
@@ -414,32 +429,58 @@ smtp_listen(const struct relay_settings *settings)
 }
 
 static void
-smtp_open(struct session *session)
+greet(struct smtp *smtp)
 {
+	struct session *session = smtp->session;
 	const struct settings *settings = &session->setup->settings;
 	const struct relay_settings *limits = session->instance->settings;
-	struct smtp *smtp = mem_get(sizeof *smtp);
-
-	session->work = smtp;
-	*smtp = (struct smtp){ .session = session, .arrival.fd = -1, .binary.fd = -1,
-	    .header.max = HEADER_MAX, .host = mem_text(settings->spool.host) };
 	const struct smtp_server_options options = {
 		.host = smtp->host,
 		.max_size = settings->spool.max_size,
 		.max_recipients = (size_t)settings->spool.max_recipients,
 		.max_errors = (unsigned)limits->max_errors,
 		.max_junk = JUNK_MAX,
+		.lmtp = session->lmtp,
+		.xclient = access_trusts(&session->instance->spokesmen, &session->ip),
 		.binary = true,
 		.max_hold = is_ours(smtp) ? (uint64_t)limits->max_hold : 0,
 		.tls = session->instance->tls != NULL,
 		.must_tls = strcmp(limits->tls, "require") == 0,
 		.max_refused = (unsigned)limits->max_errors,
 	};
-	log_info("-: event=connect relay=%s client=%s", limits->name, str_c(&session->where));
+
+	smtp->greeted = true;
 	smtp_server_start(&smtp->server, &options, &hooks, smtp);
 	if (session->stream.tls != NULL)
 		smtp_server_secured(&smtp->server);
 	follow(smtp);
+}
+
+static void
+smtp_open(struct session *session)
+{
+	const struct relay_settings *limits = session->instance->settings;
+	struct smtp *smtp = mem_get(sizeof *smtp);
+
+	session->work = smtp;
+	*smtp = (struct smtp){ .session = session, .arrival.fd = -1, .binary.fd = -1,
+	    .header.max = HEADER_MAX, .host = mem_text(session->setup->settings.spool.host) };
+	log_info("-: event=connect relay=%s client=%s", limits->name, str_c(&session->where));
+	if (limits->greeting_delay > 0 && !session->known)
+		stream_deadline(&session->stream, limits->greeting_delay);
+	else
+		greet(smtp);
+}
+
+/* SMTP-11: a program that talks before it has heard our greeting listens to nobody. */
+static void
+talks_early(struct smtp *smtp)
+{
+	static const char reply[] = "554 5.5.1 wait for the greeting before you go on\r\n";
+
+	log_info("-: event=early-talker relay=%s client=%s", limits_of(smtp)->name, str_c(&smtp->session->where));
+	stream_send(&smtp->session->stream, reply, sizeof reply - 1);
+	session_end(smtp->session);
 }
 
 static void
@@ -458,6 +499,10 @@ smtp_input(struct session *session, const void *bytes, size_t len)
 {
 	struct smtp *smtp = session->work;
 
+	if (!smtp->greeted) {
+		talks_early(smtp);
+		return;
+	}
 	settler_stir(&session->relay->settler);
 	if (in_body(smtp))
 		smtp->body += len;
@@ -470,7 +515,8 @@ smtp_gone(struct session *session)
 {
 	struct smtp *smtp = session->work;
 
-	smtp_server_eof(&smtp->server);
+	if (smtp->greeted)
+		smtp_server_eof(&smtp->server);
 	session_end(session);
 }
 
@@ -489,6 +535,10 @@ smtp_late(struct session *session)
 {
 	struct smtp *smtp = session->work;
 
+	if (!smtp->greeted) {
+		greet(smtp);
+		return;
+	}
 	if (comes_fast_enough(smtp)) {
 		set_deadline(smtp);
 		return;
@@ -500,7 +550,12 @@ smtp_late(struct session *session)
 static void
 smtp_stop(struct session *session)
 {
-	follow(session->work);
+	struct smtp *smtp = session->work;
+
+	if (smtp->greeted)
+		follow(smtp);
+	else
+		session_end(session);
 }
 
 static void

@@ -4,16 +4,52 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 
 const struct service *const services[] = { &service_smtp, &service_pop3, NULL };
+
+static void begin(struct session *session);
+static const char *not_welcome(struct session *session);
+
+/* A proxy's first words.  What stands behind them is the client's. */
+static void
+take_proxy(struct session *session, struct span in)
+{
+	const char *sorry = NULL;
+	struct err err = {0};
+	int got = proxy_feed(&session->proxy, &in, &err);
+
+	if (got == 0)
+		return;
+	session->proxied = false;
+	if (got > 0 && session->proxy.named)
+		got = session_is(session, str_c(&session->proxy.ip), str_c(&session->proxy.port), &err);
+	if (got < 0)
+		log_warn("-: event=no-proxy relay=%s client=%s why=\"%s\"", session->instance->settings->name,
+		    str_c(&session->where), err.text);
+	else
+		sorry = not_welcome(session);
+	if (sorry != NULL && !session->tls)
+		stream_send(&session->stream, sorry, strlen(sorry));
+	if (got < 0 || sorry != NULL) {
+		session_end(session);
+		return;
+	}
+	if (in.len > 0)
+		stream_unread(&session->stream, in.p, in.len);
+	begin(session);
+}
 
 static void
 on_input(void *ctx, const void *bytes, size_t len)
 {
 	struct session *session = ctx;
 
-	session->service->input(session, bytes, len);
+	if (session->proxied)
+		take_proxy(session, (struct span){ bytes, len });
+	else
+		session->service->input(session, bytes, len);
 }
 
 static void
@@ -69,7 +105,8 @@ on_secured(void *ctx)
 	const struct relay_settings *settings = session->instance->settings;
 	struct str tls = {0};
 
-	session->known = stream_tls_knows(&session->stream, settings->relay_from_certificates);
+	session->known = session->known ||
+	    stream_tls_knows(&session->stream, settings->relay_from_certificates);
 	stream_tls_about(&session->stream, &tls);
 	log_info("-: event=tls relay=%s client=%s tls=\"%s\" known=%s", settings->name, str_c(&session->where),
 	    str_c(&tls), session->known ? "yes" : "no");
@@ -97,16 +134,30 @@ sessions_of(const struct relay *relay, const struct ip *ip)
 	return count;
 }
 
-/* NULL: come in. */
+/* NULL: come in.  present: he counts as one of them already. */
 static const char *
-too_many(const struct relay *relay, const struct relay_settings *limits,
-    const struct service *service, const struct ip *ip)
+too_many(struct relay *relay, const struct relay_settings *limits, const struct service *service,
+    const struct ip *ip, bool present)
 {
-	if (relay->session_count >= limits->max_connections)
+	if (relay->session_count >= limits->max_connections + present)
 		return service->full;
-	if (sessions_of(relay, ip) >= limits->max_client_connections)
+	if (sessions_of(relay, ip) >= limits->max_client_connections + present)
+		return service->client_full;
+	if (limits->max_client_rate > 0 && rate_count(&relay->rate, ip, clock_mono()) > limits->max_client_rate)
 		return service->client_full;
 	return NULL;
+}
+
+/* Whom a proxy brings is counted as himself. */
+static const char *
+not_welcome(struct session *session)
+{
+	const char *sorry = too_many(session->relay, session->instance->settings, session->service, &session->ip, true);
+
+	if (sorry != NULL)
+		log_warn("-: event=turned-away relay=%s client=%s reply=\"%.30s\"", session->instance->settings->name,
+		    str_c(&session->where), sorry);
+	return sorry;
 }
 
 /* One write into an empty socket: it fits, or he need not know. */
@@ -145,10 +196,55 @@ leave(struct session *session)
 	if (session->opened)
 		session->service->close(session);
 	setup_drop(session->setup);
+	proxy_free(&session->proxy);
 	str_free(&session->client);
 	str_free(&session->where);
 	free(session);
 	relay_left(relay);
+}
+
+/* A client by a socket of this host has no address; who may open its file is one of ours. */
+static void
+meet(struct session *session, const struct sockaddr *peer)
+{
+	session->known = peer->sa_family == AF_UNIX;
+	ip_of(peer, &session->ip);
+	if (session->known) {
+		str_add_text(&session->client, "unix");
+		str_add_text(&session->where, "unix");
+		return;
+	}
+	ip_show(&session->ip, &session->client);
+	place_show(peer, &session->where);
+}
+
+int
+session_is(struct session *session, const char *ip, const char *port, struct err *err)
+{
+	struct ip said;
+
+	if (ip_parse(span_of(ip), &said) < 0) {
+		err_set(err, ERR_PERM, "that is no address");
+		return err_as_reply(err, 501, "5.5.4");
+	}
+	log_info("-: event=speaks-for relay=%s client=%s for=%s", session->instance->settings->name,
+	    str_c(&session->where), ip);
+	session->known = false;		/* whoever he is, not who spoke for him */
+	session->ip = said;
+	str_clear(&session->client);
+	str_clear(&session->where);
+	ip_show(&said, &session->client);
+	place_join(str_c(&session->client), port, &session->where);
+	return 0;
+}
+
+static void
+begin(struct session *session)
+{
+	if (session->tls)
+		session_secure(session);
+	else
+		open_service(session);
 }
 
 void
@@ -157,13 +253,18 @@ session_taken(void *ctx, int fd, const struct sockaddr *peer)
 	const struct door *door = ctx;
 	const struct instance *instance = setup_instance(door->relay->setup, door->instance);
 	struct session *session = mem_get(sizeof *session);
+	const char *sorry = NULL;
 
 	session->service = door->service;
 	session->instance = instance;
-	ip_of(peer, &session->ip);
-	ip_show(&session->ip, &session->client);
-	place_show(peer, &session->where);
-	const char *sorry = too_many(door->relay, instance->settings, door->service, &session->ip);
+	session->tls = door->tls;
+	session->lmtp = door->lmtp;
+	meet(session, peer);
+	session->proxied = access_trusts(&instance->proxies, &session->ip) && !session->known;
+	if (session->proxied || session->known)
+		sorry = door->relay->session_count >= instance->settings->max_connections ? door->service->full : NULL;
+	else
+		sorry = too_many(door->relay, instance->settings, door->service, &session->ip, false);
 	if (sorry != NULL) {
 		log_warn("-: event=turned-away relay=%s client=%s reply=\"%.30s\"", door->instance,
 		    str_c(&session->where), sorry);
@@ -177,10 +278,8 @@ session_taken(void *ctx, int fd, const struct sockaddr *peer)
 	join(session, door->relay);
 	stream_start(&session->stream, &door->relay->loop, fd, &hooks, session);
 	stream_deadline(&session->stream, instance->settings->timeout);
-	if (door->tls)
-		session_secure(session);
-	else
-		open_service(session);
+	if (!session->proxied)
+		begin(session);
 }
 
 void

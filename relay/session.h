@@ -8,6 +8,7 @@
 #define RELAY_SESSION_H
 
 #include "lib/net/stream.h"
+#include "lib/proto/proxy.h"
 #include "relay/relay.h"
 #include "relay/service.h"
 
@@ -18,6 +19,9 @@ struct session {
 	const struct instance *instance;
 	const struct service *service;
 	struct stream stream;
+	bool tls, lmtp;		/* as its door is */
+	bool proxied;		/* a proxy is yet to say who it is */
+	struct proxy proxy;
 	bool opened;		/* the service has it; not yet in a handshake that comes first */
 	bool known;		/* by a certificate that may send anywhere */
 	struct ip ip;
@@ -28,6 +32,8 @@ struct session {
 
 /* A listener's hook: fd is ours, ctx is the struct door. */
 void session_taken(void *ctx, int fd, const struct sockaddr *peer);
+int session_is(struct session *session, const char *ip, const char *port, struct err *err);	/* somebody
+			   whom we believe says for whom he speaks */
 void session_secure(struct session *session);	/* what is said from here on, by TLS */
 void session_end(struct session *session);	/* what is to be sent still is; frees it */
 void session_break(struct session *session);	/* at once; frees it */

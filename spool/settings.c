@@ -222,13 +222,17 @@ static const struct conf_row site_rows[] = {
 
 #define CONF_OF struct relay_settings
 static const struct conf_row relay_rows[] = {
-	ROW("listen", text, listen, "127.0.0.1:2525", "HOST:PORT, or tls:HOST:PORT, to listen on; several apart by blanks"),
+	ROW("listen", text, listen, "127.0.0.1:2525", "[tls:][lmtp:]HOST:PORT, unix:PATH or systemd:NAME; several apart by blanks"),
 	ROW("relay-from", text, relay_from, "127.0.0.0/8 ::1/128", "networks that may send anywhere"),
 	ROW("timeout", seconds, timeout, "5m", "for a command, or a reply"),
 	ROW("max-connections", number, max_connections, "100", "connections in all"),
 	ROW("max-client-connections", number, max_client_connections, "10", "connections of one client"),
 	ROW("max-errors", number, max_errors, "20", "errors before a client is sent away"),
 	ROW("min-data-rate", bytes, min_data_rate, "50", "bytes a second at which a body must come in"),
+	ROW("max-client-rate", number, max_client_rate, "0", "connections of one client in a minute; 0: any"),
+	ROW("greeting-delay", seconds, greeting_delay, "0", "before the greeting; who does not wait is sent away"),
+	ROW("proxy-from", text, proxy_from, "", "proxies (networks) that say first who is behind them"),
+	ROW("xclient-from", text, xclient_from, "", "hosts (networks) that may say XCLIENT"),
 	ROW("max-hold", seconds, max_hold, "30d", "how long our clients may have mail kept; 0: not at all"),
 	ROW("tls", text, tls, "offer", "off; offer STARTTLS if there is a certificate; require it for mail"),
 	ROW("tls-cert", text, tls_cert, "", "certificate with its chain (PEM); several for several names"),

@@ -90,12 +90,15 @@ struct link_settings {		/* [link NAME] */
 
 struct relay_settings {		/* [relay NAME] */
 	char *name;
-	char *listen;		/* [tls:]HOST:PORT, blank-separated */
+	char *listen;		/* [tls:][lmtp:]HOST:PORT, unix:PATH or systemd:NAME, blank-separated */
 	char *relay_from;	/* networks that may send anywhere a route leads */
 	int64_t timeout;	/* seconds for a command or a reply */
 	uint64_t max_connections, max_client_connections;
 	uint64_t max_errors;
 	uint64_t min_data_rate;	/* bytes a second at which a body must come in */
+	uint64_t max_client_rate;	/* connections of one client in a minute; 0: any */
+	int64_t greeting_delay;	/* seconds before the greeting; who talks in it goes */
+	char *proxy_from, *xclient_from;	/* networks whose hosts say for whom they speak */
 	int64_t max_hold;	/* seconds for which a client of ours may have a message kept; 0: none */
 	char *tls;		/* off, offer, require */
 	char *tls_cert, *tls_key;	/* files, blank-separated, the n-th key for the n-th certificate */

@@ -66,7 +66,10 @@ EXTRA_DIST += \
 	%D%/talk/smtp-13-starttls-first.talk \
 	%D%/talk/smtp-14-starttls-chunk.talk \
 	%D%/talk/smtp-15-binary.talk \
-	%D%/talk/smtp-16-wishes.talk
+	%D%/talk/smtp-16-wishes.talk \
+	%D%/talk/smtp-17-xclient.talk \
+	%D%/talk/smtp-18-xclient-not.talk \
+	%D%/talk/lmtp-01-each.talk
 
 # Client against server, in memory.
 check_PROGRAMS += tests/unit/smtp-pair

@@ -1,3 +1,10 @@
 # tests of the relay's server
-dist_check_SCRIPTS += %D%/e2e/60-tls.sh %D%/e2e/61-wishes.sh
-EXTRA_DIST += %D%/e2e/60-tls.py
+dist_check_SCRIPTS += %D%/e2e/60-tls.sh %D%/e2e/61-wishes.sh %D%/e2e/62-doors.sh
+EXTRA_DIST += %D%/e2e/60-tls.py %D%/e2e/62-doors.py
+check_PROGRAMS += tests/unit/proxy tests/unit/rate
+tests_unit_proxy_SOURCES = %D%/unit/proxy.c %D%/unit/unit.h
+tests_unit_proxy_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_proxy_LDADD = $(PROTO_TEST_LIBS)
+tests_unit_rate_SOURCES = %D%/unit/rate.c %D%/unit/unit.h relay/rate.c
+tests_unit_rate_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_rate_LDADD = $(NET_LIBS) $(BASE_LIBS) $(CHECK_LIBS)

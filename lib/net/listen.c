@@ -2,8 +2,12 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -49,6 +53,69 @@ resolve(const char *where, struct addrinfo **list, struct err *err)
 	return result;
 }
 
+/* A socket that nobody answers on any more is a dead process's. */
+static bool
+is_dead(const struct sockaddr_un *at)
+{
+	struct stat st;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool dead = fd >= 0 && lstat(at->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	    connect(fd, (const struct sockaddr *)at, sizeof *at) < 0 && errno == ECONNREFUSED;
+
+	if (fd >= 0)
+		close(fd);
+	return dead;
+}
+
+static int
+bind_path(struct listener *listener, const char *path, struct err *err)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+
+	if (strlen(path) >= sizeof at.sun_path)
+		return err_set(err, ERR_CONFIG, "%s: a socket's path has at most %zu bytes", path, sizeof at.sun_path - 1);
+	memcpy(at.sun_path, path, strlen(path) + 1);
+	if (is_dead(&at))
+		unlink(path);
+	listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (listener->fd < 0)
+		return err_sys(err, "socket");
+	mode_t mask = umask(0117);
+	int result = bind(listener->fd, (struct sockaddr *)&at, sizeof at);
+	int number = errno;
+	umask(mask);
+	errno = number;
+	if (result < 0 || listen(listener->fd, SOMAXCONN) < 0) {
+		err_sys(err, "%s", path);
+		err->kind = ERR_CONFIG;
+		return -1;
+	}
+	listener->path = mem_text(path);
+	str_printf(&listener->where, "unix:%s", path);
+	return 0;
+}
+
+int
+listener_adopt(struct listener *listener, int fd, const char *where, struct err *err)
+{
+	struct sockaddr_storage bound = {0};
+	socklen_t len = sizeof bound;
+	int on = 0;
+	socklen_t on_len = sizeof on;
+
+	*listener = (struct listener){ .fd = -1 };
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &on_len) < 0 || on == 0)
+		return err_set(err, ERR_CONFIG, "%s: descriptor %d is no socket that listens", where, fd);
+	listener->fd = fd;
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	if (getsockname(fd, (struct sockaddr *)&bound, &len) == 0 && bound.ss_family != AF_UNIX)
+		place_show((struct sockaddr *)&bound, &listener->where);
+	else
+		str_add_text(&listener->where, where);
+	return 0;
+}
+
 int
 listener_bind(struct listener *listener, const char *where, struct err *err)
 {
@@ -57,6 +124,8 @@ listener_bind(struct listener *listener, const char *where, struct err *err)
 	socklen_t len = sizeof bound;
 
 	*listener = (struct listener){ .fd = -1 };
+	if (strncmp(where, "unix:", 5) == 0)
+		return bind_path(listener, where + 5, err);
 	if (resolve(where, &list, err) < 0)
 		return err_prefix(err, "%s", where);
 	listener->fd = bind_to(list, err);
@@ -132,6 +201,9 @@ listener_close(struct listener *listener)
 	timer_free(&listener->pause);
 	if (listener->fd >= 0)
 		close(listener->fd);
+	if (listener->path != NULL)
+		unlink(listener->path);
+	free(listener->path);
 	str_free(&listener->where);
 	*listener = (struct listener){ .fd = -1 };
 }

@@ -15,6 +15,7 @@
 struct listener {
 	int fd;			/* -1: not bound */
 	struct str where;	/* "127.0.0.1:2525", as bound */
+	char *path;		/* of a socket of ours, removed with it; or NULL */
 	struct loop *loop;
 	struct watch watch;
 	struct timer pause;
@@ -23,7 +24,10 @@ struct listener {
 };
 
 int listener_bind(struct listener *listener, const char *where, struct err *err);
-		/* HOST:PORT; of a name with several addresses the first */
+		/* HOST:PORT, of a name with several addresses the first; or unix:/PATH, which is
+		 * made 0660, in place of one that nobody listens on */
+int listener_adopt(struct listener *listener, int fd, const char *where, struct err *err);
+		/* a socket that somebody bound for us */
 void listener_start(struct listener *listener, struct loop *loop,
     void (*taken)(void *ctx, int fd, const struct sockaddr *peer), void *ctx);
 void listener_close(struct listener *listener);

@@ -226,6 +226,13 @@ stream_send_str(struct stream *stream, struct str *str)
 	str_clear(str);
 }
 
+void
+stream_unread(struct stream *stream, const void *bytes, size_t len)
+{
+	evbuffer_prepend(bufferevent_get_input(stream->io), bytes, len);
+	set_reading(stream);
+}
+
 size_t
 stream_backlog(const struct stream *stream)
 {

@@ -61,6 +61,8 @@ void stream_start(struct stream *stream, struct loop *loop, int fd,
 void stream_send(struct stream *stream, const void *bytes, size_t len);
 void stream_send_str(struct stream *stream, struct str *str);	/* and clears it */
 size_t stream_backlog(const struct stream *stream);	/* bytes not yet sent */
+void stream_unread(struct stream *stream, const void *bytes, size_t len);	/* input comes again, as
+						   if it were new */
 void stream_pause(struct stream *stream, bool paused);
 void stream_deadline(struct stream *stream, int64_t seconds);	/* 0: none */
 

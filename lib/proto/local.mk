@@ -16,6 +16,8 @@ lib_libproto_a_SOURCES = \
 	%D%/ext-smtputf8.c \
 	%D%/ext-starttls.c \
 	%D%/pop3-server.c %D%/pop3-server.h \
+	%D%/ext-xclient.c \
+	%D%/proxy.c %D%/proxy.h \
 	%D%/reply.c %D%/reply.h \
 	%D%/smtp-body.c \
 	%D%/smtp-client.c %D%/smtp-client.h \

@@ -48,13 +48,25 @@ done(struct smtp_server *server)
 	smtp_forget(server);
 }
 
+/* What we take we take for all; in LMTP each of them hears it. */
 static void
-refused(struct smtp_server *server)
+reply_to_body(struct smtp_server *server, size_t rcpts, const struct err *err)
+{
+	size_t replies = server->options.lmtp && rcpts > 0 ? rcpts : 1;
+
+	while (replies-- > 0)
+		smtp_reply_err(server, err);
+}
+
+/* last: all of it has come, and is not only one chunk too much. */
+static void
+refused(struct smtp_server *server, bool last)
 {
 	struct smtp_server_work *work = server->work;
+	size_t rcpts = last ? server->env.rcpts : 0;
 
 	done(server);
-	smtp_reply_err(server, &work->err);
+	reply_to_body(server, rcpts, &work->err);
 	work->spoilt = SMTP_SPOILT_MAX;
 	if (work->close)
 		smtp_server_eof(server);
@@ -63,16 +75,18 @@ refused(struct smtp_server *server)
 static void
 end_answered(struct smtp_server *server, int result, const struct err *err)
 {
+	size_t rcpts = server->env.rcpts;
+
 	done(server);
 	if (result < 0) {
-		smtp_reply_err(server, err);
+		reply_to_body(server, rcpts, err);
 		return;
 	}
 	server->work->junk = 0;
 	struct err good = *err;
 	if (good.text[0] == '\0')
 		err_set(&good, ERR_NONE, "message taken");
-	smtp_reply_err(server, &good);
+	reply_to_body(server, rcpts, &good);
 }
 
 static void
@@ -178,7 +192,7 @@ smtp_body_take_data(struct smtp_server *server)
 	if (work->dot.state != DOT_END || server->mode == SMTP_DEAD)
 		return true;
 	if (is_refused(server))
-		refused(server);
+		refused(server, true);
 	else
 		whole(server);
 	return true;
@@ -203,7 +217,7 @@ chunk_done(struct smtp_server *server)
 	if (work->unasked)
 		unasked(server);
 	else if (is_refused(server))
-		refused(server);
+		refused(server, work->chunk_last);
 	else if (work->chunk_last)
 		whole(server);
 	else

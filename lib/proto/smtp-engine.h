@@ -43,6 +43,7 @@ void smtp_read(struct smtp_server *server, size_t len);		/* off the front of tha
 void smtp_reply(struct smtp_server *server, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void smtp_reply_err(struct smtp_server *server, const struct err *err);
+void smtp_greet(struct smtp_server *server);
 void smtp_error(struct smtp_server *server, const char *reply);	/* counted: max_errors */
 void smtp_error_err(struct smtp_server *server, const struct err *err);
 void smtp_die(struct smtp_server *server, const char *reply);	/* the last words */

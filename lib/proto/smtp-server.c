@@ -346,6 +346,12 @@ run(struct smtp_server *server)
 }
 
 void
+smtp_greet(struct smtp_server *server)
+{
+	smtp_reply(server, "220 %s %s ready", server->options.host, server->options.lmtp ? "LMTP" : "ESMTP");
+}
+
+void
 smtp_server_start(struct smtp_server *server, const struct smtp_server_options *options,
     const struct smtp_server_hooks *hooks, void *ctx)
 {
@@ -354,7 +360,7 @@ smtp_server_start(struct smtp_server *server, const struct smtp_server_options *
 		.state = options->batch ? SMTP_READY : SMTP_FRESH,
 		.work = mem_get(sizeof *server->work),
 	};
-	smtp_reply(server, "220 %s ESMTP ready", options->host);
+	smtp_greet(server);
 }
 
 void

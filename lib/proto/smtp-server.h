@@ -53,6 +53,8 @@ struct smtp_server_options {
 	unsigned max_errors;	/* commands not understood; beyond: 421 and close; 0 = never */
 	unsigned max_junk;	/* NOOP, VRFY, RSET ... since the last message; the same */
 	unsigned max_refused;	/* senders and recipients that hooks refused (OR-75); the same */
+	bool lmtp;		/* RFC 2033: LHLO, and behind a body a reply for each recipient */
+	bool xclient;		/* this client may speak for others: hook xclient */
 	bool binary;		/* BINARYMIME: hook body may get bytes that are no lines */
 	uint64_t max_hold;	/* seconds: FUTURERELEASE; 0: it is not offered */
 	bool tls, must_tls;	/* STARTTLS is offered; nothing is done for mail before it: 530 */
@@ -76,6 +78,8 @@ struct smtp_server_hooks {
 	int (*end)(void *ctx, struct err *err);
 			/* the body is whole: make it durable, then 0 -> 250 */
 	void (*abort)(void *ctx);	/* after begin, when there will be no end */
+	int (*xclient)(void *ctx, const char *addr, const char *port, struct err *err);
+			/* the session is that of this address; only with options.xclient */
 	int (*vrfy)(void *ctx, struct span what, struct err *err);	/* NULL: 252 */
 	void (*noop)(void *ctx, struct span text);	/* batch only; may be NULL */
 	void (*quit)(void *ctx);	/* QUIT was said; may be NULL */

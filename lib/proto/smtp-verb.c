@@ -46,16 +46,35 @@ hello(struct smtp_server *server, struct span args, bool esmtp)
 		smtp_reply(server, "250 %s", server->options.host);
 }
 
+/* RFC 2033 4.1: LHLO in LMTP, and there only. */
+static bool
+is_other_protocol(struct smtp_server *server, bool lmtp)
+{
+	if (server->options.lmtp == lmtp)
+		return false;
+	smtp_error(server, lmtp ? "500 5.5.1 this is SMTP" : "500 5.5.1 this is LMTP, say LHLO");
+	return true;
+}
+
+static void
+verb_lhlo(struct smtp_server *server, struct span args)
+{
+	if (!is_other_protocol(server, true))
+		hello(server, args, true);
+}
+
 static void
 verb_ehlo(struct smtp_server *server, struct span args)
 {
-	hello(server, args, true);
+	if (!is_other_protocol(server, false))
+		hello(server, args, true);
 }
 
 static void
 verb_helo(struct smtp_server *server, struct span args)
 {
-	hello(server, args, false);
+	if (!is_other_protocol(server, false))
+		hello(server, args, false);
 }
 
 /* Syntax that is wrong: 501, unless err knows better.  A batch says all of a message, whatever
@@ -330,6 +349,7 @@ verb_of_http(struct smtp_server *server, struct span args)
 
 static const struct smtp_verb verbs[] = {
 	{ "EHLO", SMTP_ANY, verb_ehlo, VERB_JUNK | VERB_PACED | VERB_PLAIN },
+	{ "LHLO", SMTP_ANY, verb_lhlo, VERB_JUNK | VERB_PACED | VERB_PLAIN },
 	{ "HELO", SMTP_ANY, verb_helo, VERB_JUNK | VERB_PACED | VERB_PLAIN },
 	{ "MAIL", SMTP_READY, verb_mail, VERB_UTF8 },
 	{ "RCPT", SMTP_FROM | SMTP_TO, verb_rcpt, VERB_UTF8 },
@@ -360,7 +380,8 @@ verb_help(struct smtp_server *server, struct span args)
 
 	(void)args;
 	for (const struct smtp_verb *verb = verbs; verb->name != NULL; verb++) {
-		if (verb->run != verb_not_done && verb->run != verb_of_http)
+		if (verb->run != verb_not_done && verb->run != verb_of_http &&
+		    (verb->run != verb_lhlo || server->options.lmtp))
 			str_printf(&names, " %s", verb->name);
 	}
 	for (const struct smtp_ext *const *ext = smtp_exts; *ext != NULL; ext++) {

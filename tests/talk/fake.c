@@ -121,6 +121,16 @@ hook_abort(void *ctx)
 	fake->aborted++;
 }
 
+static int
+hook_xclient(void *ctx, const char *addr, const char *port, struct err *err)
+{
+	struct fake *fake = ctx;
+
+	(void)err;
+	str_printf(&fake->notes, "%s %s\n", addr, port);
+	return 0;
+}
+
 static void
 hook_noop(void *ctx, struct span text)
 {
@@ -132,7 +142,7 @@ hook_noop(void *ctx, struct span text)
 
 static const struct smtp_server_hooks hooks = {
 	.mail = hook_mail, .rcpt = hook_rcpt, .begin = hook_begin, .body = hook_body,
-	.end = hook_end, .abort = hook_abort, .noop = hook_noop,
+	.end = hook_end, .abort = hook_abort, .noop = hook_noop, .xclient = hook_xclient,
 };
 
 void

@@ -247,6 +247,10 @@ read_wish(struct span line, struct wishes *wishes)
 		wishes->options.batch = true;
 	else if (span_is(name, "tls"))
 		wishes->options.tls = true;
+	else if (span_is(name, "lmtp"))
+		wishes->options.lmtp = true;
+	else if (span_is(name, "xclient"))
+		wishes->options.xclient = true;
 	else if (span_is(name, "binary"))
 		wishes->options.binary = true;
 	else if (span_is(name, "max-hold"))
