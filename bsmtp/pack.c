@@ -89,16 +89,6 @@ is_full(const struct packing *p)
 
 /* one message */
 
-/* Those who have it already, or never will, are not told to the peer. */
-static void
-still_waiting(const struct entry *entry, struct envelope *env)
-{
-	envelope_from(env, str_span(&entry->env.from), str_span(&entry->env.args));
-	for (size_t i = 0; i < entry->env.rcpts; i++)
-		if (entry->status[i].state < RCPT_DONE)
-			envelope_add(env, str_span(&entry->env.rcpt[i].to), str_span(&entry->env.rcpt[i].args));
-}
-
 static void
 refuse_rcpt(struct message *m, size_t rcpt, const struct err *why)
 {
@@ -192,7 +182,7 @@ put_message(struct packing *p, struct message *m, struct carry *carry, struct er
 	struct envelope env = {0};
 	int result = p->open ? 0 : begin_batch(p, err);
 
-	still_waiting(&m->entry, &env);
+	entry_still_waiting(&m->entry, &env);	/* those who have it already are not told to the peer */
 	if (result == 0)
 		result = batch_pick(&p->batch, m, err);
 	if (result == 0 && wants_report(p, m) && !p->batch.relayed)

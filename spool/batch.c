@@ -453,6 +453,12 @@ batch_refused(const struct spool *spool, const char *site, const char *name,
 	return result;
 }
 
+int
+batch_refused_in(const struct queue *q, const char *name, const char *reason, struct err *err)
+{
+	return refuse_locked(q->spool, q->site, name, reason, err);
+}
+
 /* in flight */
 
 int

@@ -55,7 +55,7 @@ claim_close(struct queue *q)
 int
 message_dir(const struct message *m)
 {
-	return m->claimed ? m->queue->claims : m->queue->bucket_dir;
+	return m->claimed ? m->queue->claims : m->kept ? m->dir : m->queue->bucket_dir;
 }
 
 bool
@@ -66,8 +66,8 @@ message_claim(struct message *m)
 
 	if (m->spool->lease == NULL || m->claimed)
 		return lease_names(m->spool, message_dir(m), str_c(&m->id), m->fd);
-	if (open_claims(q, &err) < 0 || !lease_names(m->spool, q->bucket_dir, str_c(&m->id), m->fd) ||
-	    renameat(q->bucket_dir, str_c(&m->id), q->claims, str_c(&m->id)) < 0)
+	if (open_claims(q, &err) < 0 || !lease_names(m->spool, message_dir(m), str_c(&m->id), m->fd) ||
+	    renameat(message_dir(m), str_c(&m->id), q->claims, str_c(&m->id)) < 0)
 		return false;
 	m->claimed = true;
 	q->removed = true;

@@ -64,7 +64,7 @@ check_space(struct doctor *doctor)
 }
 
 static const struct { const char *name; mode_t mode; } folders[] = {
-	{ "", 0750 }, { "tmp", 0750 }, { "in", 0750 }, { "out", 0750 }, { "sent", 0750 }, { "xqt", 0750 },
+	{ "", 0750 }, { "tmp", 0750 }, { "in", 0750 }, { "out", 0750 }, { "sent", 0750 }, { "xqt", 0750 }, { "part", 0750 },
 	{ "hold", 0750 }, { "failed", 0750 }, { "seen", 0750 }, { "ring", 0700 }, { "log", 0750 }, { "drop", 01730 },
 };
 

@@ -327,6 +327,30 @@ parse_head_line(struct entry *entry, struct span line, struct err *err)
 	return -1;
 }
 
+int
+entry_parse_head(struct span text, struct entry *entry, size_t *len, struct err *err)
+{
+	struct span rest = text, line;
+	int done = 0, lines = 0;
+
+	*entry = (struct entry){0};
+	while (done == 0 && memchr(rest.p, '\n', rest.len) != NULL) {
+		span_cut(&rest, '\n', &line);
+		if (lines++ > 0)
+			done = parse_head_line(entry, line, err);
+		else if (entry_parse_info(line, &entry->info, err) <= 0)
+			done = err_set(err, ERR_PERM, "does not begin with NOOP mochila=");
+		*len = (size_t)(line.p - text.p) + line.len + 1;
+	}
+	if (done == 0 && (rest.len > ENTRY_LINE_MAX || text.len > ENTRY_HEAD_MAX))
+		done = err_set(err, ERR_PERM, "a head that is too long");
+	if (done <= 0)
+		entry_free(entry);
+	else
+		entry->status = mem_get(entry->env.rcpts * sizeof *entry->status);
+	return done;
+}
+
 static int
 read_head(struct reader *r, struct entry *entry, struct err *err)
 {
@@ -601,4 +625,13 @@ entry_waiting(const struct entry *entry)
 	for (size_t i = 0; i < entry->env.rcpts; i++)
 		waiting += entry->status[i].state < RCPT_DONE;
 	return waiting;
+}
+
+void
+entry_still_waiting(const struct entry *entry, struct envelope *env)
+{
+	envelope_from(env, str_span(&entry->env.from), str_span(&entry->env.args));
+	for (size_t i = 0; i < entry->env.rcpts; i++)
+		if (entry->status[i].state < RCPT_DONE)
+			envelope_add(env, str_span(&entry->env.rcpt[i].to), str_span(&entry->env.rcpt[i].args));
 }

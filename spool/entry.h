@@ -71,6 +71,11 @@ struct entry {
 int entry_read(int fd, off_t *at, bool check, struct entry *entry, struct err *err);
 void entry_free(struct entry *entry);
 size_t entry_waiting(const struct entry *entry);	/* recipients not done and not failed */
+void entry_still_waiting(const struct entry *entry, struct envelope *env);	/* its envelope, with
+			   those recipients only who are not done and not failed */
+/* The head alone, from memory.  1: filled in, all but states; *len bytes are before the body.
+ * 0: more is needed.  -1: it is none. */
+int entry_parse_head(struct span text, struct entry *entry, size_t *len, struct err *err);
 int entry_check_envelope(const struct envelope *env, struct err *err);	/* what the format
 			   cannot hold (controls, a stray >) is ERR_PERM */
 

@@ -172,16 +172,17 @@ enter_bucket(struct queue *q, struct err *err)
 }
 
 static int
-open_message(struct queue *q, const char *name, struct message *m, struct err *err)
+open_message(struct queue *q, int dir, const char *bucket, const char *name, struct message *m,
+    struct err *err)
 {
 	off_t at = 0;
 
-	*m = (struct message){ .spool = q->spool, .queue = q };
-	m->fd = fs_open(q->bucket_dir, name, O_RDWR, err);
+	*m = (struct message){ .spool = q->spool, .queue = q, .dir = -1 };
+	m->fd = fs_open(dir, name, O_RDWR, err);
 	if (m->fd < 0)
 		return -1;
 	str_set(&m->id, name);
-	str_set(&m->bucket, bucket_name(q));
+	str_set(&m->bucket, bucket);
 	errno = 0;	/* and so it stays where the file is only damaged */
 	int got = entry_read(m->fd, &at, false, &m->entry, err), number = errno;
 	if (got == 0)
@@ -239,9 +240,9 @@ released(const struct message *m)
 static int
 take_name(struct queue *q, const char *name, struct message *m, struct err *err)
 {
-	if (!spool_id_ok(name))
+	if (!spool_id_ok(name) || (q->passes != NULL && !q->passes(q->arg, name)))
 		return 0;	/* not ours: doctor names it */
-	if (open_message(q, name, m, err) <= 0)
+	if (open_message(q, q->bucket_dir, bucket_name(q), name, m, err) <= 0)
 		return leave_alone(q, name, "unreadable", err);
 	if (released(m) > clock_now()) {
 		message_close(m);
@@ -270,12 +271,60 @@ queue_next(struct queue *q, struct message *m, struct err *err)
 	return got;
 }
 
+int
+queue_again(struct queue *q, struct err *err)
+{
+	leave_bucket(q);
+	fs_names_free(&q->buckets);
+	q->bucket = 0;
+	return fs_names(q->dir, ".", &q->buckets, err);
+}
+
+int
+queue_take(struct queue *q, const char *bucket, const char *id, struct message *m, struct err *err)
+{
+	int dir = openat(q->dir, bucket, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (dir < 0)
+		return errno == ENOENT ? 0 : err_sys(err, "queue %s/%s", q->site, bucket);
+	if (open_message(q, dir, bucket, id, m, err) > 0) {
+		m->kept = true;
+		m->dir = dir;
+		return 1;
+	}
+	int number = errno;
+	close(dir);
+	errno = number;
+	return number == ENOENT ? 0 : -1;
+}
+
 /* one message */
+
+int
+message_keep(struct message *m, struct err *err)
+{
+	if (m->kept)
+		return 0;
+	m->dir = fcntl(m->queue->bucket_dir, F_DUPFD_CLOEXEC, 3);
+	m->kept = m->dir >= 0;
+	return m->kept ? 0 : err_sys(err, "queue %s", m->queue->site);
+}
+
+int
+message_sync(struct message *m, struct err *err)
+{
+	if (fs_sync(m->kept ? m->dir : m->queue->bucket_dir, err) < 0)
+		return -1;
+	return m->claimed ? fs_sync(m->queue->claims, err) : 0;
+}
 
 void
 message_close(struct message *m)
 {
 	message_unclaim(m);
+	if (m->kept)
+		close(m->dir);
+	m->kept = false;
 	for (size_t i = 0; m->fresh != NULL && i < m->entry.env.rcpts; i++) {
 		str_free(&m->fresh[i].reply);
 		str_free(&m->fresh[i].via);

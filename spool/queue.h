@@ -34,6 +34,8 @@ struct queue {
 	bool removed;		/* names were removed since the bucket was synced */
 	bool tried;		/* the destination as a whole failed within a day */
 	char *why;		/* and why; may be NULL */
+	bool (*passes)(void *arg, const char *id);	/* NULL, or says which are worth a look */
+	void *arg;
 };
 
 struct message {
@@ -45,6 +47,8 @@ struct message {
 	struct rcpt_status *fresh;	/* outcomes not yet on disk; .at == 0: none */
 	bool delayed;			/* a delay is to be told */
 	bool claimed;			/* shared: it is in out/SITE/=TOKEN/ */
+	bool kept;			/* message_keep(): dir is its bucket, ours */
+	int dir;
 };
 
 /* 0, or -1; held by another process: ERR_TEMP and errno EWOULDBLOCK.  A site
@@ -52,6 +56,9 @@ struct message {
 int queue_open(struct queue *q, const struct spool *spool, const char *site, bool wait,
     struct err *err);
 int queue_next(struct queue *q, struct message *m, struct err *err);
+int queue_again(struct queue *q, struct err *err);	/* queue_next begins anew, with what came meanwhile */
+int queue_take(struct queue *q, const char *bucket, const char *id, struct message *m, struct err *err);
+			/* 1: that one, and it is kept; 0: it is not there */
 bool queue_must_stop(int number);	/* an errno that is no single message's fault: without room
 			   outcomes cannot be noted, and what is not noted is sent again */
 int queue_sync(struct queue *q, struct err *err);	/* the removals are durable */
@@ -71,6 +78,10 @@ int message_room(struct message *m, struct err *err);	/* before a try: room on t
 			   outcomes, so that nobody who is done is done twice */
 int message_append(struct message *m, struct span lines, struct err *err);	/* state lines,
 			   whole and durable; the other functions use it */
+/* It outlives the walk of its bucket: several are under way at once.  What is removed of it
+ * is durable after message_sync(), before it is closed. */
+int message_keep(struct message *m, struct err *err);
+int message_sync(struct message *m, struct err *err);
 void message_close(struct message *m);
 
 /*
@@ -121,6 +132,8 @@ int batch_lost(const struct queue *q, const char *ring, uint64_t name, struct er
 int batch_overdue(const struct queue *q, int64_t seconds, struct err *err);
 int batch_refused(const struct spool *spool, const char *site, const char *name,
     const char *reason, struct err *err);	/* its messages to hold/ with the reason */
+int batch_refused_in(const struct queue *q, const char *name, const char *reason, struct err *err);
+				/* the same for who holds the lock of the site */
 
 /*
  * Claims of a shared spool (claim.c): a message that is sent, or changed, is first renamed

@@ -37,6 +37,7 @@ static const struct folder {
 	{ "ring", 0700, offsetof(struct spool, ring) },
 	{ "drop", 01730, offsetof(struct spool, drop) },
 	{ "log", 0750, offsetof(struct spool, log) },
+	{ "part", 0750, offsetof(struct spool, part) },
 	{ "hosts", 0750, offsetof(struct spool, hosts) },
 	{ "lock", 0750, offsetof(struct spool, lock) },
 };

@@ -13,6 +13,7 @@
  *	ring/SITE/		0700: what went to and came from a site, for codecs (spool/ring.h)
  *	drop/			1730: where ordinary users leave messages
  *	log/			one line an event
+ *	part/PEER/		large objects of protocol m that are not all there yet
  *	hosts/NODE		who works here (spool/hosts.h)
  *	lock/			shared by several hosts only (spool/lease.h)
  *
@@ -31,7 +32,7 @@ struct spool {
 	const struct settings *settings;
 	int dir;			/* the spool's folder */
 	int tmp, in, out, sent, xqt, hold, failed, seen, ring, drop, log;
-	int hosts, lock;		/* -1: there is none */
+	int part, hosts, lock;		/* -1: there is none */
 	struct lease *lease;		/* NULL: no other host works here (spool/lease.h) */
 };
 

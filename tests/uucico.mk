@@ -21,6 +21,11 @@ tests_unit_keyed_SOURCES = %D%/unit/keyed.c %D%/unit/unit.h
 tests_unit_keyed_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_keyed_LDADD = $(UUCICO_LIBS) $(CHECK_LIBS)
 
+check_PROGRAMS += tests/unit/m-store
+tests_unit_m_store_SOURCES = %D%/unit/m-store.c
+tests_unit_m_store_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_m_store_LDADD = $(UUCICO_LIBS) $(CHECK_LIBS)
+
 noinst_PROGRAMS += tests/e2e/inetd	# run by a script, no test of itself
 tests_e2e_inetd_SOURCES = %D%/e2e/inetd.c
 

@@ -14,6 +14,13 @@ uucico_ssh_libuucico_a_SOURCES = \
 	%D%/link.c %D%/link.h %D%/link-exec.c %D%/link-ssh.c %D%/link-stdio.c %D%/link-tcp.c \
 	%D%/lock.c %D%/lock.h \
 	%D%/m.c %D%/m.h %D%/m-parts.h %D%/m-frame.c %D%/m-hello.c %D%/m-line.c %D%/m-send.c %D%/m-stream.c %D%/m-take.c \
+	%D%/m-form.c %D%/m-form.h \
+	%D%/m-in.c %D%/m-in.h \
+	%D%/m-mail.c %D%/m-mail.h \
+	%D%/m-offered.c %D%/m-offered.h \
+	%D%/m-out.c %D%/m-out.h \
+	%D%/m-part.c %D%/m-part.h \
+	%D%/m-ring.c %D%/m-ring.h \
 	%D%/outgoing.c %D%/outgoing.h \
 	%D%/pair.c %D%/pair.h \
 	%D%/proto.h %D%/proto-e.c %D%/proto-g.c %D%/proto-i.c %D%/proto-m.c %D%/proto-t.c %D%/proto-y.c \

@@ -364,7 +364,8 @@ refused(struct outgoing *out, const struct part *part, const char *why, struct e
 	log_error("batch=%s event=refused peer=%s why=\"%s\"; it is held", part->item->name, site, why);
 	if (part->item->queued)
 		return queued_refused(out->spool, site, part->item->name, why, err);
-	return batch_refused(out->spool, site, part->item->name, why, err);
+	return out->queue != NULL ? batch_refused_in(out->queue, part->item->name, why, err) :
+	    batch_refused(out->spool, site, part->item->name, why, err);
 }
 
 static int
@@ -393,4 +394,31 @@ outgoing_sent(struct outgoing *out, struct uucp_job *job, enum uucp_fate fate, c
 	part_free(part);
 	job->mine = NULL;
 	return result;
+}
+
+/* --- for protocol m --- */
+
+const char *
+outgoing_name(const struct uucp_job *job)
+{
+	const struct part *part = job->mine;
+
+	return part->item->name;
+}
+
+int
+outgoing_over(struct outgoing *out, const char *name, struct err *err)
+{
+	for (size_t i = out->next; i < out->count; i++) {
+		struct outgoing_item *item = &out->items[i];
+		if (strcmp(item->name, name) != 0)
+			continue;
+		log_info("batch=%s event=acknowledged peer=%s by=earlier-call", name, out->site->name);
+		int result = item->queued ? queued_done(out->spool, out->site->name, name, err) :
+		    batch_acked(out->spool, out->site->name, name, err);
+		free(item->name);
+		memmove(item, item + 1, (--out->count - i) * sizeof *item);
+		return result;
+	}
+	return 0;
 }

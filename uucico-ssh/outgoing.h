@@ -28,6 +28,7 @@ struct outgoing {
 	uint64_t total;		/* bytes of all of them, for the progress line */
 	int64_t since;		/* when the call began (clock_now()): an older batch was tried */
 	size_t refused, later;
+	const struct queue *queue;	/* NULL, or the site's, whose lock we hold */
 };
 
 int outgoing_open(struct outgoing *out, const struct spool *spool,
@@ -36,6 +37,9 @@ int outgoing_next(struct outgoing *out, bool exec, struct uucp_job *job, struct 
 int outgoing_read(struct uucp_job *job, void *to, size_t len, struct err *err);
 int outgoing_sent(struct outgoing *out, struct uucp_job *job, enum uucp_fate fate,
     const char *why, struct err *err);
+const char *outgoing_name(const struct uucp_job *job);	/* of the batch, or what uux queued */
+int outgoing_over(struct outgoing *out, const char *name, struct err *err);	/* the peer has it, as we
+			   hear now: nothing of it was under way in this call */
 void outgoing_close(struct outgoing *out);
 
 #endif

@@ -1,0 +1,630 @@
+/*
+ * The half of protocol m that knows files: two spools, and an engine that is played here, one
+ * object at a time, and cut where the rows say.
+ */
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "spool/bucket.h"
+#include "spool/class.h"
+#include "spool/job.h"
+#include "tests/unit/scratch.h"
+#include "tests/unit/unit.h"
+#include "uucico-ssh/m-in.h"
+#include "uucico-ssh/m-out.h"
+#include "uucico-ssh/m-mail.h"
+#include "uucico-ssh/queued.h"
+
+static struct err err;
+
+#define OK(call) do {							\
+	err = (struct err){0};						\
+	ck_assert_msg((call) >= 0, #call ": %s", err.text);		\
+} while (0)
+
+static struct scratch hub, home;
+
+static void
+setup(void)
+{
+	static const char *const of_hub[] = {
+		"spool.host=hub.example", "spool.site=hub", "spool.min-free=0", "routes.home.example=site:home",
+		"site home.link=", "routes.x.example=site:x",
+	};
+	static const char *const of_home[] = {
+		"spool.host=home.example", "spool.site=home", "spool.min-free=0", "spool.expire-after=0", "spool.delay-after=0","routes.home.example=site:inner",
+		"site hub.link=exec:true", "spool.max-size=1M",
+	};
+
+	scratch_open(&hub, of_hub, ROWS(of_hub));
+	scratch_open(&home, of_home, ROWS(of_home));
+}
+
+static void
+teardown(void)
+{
+	scratch_close(&home);
+	scratch_close(&hub);
+}
+
+/* --- mail --- */
+
+static const char *
+accept_mail(const char *to, struct span body)
+{
+	static char id[80];
+	struct arrival a;
+	struct envelope env = {0};
+	struct entry_info info = {0};
+	struct settled settled;
+
+	envelope_from(&env, SPAN("ann@x.example"), SPAN("RET=HDRS"));
+	envelope_add(&env, span_of(to), SPAN("NOTIFY=FAILURE"));
+	str_set(&info.from, "smtp");
+	OK(arrival_open(&a, &hub.spool, NULL, &err));
+	OK(arrival_begin(&a, &info, &env, &err));
+	OK(arrival_body(&a, body.p, body.len, &err));
+	OK(arrival_end(&a, &err));
+	OK(arrival_commit(&a, &err));
+	snprintf(id, sizeof id, "%s", str_c(&a.info.id));
+	arrival_close(&a);
+	envelope_free(&env);
+	entry_info_free(&info);
+	OK(spool_settle(&hub.spool, &settled, &err));
+	return id;
+}
+
+/* A text with a part of base64, of about so many bytes. */
+static void
+make_body(size_t len, unsigned seed, struct str *out)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	str_printf(out, "Subject: %u\r\n\r\nWords of a mail.\r\n\r\n", seed);
+	while (out->len < len) {
+		for (int i = 0; i < 76; i++) {
+			seed = seed * 1103515245 + 12345;
+			str_add_char(out, letters[seed >> 16 & 63]);
+		}
+		str_add_text(out, "\r\n");
+	}
+}
+
+static size_t
+waiting(const struct scratch *at, const char *site, struct str *last)
+{
+	struct queue q;
+	struct message m;
+	size_t found = 0;
+
+	OK(queue_open(&q, &at->spool, site, false, &err));
+	while (queue_next(&q, &m, &err) > 0) {
+		found++;
+		if (last != NULL) {
+			str_clear(last);
+			ck_assert_int_eq(fs_pread(m.fd, str_room(last, (size_t)m.entry.body_len),
+			    (size_t)m.entry.body_len, m.entry.body_at, &err), (ssize_t)m.entry.body_len);
+			last->len = (size_t)m.entry.body_len;
+		}
+		message_close(&m);
+	}
+	queue_close(&q);
+	return found;
+}
+
+/* --- the engine, played --- */
+
+enum cut { NO_CUT, IN_DATA, BEFORE_COMMIT, AFTER_COMMIT };
+
+struct played {
+	struct m_out out;
+	struct m_in in;
+	size_t moved;		/* transfer bytes */
+	size_t objects;
+	enum m_status last;
+	struct str text;
+	void (*spoil)(struct m_object *object);
+};
+
+static void
+start(struct played *p)
+{
+	*p = (struct played){0};
+	m_out_start(&p->out, &hub.spool, settings_site(&hub.settings, "home"));
+	OK(m_in_start(&p->in, &home.spool, settings_site(&home.settings, "hub"), &err));
+}
+
+static void
+finish(struct played *p)
+{
+	m_out_close(&p->out);
+	m_in_settle(&p->in);
+	m_in_close(&p->in);
+	str_free(&p->text);
+}
+
+static struct m_mark
+last_of(const struct scratch *at, const char *site, enum ring_way way)
+{
+	struct ring ring;
+
+	OK(ring_open(&ring, &at->spool, site, way, CLASS_MAIN, 4 << 20, &err));
+	struct m_mark mark = { ring_last(&ring).k, ring_last(&ring).link };
+	ring_close(&ring);
+	return mark;
+}
+
+/* The acknowledgements that were lost. */
+static void
+tell(struct played *p)
+{
+	unsigned char names[64][M_NAME];
+	struct m_mark known = last_of(&hub, "home", RING_TO), last = last_of(&home, "hub", RING_FROM);
+	size_t count = m_in_untold(&p->in, CLASS_MAIN, known, names, 64);
+
+	if (count > 0)
+		OK(m_out_did(&p->out, CLASS_MAIN, (const unsigned char (*)[M_NAME])names, count, last, &err));
+}
+
+static uint64_t
+have(const struct played *p, const unsigned char *name)
+{
+	for (size_t i = 0; i < p->in.partial_count; i++)
+		if (memcmp(p->in.partials[i].name, name, M_NAME) == 0)
+			return p->in.partials[i].at;
+	return 0;
+}
+
+static void
+move(struct played *p, struct m_object *ours, struct m_object *theirs, uint64_t end)
+{
+	char piece[1000];
+
+	while (ours->at < end) {
+		size_t len = end - ours->at < sizeof piece ? (size_t)(end - ours->at) : sizeof piece;
+		OK(m_out_read(&p->out, ours, piece, len, &err));
+		OK(m_in_write(&p->in, theirs, piece, len, &err));
+		ours->at += len;
+		theirs->at += len;
+		p->moved += len;
+	}
+}
+
+/* false: the call is cut here */
+static bool
+carry(struct played *p, struct m_object *ours, enum cut cut)
+{
+	struct m_object theirs = *ours, *one = &theirs;
+
+	theirs.mine = NULL;
+	theirs.at = ours->at = ours->tried ? have(p, ours->name) : 0;
+	if (p->spoil != NULL)
+		p->spoil(&theirs);
+	str_clear(&p->text);
+	p->last = m_in_offered(&p->in, &theirs, &p->text);
+	if (p->last == M_TAKE) {
+		move(p, ours, &theirs, cut == IN_DATA ? ours->length / 2 : ours->length);
+		if (cut == IN_DATA) {
+			m_in_dropped(&p->in, &theirs);
+			return false;
+		}
+		p->last = m_in_complete(&p->in, &theirs, &p->text);
+		if (p->last == M_STORED && cut == BEFORE_COMMIT) {
+			m_in_dropped(&p->in, &theirs);
+			return false;
+		}
+		if (p->last == M_STORED)
+			OK(m_in_commit(&p->in, &one, &p->last, 1, &err));
+		if (cut == AFTER_COMMIT)
+			return false;
+	}
+	return true;
+}
+
+static void
+play(struct played *p, enum cut cut)
+{
+	struct m_object ours;
+	int got;
+
+	for (int round = 0; round < 2; round++) {
+		while ((got = m_out_next(&p->out, round == 1, &ours, &err)) > 0) {
+			if (p->objects++ == 0)	/* their word of what they had comes before any other */
+				tell(p);
+			bool went = carry(p, &ours, cut);
+			OK(m_out_fate(&p->out, &ours, went ? p->last : M_LATER, went ? str_c(&p->text) : "", &err));
+			if (!went)
+				return;
+			OK(m_out_settled(&p->out, &err));
+		}
+		ck_assert_int_eq(got, 0);
+		if (p->objects == 0)
+			tell(p);
+	}
+}
+
+static struct played
+call_once(enum cut cut)
+{
+	struct played p;
+
+	start(&p);
+	play(&p, cut);
+	finish(&p);
+	return p;
+}
+
+/* --- tests --- */
+
+static const size_t sizes[] = { 100, 3000, 40000, 200000, 700000 };
+
+START_TEST(a_mail_crosses_and_is_gone_here)
+{
+	struct str body = {0}, came = {0};
+
+	make_body(sizes[_i], 1, &body);
+	accept_mail("bob@home.example", str_span(&body));
+	struct played p = call_once(NO_CUT);
+	ck_assert_int_eq(p.last, M_STORED);
+	ck_assert_uint_eq(p.objects, 1);
+	ck_assert_uint_lt(p.moved, 300 + body.len);	/* base64 travels decoded, CR LF as LF */
+	ck_assert_uint_eq(waiting(&hub, "home", NULL), 0);
+	ck_assert_uint_eq(waiting(&home, "inner", &came), 1);
+	ck_assert(memmem(came.p, came.len, body.p, body.len) != NULL);
+	ck_assert_int_eq(strncmp(came.p, "Received: from hub", 18), 0);
+	ck_assert_uint_eq(scratch_count(home.spool.part, "hub"), 0);
+	ck_assert_int_lt(faccessat(hub.spool.out, "home/.offered", F_OK, 0), 0);
+	str_free(&body);
+	str_free(&came);
+}
+END_TEST
+
+START_TEST(a_call_that_is_cut_goes_on_there_and_doubles_nothing)
+{
+	static const enum cut cuts[] = { IN_DATA, BEFORE_COMMIT, AFTER_COMMIT };
+	size_t size = sizes[_i % ROWS(sizes)];
+	enum cut cut = cuts[_i / ROWS(sizes)];
+	struct str body = {0};
+
+	make_body(size, 2, &body);
+	accept_mail("bob@home.example", str_span(&body));
+	struct played first = call_once(cut);
+	ck_assert_uint_eq(waiting(&hub, "home", NULL), 1);
+	struct played second = call_once(NO_CUT);
+	ck_assert_uint_eq(waiting(&hub, "home", NULL), 0);
+	ck_assert_uint_eq(waiting(&home, "inner", NULL), 1);
+	ck_assert_uint_eq(scratch_count(home.spool.part, "hub"), 0);
+	if (cut == AFTER_COMMIT)
+		ck_assert_uint_eq(second.moved, 0);
+	else if (cut == IN_DATA)
+		ck_assert_uint_lt(first.moved + second.moved, 300 + body.len);
+	struct played third = call_once(NO_CUT);
+	ck_assert_uint_eq(third.objects, 0);
+	str_free(&body);
+}
+END_TEST
+
+START_TEST(both_ends_have_the_same_history)
+{
+	struct str body = {0};
+	struct m_mark mark;
+	struct span ours, theirs;
+	struct played p;
+
+	for (unsigned i = 0; i < 6; i++) {
+		str_clear(&body);
+		make_body(500 + 3000 * i, i, &body);
+		accept_mail("bob@home.example", str_span(&body));
+		call_once(i % 3 == 1 ? AFTER_COMMIT : NO_CUT);
+	}
+	call_once(NO_CUT);
+	start(&p);
+	OK(m_out_refer(&p.out, CLASS_MAIN, last_of(&home, "hub", RING_FROM), 1 << 20, &mark, &ours, &err));
+	ck_assert_uint_eq(mark.k, last_of(&home, "hub", RING_FROM).k);
+	ck_assert_uint_gt(ours.len, 10000);
+	ck_assert_int_eq(m_in_history(&p.in, CLASS_MAIN, mark, ours.len, &theirs, &err), 1);
+	ck_assert(span_same(ours, theirs));
+	ck_assert_int_eq(m_in_history(&p.in, CLASS_MAIN, (struct m_mark){ mark.k, 1 }, ours.len, &theirs, &err), 0);
+	finish(&p);
+	ck_assert_uint_eq(waiting(&home, "inner", NULL), 6);
+	str_free(&body);
+}
+END_TEST
+
+START_TEST(a_peer_that_was_restored_is_followed)
+{
+	struct m_mark early, mark;
+	struct span history;
+	struct played p;
+
+	accept_mail("bob@home.example", SPAN("one\r\n"));
+	call_once(NO_CUT);
+	early = last_of(&home, "hub", RING_FROM);
+	accept_mail("bob@home.example", SPAN("two\r\n"));
+	call_once(NO_CUT);
+	start(&p);
+	OK(m_out_refer(&p.out, CLASS_MAIN, early, 1 << 20, &mark, &history, &err));
+	ck_assert_uint_eq(mark.k, early.k);
+	ck_assert_uint_eq(last_of(&hub, "home", RING_TO).k, early.k);
+	OK(m_out_refer(&p.out, CLASS_MAIN, (struct m_mark){ 1, 17 }, 1 << 20, &mark, &history, &err));
+	ck_assert_uint_eq(mark.k, early.k);	/* once a call */
+	finish(&p);
+	start(&p);
+	OK(m_out_refer(&p.out, CLASS_MAIN, (struct m_mark){ 1, 17 }, 1 << 20, &mark, &history, &err));
+	ck_assert_uint_eq(mark.k, 0);		/* another history: the dictionary */
+	finish(&p);
+}
+END_TEST
+
+START_TEST(what_is_too_large_there_comes_back_to_its_sender)
+{
+	struct str body = {0};
+
+	make_body(1600000, 3, &body);
+	accept_mail("bob@home.example", str_span(&body));
+	struct played p = call_once(NO_CUT);
+	ck_assert_int_eq(p.last, M_NEVER);
+	struct settled settled;
+	OK(spool_settle(&hub.spool, &settled, &err));
+	ck_assert_uint_eq(waiting(&hub, "home", NULL), 0);
+	ck_assert_uint_eq(waiting(&hub, "x", NULL), 1);		/* the report */
+	str_free(&body);
+}
+END_TEST
+
+START_TEST(mail_for_others_waits_and_a_locked_queue_is_asked_again)
+{
+	struct queue q;
+	struct m_object object;
+	struct played p;
+
+	accept_mail("bob@x.example", SPAN("to another\r\n"));
+	accept_mail("bob@home.example", SPAN("hello\r\n"));
+	OK(queue_open(&q, &hub.spool, "home", false, &err));
+	start(&p);
+	ck_assert_int_eq(m_out_next(&p.out, true, &object, &err), 2);
+	queue_close(&q);
+	play(&p, NO_CUT);
+	ck_assert_uint_eq(p.objects, 1);
+	accept_mail("bob@home.example", SPAN("came meanwhile\r\n"));
+	m_out_rest(&p.out);
+	OK(queue_open(&q, &hub.spool, "home", false, &err));	/* others may have it now */
+	queue_close(&q);
+	m_out_more(&p.out);
+	play(&p, NO_CUT);
+	ck_assert_uint_eq(p.objects, 2);
+	finish(&p);
+	ck_assert_uint_eq(waiting(&hub, "x", NULL), 1);
+	ck_assert_uint_eq(waiting(&home, "inner", NULL), 2);
+}
+END_TEST
+
+static void
+other_name(struct m_object *object)
+{
+	object->name[3] ^= 1;
+}
+
+START_TEST(what_is_not_its_name_is_never_taken_and_held_at_last)
+{
+	struct played p;
+
+	accept_mail("bob@home.example", SPAN("hello\r\n"));
+	start(&p);
+	p.spoil = other_name;
+	play(&p, NO_CUT);
+	ck_assert_int_eq(p.last, M_WRONG);
+	ck_assert_uint_eq(p.objects, 2);
+	finish(&p);
+	ck_assert_uint_eq(scratch_count(hub.spool.hold, "."), 1);
+	ck_assert_uint_eq(waiting(&home, "inner", NULL), 0);
+	ck_assert_uint_eq(scratch_count(home.spool.in, "."), 0);
+}
+END_TEST
+
+/* --- what a hostile peer may send under its right name --- */
+
+#define HEAD "NOOP mochila=1 id=20261121T184502.123456-7f3a9c02d41be066-1 time=2026-11-21T18:45:02Z\n"
+#define MAIL "MAIL FROM:<ann@x.example>\n"
+#define RCPT "RCPT TO:<bob@home.example>\n"
+
+static const struct { const char *text; enum m_status status; } heads[] = {
+	{ HEAD MAIL RCPT "BDAT 0000000005 LAST\nhello", M_STORED },
+	{ HEAD "MAIL FROM:<>\n" RCPT "BDAT 0000000005 LAST\nhello", M_STORED },
+	{ HEAD MAIL "RCPT TO:<not an address>\n" RCPT "BDAT 0000000005 LAST\nhello", M_STORED },	/* failed */
+	{ HEAD MAIL RCPT "BDAT 0000000005 LAST\nhell", M_NEVER },
+	{ HEAD MAIL RCPT "BDAT 0000000005 LAST\nhello!", M_NEVER },
+	{ HEAD MAIL RCPT "BDAT 5 LAST\nhello", M_NEVER },
+	{ HEAD MAIL RCPT "BDAT 0099999999 LAST\nhello", M_NEVER },
+	{ HEAD MAIL "BDAT 0000000005 LAST\nhello", M_NEVER },
+	{ HEAD RCPT "BDAT 0000000005 LAST\nhello", M_NEVER },
+	{ HEAD "MAIL FROM:<no address>\n" RCPT "BDAT 0000000005 LAST\nhello", M_NEVER },
+	{ HEAD MAIL RCPT "DATA\nhello", M_NEVER },
+	{ HEAD MAIL RCPT "RSET\nBDAT 0000000005 LAST\nhello", M_NEVER },
+	{ HEAD MAIL MAIL RCPT "BDAT 0000000005 LAST\nhello", M_NEVER },
+	{ HEAD MAIL "RCPT TO:<bob@home.example\n" "BDAT 0000000005 LAST\nhello", M_NEVER },
+	{ MAIL RCPT "BDAT 0000000005 LAST\nhello", M_NEVER },
+	{ "NOOP mochila=1 id=x to=../../etc time=2026-11-21T18:45:02Z\n" MAIL RCPT "BDAT 0000000005 LAST\nhello", M_NEVER },
+	{ "NOOP mochila=1 id=x peer=other peer-id=y time=2026-11-21T18:45:02Z\n" MAIL RCPT
+	    "BDAT 0000000005 LAST\nhello", M_NEVER },
+	{ "NOOP mochila=1 id=../../x time=2026-11-21T18:45:02Z\n" MAIL RCPT "BDAT 0000000005 LAST\nhello", M_NEVER },
+	{ "NOOP mochila=2 id=x time=2026-11-21T18:45:02Z\n" MAIL RCPT "BDAT 0000000005 LAST\nhello", M_NEVER },
+	{ "NOOP mochila=1 id=x time=yesterday\n" MAIL RCPT "BDAT 0000000005 LAST\nhello", M_NEVER },
+	{ HEAD, M_NEVER },
+	{ "", M_NEVER },
+};
+
+START_TEST(an_envelope_is_taken_as_we_would_print_it_or_not_at_all)
+{
+	struct form form;
+	struct played p;
+	struct m_object theirs = { .kind = M_MAIL, .grade = 'N', .stream = true, .class = CLASS_MAIN }, *one = &theirs;
+
+	start(&p);
+	form_of_text(&form, span_of(heads[_i].text));
+	memcpy(theirs.name, form.name, M_NAME);
+	theirs.length = form.length;
+	ck_assert_int_eq(m_in_offered(&p.in, &theirs, &p.text), M_TAKE);
+	for (size_t i = 0; i < form.text.len; i++)	/* byte by byte */
+		OK(m_in_write(&p.in, &theirs, form.text.p + i, 1, &err));
+	enum m_status status = m_in_complete(&p.in, &theirs, &p.text);
+	ck_assert_msg(status == heads[_i].status, "row %d: %d %s", _i, (int)status, str_c(&p.text));
+	if (status == M_STORED)
+		OK(m_in_commit(&p.in, &one, &status, 1, &err));
+	ck_assert_int_eq(status, heads[_i].status);
+	finish(&p);
+	ck_assert_uint_eq(waiting(&home, "inner", NULL), heads[_i].status == M_STORED);
+	form_free(&form);
+}
+END_TEST
+
+START_TEST(what_says_that_it_is_small_and_unpacks_without_end_is_refused)
+{
+	struct m_object theirs = { .kind = M_MAIL, .grade = 'N', .packed = true, .class = CLASS_MAIN };
+	struct str bytes = {0};
+	struct played p;
+
+	str_add(&bytes, "\x10\x11", 2);		/* quoted-printable: each byte is three */
+	for (int i = 0; i < 200000; i++)
+		str_add_char(&bytes, (char)0xe4);
+	theirs.length = bytes.len;
+	start(&p);
+	p.in.site = settings_site(&home.settings, "hub");
+	ck_assert_int_eq(m_in_offered(&p.in, &theirs, &p.text), M_TAKE);
+	OK(m_in_write(&p.in, &theirs, bytes.p, bytes.len, &err));
+	ck_assert_int_ne(m_in_complete(&p.in, &theirs, &p.text), M_STORED);
+	finish(&p);
+	ck_assert_uint_eq(scratch_count(home.spool.in, "."), 0);
+	str_free(&bytes);
+}
+END_TEST
+
+/* --- jobs --- */
+
+static void
+queue_job(const char *command, const char *data)
+{
+	struct queued head = { .fd = -1 };
+	struct str name = {0};
+	char path[] = "/tmp/mochila-job-XXXXXX";
+	int fd = mkstemp(path);
+
+	ck_assert_int_ge(fd, 0);
+	unlink(path);
+	OK(fs_write(fd, data, strlen(data), &err));
+	ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
+	str_set(&head.user, "alice");
+	str_set(&head.options, "C");
+	str_set(&head.command, command);
+	OK(queued_add(&hub.spool, "home", 'B', &head, fd, &name, &err));
+	close(fd);
+	str_free(&name);
+	queued_close(&head);
+}
+
+START_TEST(a_job_of_uux_goes_once)
+{
+	static const enum cut cuts[] = { NO_CUT, IN_DATA, BEFORE_COMMIT, AFTER_COMMIT };
+	struct fs_names names;
+
+	queue_job("rmail bob@home.example", "From ann@x.example\nSubject: x\n\nhello\n");
+	call_once(cuts[_i]);
+	call_once(NO_CUT);
+	OK(job_names(&home.spool, "hub", &names, &err));
+	ck_assert_uint_eq(names.count, 1);
+	fs_names_free(&names);
+	OK(queued_names(&hub.spool, "home", &names, &err));
+	ck_assert_uint_eq(names.count, 0);
+	fs_names_free(&names);
+}
+END_TEST
+
+START_TEST(a_job_that_may_not_run_there_is_held_here)
+{
+	struct fs_names names;
+
+	queue_job("rm -rf /", "x");
+	call_once(NO_CUT);
+	OK(job_names(&home.spool, "hub", &names, &err));
+	ck_assert_uint_eq(names.count, 0);
+	fs_names_free(&names);
+	ck_assert_uint_eq(scratch_count(hub.spool.hold, "."), 2);	/* and why */
+}
+END_TEST
+
+START_TEST(a_batch_of_another_protocol_goes_as_a_job)
+{
+	struct batch batch;
+	struct queue q;
+	struct message m;
+	struct fs_names names;
+
+	accept_mail("bob@home.example", SPAN("hello\r\n"));
+	OK(queue_open(&q, &hub.spool, "home", false, &err));
+	OK(batch_new(&batch, &hub.spool, "home", &err));
+	ck_assert_int_eq(queue_next(&q, &m, &err), 1);
+	OK(batch_pick(&batch, &m, &err));
+	message_close(&m);
+	OK(fs_write(batch.fd, "\x1f\x8b and so on", 12, &err));
+	OK(batch_offer(&batch, &err));
+	batch_close(&batch);
+	queue_close(&q);
+	call_once(_i == 0 ? NO_CUT : AFTER_COMMIT);
+	call_once(NO_CUT);
+	OK(job_names(&home.spool, "hub", &names, &err));
+	ck_assert_uint_eq(names.count, 1);
+	fs_names_free(&names);
+	OK(batch_names(&hub.spool, "home", &names, &err));
+	ck_assert_uint_eq(names.count, 0);
+	fs_names_free(&names);
+	ck_assert_uint_eq(scratch_count(hub.spool.sent, "home"), 0);
+}
+END_TEST
+
+/* --- parts --- */
+
+START_TEST(parts_that_are_old_or_too_many_go)
+{
+	char file[2 * M_NAME + 1];
+	unsigned char name[M_NAME] = {0};
+	struct m_partial told[M_HAVE_MAX];
+	uint64_t size;
+	int dir = m_part_folder(&home.spool, "hub", &err);
+
+	for (unsigned i = 0; i < 80; i++) {
+		name[0] = (unsigned char)i;
+		m_part_file(name, file);
+		int fd = m_part_open(dir, file, true, &size, &err);
+		ck_assert_int_ge(fd, 0);
+		OK(fs_write(fd, "0123456789", 10, &err));
+		struct timespec at[2] = { { .tv_sec = time(NULL) - i }, { .tv_sec = time(NULL) - i - (i == 3) * 15 * 86400 } };
+		ck_assert_int_eq(futimens(fd, at), 0);
+		close(fd);
+	}
+	m_part_clean(dir, "hub", 1 << 20);
+	ck_assert_uint_eq(scratch_count(home.spool.part, "hub"), PARTS_MAX);
+	m_part_clean(dir, "hub", 105);
+	ck_assert_uint_eq(scratch_count(home.spool.part, "hub"), 10);
+	ck_assert_uint_eq(m_part_list(dir, told, M_HAVE_MAX), M_HAVE_MAX);
+	ck_assert_uint_eq(told[0].at, 10);
+	ck_assert_int_eq(told[0].name[0], 0);		/* the newest first */
+	ck_assert_uint_eq(told[0].check, 0x84d89877f0d4041eULL);	/* of "0123456789" */
+	close(dir);
+}
+END_TEST
+
+UNIT_WITH("m-store", setup, teardown,
+	{ a_mail_crosses_and_is_gone_here, ROWS(sizes) },
+	{ a_call_that_is_cut_goes_on_there_and_doubles_nothing, 3 * ROWS(sizes) },
+	{ both_ends_have_the_same_history, 1 },
+	{ a_peer_that_was_restored_is_followed, 1 },
+	{ what_is_too_large_there_comes_back_to_its_sender, 1 },
+	{ mail_for_others_waits_and_a_locked_queue_is_asked_again, 1 },
+	{ what_is_not_its_name_is_never_taken_and_held_at_last, 1 },
+	{ an_envelope_is_taken_as_we_would_print_it_or_not_at_all, ROWS(heads) },
+	{ what_says_that_it_is_small_and_unpacks_without_end_is_refused, 1 },
+	{ a_job_of_uux_goes_once, 4 },
+	{ a_job_that_may_not_run_there_is_held_here, 1 },
+	{ a_batch_of_another_protocol_goes_as_a_job, 2 },
+	{ parts_that_are_old_or_too_many_go, 1 })
