@@ -16,6 +16,8 @@ enum { READ_SIZE = 65536 };
 
 #define SHOW_EACH (CLOCK_SECOND / 4)
 #define FLUSH_TIME (10 * CLOCK_SECOND)
+#define STOP_TIME (20 * CLOCK_SECOND)
+#define LOCK_EACH (CLOCK_SECOND / 10)
 
 /* --- hooks --- */
 
@@ -111,6 +113,35 @@ const struct uucp_hooks call_hooks = {
 
 /* --- what a person sees --- */
 
+/* One direction of protocol m: what moves, how far it is, how fast all of it goes. */
+static void
+show_way(const char *sign, struct str *id, uint64_t at, uint64_t length, uint64_t bytes, double secs)
+{
+	double rate = secs > 0 ? (double)bytes / secs : 0;
+
+	if (id->len == 0) {
+		fprintf(stderr, "  %s -", sign);
+		return;
+	}
+	fprintf(stderr, "  %s ..%s %llu%% of %llu, %.1f kB/s", sign, str_c(id) + (id->len > 12 ? id->len - 12 : 0),
+	    (unsigned long long)(length > 0 ? at * 100 / length : 100), (unsigned long long)length, rate / 1000);
+	if (rate > 0 && length > at)
+		fprintf(stderr, " %.0f s", (double)(length - at) / rate);
+}
+
+static void
+show_m(struct call *call, double secs, bool last)
+{
+	const struct uucp *u = &call->uucp;
+	struct m_out *out = &call->m.out;
+	struct m_in *in = &call->m.in;
+
+	fprintf(stderr, "\r%s:", call->site->name);
+	show_way(">", &out->showing, out->shown_at, out->shown_length, u->bytes_out, secs);
+	show_way("<", &in->showing, in->shown_at, in->shown_length, u->bytes_in, secs);
+	fprintf(stderr, "   %s", last ? "\n" : "");
+}
+
 static void
 show_progress(struct call *call, bool last)
 {
@@ -122,6 +153,10 @@ show_progress(struct call *call, bool last)
 	if (!call->progress || (!last && now - call->shown < SHOW_EACH))
 		return;
 	call->shown = now;
+	if (call->spoke_m) {
+		show_m(call, secs, last);
+		return;
+	}
 	fprintf(stderr, "\r%s: sent %llu of %llu bytes (%llu %%), received %llu, %.1f kB/s   %s",
 	    call->site->name, (unsigned long long)u->bytes_out, (unsigned long long)call->out.total,
 	    (unsigned long long)(call->out.total > 0 ? u->bytes_out * 100 / call->out.total : 100),
@@ -143,6 +178,10 @@ summary(const struct call *call, struct str *out)
 	    (unsigned long long)link->up, (unsigned long long)link->down,
 	    (unsigned long long)link->wire_up, (unsigned long long)link->wire_down,
 	    (unsigned long long)u->turns, (double)(clock_mono() - call->started) / CLOCK_SECOND);
+	if (u->m != NULL)
+		str_printf(out, " packed_out=%llu packed_in=%llu again=%llu rtt=%.3f",
+		    (unsigned long long)u->m->packed_out, (unsigned long long)u->m->packed_in,
+		    (unsigned long long)u->m->again_out, (double)u->m->rtt / CLOCK_SECOND);
 }
 
 static void
@@ -218,22 +257,67 @@ wait_for_more(struct call *call, struct err *err)
 	int64_t left = budget_micros(&call->budget, bytes_so_far(&call->link), now - call->started);
 	if (left < until - now)
 		until = now + left;
+	if (call->m.out.locked && until > now + LOCK_EACH)
+		until = now + LOCK_EACH;
+	if (call->stopping != 0 && until > call->stopping + STOP_TIME)
+		until = call->stopping + STOP_TIME;
 	return link_wait(fds, count, until, err);
+}
+
+/* In protocol m an end can be said, once: what is under way goes on in the next call.  *err says
+ * why, and is that of the call then. */
+static int
+say_end(struct call *call, enum m_bye why, struct err *err)
+{
+	if (call->uucp.m == NULL || call->uucp.m->over || call->stopping != 0)
+		return -1;
+	call->stopping = clock_mono();
+	call->ended = *err;
+	*err = (struct err){0};
+	m_end(call->uucp.m, why);
+	return 0;
 }
 
 static int
 within_budget(struct call *call, struct err *err)
 {
+	if (call->stopping != 0)
+		return 0;
 	call->spent = budget_over(&call->budget, bytes_so_far(&call->link), clock_mono() - call->started);
-	return call->spent == NULL ? 0 : err_set(err, ERR_TEMP, "%s is used up: what is left goes on later",
-	    call->spent);
+	if (call->spent == NULL)
+		return 0;
+	err_set(err, ERR_TEMP, "%s is used up: what is left goes on later", call->spent);
+	return say_end(call, M_BYE_BUDGET, err);
+}
+
+/* Told to stop: the first time we say so, where that can be said. */
+static int
+stopped(struct call *call, struct err *err)
+{
+	if (call->stopping != 0 && clock_mono() >= call->stopping + STOP_TIME)
+		return err_set(err, ERR_TEMP, "the far end did not hear of the end of the call");
+	if (!link_told_to_stop(true))
+		return 0;
+	err_set(err, ERR_TEMP, "stopped by a signal");
+	return say_end(call, M_BYE_STOP, err);
+}
+
+/* Another process has the queue: perhaps not any more. */
+static void
+ask_again(struct call *call)
+{
+	if (call->m.out.locked && call->uucp.m != NULL && clock_mono() >= call->asked + LOCK_EACH) {
+		call->asked = clock_mono();
+		m_more(call->uucp.m);
+	}
 }
 
 static int
 turn(struct call *call, struct err *err)
 {
-	if (within_budget(call, err) < 0)
+	if (stopped(call, err) < 0 || within_budget(call, err) < 0)
 		return -1;
+	ask_again(call);
 	uucp_fill(&call->uucp);
 	int pushed = push(call, err);
 	/* What they said last is worth more than that we could not write. */
@@ -241,9 +325,10 @@ turn(struct call *call, struct err *err)
 	if (pulled < 0 || (pushed < 0 && pulled == 0))
 		return -1;
 	link_hear_noise(&call->link);
+	call->spoke_m = call->spoke_m || (call->uucp.m != NULL && call->uucp.m->met);
 	show_progress(call, false);
 	if (pushed == 0 && pulled == 0 && call->uucp.phase != UUCP_OVER &&
-	    wait_for_more(call, err) < 0)
+	    wait_for_more(call, err) < 0 && !link_told_to_stop(false))
 		return -1;
 	uucp_tick(&call->uucp, clock_mono());
 	return 0;
@@ -309,9 +394,12 @@ begin(struct call *call)
 	struct uucp_config config = {
 		.caller = caller, .name = call->spool->settings->spool.site, .peer = call->site->name,
 		.letters = call->site->protocols, .busy = call->busy, .timeout = call->site->timeout,
-		.grade = call->grade, .sequence = call->sequence,
+		.grade = call->grade, .sequence = call->sequence, .m = &call->m.config, .m_hooks = &m_call_hooks, .m_arg = &call->m,
+		.require_m = strcmp(call->site->protocols, "m") == 0,
+		.optimistic = caller && !call->patient && call->link.row->knows && call->m.memory.same_link,
 	};
 
+	m_call_config(&call->m, caller, call->grade, &call->budget);
 	uucp_start(&call->uucp, &config, &call_hooks, call, clock_mono());
 }
 
@@ -344,30 +432,89 @@ number(struct call *call, struct err *err)
 	return sequence_next(call->spool, call->site->name, &call->sequence, err);
 }
 
-int
-call_run(struct call *call, struct err *err)
+/* Both ends said goodbye, but not because all was done. */
+static void
+ended_early(struct call *call, struct err *err)
+{
+	const struct m *m = call->uucp.m;
+
+	if (err->kind != ERR_NONE || m == NULL)
+		return;
+	if (call->ended.kind != ERR_NONE) {
+		*err = call->ended;
+	} else if (m->said == M_BYE_BUDGET || m->heard == M_BYE_BUDGET) {
+		const struct budget *budget = &call->budget;
+		const char *by = budget->bytes.by != NULL ? budget->bytes.by : budget->micros.by;
+		call->spent = by != NULL ? by : budget->money.by != NULL ? budget->money.by : "the far end's budget";
+		err_set(err, ERR_TEMP, "%s is used up: what is left goes on later", call->spent);
+	} else if (m->heard == M_BYE_STOP) {
+		err_set(err, ERR_TEMP, "the far end was told to stop: what is left goes on later");
+	}
+}
+
+/* The link is closed: nobody waits for what is done now. */
+static void
+finish(struct call *call, struct err *err)
+{
+	const struct uucp *u = &call->uucp;
+
+	report(call);
+	*err = u->err;
+	ended_early(call, err);
+	call->redial = u->redial;
+	if (u->redial)
+		m_peer_forget(call->spool, call->site->name);
+	else if (u->m != NULL || (uucp_letter(u) != '-' && uucp_letter(u) != 'm'))
+		m_call_remember(&call->m, u->m);
+	uucp_free(&call->uucp);		/* all goes back to the hooks */
+	call->deliver = call->m.in.folder.len > 0 && call->m.in.got > 0;
+	m_call_settle(&call->m);
+}
+
+static void
+start(struct call *call)
 {
 	call->in = (struct incoming){ call->spool, call->site };
 	call->started = clock_mono();
+	call->shown = call->stopping = call->asked = 0;
+	call->closed = call->redial = call->spoke_m = call->deliver = false;
+	call->ended = (struct err){0};
+	call->spent = NULL;
 	link_signals();
-	if (number(call, err) < 0 || outgoing_open(&call->out, call->spool, call->site, err) < 0 ||
-	    link_open(&call->link, call->target, call->spool->settings, call->site, err) < 0) {
-		link_close(&call->link);
-		outgoing_close(&call->out);
+}
+
+static int
+open_all(struct call *call, struct err *err)
+{
+	call->link = (struct link){ .in = -1, .out = -1, .errors = -1, .pid = -1 };
+	if (number(call, err) < 0 || m_call_start(&call->m, call->spool, call->site, call->target, err) < 0 ||
+	    outgoing_open(&call->out, call->spool, call->site, err) < 0 ||
+	    link_open(&call->link, call->target, call->spool->settings, call->site, err) < 0)
 		return -1;
-	}
 	call->out.since = call->began;
-	begin(call);
-	talk(call);
-	show_progress(call, true);
-	if (call->uucp.err.kind == ERR_NONE)
-		link_finish(&call->link);
-	link_hear_noise(&call->link);
-	explain(call);
+	return 0;
+}
+
+int
+call_run(struct call *call, struct err *err)
+{
+	start(call);
+	int result = open_all(call, err);
+	if (result == 0) {
+		begin(call);
+		talk(call);
+		show_progress(call, true);
+		if (call->uucp.err.kind == ERR_NONE)
+			link_finish(&call->link);
+		link_hear_noise(&call->link);
+		explain(call);
+	}
 	link_close(&call->link);
-	report(call);
-	*err = call->uucp.err;
-	uucp_free(&call->uucp);
+	if (result == 0) {
+		finish(call, err);
+		result = err->kind == ERR_NONE ? 0 : -1;
+	}
 	outgoing_close(&call->out);
-	return err->kind == ERR_NONE ? 0 : -1;
+	m_call_free(&call->m);
+	return result;
 }

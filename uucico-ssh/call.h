@@ -13,6 +13,7 @@
 #include "spool/budget.h"
 #include "uucico-ssh/incoming.h"
 #include "uucico-ssh/link.h"
+#include "uucico-ssh/m-call.h"
 #include "uucico-ssh/outgoing.h"
 
 struct call {
@@ -31,11 +32,20 @@ struct call {
 	struct link link;
 	struct incoming in;
 	struct outgoing out;
+	struct m_call m;	/* protocol m */
+	bool patient;		/* wait for their banner, whatever is remembered */
+	bool redial;		/* that they speak m was remembered in vain: call again, patiently */
+	bool spoke_m;
+	bool deliver;		/* mail came that a sink of bsmtp waits for: [site] unpack */
+	int64_t stopping;	/* we have said that the call ends; 0: not yet */
+	struct err ended;	/* and why */
+	int64_t asked;		/* for the queue */
 	bool closed;		/* the far end closed the line */
 	const char *spent;	/* the key of mochila.conf whose budget ended it, or NULL */
 	int64_t started, shown;
 };
 
+/* -1 with redial: nothing was lost, and another call is due at once. */
 int call_run(struct call *call, struct err *err);
 
 extern const struct uucp_hooks call_hooks;	/* arg: a struct call with in, out and uucp set */

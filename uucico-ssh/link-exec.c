@@ -153,6 +153,7 @@ exec_close(struct link *link)
 
 const struct link_row link_exec = {
 	.scheme = "exec:",
+	.knows = true,
 	.advice = "see whether the command of the link starts uucico at the far end",
 	.open = exec_open,
 	.read = link_fd_read,

@@ -195,6 +195,7 @@ ssh_end(struct link *link)
 
 const struct link_row link_ssh = {
 	.scheme = "ssh:",
+	.knows = true,
 	.advice = "is our key's line in authorized_keys there "
 	    "restrict,command=\"uucico-ssh -r0 --peer=OUR-SITE\" ... ?",
 	.open = ssh_open,

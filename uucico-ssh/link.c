@@ -69,6 +69,16 @@ link_signal_fd(void)
 	return blocked ? signalfd(-1, &mine, SFD_CLOEXEC | SFD_NONBLOCK) : -1;
 }
 
+bool
+link_told_to_stop(bool forget)
+{
+	bool told = told_to_stop != 0;
+
+	if (forget)
+		told_to_stop = 0;
+	return told;
+}
+
 static void
 span_of_time(int64_t from, int64_t until, struct timespec *left)
 {

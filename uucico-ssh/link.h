@@ -20,6 +20,8 @@ struct link;
 
 struct link_row {
 	const char *scheme;	/* "ssh:" */
+	bool knows;		/* it has shown who the far end is, or a person has said how to reach it,
+				 * and nobody is to be logged in to: we may speak first */
 	const char *advice;	/* what to look at when the far end speaks no UUCP */
 	int (*open)(struct link *link, const char *rest, struct err *err);
 	/* > 0 bytes, 0 end of file (read), LINK_AGAIN, or -1 with err */
@@ -74,6 +76,7 @@ void link_hear_noise(struct link *link);
 void link_signals(void);
 void link_signals_off(void);	/* they end the process again */
 int link_signal_fd(void);	/* readable when one has come, for who waits otherwise; -1: off */
+bool link_told_to_stop(bool forget);	/* a signal came */
 /* 1: something is ready; 0: it is deadline (clock_mono()); -1: err, also when told to stop. */
 int link_wait(struct pollfd *fds, size_t count, int64_t deadline, struct err *err);
 

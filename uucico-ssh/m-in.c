@@ -108,7 +108,7 @@ m_in_start(struct m_in *in, const struct spool *spool, const struct site_setting
 {
 	struct m_class classes[M_CLASSES_MAX];
 
-	*in = (struct m_in){ .spool = spool, .site = site, .dir = -1, .journal = { .spool = spool, .fd = -1 } };
+	*in = (struct m_in){ .spool = spool, .site = site, .dir = -1, .largest = UINT64_MAX, .journal = { .spool = spool, .fd = -1 } };
 	choose_folder(in);
 	if (in->folder.len > 0 && !route_folder_ok(str_span(&in->folder)))
 		return err_set(err, ERR_CONFIG, "[site %s] unpack: %s: too long for a folder's name", site->name,
@@ -205,6 +205,8 @@ admit(const struct m_in *in, const struct m_object *object, struct str *text)
 		    (unsigned long long)object->length, (unsigned long long)most);
 		return M_NEVER;
 	}
+	if (object->kind == M_MAIL && object->length > in->largest)
+		return say(M_LATER, text, "4.3.4 larger than what this call moves");
 	/* Its bytes, and then the message of them. */
 	if (spool_room(in->spool, coming > UINT64_MAX / 4 ? UINT64_MAX : 2 * coming, &err) < 0 ||
 	    quota_spool(in->spool, &err) < 0)

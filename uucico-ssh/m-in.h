@@ -30,6 +30,7 @@ struct m_in {
 	size_t partial_count;
 	uint64_t *known;		/* names that we had, by their first 8 bytes: a table of hashes */
 	size_t known_size, known_count;
+	uint64_t largest;		/* message that comes in this call, UINT64_MAX: any */
 	uint64_t promised;		/* bytes still to come of what was taken */
 	struct m_in_part *parts;
 	struct m_commits commits;

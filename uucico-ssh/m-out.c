@@ -112,7 +112,7 @@ passes(void *arg, const char *id)
 void
 m_out_start(struct m_out *out, const struct spool *spool, const struct site_settings *site)
 {
-	*out = (struct m_out){ .spool = spool, .site = site, .began = clock_now() };
+	*out = (struct m_out){ .spool = spool, .site = site, .began = clock_now(), .largest = UINT64_MAX };
 	out->offered.fd = -1;
 	out->class_count = m_ring_classes(spool, site, out->classes, M_CLASSES_MAX);
 }
@@ -195,7 +195,6 @@ m_out_close(struct m_out *out)
 	}
 	m_out_rest(out);
 	free_ids(out->put_off, out->put_offs);
-	free_ids(out->wrong, out->wrongs);
 	free_ids(out->restored, out->restoreds);
 	m_commits_free(&out->commits);
 	str_free(&out->history);
@@ -242,7 +241,7 @@ was_offered(const struct m_out *out, const char *where)
 	return false;
 }
 
-/* Not now: it was tried, or there are enough that are as large. */
+/* Not now: it was tried, or there are enough that are as large; or not in this call. */
 static bool
 must_wait(struct m_out_part *part)
 {
@@ -250,6 +249,10 @@ must_wait(struct m_out_part *part)
 	bool waits = (!out->tried && was_offered(out, str_c(&part->where))) ||
 	    (part->large && out->large > LARGE_MAX);
 
+	if (part->m.entry.body_len > out->largest) {
+		put_off(out, id_of(part));
+		return true;
+	}
 	out->passed = out->passed || waits;
 	return waits;
 }
@@ -280,7 +283,9 @@ make_mail(struct m_out_part *part, struct err *err)
 	int result = check_size(part, err);
 	if (result != 0)
 		return result < 0 ? -1 : 0;
-	if (must_wait(part) || !message_still_there(&part->m))
+	/* The best come first: behind one that is too bad are only such. */
+	out->walked = out->walked || (out->grade != 0 && part->grade > out->grade);
+	if (out->walked || must_wait(part) || !message_still_there(&part->m))
 		return 0;
 	if (message_keep(&part->m, err) < 0)
 		return -1;
@@ -305,6 +310,8 @@ static int
 ready_mail(struct m_out *out, struct err *err)
 {
 	while (out->mail == NULL && !out->walked) {
+		if (out->stopped)
+			return 0;
 		struct m_out_part *part = mem_get(sizeof *part);
 		part->out = out;
 		part->form.scratch = part->form.fd = -1;
@@ -579,22 +586,6 @@ held(struct m_out_part *part, const char *why, struct err *err)
 	return result;
 }
 
-/* Once more from its beginning; then a person has to look. */
-static int
-was_wrong(struct m_out_part *part, struct err *err)
-{
-	struct m_out *out = part->out;
-
-	log_error("%s: event=wrong-name peer=%s", id_of(part), out->site->name);
-	if (is_among(out->wrong, out->wrongs, id_of(part)))
-		return held(part, "it arrived twice as something else than what was sent", err);
-	add_id(&out->wrong, &out->wrongs, id_of(part));
-	if (part->is_job)
-		give_job_back(part, "it arrived as something else than what was sent");
-	out->more = true;
-	return 0;
-}
-
 static int
 take_fate(struct m_out_part *part, struct m_object *object, enum m_status status, const char *text,
     struct err *err)
@@ -608,8 +599,8 @@ take_fate(struct m_out_part *part, struct m_object *object, enum m_status status
 		return refused(part, text, err);
 	case M_HOLD:
 		return held(part, text[0] != '\0' ? text : "asked to be held back", err);
-	case M_WRONG:
-		return was_wrong(part, err);
+	case M_WRONG:	/* the engine has tried it once more from its beginning */
+		return held(part, "it arrived twice as something else than what was sent", err);
 	case M_LATER:
 	case M_TAKE:
 		break;

@@ -38,10 +38,10 @@ struct m_out {
 	bool tried;			/* those may be given */
 	bool stopped;			/* nothing more in this call */
 	size_t large;
+	char grade;			/* the worst that goes in this call; 0: any */
+	uint64_t largest;		/* body that does, UINT64_MAX: any */
 	char **put_off;			/* ids that are not for this call */
 	size_t put_offs;
-	char **wrong;			/* ids of which they said once that their bytes are others */
-	size_t wrongs;
 	struct m_commits commits;
 	struct str history;		/* what refer() gave last */
 	struct m_class classes[M_CLASSES_MAX];	/* as the call began, and as our HELLO tells */

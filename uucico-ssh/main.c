@@ -33,6 +33,7 @@ struct main {
 	const char *host_key, *fingerprint;
 	bool new_key;
 	bool no_pack, no_jobs, quiet;
+	bool deliver;		/* mail came for a sink of bsmtp */
 };
 
 static int
@@ -80,7 +81,7 @@ find_site(struct main *m, struct err *err)
 	for (const char *letter = m->site->protocols; *letter != '\0'; letter++)
 		if (uucp_letter_known(*letter))
 			return 0;
-	return err_set(err, ERR_CONFIG, "[site %s] protocols = %s: none of them is spoken here; say ietygGv", name,
+	return err_set(err, ERR_CONFIG, "[site %s] protocols = %s: none of them is spoken here; say mietygGv", name,
 	    m->site->protocols);
 }
 
@@ -187,6 +188,52 @@ may_spend(struct main *m, struct call *call, struct err *err)
 	return 0;
 }
 
+/* Who spoke m the last time gets its mail from the queue as it is. */
+static bool
+speaks_m(const struct main *m, const char *target)
+{
+	struct m_peer_memory memory;
+
+	m_peer_load(&m->spool, m->site->name, target, &memory);
+	return memory.speaks && strchr(m->site->protocols, 'm') != NULL;
+}
+
+/* What was remembered of the peer may be wrong: then nothing was lost, and the call is made
+ * again, as with a stranger. */
+static int
+call_and_pack(struct main *m, struct call *call, struct err *err)
+{
+	bool may_pack = call->busy == NULL && !m->no_pack && m->site->pack;
+	bool packs = may_pack && !speaks_m(m, call->target);
+
+	if (packs)
+		helper_run("bsmtp", "pack", m->site->name, PACK_SECONDS);
+	int result = call_run(call, err);
+	bool again = call->redial || (result == 0 && may_pack && !packs && !call->spoke_m);
+	if (answering(m) || !again)
+		return result;
+	log_info("peer=%s event=calls-again why=\"it does not speak m any more\"", m->site->name);
+	if (may_pack && !packs)
+		helper_run("bsmtp", "pack", m->site->name, PACK_SECONDS);
+	call->patient = true;
+	*err = (struct err){0};
+	return call_run(call, err);
+}
+
+/* What came by protocol m for a sink of bsmtp waits in out/. */
+static void
+deliver(const struct main *m)
+{
+	struct str to = {0};
+
+	str_printf(&to, "--to=%s", m->site->unpack);
+	if (m->deliver && answering(m))
+		helper_leave("bsmtp", "deliver", str_c(&to));
+	else if (m->deliver)
+		helper_run("bsmtp", "deliver", str_c(&to), JOBS_SECONDS);
+	str_free(&to);
+}
+
 static int
 converse(struct main *m, const char *busy, struct err *err)
 {
@@ -199,15 +246,14 @@ converse(struct main *m, const char *busy, struct err *err)
 
 	if (busy == NULL && may_spend(m, &call, err) < 0)
 		return -1;
-	if (call.busy == NULL && !m->no_pack && m->site->pack)
-		helper_run("bsmtp", "pack", m->site->name, PACK_SECONDS);
-	int result = call_run(&call, err);
+	int result = call_and_pack(m, &call, err);
 	if (!answering(m))	/* there a hang-up at the end is usual: it must not keep us from the jobs */
 		link_signals_off();
 	if (result == 0)	/* what was met on the way to success is no failure */
 		*err = (struct err){0};
-	if (call.spent == NULL)	/* else the line was good */
+	if (call.spent == NULL && call.ended.kind == ERR_NONE)	/* else the line was good */
 		remember(m, err);
+	m->deliver = call.deliver;
 	return result < 0 ? err_prefix(err, "%s", m->site->name) : 0;
 }
 
@@ -226,6 +272,7 @@ run(struct main *m, struct err *err)
 	if (busy)
 		return result;
 	spool_unlock(&lock);	/* the site may call again while its jobs run */
+	deliver(m);
 	if (m->no_jobs || !m->site->run_jobs)
 		return result;
 	/* Whoever started the answering end waits for it, or ends it when it lingers. */

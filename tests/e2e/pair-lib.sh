@@ -2,7 +2,8 @@
 # shellcheck disable=SC2034,SC2154	# $home, $hub are for the tests; the rest is lib.sh's
 # pair-lib.sh - two sites that exchange mail by calls, after lib.sh.
 
-# two_sites DIR LINK: $home, which calls over LINK, and $hub, both below DIR.
+# two_sites DIR LINK: $home, which calls over LINK, and $hub, both below DIR.  They speak
+# $protocols, or those of UUCP.
 two_sites() {
 	home=$1/home hub=$1/hub
 	make_site "$home" home
@@ -10,6 +11,7 @@ two_sites() {
 		[site hub]
 		link = $2
 		timeout = 20s
+		protocols = ${protocols:-ietygGv}
 		[routes]
 		hub.example = site:hub
 		home.example = maildir:$work/mail
@@ -18,6 +20,7 @@ two_sites() {
 	cat >>"$hub/mochila.conf" <<-END
 		[site home]
 		timeout = 20s
+		protocols = ${protocols:-ietygGv}
 		[routes]
 		home.example = site:home
 		hub.example = maildir:$work/mail

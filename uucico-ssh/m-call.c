@@ -1,0 +1,249 @@
+#include "uucico-ssh/m-call.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+
+enum { KEEPALIVE = 60, WINDOW_MAX = 8 << 20, MEMORY_MAX = 4096, BURST = 60 };
+
+static const char memory_file[] = ".peer";
+
+/* --- hooks --- */
+
+static int
+hook_next(void *arg, bool tried, struct m_object *object, struct err *err)
+{
+	struct m_call *c = arg;
+	return m_out_next(&c->out, tried, object, err);
+}
+
+static int
+hook_read(void *arg, struct m_object *object, void *to, size_t len, struct err *err)
+{
+	struct m_call *c = arg;
+	return m_out_read(&c->out, object, to, len, err);
+}
+
+static int
+hook_fate(void *arg, struct m_object *object, enum m_status status, const char *text, struct err *err)
+{
+	struct m_call *c = arg;
+	return m_out_fate(&c->out, object, status, text, err);
+}
+
+static int
+hook_did(void *arg, const char *class, const unsigned char (*names)[M_NAME], size_t count, struct m_mark last,
+    struct err *err)
+{
+	struct m_call *c = arg;
+	return m_out_did(&c->out, class, names, count, last, err);
+}
+
+static int
+hook_settled(void *arg, struct err *err)
+{
+	struct m_call *c = arg;
+	return m_out_settled(&c->out, err);
+}
+
+static int
+hook_refer(void *arg, const char *class, struct m_mark theirs, size_t most, struct m_mark *mark,
+    struct span *history, struct err *err)
+{
+	struct m_call *c = arg;
+	return m_out_refer(&c->out, class, theirs, most, mark, history, err);
+}
+
+static enum m_status
+hook_offered(void *arg, struct m_object *object, struct str *text)
+{
+	struct m_call *c = arg;
+	return m_in_offered(&c->in, object, text);
+}
+
+static int
+hook_write(void *arg, struct m_object *object, const void *bytes, size_t len, struct err *err)
+{
+	struct m_call *c = arg;
+	return m_in_write(&c->in, object, bytes, len, err);
+}
+
+static enum m_status
+hook_complete(void *arg, struct m_object *object, struct str *text)
+{
+	struct m_call *c = arg;
+	return m_in_complete(&c->in, object, text);
+}
+
+static int
+hook_commit(void *arg, struct m_object *const *objects, enum m_status *status, size_t count, struct err *err)
+{
+	struct m_call *c = arg;
+	return m_in_commit(&c->in, objects, status, count, err);
+}
+
+static void
+hook_dropped(void *arg, struct m_object *object)
+{
+	struct m_call *c = arg;
+	m_in_dropped(&c->in, object);
+}
+
+static int
+hook_history(void *arg, const char *class, struct m_mark mark, size_t len, struct span *history, struct err *err)
+{
+	struct m_call *c = arg;
+	return m_in_history(&c->in, class, mark, len, history, err);
+}
+
+static size_t
+hook_untold(void *arg, const char *class, struct m_mark known, unsigned char (*names)[M_NAME], size_t most)
+{
+	struct m_call *c = arg;
+	return m_in_untold(&c->in, class, known, names, most);
+}
+
+const struct m_hooks m_call_hooks = {
+	.next = hook_next, .read = hook_read, .fate = hook_fate, .did = hook_did, .settled = hook_settled,
+	.refer = hook_refer, .offered = hook_offered, .write = hook_write, .complete = hook_complete,
+	.commit = hook_commit, .dropped = hook_dropped, .history = hook_history, .untold = hook_untold,
+};
+
+/* --- what is remembered --- */
+
+static void
+memory_path(const char *site, struct str *out)
+{
+	str_printf(out, "%s/%s", site, memory_file);
+}
+
+static uint64_t
+number_of(struct span value)
+{
+	uint64_t number = 0;
+
+	return span_number(value, INT64_MAX, &number) == 0 ? number : 0;
+}
+
+void
+m_peer_load(const struct spool *spool, const char *site, const char *link, struct m_peer_memory *memory)
+{
+	struct str path = {0}, text = {0};
+	struct err ignored;
+	struct span rest, line, word, name;
+
+	*memory = (struct m_peer_memory){0};
+	memory_path(site, &path);
+	if (fs_load(spool->out, str_c(&path), MEMORY_MAX, &text, &ignored) == 0) {
+		rest = str_span(&text);
+		span_cut(&rest, '\n', &line);
+		memory->speaks = span_is(span_word(&line), "m=1");
+		memory->same_link = memory->speaks && span_cut(&rest, '\n', &word) && span_is(word, link);
+		while ((word = span_word(&line)).len > 0) {
+			span_cut(&word, '=', &name);
+			if (span_is(name, "rtt"))
+				memory->rtt = (int64_t)number_of(word);
+			else if (span_is(name, "rate"))
+				memory->rate = number_of(word);
+		}
+	}
+	if (!memory->same_link)	/* of another line */
+		memory->rtt = 0, memory->rate = 0;
+	str_free(&path);
+	str_free(&text);
+}
+
+void
+m_peer_save(const struct spool *spool, const char *site, const char *link, int64_t rtt, uint64_t rate)
+{
+	struct str text = {0};
+	struct err why;
+	int dir = fs_make_dir(spool->out, site, 0750, &why) < 0 ? -1 : fs_dir(spool->out, site, &why);
+
+	str_printf(&text, "m=1 rtt=%lld rate=%llu\n%s\n", (long long)rtt, (unsigned long long)rate, link);
+	if (dir < 0 || fs_replace(dir, memory_file, str_span(&text), 0640, &why) < 0)
+		log_debug("%s", why.text);
+	if (dir >= 0)
+		close(dir);
+	str_free(&text);
+}
+
+void
+m_peer_forget(const struct spool *spool, const char *site)
+{
+	struct str path = {0};
+
+	memory_path(site, &path);
+	unlinkat(spool->out, str_c(&path), 0);
+	str_free(&path);
+}
+
+void
+m_call_remember(struct m_call *c, const struct m *m)
+{
+	if (m != NULL && m->met)
+		m_peer_save(c->spool, c->site->name, c->link, m->rtt, m->rate);
+	else if (m == NULL && c->memory.speaks)
+		m_peer_forget(c->spool, c->site->name);
+}
+
+/* --- the call --- */
+
+int
+m_call_start(struct m_call *c, const struct spool *spool, const struct site_settings *site, const char *link,
+    struct err *err)
+{
+	*c = (struct m_call){ .spool = spool, .site = site, .link = link };
+	m_peer_load(spool, site->name, link, &c->memory);
+	m_out_start(&c->out, spool, site);
+	return m_in_start(&c->in, spool, site, err);
+}
+
+static int
+level_of(const struct site_settings *site)
+{
+	static const struct { const char *name; int level; } levels[] = {
+		{ "fast", 3 }, { "metered", 19 }, { "default", 9 },
+	};
+	size_t i = 0;
+
+	while (i < 2 && strcmp(site->level, levels[i].name) != 0)
+		i++;
+	return levels[i].level;
+}
+
+void
+m_call_config(struct m_call *c, bool caller, char grade, const struct budget *budget)
+{
+	const struct site_settings *site = c->site;
+	uint64_t bytes = budget_bytes(budget, 0, 0);
+	int64_t micros = budget_micros(budget, 0, 0);
+
+	c->config = (struct m_config){
+		.caller = caller, .timeout = site->timeout, .keepalive = KEEPALIVE, .grade = grade, .burst = BURST,
+		.left = bytes == UINT64_MAX ? 0 : bytes, .may_send = bytes == UINT64_MAX ? 0 : bytes,
+		.secs = micros == INT64_MAX ? 0 : micros / CLOCK_SECOND + 1,
+		.window = site->history < WINDOW_MAX ? (size_t)site->history : WINDOW_MAX,
+		.level = level_of(site), .rtt = c->memory.rtt, .rate = c->memory.rate,
+		.classes = c->out.classes, .class_count = c->out.class_count,
+		.partials = c->in.partials, .partial_count = c->in.partial_count,
+	};
+	c->out.grade = grade;
+	c->out.largest = c->in.largest = budget->largest;
+}
+
+void
+m_call_settle(struct m_call *c)
+{
+	m_in_settle(&c->in);
+}
+
+void
+m_call_free(struct m_call *c)
+{
+	m_out_close(&c->out);
+	m_in_close(&c->in);
+}
