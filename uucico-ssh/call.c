@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -9,6 +10,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "uucico-ssh/lock.h"
 #include "uucico-ssh/request.h"
 #include "uucico-ssh/sequence.h"
 
@@ -296,10 +298,12 @@ stopped(struct call *call, struct err *err)
 {
 	if (call->stopping != 0 && clock_mono() >= call->stopping + STOP_TIME)
 		return err_set(err, ERR_TEMP, "the far end did not hear of the end of the call");
-	if (!link_told_to_stop(true))
+	int signal = link_told_to_stop(true);
+	if (signal == 0)
 		return 0;
-	err_set(err, ERR_TEMP, "stopped by a signal");
-	return say_end(call, M_BYE_STOP, err);
+	err_set(err, ERR_TEMP, "stopped by signal %d", signal);
+	/* The line is gone, or another call has taken our place: nobody hears what we say. */
+	return signal == SIGHUP ? -1 : say_end(call, M_BYE_STOP, err);
 }
 
 /* Another process has the queue: perhaps not any more. */
@@ -310,6 +314,20 @@ ask_again(struct call *call)
 		call->asked = clock_mono();
 		m_more(call->uucp.m);
 	}
+}
+
+/* From now on this is a call, whoever else calls. */
+static void
+note_met(struct call *call)
+{
+	const struct uucp *u = &call->uucp;
+
+	call->spoke_m = call->spoke_m || (u->m != NULL && u->m->met);
+	if (call->met || (u->m != NULL ? !u->m->met : u->phase != UUCP_TALK))
+		return;
+	call->met = true;
+	if (u->config.caller && call->lock != NULL)
+		lock_met(call->lock, call->spool);
 }
 
 static int
@@ -325,10 +343,10 @@ turn(struct call *call, struct err *err)
 	if (pulled < 0 || (pushed < 0 && pulled == 0))
 		return -1;
 	link_hear_noise(&call->link);
-	call->spoke_m = call->spoke_m || (call->uucp.m != NULL && call->uucp.m->met);
+	note_met(call);
 	show_progress(call, false);
 	if (pushed == 0 && pulled == 0 && call->uucp.phase != UUCP_OVER &&
-	    wait_for_more(call, err) < 0 && !link_told_to_stop(false))
+	    wait_for_more(call, err) < 0 && link_told_to_stop(false) == 0)
 		return -1;
 	uucp_tick(&call->uucp, clock_mono());
 	return 0;
@@ -477,7 +495,7 @@ start(struct call *call)
 	call->in = (struct incoming){ call->spool, call->site };
 	call->started = clock_mono();
 	call->shown = call->stopping = call->asked = 0;
-	call->closed = call->redial = call->spoke_m = call->deliver = false;
+	call->closed = call->redial = call->spoke_m = call->met = call->deliver = false;
 	call->ended = (struct err){0};
 	call->spent = NULL;
 	link_signals();
@@ -487,6 +505,7 @@ static int
 open_all(struct call *call, struct err *err)
 {
 	call->link = (struct link){ .in = -1, .out = -1, .errors = -1, .pid = -1 };
+	call->m = (struct m_call){ .in.dir = -1 };
 	if (number(call, err) < 0 || m_call_start(&call->m, call->spool, call->site, call->target, err) < 0 ||
 	    outgoing_open(&call->out, call->spool, call->site, err) < 0 ||
 	    link_open(&call->link, call->target, call->spool->settings, call->site, err) < 0)

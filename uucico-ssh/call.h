@@ -33,6 +33,8 @@ struct call {
 	struct incoming in;
 	struct outgoing out;
 	struct m_call m;	/* protocol m */
+	const struct spool_lock *lock;	/* of the call, or NULL */
+	bool met;		/* the far end was heard */
 	bool patient;		/* wait for their banner, whatever is remembered */
 	bool redial;		/* that they speak m was remembered in vain: call again, patiently */
 	bool spoke_m;

@@ -69,10 +69,10 @@ link_signal_fd(void)
 	return blocked ? signalfd(-1, &mine, SFD_CLOEXEC | SFD_NONBLOCK) : -1;
 }
 
-bool
+int
 link_told_to_stop(bool forget)
 {
-	bool told = told_to_stop != 0;
+	int told = told_to_stop;
 
 	if (forget)
 		told_to_stop = 0;

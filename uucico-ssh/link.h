@@ -76,7 +76,7 @@ void link_hear_noise(struct link *link);
 void link_signals(void);
 void link_signals_off(void);	/* they end the process again */
 int link_signal_fd(void);	/* readable when one has come, for who waits otherwise; -1: off */
-bool link_told_to_stop(bool forget);	/* a signal came */
+int link_told_to_stop(bool forget);	/* the signal that came, or 0 */
 /* 1: something is ready; 0: it is deadline (clock_mono()); -1: err, also when told to stop. */
 int link_wait(struct pollfd *fds, size_t count, int64_t deadline, struct err *err);
 

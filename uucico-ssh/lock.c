@@ -13,7 +13,11 @@
 #include "lib/base/log.h"
 #include "spool/lease.h"
 
-enum { TAKEOVER_TRIES = 50, TAKEOVER_MS = 100 };
+enum {
+	LOOK_MS = 10, LOOKS = 500,	/* at a lock whose holder was told to go */
+	PATIENCE = 20,			/* looks, until it is killed */
+	MEET_MS = 100, MEETS = 30,	/* until a call of ours has met its far end, or has not */
+};
 
 static const char call_file[] = ".call";	/* of a shared spool: in the holder's folder */
 
@@ -44,50 +48,73 @@ lock_in_run(struct spool_lock *lock, const struct spool *spool, const char *name
 	return result;
 }
 
-/* "PID caller" or "PID called"; 0: not called. */
-static pid_t
-pid_if_called(struct span text)
+/* "PID calling", "PID caller" once it has heard the far end, or "PID called". */
+struct holder {
+	pid_t pid;		/* 0: nobody who says so */
+	bool caller, met;
+};
+
+static struct holder
+read_holder(struct span text)
 {
-	struct span rest = span_trim(text), pid = span_word(&rest);
+	struct span rest = span_trim(text), pid = span_word(&rest), role = span_trim(rest);
 	uint64_t number = 0;
 
-	if (!span_begins(span_trim(rest), "called") || span_number(pid, INT32_MAX, &number) < 0)
-		return 0;
-	return (pid_t)number;
+	if (span_number(pid, INT32_MAX, &number) < 0 || number <= 1)
+		return (struct holder){0};
+	return (struct holder){ (pid_t)number, !span_begins(role, "called"), !span_begins(role, "calling") };
 }
 
-/* The pid in the lock, when its holder answers a call; else 0. */
-static pid_t
-answering_holder(const struct settings *settings, const char *name)
+static struct holder
+holder_of(const struct settings *settings, const char *name)
 {
 	struct str text = {0};
 	struct err err;
-	pid_t pid = 0;
+	struct holder holder = {0};
 	int run = open_run(settings, &err);
 
 	if (run >= 0 && fs_load(run, name, 64, &text, &err) == 0)
-		pid = pid_if_called(str_span(&text));
+		holder = read_holder(str_span(&text));
 	if (run >= 0)
 		close(run);
 	str_free(&text);
-	return pid;
+	return holder;
 }
 
-/* Ends the process that answers the site's earlier call and waits for its lock. */
+/* Crossing calls: that of the lesser name lives.  But a call of ours that has not heard the far
+ * end may never hear it, while this one is here. */
+static bool
+ours_lives(const struct spool *spool, const char *name, const char *site)
+{
+	struct holder holder = holder_of(spool->settings, name);
+	bool lesser = strcmp(spool->settings->spool.site, site) < 0;
+
+	for (int i = 0; i < MEETS && lesser && holder.caller && !holder.met; i++) {
+		poll(NULL, 0, MEET_MS);
+		holder = holder_of(spool->settings, name);
+	}
+	return holder.caller && holder.met && lesser;
+}
+
+/* Whatever it is at, a step of it is done or not done: that is what a crash leaves, too.  It is
+ * told first, so that it can sync what it has; who does not hear is killed, and its locks
+ * with it.  It cannot write after that: this is the fence. */
 static int
 end_holder(struct spool_lock *lock, const struct spool *spool, const char *name, struct err *err)
 {
-	pid_t holder = answering_holder(spool->settings, name);
+	struct holder holder = holder_of(spool->settings, name);
 	int result = -1;
 
-	if (holder <= 1 || kill(holder, SIGTERM) < 0) {
+	if (holder.pid <= 1 || kill(holder.pid, SIGHUP) < 0) {
 		errno = EWOULDBLOCK;
 		return -1;
 	}
 	log_warn("event=takeover lock=%s pid=%ld: the site calls again, so its last call is dead", name,
-	    (long)holder);
-	for (int i = 0; i < TAKEOVER_TRIES && result < 0; i++) {
-		poll(NULL, 0, TAKEOVER_MS);
+	    (long)holder.pid);
+	for (int i = 0; i < LOOKS && result < 0; i++) {
+		if (i == PATIENCE && holder_of(spool->settings, name).pid == holder.pid)
+			kill(holder.pid, SIGKILL);
+		poll(NULL, 0, LOOK_MS);
 		result = lock_in_run(lock, spool, name, err);
 		if (result < 0 && errno != EWOULDBLOCK)
 			return -1;
@@ -105,7 +132,7 @@ fence_holder(struct spool_lock *lock, const struct spool *spool, const char *nam
 
 	str_printf(&path, "%s/%s", str_c(&holder), call_file);
 	called = called && fs_load(lease_tmp(spool), str_c(&path), 64, &text, &ignored) == 0 &&
-	    pid_if_called(str_span(&text)) > 0;
+	    read_holder(str_span(&text)).pid > 0 && !read_holder(str_span(&text)).caller;
 	if (called) {
 		log_warn("event=takeover lock=%s process=%s: the site calls again, so its last call is dead",
 		    name, str_c(&holder));
@@ -119,23 +146,38 @@ fence_holder(struct spool_lock *lock, const struct spool *spool, const char *nam
 }
 
 static int
-take_over(struct spool_lock *lock, const struct spool *spool, const char *name, struct err *err)
+take_over(struct spool_lock *lock, const struct spool *spool, const char *name, const char *site,
+    struct err *err)
 {
-	return spool->lease != NULL ? fence_holder(lock, spool, name, err) : end_holder(lock, spool, name, err);
+	if (spool->lease != NULL)
+		return fence_holder(lock, spool, name, err);
+	if (!ours_lives(spool, name, site))
+		return end_holder(lock, spool, name, err);
+	errno = EWOULDBLOCK;
+	return -1;
 }
 
 /* Beside the lock: who we are in this call. */
 static int
-say_role(const struct spool_lock *lock, const struct spool *spool, bool caller, struct err *err)
+say_role(const struct spool_lock *lock, const struct spool *spool, const char *role, struct err *err)
 {
 	char text[64];
-	int len = snprintf(text, sizeof text, "%ld %s\n", (long)getpid(), caller ? "caller" : "called");
+	int len = snprintf(text, sizeof text, "%ld %s\n", (long)getpid(), role);
 
 	if (spool->lease != NULL)
 		return fs_replace(spool->tmp, call_file, (struct span){ text, (size_t)len }, 0640, err);
 	if (ftruncate(lock->fd, 0) < 0)
 		return err_sys(err, "lock of the call");
 	return fs_pwrite(lock->fd, text, (size_t)len, 0, err);
+}
+
+void
+lock_met(const struct spool_lock *lock, const struct spool *spool)
+{
+	struct err err;
+
+	if (say_role(lock, spool, "caller", &err) < 0)
+		log_debug("%s", err.text);
 }
 
 int
@@ -147,12 +189,12 @@ lock_call(struct spool_lock *lock, const struct spool *spool, const char *site, 
 	str_printf(&name, "call.%s", site);
 	int result = lock_in_run(lock, spool, str_c(&name), err);
 	if (result < 0 && errno == EWOULDBLOCK && !caller)
-		result = take_over(lock, spool, str_c(&name), err);
+		result = take_over(lock, spool, str_c(&name), site, err);
 	int number = errno;
 	if (result < 0 && number == EWOULDBLOCK)
 		err_set(err, ERR_TEMP, "a call with %s is running already", site);
 	str_free(&name);
-	if (result == 0 && say_role(lock, spool, caller, err) < 0) {
+	if (result == 0 && say_role(lock, spool, caller ? "calling" : "called", err) < 0) {
 		spool_unlock(lock);
 		result = -1;
 	}

@@ -103,6 +103,23 @@ choose_folder(struct m_in *in)
 	free(where);
 }
 
+/* Parts of what we had whole: their removal failed, or is not on disk. */
+static void
+drop_had(struct m_in *in)
+{
+	char file[2 * M_NAME + 1];
+	size_t kept = 0;
+
+	for (size_t i = 0; i < in->partial_count; i++) {
+		m_part_file(in->partials[i].name, file);
+		if (know(in, m_ring_key(in->partials[i].name), false))
+			unlinkat(in->dir, file, 0);
+		else
+			in->partials[kept++] = in->partials[i];
+	}
+	in->partial_count = kept;
+}
+
 int
 m_in_start(struct m_in *in, const struct spool *spool, const struct site_settings *site, struct err *err)
 {
@@ -121,6 +138,7 @@ m_in_start(struct m_in *in, const struct spool *spool, const struct site_setting
 	size_t count = m_ring_classes(spool, site, classes, M_CLASSES_MAX);
 	for (size_t i = 0; i < count; i++)
 		learn_class(in, classes[i].name);
+	drop_had(in);
 	return 0;
 }
 
@@ -526,7 +544,6 @@ count_in(struct m_in_part *part, const struct m_object *object)
 	str_free(&bytes);
 	learn(in, m_ring_key(object->name));
 	in->got++;
-	in->unsettled = true;
 	remove_file(part);
 }
 
@@ -655,9 +672,6 @@ m_in_settle(struct m_in *in)
 	struct settled settled;
 	struct err why = {0};
 
-	if (!in->unsettled)
-		return;
-	in->unsettled = false;
 	if (journal_turn(&in->journal, &why) < 0 || spool_settle(in->spool, &settled, &why) < 0)
 		log_warn("peer=%s event=unsettled why=\"%s\"", in->site->name, why.text);
 	spool_ring(in->spool);

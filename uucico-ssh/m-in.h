@@ -35,7 +35,6 @@ struct m_in {
 	struct m_in_part *parts;
 	struct m_commits commits;
 	struct str history;
-	bool unsettled;			/* something is in in/ */
 	/* for people */
 	struct str showing;
 	uint64_t shown_at, shown_length;

@@ -235,12 +235,12 @@ deliver(const struct main *m)
 }
 
 static int
-converse(struct main *m, const char *busy, struct err *err)
+converse(struct main *m, const char *busy, const struct spool_lock *lock, struct err *err)
 {
 	struct call call = {
 		.spool = &m->spool, .site = m->site, .stats = m->stats, .busy = busy,
 		.target = answering(m) ? "stdio:" : m->site->link, .began = clock_now(),
-		.grade = m->grade != NULL ? m->grade[0] : '\0',
+		.grade = m->grade != NULL ? m->grade[0] : '\0', .lock = lock,
 		.progress = !m->quiet && !answering(m) && isatty(2),
 	};
 
@@ -268,7 +268,7 @@ run(struct main *m, struct err *err)
 
 	if (busy && !(answering(m) && errno == EWOULDBLOCK))
 		return -1;
-	int result = converse(m, busy ? "LCK" : NULL, err);
+	int result = converse(m, busy ? "LCK" : NULL, busy ? NULL : &lock, err);
 	if (busy)
 		return result;
 	spool_unlock(&lock);	/* the site may call again while its jobs run */

@@ -39,18 +39,28 @@ called() {
 
 # In how many files below the root's spool a mail of that subject is, settled or not.
 copies() { find "$case/$1/spool/out" "$case/$1/spool/in" "$case/$1/spool/hold" -type f -exec grep -alx "Subject: $2.*" {} + | wc -l; }
-left() { find "$case"/*/spool/sent "$case"/*/spool/xqt "$case"/*/spool/part "$case"/*/spool/out/hub "$case"/*/spool/out/home \
+left() { find "$case"/*/spool/sent "$case"/*/spool/xqt "$case"/*/spool/part "$case/home/spool/out/hub" "$case/hub/spool/out/home" \
     -type f ! -name '.*'; }
 
-# wrong: what is not as it must be, after another call.
-wrong() {
-	call || echo "does not work again"
+# What is not as it must be.
+misplaced() {
 	for where in 'hub one' 'hub two' 'home three' 'home four'; do
 		# shellcheck disable=SC2086	# two words
 		set -- $where "$(copies $where)"
 		test "$3" -eq 1 || echo "$2 is at $1 $3 times"
 	done
 	test -z "$(left)" || { echo "left behind:"; left; }
+}
+
+# wrong: the same, after another call.  The called end settles when the caller has gone.
+wrong() {
+	call || echo "does not work again"
+	for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		is=$(misplaced)
+		test -n "$is" || return
+		sleep 0.2
+	done
+	echo "$is ($try looks)"
 }
 
 cases=0

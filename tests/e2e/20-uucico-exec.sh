@@ -144,9 +144,22 @@ holding "$home/run/call.hub" uucico-ssh --root="$home" -s hub --set="site hub.li
 check "one call with a site at a time" exits 75 ours -s hub
 check "is told" said 'running already'
 stop "$pid"
-# The hub is calling home: home's call is told to come later.
+# The hub is calling home, and has heard nothing yet: the call of the lesser name lives.
 holding "$hub/run/call.home" uucico-ssh --root="$hub" -s home --set="site home.link=exec:sleep 15"
-check "a busy far end says so" exits 75 ours -s hub
+check "crossing calls: that of home goes on" exits 0 ours -s hub
+check "that of the hub has ended" wait_for 2 gone "$pid"
+# Home is calling the hub, in vain: it gives way too, a moment later.
+holding "$home/run/call.hub" uucico-ssh --root="$home" -s hub --set="site hub.link=exec:sleep 15"
+back="exec:uucico-ssh -r0 --peer=hub --root=$home"
+check "a call in vain does not keep the hub out" exits 0 uucico-ssh --root="$hub" -s home --set="site home.link=$back"
+check "and has ended" wait_for 2 gone "$pid"
+# But one that has met the hub does.
+command_file talks <<-END
+	{ sleep 2; } | cat - | (printf '\\020Shere=hub\\000'; sleep 1; printf '\\020ROKN047\\000\\020Pi\\000'; sleep 15)
+END
+holding "$home/run/call.hub" uucico-ssh --root="$home" -s hub --set="site hub.link=exec:$work/talks"
+check "it has heard the hub" wait_for 5 grep -q caller "$home/run/call.hub"
+check "a call that runs keeps the hub out" exits 75 uucico-ssh --root="$hub" -s home --set="site home.link=$back"
 check "in words" said 'busy'
 stop "$pid"
 # The hub still answers a call that is dead: the new one takes its place.
