@@ -1,0 +1,137 @@
+#!/bin/sh
+# Two sites of ours that speak protocol m over an exec link: mail straight from the queue, lines
+# that are cut, ends that stop, and a far end that has forgotten how.
+# shellcheck disable=SC2317	# called by check
+. "${srcdir:-.}/tests/e2e/lib.sh"
+protocols=mi
+# shellcheck source=tests/e2e/pair-lib.sh
+. "$top/tests/e2e/pair-lib.sh"
+stage
+cutter=$build/tests/crash/cutter
+answer="uucico-ssh -r0 --peer=home --root=$work/hub"
+two_sites "$work" "exec:$answer"
+over() { ours -s hub --set="site hub.link=exec:$1"; }
+cut_at() { over "$cutter $work/report pipe $1 $2 cut $answer"; }	# cut_at WAY BYTE
+large() { { printf 'Subject: %s\n\n' "$1"; head -c "$2" /dev/urandom | base64; } |
+    MOCHILA_ROOT=$home sendmail -f ann@home.example bob@hub.example; }
+batches() { messages "$home/spool/sent"; messages "$hub/spool/sent"; }
+nothing_in_flight() { test "$(batches | tr -d '\n')" = 00; }
+number() { sed -n "s/.* $1=\([0-9]*\).*/\1/p" "$work/stats" | tail -n 1; }
+less() { test "$(number "$1")" -lt "$2"; }
+
+# ---- A call ---------------------------------------------------------------------------
+
+from_home one && from_hub two
+check "two strangers" exits 0 ours -s hub --wire-stats="$work/stats"
+check "speak m" grep -q 'protocol=m' "$work/stats"
+check "a mail each way" arrived "$hub" one
+check "" arrived "$home" two
+check "nothing is in flight" nothing_in_flight
+from_home three && from_hub four
+check "the next call" exits 0 ours -s hub --wire-stats="$work/stats"
+check "" arrived "$hub" three
+check "" arrived "$home" four
+check "packs nothing" test "$(grep -c event=packed "$home/spool/log/mochila.log")" -eq 1
+check "sends straight from the queue" grep -q 'event=sent site=hub by=m' "$home/spool/log/mochila.log"
+check "nothing is in flight" nothing_in_flight
+for i in 1 2 3 4; do from_home "again-$i" && ours -s hub --wire-stats="$work/stats" >/dev/null 2>&1; done
+check "a mail like others costs little" less packed_out 150
+check "and a call is short" less up 350
+check "with little from there" less down 350
+large big 600000
+check "a large mail" exits 0 ours -s hub --wire-stats="$work/stats"
+check "comes through" arrived "$hub" big
+check "its base64 decoded" less packed_out 620000
+
+# ---- Lines that are cut -------------------------------------------------------------------
+
+large cut-large 600000
+check "the line is cut on the way there" exits 75 cut_at up 300000
+part_kept() { test -n "$(find "$hub/spool/part/home" -type f -size +200k)"; }
+check "the part is kept" wait_for 10 part_kept
+check "the mail waits in the queue" test "$(there "$home" cut-large)" -eq 1
+from_home after-the-cut
+check "the next call" exits 0 ours -s hub --wire-stats="$work/stats"
+check "goes on where it stopped" less data_out 400000
+check "the mail is there once" arrived "$hub" cut-large
+check "so is the other" arrived "$hub" after-the-cut
+check "no part is left" test -z "$(find "$hub/spool/part" -type f)"
+
+# At every byte, or one in so many: three mails each way.
+each=${EACH:-97}
+cuts=0
+for way in up down; do
+	at=1
+	while :; do
+		for i in a b c; do from_home "$way-$at-$i-there." && from_hub "$way-$at-$i-back." || exit 99; done
+		: >"$work/report"
+		cut_at "$way" "$at" >"$work/said" 2>&1
+		ours -s hub >"$work/again" 2>&1 || { fail "cut $way at $at: no second call"; cat "$work/said" "$work/again"; }
+		for i in a b c; do
+			arrived "$hub" "$way-$at-$i-there." || fail "cut $way at $at: $i is $(there "$hub" "$way-$at-$i-there.") times at the hub"
+			arrived "$home" "$way-$at-$i-back." || fail "cut $way at $at: $i is $(there "$home" "$way-$at-$i-back.") times at home"
+		done
+		cuts=$((cuts + 1))
+		test "$failures" -lt 10 || finish
+		grep -q did=none "$work/report" && break
+		at=$((at + each))
+	done
+done
+say "ok: cut at $cuts places, nothing is lost and nothing comes twice"
+
+# ---- Ends that stop ------------------------------------------------------------------------
+
+command_file() { { echo '#!/bin/sh'; cat; } >"$work/$1"; chmod 755 "$work/$1"; }
+command_file slow <<-END
+	mkfifo "$work/slow-line"
+	$answer <"$work/slow-line" &
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do dd bs=20000 count=1 2>/dev/null; sleep 0.3; done >"$work/slow-line"
+END
+large stopped 900000
+start stopping uucico-ssh --root="$home" -s hub --set="site hub.link=exec:$work/slow"
+check "a slow call" wait_for 10 grep -q caller "$home/run/call.hub"
+sleep 1
+kill -TERM "$pid"
+wait "$pid"
+check "told to stop, it stops, with status 75" test $? -eq 75
+told_there() { tail -n 3 "$hub/spool/log/uucico-ssh.log" | grep -q 'was told to stop'; }
+check "and has said so" wait_for 10 told_there
+command_file hangs <<-END
+	$cutter "$work/report" pipe up 100000 hang $answer
+END
+check "a line that hangs" exits 75 over "$work/hangs"
+from_home takeover
+check "a dead predecessor is no obstacle" exits 0 ours -s hub --wire-stats="$work/stats"
+check "the mails are there" arrived "$hub" takeover
+check "" arrived "$hub" stopped
+
+# ---- A far end that has forgotten how ---------------------------------------------------------
+
+sed -i 's/^protocols = .*/protocols = i/' "$hub/mochila.conf"
+from_home fallback && from_hub fallback-back
+check "a hub that speaks m no more" exits 0 ours -s hub
+check "is called again" said "event=calls-again"
+check "and has the mail" arrived "$hub" fallback
+check "and so has home" arrived "$home" fallback-back
+sed -i 's/^protocols = .*/protocols = mi/' "$hub/mochila.conf"
+from_home m-again
+check "and when it does again" exits 0 ours -s hub --wire-stats="$work/stats"
+check "" arrived "$hub" m-again
+check "m is spoken" test "$(tail -n 1 "$work/stats" | grep -c protocol=m)" -eq 1
+sed -i 's/^protocols = .*/protocols = i/' "$hub/mochila.conf"
+check "who wants m only is not content with less" sh -c "! uucico-ssh --root='$home' -s hub --set='site hub.protocols=m' 2>/dev/null"
+sed -i 's/^protocols = .*/protocols = mi/' "$hub/mochila.conf"
+
+# ---- Jobs of uux, and a sink ----------------------------------------------------------------
+
+printf 'From ann@home.example Sat Nov 28 11:00:00 2026\nSubject: by-uux\n\nhello\n' | MOCHILA_ROOT=$home uux - -r -a ann@home.example 'hub!rmail' '(bob@hub.example)' || fail "uux"
+check "a job of uux" exits 0 ours -s hub --wire-stats="$work/stats"
+check "goes by m" grep -q 'protocol=m' "$work/stats"
+check "and is run" arrived "$hub" by-uux
+printf 'unpack = maildir:%s\n' "$work/sunk" >"$work/unpack"
+sed -i "/^\[site home\]/r $work/unpack" "$hub/mochila.conf"
+from_home into-the-sink
+check "mail for a sink" exits 0 ours -s hub
+sunk() { grep -rqs 'Subject: into-the-sink' "$work/sunk"; }
+check "is given to it" wait_for 10 sunk
+finish
