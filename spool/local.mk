@@ -13,6 +13,7 @@ spool_libspool_a_SOURCES = \
 	%D%/expand.c %D%/expand.h \
 	%D%/history.c \
 	%D%/hosts.c %D%/hosts.h \
+	%D%/hours.c %D%/hours.h \
 	%D%/job.c %D%/job.h \
 	%D%/maildir.c %D%/maildir.h \
 	%D%/mboxfile.c %D%/mboxfile.h \
@@ -35,7 +36,8 @@ spool_libspool_a_SOURCES = \
 	%D%/waiting.c %D%/waiting.h \
 	%D%/table.c %D%/table.h \
 	%D%/usage.c %D%/usage.h \
-	%D%/users.c %D%/users.h
+	%D%/users.c %D%/users.h \
+	%D%/way.c %D%/way.h
 
 # Link with these, in this order.
 SPOOL_LIBS = spool/libspool.a lib/libmail.a $(BASE_LIBS)

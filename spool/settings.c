@@ -12,6 +12,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
+#include "spool/hours.h"
 #include "spool/recipients.h"
 #include "spool/route.h"
 #include "spool/table.h"
@@ -101,6 +102,25 @@ money_show(const void *field, struct str *out)
 }
 
 static const struct conf_type conf_money = { "an amount, as 20 or 0.35", money_set, money_show, NULL };
+
+/* Hours and the zone they are of: spool/hours.h. */
+
+static int
+hours_set(void *field, const char *value)
+{
+	return hours_valid(value) ? conf_text.set(field, value) : -1;
+}
+
+static int
+zone_set(void *field, const char *value)
+{
+	return hours_zone_known(value) ? conf_text.set(field, value) : -1;
+}
+
+static const struct conf_type conf_hours = { "windows, as Mon-Fri 19:00-07:00 grade<=C, Sat-Sun", hours_set,
+	times_show, times_drop };
+static const struct conf_type conf_zone = { "a time zone that this host knows (Debian's tzdata), as Europe/Berlin",
+	zone_set, times_show, times_drop };
 
 static int64_t
 wait_for(const char *of_site, const char *of_spool, char grade)
@@ -203,6 +223,9 @@ static const struct conf_row site_rows[] = {
 	ROW("speaks-for", text, speaks_for, "", "domains, or patterns of them, whose addresses it may tell us"),
 	ROW("unpack", text, unpack, "spool:", "where its batches go: spool:, or another sink of bsmtp"),
 	ROW("timeout", seconds, timeout, "5m", "silence after which a call is given up"),
+	ROW("alternates", text, alternates, "", "names of [way]s, tried in this order when link does not connect"),
+	ROW("call-window", hours, call_window, "", "when it is called, as Mon-Fri 19:00-07:00 grade<=C, Sat-Sun"),
+	ROW("time-zone", zone, time_zone, "", "of its windows; empty: the host's"),
 	ROW("call-bytes", bytes, call_bytes, "0", "most bytes of one call, both ways; 0: any"),
 	ROW("call-time", seconds, call_time, "0", "a call is ended in good order after so long; 0: never"),
 	ROW("call-largest", bytes, call_largest, "0", "largest message that a call moves, others wait; 0: any"),
@@ -245,6 +268,17 @@ static const struct conf_row relay_rows[] = {
 	ROW("pop3-listen", text, pop3_listen, "", "where mail is read by POP3: HOST:PORT ..."),
 	ROW("pop3-mailbox", text, pop3_mailbox, "mail/%u", "the Maildir of a user"),
 	ROW("pop3-timeout", seconds, pop3_timeout, "10m", "silence after which a reader is cut off"),
+	{0},
+};
+#undef CONF_OF
+
+#define CONF_OF struct way_settings
+static const struct conf_row way_rows[] = {
+	ROW("link", text, link, "", "as of a site"),
+	ROW("call-window", hours, call_window, "", "when it is used"),
+	ROW("call-largest", bytes, call_largest, "0", "largest message that goes this way; 0: as the site says"),
+	ROW("money-per-megabyte", money, money_per_megabyte, "0", "of 1,000,000 bytes, both ways"),
+	ROW("money-per-minute", money, money_per_minute, "0", "of a call"),
 	{0},
 };
 #undef CONF_OF
@@ -464,6 +498,24 @@ fill_links(struct settings *s, struct err *err)
 	return 0;
 }
 
+static int
+fill_ways(struct settings *s, struct err *err)
+{
+	const char *name;
+
+	for (; (name = conf_name(&s->conf, "way", s->ways)) != NULL; s->ways++) {
+		if (!settings_site_name(name))
+			return err_set(err, ERR_CONFIG, "[way %s]: a way's name is 1-40 of A-Z a-z 0-9 . _ -", name);
+		s->way = mem_resize(s->way, s->ways + 1, sizeof *s->way);
+		s->way[s->ways] = (struct way_settings){ .name = mem_text(name) };
+		if (conf_fill(&s->conf, "way", name, way_rows, &s->way[s->ways], err) < 0) {
+			s->ways++;
+			return -1;
+		}
+	}
+	return 0;
+}
+
 static struct route *
 route_said(const struct settings *s, const char *pattern)
 {
@@ -522,6 +574,25 @@ check_routes(const struct settings *s, struct err *err)
 }
 
 static int
+check_ways(const struct settings *s, struct err *err)
+{
+	for (size_t i = 0; i < s->ways; i++)
+		if (s->way[i].link[0] == '\0')
+			return err_set(err, ERR_CONFIG, "[way %s] has no link", s->way[i].name);
+	for (size_t i = 0; i < s->sites; i++) {
+		struct span rest = span_of(s->site[i].alternates), word;
+		while ((word = span_word(&rest)).len > 0)
+			if (settings_way(s, word) == NULL)
+				return err_set(err, ERR_CONFIG, "[site %s] alternates: there is no [way %.*s]", s->site[i].name,
+				    word.len > 40 ? 40 : (int)word.len, word.p);
+		if (s->site[i].alternates[0] != '\0' && s->site[i].link[0] == '\0')
+			return err_set(err, ERR_CONFIG, "[site %s] has alternates and no link: the first way is its link",
+			    s->site[i].name);
+	}
+	return 0;
+}
+
+static int
 check_values(const struct settings *s, struct err *err)
 {
 	enum log_level level;
@@ -537,13 +608,13 @@ check_values(const struct settings *s, struct err *err)
 	if (log_level_of(s->spool.log_level, &level) < 0)
 		return err_set(err, ERR_CONFIG, "spool.log-level = %s: not error, warn, info or debug",
 		    s->spool.log_level);
-	return check_routes(s, err) < 0 ? -1 : check_classes(s, err);
+	return check_routes(s, err) < 0 || check_ways(s, err) < 0 ? -1 : check_classes(s, err);
 }
 
 int
 settings_load(struct settings *settings, const struct settings_args *args, struct err *err)
 {
-	static const char *const kinds[] = { "spool", "addresses", "site", "relay", "link", "routes", "classes", NULL };
+	static const char *const kinds[] = { "spool", "addresses", "site", "relay", "link", "way", "routes", "classes", NULL };
 
 	*settings = (struct settings){0};
 	if (find_root(settings, args, err) < 0 ||
@@ -557,7 +628,7 @@ settings_load(struct settings *settings, const struct settings_args *args, struc
 	settings->tables->root = settings->root;
 	preset_names(&settings->spool);
 	if (fill_sites(settings, err) < 0 || fill_relays(settings, err) < 0 ||
-	    fill_links(settings, err) < 0)
+	    fill_links(settings, err) < 0 || fill_ways(settings, err) < 0)
 		return -1;
 	fill_routes(settings);
 	fill_classes(settings);
@@ -576,6 +647,8 @@ settings_show(const struct settings *s, struct str *out)
 		conf_show(&s->conf, "relay", s->relay[i].name, relay_rows, &s->relay[i], out);
 	for (size_t i = 0; i < s->links; i++)
 		conf_show(&s->conf, "link", s->link[i].name, link_rows, &s->link[i], out);
+	for (size_t i = 0; i < s->ways; i++)
+		conf_show(&s->conf, "way", s->way[i].name, way_rows, &s->way[i], out);
 	str_add_text(out, "[routes]\n");
 	for (size_t i = 0; i < s->routes; i++)
 		str_printf(out, "%s = %s\n", s->route[i].pattern, s->route[i].destination);
@@ -611,9 +684,14 @@ settings_free(struct settings *s)
 		free(s->route[i].pattern);
 		free(s->route[i].destination);
 	}
+	for (size_t i = 0; i < s->ways; i++) {
+		conf_drop(way_rows, &s->way[i]);
+		free(s->way[i].name);
+	}
 	free(s->site);
 	free(s->relay);
 	free(s->link);
+	free(s->way);
 	free(s->route);
 	for (size_t i = 0; i < s->class_rules; i++) {
 		free(s->class_rule[i].pattern);
@@ -665,6 +743,15 @@ settings_site(const struct settings *settings, const char *name)
 	for (size_t i = 0; i < settings->sites; i++)
 		if (strcmp(settings->site[i].name, name) == 0)
 			return &settings->site[i];
+	return NULL;
+}
+
+const struct way_settings *
+settings_way(const struct settings *settings, struct span name)
+{
+	for (size_t i = 0; i < settings->ways; i++)
+		if (span_is(name, settings->way[i].name))
+			return &settings->way[i];
 	return NULL;
 }
 

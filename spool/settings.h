@@ -74,12 +74,21 @@ struct site_settings {		/* [site NAME] */
 	bool sequence;		/* calls are numbered, both ways */
 	char *unpack;		/* where its batches go: spool:, smtp:HOST:PORT */
 	int64_t timeout;	/* seconds of silence before a call is given up */
+	char *alternates;	/* names of [way]s, in the order in which they are tried behind link */
+	char *call_window, *time_zone;	/* spool/hours.h */
 	uint64_t call_bytes, month_bytes;	/* budgets (spool/budget.h): both ways, 0 = any */
 	int64_t call_time, month_time;	/* seconds */
 	uint64_t call_largest;	/* message that a call moves */
 	uint64_t month_money, money_per_megabyte, money_per_minute;	/* millionths of it */
 	uint64_t quota;		/* bytes that may wait for it, 0 = none */
 	char *retry_after, *retry_max, *delay_after, *expire_after;	/* settings_patience() */
+};
+
+struct way_settings {		/* [way NAME]: another link to a site, that may be dearer (spool/way.h) */
+	char *name;
+	char *link;
+	char *call_window;
+	uint64_t call_largest, money_per_megabyte, money_per_minute;
 };
 
 struct link_settings {		/* [link NAME] */
@@ -138,6 +147,8 @@ struct settings {
 	size_t relays;
 	struct link_settings *link;
 	size_t links;
+	struct way_settings *way;
+	size_t ways;
 	struct address_settings addresses;
 	struct tables *tables;	/* those that were opened */
 	struct route *route;
@@ -184,6 +195,7 @@ struct patience {
 };
 struct patience settings_patience(const struct settings *settings, const char *site, char grade);
 
+const struct way_settings *settings_way(const struct settings *settings, struct span name);
 const struct relay_settings *settings_relay(const struct settings *settings, const char *name);
 void settings_path(const struct settings *settings, const char *path, struct str *out);
 				/* absolute: below root unless it is already */

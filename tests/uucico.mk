@@ -31,7 +31,7 @@ tests_e2e_inetd_SOURCES = %D%/e2e/inetd.c
 
 dist_check_SCRIPTS += %D%/crash/call-faults.sh %D%/crash/m-faults.sh %D%/e2e/20-uucico-exec.sh %D%/e2e/21-uucico-taylor.sh %D%/e2e/22-uucico-ssh.sh \
 	%D%/e2e/23-m.sh %D%/e2e/24-uucp-files.sh %D%/e2e/25-key-auth.sh \
-	%D%/e2e/28-budget.sh
+	%D%/e2e/28-budget.sh %D%/e2e/29-when.sh
 
 if FUZZERS
 noinst_PROGRAMS += tests/fuzz/uucp

@@ -433,6 +433,8 @@ report(struct call *call)
 		str_add_decimal(&line, budget_cost(&budget->tariff, bytes_so_far(&call->link),
 		    clock_mono() - call->started), 6);
 	}
+	if (call->way != NULL && call->way[0] != '\0')
+		str_printf(&line, " way=%s", call->way);
 	/* "mochila status" finds the last one by the site's name. */
 	spool_event(call->spool, call->site->name, "event=call result=%s %s",
 	    call->uucp.err.kind == ERR_NONE ? "ok" : "failed", str_c(&line));

@@ -22,6 +22,7 @@ struct call {
 	const char *target;	/* "stdio:" answers, anything else calls */
 	const char *busy;	/* answering: turn them away with this word */
 	char grade;		/* the worst that is moved, 0: any */
+	const char *way;	/* NULL or "", or the name of the site's alternate */
 	bool progress;		/* show it on standard error */
 	const char *stats;	/* NULL, or a file that gets the numbers of this call */
 	uint64_t sequence;	/* its number, where the site's calls have one */

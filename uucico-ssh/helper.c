@@ -56,30 +56,45 @@ failed(const char *name, const struct err *err)
 }
 
 static pid_t
-start(const char *name, const char *word, const char *word2, struct err *err)
+start_words(const char *const *argv, struct err *err)
 {
 	struct str path = {0};
-	const char *argv[] = { name, word, word2, NULL };
 
-	settings_program(name, &path);
+	settings_program(argv[0], &path);
 	struct child child = { .argv = argv, .path = str_c(&path), .in = -1, .out = -1, .errors = 2 };
 	pid_t pid = child_start(&child, err);
 	str_free(&path);
 	return pid;
 }
 
+static pid_t
+start(const char *name, const char *word, const char *word2, struct err *err)
+{
+	const char *argv[] = { name, word, word2, NULL };
+
+	return start_words(argv, err);
+}
+
 int
-helper_run(const char *name, const char *word, const char *word2, int64_t seconds)
+helper_run_words(const char *const *argv, int64_t seconds)
 {
 	struct err err = {0};
 	int status = 0;
-	pid_t pid = start(name, word, word2, &err);
+	pid_t pid = start_words(argv, &err);
 
 	if (pid > 0 && child_wait(pid, seconds, &status, &err) == 0)
-		child_status(status, name, &err);
+		child_status(status, argv[0], &err);
 	if (err.kind != ERR_NONE)
-		failed(name, &err);
+		failed(argv[0], &err);
 	return err.kind == ERR_NONE ? 0 : -1;
+}
+
+int
+helper_run(const char *name, const char *word, const char *word2, int64_t seconds)
+{
+	const char *argv[] = { name, word, word2, NULL };
+
+	return helper_run_words(argv, seconds);
 }
 
 void

@@ -13,6 +13,8 @@ void helper_environment(const struct settings *settings, const struct settings_a
 /* Runs NAME WORD WORD2 (word2 may be NULL); a failure is logged and returned. */
 int helper_run(const char *name, const char *word, const char *word2, int64_t seconds);
 
+int helper_run_words(const char *const *argv, int64_t seconds);	/* the same, ended by NULL */
+
 /* Starts it and leaves it to itself: we are about to end. */
 void helper_leave(const char *name, const char *word, const char *word2);
 

@@ -31,6 +31,7 @@ uucico_ssh_libuucico_a_SOURCES = \
 	%D%/sequence.c %D%/sequence.h \
 	%D%/session.c \
 	%D%/ssh.c %D%/ssh.h \
+	%D%/stay.c %D%/stay.h \
 	%D%/sum.c %D%/sum.h \
 	%D%/tcp.c %D%/tcp.h \
 	%D%/tool.c %D%/tool.h \

@@ -13,16 +13,18 @@
 #include "lib/base/log.h"
 #include "spool/queue.h"
 #include "spool/retry.h"
+#include "spool/way.h"
 #include "uucico-ssh/call.h"
 #include "uucico-ssh/helper.h"
 #include "uucico-ssh/lock.h"
+#include "uucico-ssh/stay.h"
 #include "uucico-ssh/tool.h"
 
 static const char usage[] = "uucico-ssh -s SITE | -r 0 --peer=SITE | --new-key [FILE] | "
     "--host-key=LINK | --fingerprint=FILE";
 static const char about[] = "Calls a site, or answers its call, and moves batches both ways.";
 
-enum { PACK_SECONDS = 600, JOBS_SECONDS = 24 * 3600 };
+enum { PACK_SECONDS = 600, JOBS_SECONDS = 24 * 3600, STAY_SECONDS = 15 * 60 };
 
 struct main {
 	struct settings settings;
@@ -34,6 +36,9 @@ struct main {
 	bool new_key;
 	bool no_pack, no_jobs, quiet;
 	bool deliver;		/* mail came for a sink of bsmtp */
+	bool now, stay;
+	struct way way;			/* over which it is called; site is its settings then */
+	bool last_way, connected;	/* there is no other; the far end answered over it */
 };
 
 static int
@@ -61,6 +66,8 @@ check_options(struct main *m, int operands, struct err *err)
 	if (answering(m) && m->peer == NULL)
 		return usage_error(err, "who calls is not said: the forced command of the key needs "
 		    "--peer=SITE, as in restrict,command=\"uucico-ssh -r 0 --peer=home\"");
+	if (answering(m) && (m->now || m->stay))
+		return usage_error(err, "--now and --stay are for calls of ours");
 	if (m->grade != NULL && (answering(m) || strlen(m->grade) != 1 || m->grade[0] <= ' '))
 		return usage_error(err, "--grade is one letter or digit, and for calls of ours");
 	if (!answering(m) && m->call == NULL)
@@ -131,6 +138,8 @@ start(struct main *m, int argc, char **argv, struct err *err)
 		{ "role", 'r', "ROLE", "0: answer a call on standard input and output", OPT_TEXT, &m->role },
 		{ "peer", 0, "SITE", "who calls, with -r 0", OPT_TEXT, &m->peer },
 		{ "grade", 'g', "GRADE", "move only this grade and better ones", OPT_TEXT, &m->grade },
+		{ "now", 0, NULL, "call outside the site's call-window, too", OPT_FLAG, &m->now },
+		{ "stay", 0, NULL, "go on: call again when mail comes, and each quarter of an hour", OPT_FLAG, &m->stay },
 		{ "no-pack", 0, NULL, "do not pack what waits before the call", OPT_FLAG, &m->no_pack },
 		{ "no-jobs", 0, NULL, "do not run received jobs after the call", OPT_FLAG, &m->no_jobs },
 		{ "quiet", 'q', NULL, "no progress on a terminal", OPT_FLAG, &m->quiet },
@@ -162,6 +171,8 @@ remember(struct main *m, const struct err *why)
 {
 	struct err err;
 
+	if (why->kind != ERR_NONE && !m->connected && !m->last_way)
+		return;		/* the site may yet be reached otherwise */
 	if (why->kind == ERR_NONE)
 		retry_clear(&m->spool, m->site->name);
 	else if (!answering(m) && retry_failed(&m->spool, m->site->name, why->text, &err) < 0)
@@ -196,6 +207,15 @@ speaks_m(const struct main *m, const char *target)
 
 	m_peer_load(&m->spool, m->site->name, target, &memory);
 	return memory.speaks && strchr(m->site->protocols, 'm') != NULL;
+}
+
+/* The better one of what was asked for and what the way is open for. */
+static char
+grade_of_call(const struct main *m)
+{
+	char asked = m->grade != NULL ? m->grade[0] : '\0', open = m->now ? '\0' : m->way.grade;
+
+	return asked == '\0' || (open != '\0' && open < asked) ? open : asked;
 }
 
 /* What was remembered of the peer may be wrong: then nothing was lost, and the call is made
@@ -240,13 +260,14 @@ converse(struct main *m, const char *busy, const struct spool_lock *lock, struct
 	struct call call = {
 		.spool = &m->spool, .site = m->site, .stats = m->stats, .busy = busy,
 		.target = answering(m) ? "stdio:" : m->site->link, .began = clock_now(),
-		.grade = m->grade != NULL ? m->grade[0] : '\0', .lock = lock,
+		.grade = grade_of_call(m), .way = m->way.name, .lock = lock,
 		.progress = !m->quiet && !answering(m) && isatty(2),
 	};
 
 	if (busy == NULL && may_spend(m, &call, err) < 0)
 		return -1;
 	int result = call_and_pack(m, &call, err);
+	m->connected = call.link.down > 0;
 	if (!answering(m))	/* there a hang-up at the end is usual: it must not keep us from the jobs */
 		link_signals_off();
 	if (result == 0)	/* what was met on the way to success is no failure */
@@ -255,6 +276,57 @@ converse(struct main *m, const char *busy, const struct spool_lock *lock, struct
 		remember(m, err);
 	m->deliver = call.deliver;
 	return result < 0 ? err_prefix(err, "%s", m->site->name) : 0;
+}
+
+/* A batch goes the way of its largest message: what an alternate may carry is not to be in one
+ * with what it may not. */
+static void
+pack_apart(struct main *m, const struct site_settings *site)
+{
+	struct way way;
+
+	for (size_t n = 1; !m->no_pack && site->pack && way_nth(&m->settings, site, n, &way); n++) {
+		if (way.site.call_largest == site->call_largest)
+			continue;
+		struct str set = {0};
+		str_printf(&set, "--set=site %s.call-largest=%llu", site->name, (unsigned long long)way.site.call_largest);
+		const char *const words[] = { "bsmtp", "pack", str_c(&set), site->name, NULL };
+		helper_run_words(words, PACK_SECONDS);
+		str_free(&set);
+	}
+}
+
+/* Over its link, and when that does not connect, over its alternates, each in its own hours. */
+static int
+converse_somehow(struct main *m, const struct spool_lock *lock, struct err *err)
+{
+	const struct site_settings *site = m->site;
+	struct str why = {0};
+	struct way next;
+	int result = -1;
+
+	err_set(err, ERR_TEMP, "%s: not called", site->name);
+	m->connected = false;
+	pack_apart(m, site);
+	for (size_t n = 0; !m->connected && way_nth(&m->settings, site, n, &m->way); n++) {
+		m->site = &m->way.site;
+		m->last_way = !way_nth(&m->settings, site, n + 1, &next);
+		str_clear(&why);
+		if (!way_open(&m->spool, &m->way, clock_now(), &why) && !m->now) {
+			log_info("site=%s event=way-closed way=\"%s\" why=\"%s\"", site->name, m->way.name, str_c(&why));
+			if (n == 0)
+				err_set(err, ERR_TEMP, "%s: %s", site->name, str_c(&why));
+			continue;
+		}
+		result = converse(m, NULL, lock, err);
+		if (result == 0)
+			break;
+		if (!m->connected && !m->last_way)
+			log_warn("site=%s event=no-connection way=\"%s\" why=\"%s\"", site->name, m->way.name, err->text);
+	}
+	m->site = site;
+	str_free(&why);
+	return result;
 }
 
 static int
@@ -268,7 +340,8 @@ run(struct main *m, struct err *err)
 
 	if (busy && !(answering(m) && errno == EWOULDBLOCK))
 		return -1;
-	int result = converse(m, busy ? "LCK" : NULL, busy ? NULL : &lock, err);
+	int result = answering(m) ? converse(m, busy ? "LCK" : NULL, busy ? NULL : &lock, err) :
+	    converse_somehow(m, &lock, err);
 	if (busy)
 		return result;
 	spool_unlock(&lock);	/* the site may call again while its jobs run */
@@ -283,6 +356,25 @@ run(struct main *m, struct err *err)
 	return result;
 }
 
+/* Until we are told to stop, which is no failure. */
+static void
+stay(struct main *m, struct err *err)
+{
+	struct stay stay = { .spool = &m->spool, .site = m->site->name, .every = STAY_SECONDS * CLOCK_SECOND };
+
+	do {
+		*err = (struct err){0};
+		stay_begin(&stay);
+		int result = run(m, err);
+		if (result < 0)
+			log_failure(err);
+		stay_end(&stay, result < 0);
+		link_signals();
+	} while (stay_wait(&stay, err) == 0);
+	log_info("site=%s event=stay-ends %s", m->site->name, err->text);
+	*err = (struct err){0};
+}
+
 int
 main(int argc, char **argv)
 {
@@ -292,7 +384,10 @@ main(int argc, char **argv)
 	umask(027);
 	int done = start(&m, argc, argv, &err);
 	if (done == 0) {
-		run(&m, &err);
+		if (m.stay)
+			stay(&m, &err);
+		else
+			run(&m, &err);
 		spool_close(&m.spool);
 	}
 	int status = log_failure(&err);

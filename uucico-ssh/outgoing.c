@@ -12,7 +12,7 @@
 #include "uucico-ssh/xfile.h"
 
 /* 14 characters are what the oldest peers' file systems keep. */
-enum { NAME_CHARS = 11, BATCH_GRADE = 'C' };
+enum { NAME_CHARS = 11, BATCH_GRADE = 'C', ENTRY_HEAD = 4096 };
 
 /* One job under way. */
 struct part {
@@ -109,12 +109,39 @@ by_grade(const void *a, const void *b)
 	return one->queued != other->queued ? one->queued - other->queued : strcmp(one->name, other->name);
 }
 
+/* A message in it is larger than what may go this way (call-largest); beside the batch its
+ * messages lie in B.d/. */
+static bool
+is_too_large(const struct outgoing *out, const char *batch)
+{
+	struct fs_names names = {0};
+	struct str path = {0};
+	struct err ignored;
+	bool found = false;
+
+	str_printf(&path, "%s/%s.d", out->site->name, batch);
+	int dir = out->site->call_largest > 0 ? fs_dir(out->spool->sent, str_c(&path), &ignored) : -1;
+	if (dir >= 0 && fs_names(dir, ".", &names, &ignored) == 0)
+		for (size_t i = 0; i < names.count && !found; i++) {
+			struct stat st;
+			found = fstatat(dir, names.name[i], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+			    (uint64_t)st.st_size > out->site->call_largest + ENTRY_HEAD;
+		}
+	fs_names_free(&names);
+	if (dir >= 0)
+		close(dir);
+	str_free(&path);
+	return found;
+}
+
 /* Takes the names over. */
 static void
 add_items(struct outgoing *out, struct fs_names *names, bool queued)
 {
 	out->items = mem_resize(out->items, out->count + names->count + 1, sizeof *out->items);
 	for (size_t i = 0; i < names->count; i++) {
+		if (!queued && is_too_large(out, names->name[i]))
+			continue;
 		char *name = mem_text(names->name[i]);
 		out->items[out->count++] = (struct outgoing_item){ queued ? name[0] : BATCH_GRADE, queued, name };
 	}

@@ -1,0 +1,35 @@
+/*
+ * stay - when a caller that stays calls again: mail has come for the site, a failure's rest is
+ * over, or it was not asked for so long.
+ *
+ *	struct stay stay = { .spool = spool, .site = "hub", .every = 900 * CLOCK_SECOND };
+ *	do {
+ *		stay_begin(&stay);
+ *		... a call ...
+ *		stay_end(&stay, it failed);
+ *	} while (stay_wait(&stay, err) == 0);		-1: told to stop
+ *
+ * It looks at the times of the folders once a second: the bell (spool/spool.h) wakes one
+ * process only, and that is the daemon's.  Where there is no daemon what lies in in/ is
+ * settled here.
+ */
+#ifndef UUCICO_SSH_STAY_H
+#define UUCICO_SSH_STAY_H
+
+#include "spool/spool.h"
+
+struct stay {
+	const struct spool *spool;
+	const char *site;
+	int64_t every;		/* microseconds; 0: only for mail */
+	int64_t called, again;	/* clock_mono(): when the last call ended, and not before when */
+	uint64_t seen, arrivals;	/* how the folders looked */
+	bool failed;
+};
+
+void stay_begin(struct stay *stay);
+void stay_end(struct stay *stay, bool failed);
+int stay_wait(struct stay *stay, struct err *err);
+bool stay_is_due(struct stay *stay, int64_t now, int64_t mono);	/* the clocks handed in */
+
+#endif
