@@ -5,6 +5,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "spool/way.h"
 
 /* Does it rest after a failure (spool/retry.h)? */
 static bool
@@ -30,6 +31,22 @@ tell_recipients(struct door *door, const struct site_settings *site)
 		log_error("-: event=recipients-not-told site=%s why=\"%s\"", site->name, why.text);
 }
 
+/* Is there a way to call it now, and does it not rest? */
+static bool
+is_due(struct door *door, const struct site_settings *site)
+{
+	struct str why = {0};
+	struct way way;
+	bool open = false;
+
+	for (size_t n = 0; !open && way_nth(&door->settings, site, n, &way); n++)
+		open = way_open(&door->spool, &way, clock_now(), &why);
+	if (!open)
+		log_debug("site=%s not called: %s", site->name, str_c(&why));
+	str_free(&why);
+	return open && !rests(door, site->name);
+}
+
 static int
 call_all(struct door *door, bool due, struct err *err)
 {
@@ -42,7 +59,7 @@ call_all(struct door *door, bool due, struct err *err)
 		if (site->link[0] == '\0')
 			continue;
 		calls++;
-		if (due && rests(door, site->name))
+		if (due && !is_due(door, site))
 			continue;
 		tell_recipients(door, site);
 		/* One that cannot be reached does not keep us from the others. */
@@ -59,34 +76,51 @@ call_all(struct door *door, bool due, struct err *err)
 }
 
 static int
+call_one(struct door *door, const char *name, bool due, const char *how, struct err *err)
+{
+	const struct site_settings *site = settings_site(&door->settings, name);
+	char *const words[] = { (char *)(uintptr_t)"uucico-ssh", (char *)(uintptr_t)"-s", (char *)(uintptr_t)name,
+		(char *)(uintptr_t)how, NULL };
+
+	if (due && site != NULL && site->link[0] != '\0' && !is_due(door, site))
+		return 0;
+	tell_recipients(door, site);
+	return door_become(door, "uucico-ssh", words, err);
+}
+
+static int
 call_run(struct door *door, int argc, char **argv, struct err *err)
 {
-	bool all = false, due = false, help = false;
+	bool all = false, due = false, now = false, stay = false, estimate = false, json = false, help = false;
 	const struct opt_row rows[] = {
 		{ "all", 'a', NULL, "every site that has a link, one after the other", OPT_FLAG, &all },
-		{ "due", 0, NULL, "with --all: but for those that rest after a failure", OPT_FLAG, &due },
+		{ "due", 0, NULL, "not while it rests after a failure, and in its call-window", OPT_FLAG, &due },
+		{ "now", 0, NULL, "outside its call-window, too", OPT_FLAG, &now },
+		{ "stay", 0, NULL, "go on calling it as mail comes", OPT_FLAG, &stay },
+		{ "estimate", 0, NULL, "do not call: what would be moved, how long it would take, what it would cost", OPT_FLAG, &estimate },
+		{ "json", 0, NULL, "with --estimate: an array of objects, for programs", OPT_FLAG, &json },
 		DOOR_HELP(&help), {0},
 	};
 	int result = door_options(door, &door_call, rows, 0, 1, &argc, &argv, err);
 
 	if (result != 0)
 		return result < 0 ? -1 : 0;
-	if (all != (argc == 0) || (due && !all)) {
-		err_set(err, ERR_CONFIG, "name a site, or --all, or --all --due");
+	if (all != (argc == 0) || (all && (now || stay || estimate)) || (json && !estimate) || (due && (now || stay))) {
+		err_set(err, ERR_CONFIG, "name a site, or --all or --all --due; --now, --stay and --estimate are for one site");
 		return err_as(err, EX_USAGE, NULL);
 	}
-	if (due && spool_open(&door->spool, &door->settings, false, err) < 0)
+	if ((due || estimate) && spool_open(&door->spool, &door->settings, false, err) < 0)
 		return -1;
-	door->spool_is_open = due;
+	door->spool_is_open = due || estimate;
+	if (estimate)
+		return door_estimate(door, argv[0], json, err);
 	if (all)
 		return call_all(door, due, err);
-	tell_recipients(door, settings_site(&door->settings, argv[0]));
-	char *const words[] = { (char *)(uintptr_t)"uucico-ssh", (char *)(uintptr_t)"-s", argv[0], NULL };
-	return door_become(door, "uucico-ssh", words, err);
+	return call_one(door, argv[0], due, now ? "--now" : stay ? "--stay" : NULL, err);
 }
 
 const struct door_command door_call = {
-	"call", "SITE | --all [--due]", "call a site and exchange mail with it", false, call_run
+	"call", "[--due | --now | --stay] SITE | --all [--due] | --estimate [--json] SITE", "call a site and exchange mail with it", false, call_run
 };
 
 /* Their options are their own. */

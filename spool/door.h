@@ -172,6 +172,8 @@ int door_list_end(struct door_list *list, struct err *err);
 
 int door_status_text(struct door *door, struct str *out, struct err *err);	/* door-status.c */
 
+int door_estimate(struct door *door, const char *site, bool json, struct err *err);	/* door-estimate.c */
+
 /* ---- Showing (door-table.c) ---- */
 
 struct door_column {

@@ -51,6 +51,7 @@ spool_mochila_SOURCES = \
 	%D%/door-check.c \
 	%D%/door-conf.c \
 	%D%/door-doctor.c %D%/doctor.h \
+	%D%/door-estimate.c \
 	%D%/door-find.c \
 	%D%/door-hosts.c \
 	%D%/door-history.c \

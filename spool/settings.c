@@ -576,15 +576,16 @@ check_routes(const struct settings *s, struct err *err)
 static int
 check_ways(const struct settings *s, struct err *err)
 {
-	for (size_t i = 0; i < s->ways; i++)
-		if (s->way[i].link[0] == '\0')
-			return err_set(err, ERR_CONFIG, "[way %s] has no link", s->way[i].name);
 	for (size_t i = 0; i < s->sites; i++) {
 		struct span rest = span_of(s->site[i].alternates), word;
-		while ((word = span_word(&rest)).len > 0)
-			if (settings_way(s, word) == NULL)
+		while ((word = span_word(&rest)).len > 0) {
+			const struct way_settings *way = settings_way(s, word);
+			if (way == NULL)
 				return err_set(err, ERR_CONFIG, "[site %s] alternates: there is no [way %.*s]", s->site[i].name,
 				    word.len > 40 ? 40 : (int)word.len, word.p);
+			if (way->link[0] == '\0')
+				return err_set(err, ERR_CONFIG, "[way %s] has no link", way->name);
+		}
 		if (s->site[i].alternates[0] != '\0' && s->site[i].link[0] == '\0')
 			return err_set(err, ERR_CONFIG, "[site %s] has alternates and no link: the first way is its link",
 			    s->site[i].name);

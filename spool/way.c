@@ -46,6 +46,7 @@ way_open(const struct spool *spool, struct way *way, int64_t now, struct str *wh
 			str_add_text(why, "in more than a week");
 		return false;
 	}
-	str_printf(why, "%s is used up until the month ends", spent);
+	str_printf(why, "%s is used up until the month ends (--set 'site %s.%s=0' calls all the same)", spent, site->name,
+	    spent);
 	return false;
 }

@@ -285,7 +285,9 @@ pack_apart(struct main *m, const struct site_settings *site)
 {
 	struct way way;
 
-	for (size_t n = 1; !m->no_pack && site->pack && way_nth(&m->settings, site, n, &way); n++) {
+	if (m->no_pack || !site->pack || speaks_m(m, site->link))
+		return;
+	for (size_t n = 1; way_nth(&m->settings, site, n, &way); n++) {
 		if (way.site.call_largest == site->call_largest)
 			continue;
 		struct str set = {0};

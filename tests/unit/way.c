@@ -96,7 +96,8 @@ START_TEST(the_months_money_is_the_sites_whichever_way)
 	ck_assert_uint_eq(budget_bytes(&way.left, 0, 0), 400000);	/* 3 of 7.5 a megabyte */
 	spool_event(&s.spool, "hub", "event=call result=ok peer=hub wire_up=1 wire_down=1 secs=1 cost=3.1 way=sat");
 	ck_assert(!way_open(&s.spool, &way, noon, &why));
-	ck_assert_str_eq(str_c(&why), "month-money is used up until the month ends");
+	ck_assert_str_eq(str_c(&why), "month-money is used up until the month ends "
+	    "(--set 'site hub.month-money=0' calls all the same)");
 	str_free(&why);
 }
 END_TEST
