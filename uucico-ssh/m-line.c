@@ -23,6 +23,7 @@
 
 enum {
 	SEEN_EACH = 1024, SEEN_MOST = 65536,
+	SEEN_FIRST = 4096,	/* often, until the round trip is known: it opens their credit */
 	CREDIT_FIRST = 16384, CREDIT_LEAST = 1024,
 	UNIT_LEAST = 1024, UNIT_MOST = 65536,
 	ASK_AFTER = 16384,	/* bytes received, and no round trip known: a PING is worth it */
@@ -63,6 +64,12 @@ measured_rtt(struct m *m, int64_t rtt)
 	if (line->smooth == 0 || m->rtt == 0 || rtt < m->rtt)
 		m->rtt = rtt;
 	line->smooth = line->smooth == 0 ? rtt : line->smooth + (rtt - line->smooth) / 8;
+}
+
+static uint64_t
+per_second(uint64_t bytes, int64_t micros)
+{
+	return (uint64_t)((double)bytes * CLOCK_SECOND / (double)micros);
 }
 
 /* The best of the last while is what the line can do: less may be for lack of mail. */
@@ -137,7 +144,7 @@ m_seen(struct m *m, uint64_t seen)
 	if (last.at != 0 && !m->config.half_duplex) {
 		int64_t took = m->own->now - last.seen_at;
 		measured_rtt(m, m->own->now - last.at);
-		measured_rate(m, (uint64_t)((double)(seen - last.seen) * CLOCK_SECOND / (double)at_least(took, 1000)));
+		measured_rate(m, per_second(seen - last.seen, at_least(took, 1000)));
 	}
 	line->seen_at = m->own->now;
 }
@@ -198,17 +205,24 @@ m_unit(const struct m *m)
 
 /* --- what we owe --- */
 
-static bool
-seen_due(const struct m *m)
+/* Between two SEEN: half a round trip. */
+static int64_t
+seen_pause(const struct m *m)
+{
+	return m->rtt > 0 ? at_most(at_least(m->rtt / 2, CLOCK_SECOND / 50), CLOCK_SECOND) : SEEN_AGAIN;
+}
+
+static int64_t
+seen_at(const struct m *m)
 {
 	const struct m_line *line = &m->own->line;
-	int64_t now = m->own->now;
-	int64_t pause = m->rtt > 0 ? at_most(at_least(m->rtt / 2, CLOCK_SECOND / 50), CLOCK_SECOND) : SEEN_AGAIN;
+	uint64_t owed = line->got - line->told, most = m->rtt > 0 ? SEEN_MOST : SEEN_FIRST;
 
-	if (line->got == line->told || m->config.half_duplex)
-		return false;
-	return (line->got - line->told >= SEEN_EACH && now - line->told_at >= pause) ||
-	    line->got - line->told >= SEEN_MOST || line->got - line->told >= m->config.credit / 4 || now - line->got_at >= SEEN_LATE;
+	if (owed == 0 || m->config.half_duplex)
+		return INT64_MAX;
+	if (owed < SEEN_EACH)
+		return line->got_at + SEEN_LATE;
+	return owed >= most || owed >= m->config.credit / 4 ? 0 : line->told_at + seen_pause(m);
 }
 
 static void
@@ -241,7 +255,8 @@ m_line_control(struct m *m, bool anything)
 		line->pinged_at = m->own->now;
 	}
 	line->ping = false;
-	if (seen_due(m) || (anything && line->got - line->told >= SEEN_EACH && !m->config.half_duplex))
+	bool rides = anything && line->got - line->told >= SEEN_EACH && !m->config.half_duplex;
+	if (rides || m->own->now >= seen_at(m))
 		say_seen(m);
 }
 
@@ -320,18 +335,6 @@ ping_due(const struct m *m)
 }
 
 static int64_t
-seen_deadline(const struct m *m)
-{
-	const struct m_line *line = &m->own->line;
-
-	if (line->got == line->told || m->config.half_duplex)
-		return INT64_MAX;
-	if (line->got - line->told < SEEN_EACH)
-		return line->got_at + SEEN_LATE;
-	return line->told_at + (m->rtt > 0 ? at_most(at_least(m->rtt / 2, CLOCK_SECOND / 50), CLOCK_SECOND) : SEEN_AGAIN);
-}
-
-static int64_t
 dead_at(const struct m *m)
 {
 	const struct m_line *line = &m->own->line;
@@ -347,7 +350,7 @@ dead_at(const struct m *m)
 int64_t
 m_line_deadline(const struct m *m)
 {
-	return at_most(dead_at(m), at_most(ping_due(m), seen_deadline(m)));
+	return at_most(dead_at(m), at_most(ping_due(m), seen_at(m)));
 }
 
 void
@@ -373,6 +376,7 @@ m_line_tick(struct m *m)
 		    (double)(now - line->heard) / CLOCK_SECOND);
 		return;
 	}
-	if (now >= ping_due(m) || (m->rtt == 0 && line->got >= ASK_AFTER && !line->pinged && !m->config.half_duplex))
+	bool ask = m->rtt == 0 && line->got >= ASK_AFTER && !line->pinged && !m->config.half_duplex;
+	if (ask || now >= ping_due(m))
 		line->ping = true;
 }

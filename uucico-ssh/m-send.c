@@ -106,7 +106,8 @@ unwanted(const struct m *m, const struct m_object *object, const char **why)
 	if (large && object->kind == M_JOB)
 		return M_LATER;
 	*why = "of a grade that this call does not move";
-	if ((m->config.grade != 0 && object->grade > m->config.grade) || (peer->grade != 0 && object->grade > peer->grade))
+	if ((m->config.grade != 0 && object->grade > m->config.grade) ||
+	    (peer->grade != 0 && object->grade > peer->grade))
 		return M_LATER;
 	return M_TAKE;
 }
@@ -251,7 +252,8 @@ open_object(struct m *m, struct m_sending *s)
 	struct m_parts *own = m->own;
 	const struct m_object *object = &s->object;
 	struct str body = {0};
-	bool named = own->out.number == 0 ? strcmp(object->class, "main") != 0 : strcmp(object->class, own->out.class) != 0;
+	const char *understood = own->out.number > 0 ? own->out.class : "main";
+	bool named = strcmp(object->class, understood) != 0;
 
 	s->handle = ++own->handle_out;
 	s->from = object->at;

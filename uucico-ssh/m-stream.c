@@ -104,7 +104,8 @@ m_stream_fits(const struct m *m, const char *class)
 {
 	const struct m_stream_out *out = &m->own->out;
 
-	return out->zstd != NULL && strcmp(out->class, class) == 0 && out->depths[out->number % M_STREAMS_KEPT] >= out->fallen;
+	return out->zstd != NULL && strcmp(out->class, class) == 0 &&
+	    out->depths[out->number % M_STREAMS_KEPT] >= out->fallen;
 }
 
 /* What it shall be compressed against, by how much they could follow so far. */

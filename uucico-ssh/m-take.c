@@ -228,12 +228,12 @@ m_open_heard(struct m *m, struct m_cursor body)
 
 	if (!parse_open(m, &body, &handle, &object) || handle != own->handle_in + 1)
 		return m_wrong(m, "an OPEN that cannot be");
-	if (own->takings + own->acks_waiting >= M_OBJECTS_MAX)
-		return m_wrong(m, "more than %d objects open at once", M_OBJECTS_MAX);
 	own->handle_in = handle;
 	close_older(m, object.name);
 	if (m->over)
 		return -1;
+	if (own->takings + own->acks_waiting >= M_OBJECTS_MAX)
+		return m_wrong(m, "more than %d objects open at once", M_OBJECTS_MAX);
 	enum m_status status = decide(m, &object, &text);
 	if (status != M_TAKE) {
 		add_ack(m, handle, status, &text);

@@ -120,11 +120,13 @@ part(struct m *m)
 {
 	struct m_parts *own = m->own;
 
-	if (m->over || !own->said || !own->heard || m->out->len > 0)
+	if (m->over || !own->said || !own->heard)
 		return;
 	if (own->linger == 0)
 		own->linger = own->now + 2 * m->rtt + LINGER;
-	if (!m_unacked(m) || own->now >= own->linger || m->config.half_duplex)
+	bool waits = m->out->len > 0 || (m_unacked(m) && !m->config.half_duplex);
+	int64_t until = own->linger + (m->out->len > 0 ? m->config.timeout * CLOCK_SECOND : 0);
+	if (!waits || own->now >= until)
 		finish(m);
 }
 
@@ -188,7 +190,8 @@ bye_heard(struct m *m, struct m_cursor body)
 		return 0;
 	struct str said = {0};
 	str_add_span(&said, text);
-	err_set(&m->err, why == M_BYE_VERSION ? ERR_CONFIG : ERR_TEMP, "the far end gave up (%u): %s", why, str_c(&said));
+	err_set(&m->err, why == M_BYE_VERSION ? ERR_CONFIG : ERR_TEMP, "the far end gave up (%u): %s", why,
+	    str_c(&said));
 	err_as(&m->err, EX_PROTOCOL, NULL);
 	str_free(&said);
 	m_take_commit(m);
@@ -289,7 +292,8 @@ m_idle(const struct m *m)
 {
 	const struct m_parts *own = m->own;
 
-	return m->met && own->did_due == 0 && own->dry && own->sendings == 0 && own->takings == 0 && own->acks.len == 0;
+	return m->met && own->did_due == 0 && own->dry && own->sendings == 0 && own->takings == 0 &&
+	    own->acks.len == 0;
 }
 
 static bool
@@ -322,7 +326,8 @@ static void
 give_floor(struct m *m)
 {
 	struct m_parts *own = m->own;
-	bool rests = stays(m) && m_idle(m) && !own->spoke && own->now < own->floor_from + m->config.burst * CLOCK_SECOND;
+	int64_t until = own->floor_from + m->config.burst * CLOCK_SECOND;
+	bool rests = stays(m) && m_idle(m) && !own->spoke && own->now < until;
 
 	if (!m->config.half_duplex || rests || m->out->len >= M_OUT_MAX || (own->heard && own->said && !own->spoke))
 		return;
@@ -379,13 +384,16 @@ static int64_t
 own_deadline(const struct m *m)
 {
 	const struct m_parts *own = m->own;
-	int64_t until = own->linger != 0 ? own->linger : INT64_MAX;
+	int64_t until = INT64_MAX;
+
+	if (own->linger != 0)
+		until = own->linger + (m->out->len > 0 ? m->config.timeout * CLOCK_SECOND : 0);
 
 	if (m->config.secs > 0 && !own->ending && own->began + m->config.secs * CLOCK_SECOND < until)
 		until = own->began + m->config.secs * CLOCK_SECOND;
-	if (m->config.half_duplex && own->floor && own->floor_from + m->config.burst * CLOCK_SECOND < until &&
-	    own->floor_from + m->config.burst * CLOCK_SECOND > own->now)
-		until = own->floor_from + m->config.burst * CLOCK_SECOND;
+	int64_t burst = own->floor_from + m->config.burst * CLOCK_SECOND;
+	if (m->config.half_duplex && own->floor && burst < until && burst > own->now)
+		until = burst;
 	return until;
 }
 
