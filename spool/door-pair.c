@@ -21,7 +21,7 @@ enum { KEYS_MAX = 1 << 20 };
 struct pair {
 	struct door *door;
 	const char *site, *link;
-	const char *fingerprint, *accept, *file;
+	const char *fingerprint, *accept, *file, *via;
 	bool yes;
 };
 
@@ -299,7 +299,7 @@ pair_with_keys(const struct pair *pair, struct span host_line, const struct door
 		result = pin(pair, host_line, str_c(&theirs), err);
 	if (result == 0)
 		result = door_conf_link(pair->door, pair->site, pair->link, false, err);
-	if (result == 0)
+	if (result == 0 && pair->via == NULL)
 		result = tell_caller(pair, own, err);
 	str_free(&theirs);
 	str_free(&ours);
@@ -324,6 +324,110 @@ pair_calling(const struct pair *pair, struct err *err)
 	str_free(&host_line);
 	str_free(&own_text);
 	str_free(&path);
+	return result;
+}
+
+/* both sides, by the user's own login there */
+
+/* LOGIN@HOST, and a port behind it. */
+static void
+split_via(const char *via, struct str *login, struct str *port)
+{
+	const char *colon = strrchr(via, ':');
+	uint64_t number;
+
+	str_set(port, "22");
+	str_set(login, via);
+	if (colon == NULL || span_number(span_of(colon + 1), 65535, &number) < 0)
+		return;
+	str_set(port, colon + 1);
+	str_set_span(login, (struct span){ via, (size_t)(colon - via) });
+}
+
+/* Shows the host keys from inside, and lets us in.  Its words have no letter that a shell
+ * minds: names of sites, a key's type and base64, a checked path. */
+static void
+command_there(const struct pair *pair, const struct door_key *own, struct str *out)
+{
+	str_printf(out, "cat /etc/ssh/ssh_host_*_key.pub; mochila pair %s --accept '%.*s %.*s' --authorized-keys '%s'",
+	    pair->door->settings.spool.site, (int)own->type.len, own->type.p, (int)own->base64.len, own->base64.p,
+	    pair->file != NULL ? pair->file : ".ssh/authorized_keys");
+}
+
+/* Is the key that its port shows one of those that it has inside?  The other lines are for
+ * the user. */
+static int
+compare_inside(const struct pair *pair, struct span answer, struct span line, struct err *err)
+{
+	struct span row;
+	struct str rest = {0};
+	bool found = false;
+
+	span_word(&line);
+	struct span type = span_word(&line), base64 = span_word(&line);
+	while (span_cut(&answer, '\n', &row)) {
+		struct span words = row, first = span_word(&words);
+		if (!span_begins(first, "ssh-") && !span_begins(first, "ecdsa-")) {
+			door_noted(&rest, row, 400);
+			str_add_char(&rest, '\n');
+		}
+		found = found || (span_same(first, type) && span_same(span_word(&words), base64));
+	}
+	int result = door_print(&rest, err);
+	str_free(&rest);
+	if (result < 0 || found)
+		return result;
+	err_set(err, ERR_PERM, "the host key that %s shows is none of those in /etc/ssh there: nothing was changed "
+	    "here.  Either its sshd has others (compare it, and pair without --via), or somebody is in between",
+	    pair->link);
+	return err_as(err, EX_PROTOCOL, NULL);
+}
+
+static int
+call_once(const struct pair *pair, struct err *err)
+{
+	const char *const words[] = { "uucico-ssh", "-q", "-s", pair->site, NULL };
+	struct str out = {0};
+
+	if (door_run(pair->door, "uucico-ssh", words, -1, err) < 0)
+		return err_prefix(err, "paired with %s, but the first call failed", pair->site);
+	str_printf(&out, "paired with %s, and called it: all is well.\n", pair->site);
+	int result = door_print(&out, err);
+	str_free(&out);
+	return result;
+}
+
+static int
+pair_via(struct pair *pair, struct err *err)
+{
+	struct str host_line = {0}, own_text = {0}, path = {0}, login = {0}, port = {0}, command = {0}, answer = {0}, link = {0};
+	struct door_key own;
+
+	str_printf(&link, "ssh://%s", pair->via);
+	if (pair->link == NULL)
+		pair->link = str_c(&link);
+	split_via(pair->via, &login, &port);
+	int result = door_conf_path(pair->door, &path, err);
+	if (result == 0)
+		result = make_key(pair, pair->door->settings.spool.site, err);
+	if (result == 0)
+		result = load_own_key(pair, &own_text, &own, err);
+	if (result == 0)
+		result = fetch_host_key(pair, &host_line, err);
+	if (result == 0)
+		command_there(pair, &own, &command);
+	if (result == 0)
+		result = door_via(str_c(&login), str_c(&port), str_c(&command), &answer, err);
+	if (result == 0)
+		result = compare_inside(pair, str_span(&answer), str_span(&host_line), err);
+	pair->yes = true;	/* seen from inside: there is nothing to ask */
+	if (result == 0)
+		result = pair_with_keys(pair, str_span(&host_line), &own, err);
+	if (result == 0)
+		result = call_once(pair, err);
+	struct str *all[] = { &host_line, &own_text, &path, &login, &port, &command, &answer, &link };
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		str_free(all[i]);
 	return result;
 }
 
@@ -440,6 +544,25 @@ is_ssh_link(const char *link)
 	    text.p[0] != '-' && text.p[0] != ':' && text.p[0] != '/';
 }
 
+static bool
+plain_path(const char *path)
+{
+	return path[0] != '-' && path[0] != '\0' && strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	    "0123456789/._~+-") == strlen(path);
+}
+
+/* LOGIN@HOST[:PORT] */
+static bool
+is_via(const char *via)
+{
+	struct str link = {0};
+
+	str_printf(&link, "ssh://%s", via);
+	bool good = via[0] != '-' && strpbrk(via, "/% ") == NULL && is_ssh_link(str_c(&link));
+	str_free(&link);
+	return good;
+}
+
 static int
 check_words(const struct pair *pair, struct err *err)
 {
@@ -447,11 +570,15 @@ check_words(const struct pair *pair, struct err *err)
 		err_set(err, ERR_CONFIG, "%.60s: a site's name is 1-40 of A-Z a-z 0-9 . _ -", pair->site);
 	else if (strcmp(pair->site, pair->door->settings.spool.site) == 0)
 		err_set(err, ERR_CONFIG, "%s is our own name; name the other site", pair->site);
-	else if ((pair->link == NULL) == (pair->accept == NULL))
+	else if (pair->via != NULL && (pair->accept != NULL || !is_via(pair->via)))
+		err_set(err, ERR_CONFIG, "--via %.80s: want LOGIN@HOST[:PORT], and no --accept", pair->via);
+	else if (pair->via != NULL && pair->file != NULL && !plain_path(pair->file))
+		err_set(err, ERR_CONFIG, "--authorized-keys %.80s: with --via a path of plain letters", pair->file);
+	else if (pair->via == NULL && (pair->link == NULL) == (pair->accept == NULL))
 		err_set(err, ERR_CONFIG, "say where the site is (ssh://USER@HOST), or --accept its key");
 	else if (pair->link != NULL && !is_ssh_link(pair->link))
 		err_set(err, ERR_CONFIG, "%.80s: want ssh://USER@HOST[:PORT]", pair->link);
-	else if (pair->file != NULL && pair->accept == NULL)
+	else if (pair->file != NULL && pair->accept == NULL && pair->via == NULL)
 		err_set(err, ERR_CONFIG, "--authorized-keys goes with --accept");
 	else
 		return 0;
@@ -468,6 +595,7 @@ pair_run(struct door *door, int argc, char **argv, struct err *err)
 		{ "fingerprint", 0, "SHA256:...", "take it if it is this one", OPT_TEXT, &pair.fingerprint },
 		{ "accept", 0, "KEY", "let the site in that has this public key", OPT_TEXT, &pair.accept },
 		{ "authorized-keys", 0, "FILE", "append its line here", OPT_TEXT, &pair.file },
+		{ "via", 0, "LOGIN@HOST", "do both sides, by your own ssh login there", OPT_TEXT, &pair.via },
 		DOOR_HELP(&help), {0},
 	};
 	int result = door_options(door, &door_pair, rows, 1, 2, &argc, &argv, err);
@@ -478,9 +606,11 @@ pair_run(struct door *door, int argc, char **argv, struct err *err)
 	pair.link = argc > 1 ? argv[1] : NULL;
 	if (check_words(&pair, err) < 0)
 		return -1;
+	if (pair.via != NULL)
+		return pair_via(&pair, err);
 	return pair.link != NULL ? pair_calling(&pair, err) : pair_answering(&pair, err);
 }
 
 const struct door_command door_pair = {
-	"pair", "SITE ssh://USER@HOST | --accept KEY", "make a site and us known to each other", false, pair_run
+	"pair", "SITE ssh://USER@HOST | --via LOGIN@HOST | --accept KEY", "make a site and us known to each other", false, pair_run
 };

@@ -214,6 +214,8 @@ int door_json_print(json_t *value, const char *after, struct err *err);	/* takes
 int door_run(struct door *door, const char *name, const char *const words[], int out,
     struct err *err);
 /* The same; what it writes, at most max bytes, is appended to text. */
+/* command at LOGIN@HOST, by the user's own ssh; what it prints is appended to answer. */
+int door_via(const char *login, const char *port, const char *command, struct str *answer, struct err *err);
 int door_read(struct door *door, const char *name, const char *const words[], size_t max,
     struct str *text, struct err *err);
 /* The same; it reads from in, and prints where we do. */
