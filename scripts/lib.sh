@@ -307,7 +307,8 @@ peer() {
 # start_sshd DIR PORT AUTHORIZED_KEYS [HOST-KEY-TYPE]: OpenSSH's own, from the unpacked
 # package: keys only, forced commands, loopback, as the calling user, all its files in
 # DIR (sshd_config, ssh_host_TYPE_key, sshd.log).  Its pid is in $sshd.  1 and $why when it
-# cannot run here.  What MOCHILA_LIBEXEC says is handed to the commands it runs.
+# cannot run here.  What MOCHILA_LIBEXEC says is handed to the commands it runs; $sshd_more is
+# more of its configuration, and counts first.
 start_sshd() {
 	sshd_dir=$1 sshd_port=$2 sshd_type=${4:-ed25519}
 	sshd_shell=$(getent passwd "$(id -u)" | cut -d: -f7)
@@ -319,6 +320,7 @@ start_sshd() {
 	test -f "$sshd_dir/ssh_host_${sshd_type}_key" ||
 	    ssh-keygen -q -t "$sshd_type" -N '' -C "mochila" -f "$sshd_dir/ssh_host_${sshd_type}_key"
 	cat >"$sshd_dir/sshd_config" <<-END
+		${sshd_more:-}
 		Port $sshd_port
 		ListenAddress 127.0.0.1
 		HostKey $sshd_dir/ssh_host_${sshd_type}_key

@@ -51,6 +51,7 @@ struct site_settings {		/* [site NAME] */
 	char *known_hosts;	/* pinned host keys */
 	char *login;		/* file with a name and a password, for tcp: */
 	char *key_auth;		/* file with a secret that each byte of its calls is proved by */
+	char *jump, *jump_key;	/* USER@HOST[:PORT] that ssh goes through; its key, "" = key */
 	char *proxy, *proxy_login;	/* socks5://HOST:PORT or socks4a://HOST:PORT; a file as login */
 	char *protocols;	/* UUCP letters we offer or choose, best first */
 	char *codec;		/* of batches packed for it: a row of bsmtp/codec.h */

@@ -28,6 +28,10 @@ tests_unit_m_store_LDADD = $(UUCICO_LIBS) $(CHECK_LIBS)
 
 noinst_PROGRAMS += tests/e2e/inetd	# run by a script, no test of itself
 tests_e2e_inetd_SOURCES = %D%/e2e/inetd.c
+dist_check_SCRIPTS += %D%/e2e/23-links.sh %D%/e2e/26-pair-via.sh
+noinst_PROGRAMS += tests/e2e/meter
+tests_e2e_meter_SOURCES = %D%/e2e/meter.c
+tests_e2e_meter_LDADD = $(BASE_LIBS)
 
 dist_check_SCRIPTS += %D%/crash/call-faults.sh %D%/crash/m-faults.sh %D%/e2e/20-uucico-exec.sh %D%/e2e/21-uucico-taylor.sh %D%/e2e/22-uucico-ssh.sh \
 	%D%/e2e/23-m.sh %D%/e2e/24-uucp-files.sh %D%/e2e/25-key-auth.sh \

@@ -7,76 +7,22 @@
 #include "uucico-ssh/link.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "lib/base/clock.h"
-#include "uucico-ssh/hostkey.h"
-#include "uucico-ssh/key.h"
-#include "uucico-ssh/secret.h"
-#include "uucico-ssh/ssh.h"
+#include "uucico-ssh/reach.h"
 
 enum { END_SECONDS = 10 };
-
-static void
-below_keys(const struct link *link, const char *said, const char *preset, struct str *out)
-{
-	if (said[0] != '\0') {
-		settings_path(link->settings, said, out);
-		return;
-	}
-	settings_path(link->settings, link->settings->spool.keys, out);
-	str_printf(out, "/%s", preset);
-}
-
-/* The key of the settings, else the one that --new-key makes, else (-) the agent. */
-static int
-login(struct link *link, struct ssh *ssh, struct err *err)
-{
-	struct str path = {0}, passphrase = {0};
-
-	below_keys(link, link->site->key, "id_ed25519", &path);
-	bool agent = link->site->key[0] == '\0' && access(str_c(&path), F_OK) < 0;
-	int result = agent ? 0 : secret_passphrase(link->settings, link->site, &passphrase, err);
-	if (result == 0)
-		result = ssh_login(ssh, agent ? NULL : str_c(&path), &passphrase, err);
-	str_free(&path);
-	key_forget(&passphrase);
-	return result;
-}
-
-static int
-open_session(struct link *link, struct ssh *ssh, struct err *err)
-{
-	struct str known = {0}, types = {0};
-
-	below_keys(link, link->site->known_hosts, "known_hosts", &known);
-	int result = hostkey_types(ssh, str_c(&known), &types, err);
-	if (result == 0)
-		result = ssh_connect(ssh, types.len > 0 ? str_c(&types) : NULL, err);
-	if (result == 0)
-		result = hostkey_check(ssh, str_c(&known), err);
-	if (result == 0)
-		result = login(link, ssh, err);
-	str_free(&known);
-	str_free(&types);
-	return result;
-}
 
 static int
 ssh_open(struct link *link, const char *rest, struct err *err)
 {
 	struct ssh *ssh = mem_get(sizeof *ssh);
-	struct socks_proxy proxy;
 
 	ssh->fd = -1;
 	ssh->timeout = link->site->timeout;
 	link->mine = ssh;
-	int by_proxy = secret_proxy(link->settings, link->site, &proxy, err);
-	ssh->proxy = by_proxy > 0 ? &proxy : NULL;
-	int result = by_proxy < 0 || ssh_place(ssh, rest, err) < 0 || open_session(link, ssh, err) < 0 ? -1 : 0;
-	ssh->proxy = NULL;
-	socks_proxy_free(&proxy);
-	if (result < 0)
+	if (reach_place(ssh, link->settings, link->site, rest, err) < 0 ||
+	    reach_session(ssh, link->settings, link->site, link->site->key, err) < 0)
 		return -1;
 	return ssh_start(ssh, ssh->command.len > 0 ? str_c(&ssh->command) : "uucico-ssh -r0", err);
 }
@@ -84,7 +30,7 @@ ssh_open(struct link *link, const char *rest, struct err *err)
 static void
 count(struct link *link)
 {
-	const struct ssh *ssh = link->mine;
+	const struct ssh *ssh = ssh_outer(link->mine);
 
 	link->wire_up = ssh->up;
 	link->wire_down = ssh->down;
@@ -100,14 +46,6 @@ hear_errors(struct link *link, struct ssh *ssh)
 		size_t room = LINK_NOISE_MAX - link->noise.len;
 		str_add(&link->noise, bytes, (size_t)got < room ? (size_t)got : room);
 	}
-}
-
-/* BAD_USE: libssh2 wants to widen the window and a packet of ours is half written;
- * it can when that one is out. */
-static bool
-later(ssize_t result)
-{
-	return result == LIBSSH2_ERROR_EAGAIN || result == LIBSSH2_ERROR_BAD_USE;
 }
 
 static int
@@ -129,7 +67,7 @@ ssh_read(struct link *link, void *to, size_t len, struct err *err)
 	hear_errors(link, ssh);
 	if (got > 0)
 		return got;
-	if (later(got) || (got == 0 && libssh2_channel_eof(ssh->channel) == 0))
+	if (ssh_later(got) || (got == 0 && libssh2_channel_eof(ssh->channel) == 0))
 		return LINK_AGAIN;
 	/* A connection that ends is a line that dropped, whatever it is called. */
 	if (got == 0 || got == LIBSSH2_ERROR_SOCKET_DISCONNECT || got == LIBSSH2_ERROR_CHANNEL_CLOSED)
@@ -146,13 +84,13 @@ ssh_write(struct link *link, const void *from, size_t len, struct err *err)
 	count(link);
 	if (done >= 0)
 		return done;
-	return later(done) ? LINK_AGAIN : broken(ssh, err);
+	return ssh_later(done) ? LINK_AGAIN : broken(ssh, err);
 }
 
 static size_t
 ssh_poll(const struct link *link, bool writing, struct pollfd fds[LINK_FDS])
 {
-	const struct ssh *ssh = link->mine;
+	const struct ssh *ssh = ssh_outer(link->mine);
 	int directions = libssh2_session_block_directions(ssh->session);
 
 	(void)writing;	/* what holds a write up may be the window, and that is a read */
@@ -187,8 +125,9 @@ ssh_end(struct link *link)
 
 	if (ssh == NULL)
 		return;
-	ssh_close(ssh);
+	ssh_say_goodbye(ssh);
 	count(link);
+	ssh_close(ssh);
 	free(ssh);
 	link->mine = NULL;
 }

@@ -125,7 +125,8 @@ run_tool(struct main *m, const char *operand, struct err *err)
 	if (m->new_key)
 		return tool_new_key(&m->settings, operand, err);
 	if (m->host_key != NULL)
-		return tool_host_key(&m->settings, m->host_key, err);
+		return tool_host_key(&m->settings, m->call != NULL ? settings_site(&m->settings, m->call) : NULL,
+		    m->host_key, err);
 	return tool_fingerprint(&m->settings, m->fingerprint, err);
 }
 

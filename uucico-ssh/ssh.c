@@ -14,6 +14,8 @@
 #include "uucico-ssh/link.h"
 #include "uucico-ssh/tcp.h"
 
+enum { GOODBYE_SECONDS = 2 };
+
 static const struct {
 	int method;
 	const char *names;
@@ -107,7 +109,8 @@ ssh_place(struct ssh *ssh, const char *rest, struct err *err)
 static int
 connect_tcp(struct ssh *ssh, struct err *err)
 {
-	ssh->fd = tcp_connect(str_c(&ssh->host), str_c(&ssh->port), ssh->proxy, ssh->timeout, "sshd", err);
+	ssh->fd = tcp_connect(str_c(&ssh->host), str_c(&ssh->port), ssh->by_proxy ? &ssh->proxy : NULL,
+	    ssh->timeout, "sshd", err);
 	return ssh->fd < 0 ? -1 : 0;
 }
 
@@ -140,11 +143,60 @@ count_receive(libssh2_socket_t fd, void *bytes, size_t len, int flags, void **ab
 	return got;
 }
 
+/* BAD_USE: libssh2 wants to widen the window and a packet of ours is half written; it can
+ * when that one is out. */
+bool
+ssh_later(ssize_t result)
+{
+	return result == LIBSSH2_ERROR_EAGAIN || result == LIBSSH2_ERROR_BAD_USE;
+}
+
+/* The same two for a session in a channel of another. */
+static ssize_t
+channel_send(libssh2_socket_t fd, const void *bytes, size_t len, int flags, void **abstract)
+{
+	struct ssh *ssh = *abstract;
+	ssize_t done = libssh2_channel_write(ssh->via->channel, bytes, len);
+
+	(void)fd;
+	(void)flags;
+	if (done > 0)
+		ssh->up += (uint64_t)done;
+	return done >= 0 ? done : ssh_later(done) ? -EAGAIN : -EPIPE;
+}
+
+static ssize_t
+channel_receive(libssh2_socket_t fd, void *bytes, size_t len, int flags, void **abstract)
+{
+	struct ssh *ssh = *abstract;
+	ssize_t got = libssh2_channel_read(ssh->via->channel, bytes, len);
+
+	(void)fd;
+	(void)flags;
+	if (got == 0)
+		return libssh2_channel_eof(ssh->via->channel) != 0 ? 0 : -EAGAIN;
+	if (got < 0)
+		return ssh_later(got) ? -EAGAIN : -ECONNRESET;
+	ssh->down += (uint64_t)got;
+	if (ssh->early.len + (size_t)got <= SSH_EARLY_MAX)
+		str_add(&ssh->early, bytes, (size_t)got);
+	return got;
+}
+
+const struct ssh *
+ssh_outer(const struct ssh *ssh)
+{
+	while (ssh->via != NULL)
+		ssh = ssh->via;
+	return ssh;
+}
+
 int
 ssh_wait(struct ssh *ssh, int64_t deadline, struct err *err)
 {
-	int directions = libssh2_session_block_directions(ssh->session);
-	struct pollfd fd = { .fd = ssh->fd, .events = 0 };
+	const struct ssh *outer = ssh_outer(ssh);
+	int directions = libssh2_session_block_directions(outer->session);
+	struct pollfd fd = { .fd = outer->fd, .events = outer != ssh ? POLLIN : 0 };
 
 	if ((directions & LIBSSH2_SESSION_BLOCK_INBOUND) != 0 || directions == 0)
 		fd.events |= POLLIN;
@@ -187,8 +239,10 @@ make_session(struct ssh *ssh, const char *types, struct err *err)
 	    (ssh->session = libssh2_session_init_ex(NULL, NULL, NULL, ssh)) == NULL)
 		return err_set(err, ERR_TEMP, "libssh2 cannot start");
 	libssh2_session_set_blocking(ssh->session, 0);
-	libssh2_session_callback_set(ssh->session, LIBSSH2_CALLBACK_SEND, (void *)count_send);
-	libssh2_session_callback_set(ssh->session, LIBSSH2_CALLBACK_RECV, (void *)count_receive);
+	libssh2_session_callback_set(ssh->session, LIBSSH2_CALLBACK_SEND,
+	    ssh->via != NULL ? (void *)channel_send : (void *)count_send);
+	libssh2_session_callback_set(ssh->session, LIBSSH2_CALLBACK_RECV,
+	    ssh->via != NULL ? (void *)channel_receive : (void *)count_receive);
 	libssh2_session_method_pref(ssh->session, LIBSSH2_METHOD_HOSTKEY,
 	    types != NULL ? types : host_key_types);
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
@@ -200,7 +254,7 @@ make_session(struct ssh *ssh, const char *types, struct err *err)
 static int
 step_handshake(struct ssh *ssh)
 {
-	return libssh2_session_handshake(ssh->session, ssh->fd);
+	return libssh2_session_handshake(ssh->session, ssh_outer(ssh)->fd);
 }
 
 static uint32_t
@@ -273,7 +327,7 @@ int
 ssh_connect(struct ssh *ssh, const char *types, struct err *err)
 {
 	*err = (struct err){0};
-	if (connect_tcp(ssh, err) < 0 || make_session(ssh, types, err) < 0)
+	if ((ssh->via == NULL && connect_tcp(ssh, err) < 0) || make_session(ssh, types, err) < 0)
 		return -1;
 	int result = repeat(ssh, step_handshake, err);
 	if (result == 0 || err->kind != ERR_NONE)
@@ -410,7 +464,7 @@ static int
 step_channel(struct ssh *ssh)
 {
 	ssh->channel = libssh2_channel_open_ex(ssh->session, "session", strlen("session"),
-	    LIBSSH2_CHANNEL_WINDOW_DEFAULT, LIBSSH2_CHANNEL_PACKET_DEFAULT, NULL, 0);
+	    SSH_WINDOW, LIBSSH2_CHANNEL_PACKET_DEFAULT, NULL, 0);
 	return ssh->channel != NULL ? 0 : libssh2_session_last_errno(ssh->session);
 }
 
@@ -436,23 +490,86 @@ ssh_start(struct ssh *ssh, const char *command, struct err *err)
 	    last_words(ssh), link_ssh.advice);
 }
 
+static struct span forward_to;	/* host, and behind its NUL the port */
+
+static int
+step_forward(struct ssh *ssh)
+{
+	const char *port = forward_to.p + strlen(forward_to.p) + 1;
+
+	ssh->channel = libssh2_channel_direct_tcpip(ssh->session, forward_to.p, (int)strtol(port, NULL, 10));
+	return ssh->channel != NULL ? 0 : libssh2_session_last_errno(ssh->session);
+}
+
+int
+ssh_forward(struct ssh *ssh, const char *host, const char *port, struct err *err)
+{
+	struct str both = {0};
+
+	str_add(&both, host, strlen(host) + 1);
+	str_add_text(&both, port);
+	str_c(&both);
+	forward_to = str_span(&both);
+	*err = (struct err){0};
+	int result = repeat(ssh, step_forward, err);
+	str_free(&both);
+	if (result == 0 || err->kind != ERR_NONE)
+		return result == 0 ? 0 : -1;
+	return err_set(err, ERR_TEMP, "%s does not connect us with %s port %s (%s); our key's line there needs "
+	    "restrict,port-forwarding,permitopen=\"%s:%s\"", str_c(&ssh->where), host, port, last_words(ssh), host, port);
+}
+
+/* --- the end --- */
+
+static int
+step_close(struct ssh *ssh)
+{
+	return libssh2_channel_close(ssh->channel);
+}
+
+static int
+step_disconnect(struct ssh *ssh)
+{
+	return libssh2_session_disconnect(ssh->session, "bye");
+}
+
+void
+ssh_say_goodbye(struct ssh *ssh)
+{
+	int64_t patience = ssh->timeout;
+	struct err err = {0};
+
+	ssh->timeout = GOODBYE_SECONDS;
+	if (ssh->channel != NULL)
+		repeat(ssh, step_close, &err);
+	if (ssh->session != NULL && err.kind == ERR_NONE)
+		repeat(ssh, step_disconnect, &err);
+	ssh->timeout = patience;
+	if (ssh->via != NULL)
+		ssh_say_goodbye(ssh->via);
+}
+
 void
 ssh_close(struct ssh *ssh)
 {
-	if (ssh->session != NULL) {
-		/* A short time for a polite end, no more. */
+	if (ssh->session != NULL) {	/* it frees nothing where it would have to wait */
 		libssh2_session_set_blocking(ssh->session, 1);
-		libssh2_session_set_timeout(ssh->session, 2000);
-		if (ssh->channel != NULL)
-			libssh2_channel_free(ssh->channel);
-		libssh2_session_disconnect(ssh->session, "bye");
-		libssh2_session_free(ssh->session);
+		libssh2_session_set_timeout(ssh->session, GOODBYE_SECONDS * 1000);
 	}
+	if (ssh->channel != NULL)
+		libssh2_channel_free(ssh->channel);
+	if (ssh->session != NULL)
+		libssh2_session_free(ssh->session);
+	if (ssh->via != NULL)	/* behind ours, which may still say something by it */
+		ssh_close(ssh->via);
+	free(ssh->via);
 	if (ssh->fd >= 0)
 		close(ssh->fd);
 	struct str *all[] = { &ssh->user, &ssh->host, &ssh->port, &ssh->command, &ssh->where, &ssh->early };
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
 		str_free(all[i]);
+	socks_proxy_free(&ssh->proxy);
+	ssh->via = NULL;
 	ssh->session = NULL;
 	ssh->channel = NULL;
 	ssh->fd = -1;

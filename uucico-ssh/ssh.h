@@ -6,11 +6,12 @@
  *	hostkey_check(...)				is it the host we mean?
  *	ssh_login(&ssh, key path or NULL, err)		key file or agent
  *	ssh_start(&ssh, command, err)			a channel, exec
- *	ssh_close(&ssh)
+ *	ssh_say_goodbye(&ssh), ssh_close(&ssh)
  *
  * libssh2 1.10 knows neither rsa-sha2 nor the strict key exchange, so the lists are
  * our own: curve25519 or ecdh, ed25519 or ecdsa, aes-ctr with hmac-sha2, and nothing
- * that Terrapin or an old hash could touch.  Only channels of type exec are used.
+ * that Terrapin or an old hash could touch.  Channels are for exec, and for the way through
+ * a jump host.
  */
 #ifndef UUCICO_SSH_SSH_H
 #define UUCICO_SSH_SSH_H
@@ -19,13 +20,18 @@
 
 #include "lib/net/socks.h"
 
-enum { SSH_EARLY_MAX = 8192 };
+enum {
+	SSH_EARLY_MAX = 8192,
+	SSH_WINDOW = 8 << 20,	/* a second of 64 Mbit/s: what a long fat link holds */
+};
 
 struct ssh {
 	struct str user, host, port, command;
 	struct str where;		/* "host:port" for messages */
 	int64_t timeout;		/* seconds for each step */
-	const struct socks_proxy *proxy;	/* NULL, or connects for us */
+	struct socks_proxy proxy;
+	bool by_proxy;			/* it connects for us */
+	struct ssh *via;		/* NULL, or a session to a jump host, whose channel carries ours */
 	int fd;
 	LIBSSH2_SESSION *session;
 	LIBSSH2_CHANNEL *channel;
@@ -39,7 +45,13 @@ int ssh_place(struct ssh *ssh, const char *rest, struct err *err);
 int ssh_connect(struct ssh *ssh, const char *types, struct err *err);
 int ssh_login(struct ssh *ssh, const char *key_path, struct str *passphrase, struct err *err);
 int ssh_start(struct ssh *ssh, const char *command, struct err *err);
-void ssh_close(struct ssh *ssh);
+int ssh_forward(struct ssh *ssh, const char *host, const char *port, struct err *err);	/* a channel to there */
+void ssh_say_goodbye(struct ssh *ssh);	/* for a short time, no more */
+void ssh_close(struct ssh *ssh);	/* and those to the jump hosts */
+
+const struct ssh *ssh_outer(const struct ssh *ssh);	/* the one that has the socket */
+/* Is a result of libssh2 one that only asks for patience? */
+bool ssh_later(ssize_t result);
 
 /* Waits until libssh2 can go on; -1: time is up, or we are told to stop. */
 int ssh_wait(struct ssh *ssh, int64_t deadline, struct err *err);

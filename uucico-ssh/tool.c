@@ -11,6 +11,7 @@
 #include "uucico-ssh/hostkey.h"
 #include "uucico-ssh/key.h"
 #include "uucico-ssh/link.h"
+#include "uucico-ssh/reach.h"
 
 enum { HOST_KEY_SECONDS = 30 };
 
@@ -63,18 +64,17 @@ tool_new_key(const struct settings *settings, const char *path, struct err *err)
 }
 
 int
-tool_host_key(const struct settings *settings, const char *link, struct err *err)
+tool_host_key(const struct settings *settings, const struct site_settings *site, const char *link, struct err *err)
 {
 	struct ssh ssh = { .fd = -1, .timeout = HOST_KEY_SECONDS };
 	struct str text = {0};
 
-	(void)settings;
 	link_signals();
 	if (strncmp(link, "ssh:", 4) != 0) {
 		err_set(err, ERR_CONFIG, "--host-key %s: it is ssh://HOST[:PORT]", link);
 		return err_as(err, EX_USAGE, NULL);
 	}
-	int result = ssh_place(&ssh, link + 4, err);
+	int result = reach_place(&ssh, settings, site, link + 4, err);
 	if (result == 0)
 		result = ssh_connect(&ssh, NULL, err);
 	if (result == 0)

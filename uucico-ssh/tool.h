@@ -8,7 +8,9 @@
 #include "spool/settings.h"
 
 int tool_new_key(const struct settings *settings, const char *path, struct err *err);	/* NULL: keys/id_ed25519 */
-int tool_host_key(const struct settings *settings, const char *link, struct err *err);
+/* site: NULL, or whose proxy and jump host lead there. */
+int tool_host_key(const struct settings *settings, const struct site_settings *site, const char *link,
+    struct err *err);
 int tool_fingerprint(const struct settings *settings, const char *path, struct err *err);
 
 #endif

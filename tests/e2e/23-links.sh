@@ -1,0 +1,192 @@
+#!/bin/sh
+# Ways to an ssh server that are not straight: through a proxy, a jump host, by IPv6, to a
+# dropbear, past a banner and a motd, over keys that change in the middle of a large mail.
+# shellcheck disable=SC2317	# called by check
+. "${srcdir:-.}/tests/e2e/lib.sh"
+# shellcheck source=tests/e2e/pair-lib.sh
+. "$top/tests/e2e/pair-lib.sh"
+export ASAN_OPTIONS=fast_unwind_on_malloc=0
+export LSAN_OPTIONS="suppressions=$top/tests/lsan.supp:print_suppressions=0"
+stage
+need ssh-keygen ssh
+me=$(id -un)
+free_port
+two_sites "$work" "ssh://$me@127.0.0.1:$port"
+keys=$home/keys
+authorized=$work/authorized_keys
+ours --new-key >/dev/null
+forced() { echo "restrict,command=\"$MOCHILA_LIBEXEC/uucico-ssh -r0 --root=$hub --peer=home\" $(cat "$keys/id_ed25519.pub")"; }
+forced >"$authorized"
+printf 'Welcome to hub.\nAll is watched.\n' >"$work/banner"
+sshd_more="LogLevel DEBUG1
+ListenAddress ::1
+RekeyLimit 256K
+Banner $work/banner"
+start_sshd "$work/sshd" "$port" "$authorized" || skip "$why"
+sshd_more=
+ours --host-key "ssh://127.0.0.1:$port" >"$keys/known_hosts"
+by() { exits 0 ours -s hub "$@"; }
+
+# ---- The far end itself ------------------------------------------------------------------
+
+large() { { printf 'Subject: %s\n\n' "$1"; head -c 1500000 /dev/urandom | base64; } | MOCHILA_ROOT=$2 sendmail -f "$3" "$4"; }
+check "a large mail waits here" large large "$home" ann@home.example bob@hub.example
+check "and there" large large-back "$hub" bob@hub.example ann@home.example
+check "a call past a banner, in which the keys change" by
+check "brought ours" arrived "$hub" large
+check "and theirs" arrived "$home" large-back
+check "they did change" test "$(grep -c 'rekeying' "$work/sshd/sshd.log")" -gt 4
+forced | sed 's|command="|command="echo Last login: never; echo; echo Be good.; exec |' >"$authorized"
+from_home motd
+check "a motd before the first word" by
+check "is passed over" arrived "$hub" motd
+forced >"$authorized"
+if ssh-keyscan -T 5 -p "$port" ::1 2>/dev/null | grep -q ssh-; then
+	ours --host-key "ssh://[::1]:$port" >>"$keys/known_hosts"
+	from_home six
+	check "a call by IPv6" by "--set=site hub.link=ssh://$me@[::1]:$port"
+	check "brings the mail" arrived "$hub" six
+fi
+cp "$keys/known_hosts" "$work/plain"
+ssh-keygen -q -H -f "$keys/known_hosts" >/dev/null 2>&1
+check "names in known_hosts that are hashed, with a port" sh -c "grep -q '^|1|' '$keys/known_hosts' && ! grep -q '^[[]127.0.0.1' '$keys/known_hosts'"
+from_home hashed
+check "are found" by
+check "and the mail is there" arrived "$hub" hashed
+rm -f "$keys/known_hosts.old"
+
+# ---- What an empty call costs -------------------------------------------------------------
+
+# A line on which a byte takes half a second one way; stock sshd but for its banner.
+start meter "$build/tests/e2e/meter" "$work/meter.port" "$port" 500 "$work/metered"
+check "a long line" wait_for 10 test -s "$work/meter.port"
+ours --host-key "ssh://127.0.0.1:$(cat "$work/meter.port")" >>"$keys/known_hosts"
+check "(metered)" wait_for 10 test -s "$work/metered"
+rm -f "$work/metered"
+check "an empty call over it" by "--set=site hub.link=ssh://$me@127.0.0.1:$(cat "$work/meter.port")"
+check "ends" wait_for 10 test -s "$work/metered"
+say "an empty call: $(cat "$work/metered")"
+stop "$pid"
+
+# ---- A jump host ---------------------------------------------------------------------------
+
+free_port
+jump_port=$port
+echo "restrict,port-forwarding,permitopen=\"127.0.0.1:$(sed -n 's/^.*Port //p' "$work/sshd/sshd_config")\",command=\"/bin/false\" $(cat "$keys/id_ed25519.pub")" >"$work/jump_keys"
+sshd_more="LogLevel DEBUG1"
+start_sshd "$work/jump" "$jump_port" "$work/jump_keys" || skip "$why"
+sshd_more=
+from_home jump-one
+jump="--set=site hub.jump=$me@127.0.0.1:$jump_port"
+check "a jump host that is not pinned" exits 76 ours -s hub "$jump"
+check "is told as such" said "jump = $me@127.0.0.1:$jump_port"
+ours --host-key "ssh://127.0.0.1:$jump_port" >>"$keys/known_hosts"
+check "a call through it" by "$jump"
+check "brought the mail" arrived "$hub" jump-one
+check "and went through" grep -q 'direct-tcpip' "$work/jump/sshd.log"
+check "a large mail waits here" large jump-large "$home" ann@home.example bob@hub.example
+check "and there" large jump-back "$hub" bob@hub.example ann@home.example
+check "a call through it" by "$jump"
+check "brought ours" arrived "$hub" jump-large
+check "and theirs" arrived "$home" jump-back
+check "where the way is not permitted" exits 75 ours -s hub "$jump" "--set=site hub.link=ssh://$me@127.0.0.1:1"
+check "it says what is needed" said 'permitopen="127.0.0.1:1"'
+ours --new-key "$keys/other" >/dev/null
+check "a key that the jump host does not know" exits 77 ours -s hub "$jump" "--set=site hub.jump-key=keys/other"
+ours --host-key "ssh://127.0.0.1:$jump_port" >"$keys/known_hosts"
+check "an unknown far end behind it" exits 76 ours -s hub "$jump"
+check "its key can be had" exits 0 ours --host-key "ssh://127.0.0.1:$(sed -n 's/^.*Port //p' "$work/sshd/sshd_config")" -s hub "$jump"
+check "and is the far end's" said "$(cut -d' ' -f2 "$work/sshd/ssh_host_ed25519_key.pub")"
+cat "$work/plain" >>"$keys/known_hosts"
+
+# ---- Proxies ----------------------------------------------------------------------------------
+
+free_port
+start socks ssh -F none -N -D "127.0.0.1:$port" -p "$jump_port" -i "$keys/id_ed25519" -o StrictHostKeyChecking=no \
+    -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ExitOnForwardFailure=yes "$me@127.0.0.1"
+check "OpenSSH as a proxy" wait_for 10 listening "$port"
+for kind in socks4a socks5; do
+	from_home "by-$kind"
+	check "a call by $kind" by "--set=site hub.proxy=$kind://127.0.0.1:$port"
+	check "brought the mail" arrived "$hub" "by-$kind"
+	check "by it, which may go nowhere else" exits 75 ours -s hub "--set=site hub.proxy=$kind://127.0.0.1:$port" \
+	    "--set=site hub.link=ssh://$me@127.0.0.1:1"
+done
+stop "$pid"
+check "a proxy that is not there" exits 75 ours -s hub "--set=site hub.proxy=socks5://127.0.0.1:$port"
+check "is told" said "the proxy 127.0.0.1:$port refuses the connection"
+if peer microsocks; then
+	free_port
+	start micro env LD_LIBRARY_PATH="$peer_libs" "$peer/usr/bin/microsocks" -i 127.0.0.1 -p "$port" -u me -P secret
+	check "microsocks, with a login" wait_for 10 listening "$port"
+	echo "me secret" >"$home/proxy-login"
+	chmod 600 "$home/proxy-login"
+	from_home by-login
+	proxy="--set=site hub.proxy=socks5://127.0.0.1:$port"
+	check "without one" exits 78 ours -s hub "$proxy"
+	check "is told" said 'wants a name and a password'
+	check "with it" by "$proxy" "--set=site hub.proxy-login=proxy-login"
+	check "the mail is there" arrived "$hub" by-login
+	from_home by-both
+	check "and to the jump host, and through that" by "$proxy" "--set=site hub.proxy-login=proxy-login" "$jump"
+	check "the mail is there" arrived "$hub" by-both
+	echo "me wrong" >"$home/proxy-login"
+	check "a wrong one" exits 78 ours -s hub "$proxy" "--set=site hub.proxy-login=proxy-login"
+	stop "$pid"
+else
+	say "microsocks cannot be had: $why"
+fi
+
+# ---- dropbear ---------------------------------------------------------------------------------------
+
+# It wants its keys in the account's home, which only a mount of our own can make ours.
+if test "$(id -u)" -eq 0 && peer dropbear-bin && mounts_of_own "$work"; then
+	mkdir -p "$work/drop/.ssh"
+	chmod 700 "$work" "$work/drop" "$work/drop/.ssh"
+	forced | sed "s|command=\"|&env MOCHILA_LIBEXEC=$MOCHILA_LIBEXEC |" >"$work/drop/.ssh/authorized_keys"
+	sed "s|^root:[^:]*:0:0:[^:]*:[^:]*:|root:*:0:0:root:$work/drop:|" /etc/passwd >"$work/drop/passwd"
+	LD_LIBRARY_PATH="$peer_libs" "$peer/usr/bin/dropbearkey" -t ed25519 -f "$work/drop/key" >/dev/null 2>&1
+	cat >"$work/drop/run" <<-END
+		#!/bin/sh
+		mount --bind "$work/drop/passwd" /etc/passwd && exec env LD_LIBRARY_PATH="$peer_libs" "\$@"
+	END
+	chmod 755 "$work/drop/run"
+	free_port
+	# shellcheck disable=SC2086	# words
+	start dropbear $mounts_in "$work/drop/run" "$peer/usr/sbin/dropbear" -F -E -s -r "$work/drop/key" \
+	    -P "$work/drop/pid" -p "127.0.0.1:$port"
+	check "dropbear as the far end" wait_for 10 listening "$port"
+	ours --host-key "ssh://127.0.0.1:$port" >>"$keys/known_hosts"
+	check "a large mail waits here" large drop "$home" ann@home.example bob@hub.example
+	check "and there" large drop-back "$hub" bob@hub.example ann@home.example
+	check "a call to it" by "--set=site hub.link=ssh://root@127.0.0.1:$port"
+	check "brought ours" arrived "$hub" drop
+	check "and theirs" arrived "$home" drop-back
+	stop "$pid"
+fi
+
+# ---- The answering side -----------------------------------------------------------------------------
+
+check "what the caller asked sshd for means nothing" sh -c "printf '' | SSH_ORIGINAL_COMMAND='uucico-ssh --help' '$MOCHILA_LIBEXEC/uucico-ssh' -r0 --peer=home --root='$hub' 2>/dev/null | tr -d '\\000\\020' | grep -qx 'Shere=hub'"
+before=$(find "$hub/spool" -type f ! -path '*/log/*' | wc -l)
+mkfifo "$work/in" "$work/out"
+"$MOCHILA_LIBEXEC/uucico-ssh" -r0 --peer=home --root="$hub" <"$work/in" >"$work/out" 2>/dev/null &
+answering=$!
+exec 7>"$work/in" 8<"$work/out"
+printf '\020Shome -R -N047\000' >&7
+head -c 11 <&8 >/dev/null
+exec 7>&- 8<&-		# both pipes die
+gone() { ! kill -0 "$answering" 2>/dev/null; }
+check "when the pipe dies it ends" wait_for 10 gone
+wait "$answering"
+check "with try again later" test $? -eq 75
+check "and leaves nothing behind" test "$(find "$hub/spool" -type f ! -path '*/log/*' | wc -l)" -eq "$before"
+check "nor a lock" exits 0 ours -s hub
+"$MOCHILA_LIBEXEC/uucico-ssh" -r0 --peer=home --root="$hub" <"$work/in" 2>"$work/errors" | head -c 5 >/dev/null &
+exec 7>"$work/in"
+sleep 1
+printf '\020Shome -R -N047\000\020Ui\000' >&7 2>/dev/null
+answered() { tail -n 3 "$hub/spool/log/uucico-ssh.log" | grep -q 'hung up\|closed\|dropped\|Broken'; }
+check "when only the way back dies it ends, too" wait_for 10 answered
+exec 7>&-
+finish
