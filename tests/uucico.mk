@@ -16,6 +16,11 @@ tests_crash_call_soak_LDADD = $(BASE_LIBS)
 tests_crash_cutter_SOURCES = %D%/crash/cutter.c
 dist_check_SCRIPTS += %D%/crash/call-soak.sh
 
+check_PROGRAMS += tests/unit/filed
+tests_unit_filed_SOURCES = %D%/unit/filed.c %D%/unit/unit.h
+tests_unit_filed_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_filed_LDADD = $(UUCICO_LIBS) $(CHECK_LIBS)
+
 check_PROGRAMS += tests/unit/keyed
 tests_unit_keyed_SOURCES = %D%/unit/keyed.c %D%/unit/unit.h
 tests_unit_keyed_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -28,7 +33,7 @@ tests_unit_m_store_LDADD = $(UUCICO_LIBS) $(CHECK_LIBS)
 
 noinst_PROGRAMS += tests/e2e/inetd	# run by a script, no test of itself
 tests_e2e_inetd_SOURCES = %D%/e2e/inetd.c
-dist_check_SCRIPTS += %D%/e2e/23-links.sh %D%/e2e/26-pair-via.sh
+dist_check_SCRIPTS += %D%/e2e/23-links.sh %D%/e2e/26-pair-via.sh %D%/e2e/27-uux-files.sh
 noinst_PROGRAMS += tests/e2e/meter
 tests_e2e_meter_SOURCES = %D%/e2e/meter.c
 tests_e2e_meter_LDADD = $(BASE_LIBS)

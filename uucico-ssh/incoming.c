@@ -97,7 +97,7 @@ admit(const struct incoming *in, struct uucp_job *job)
 		return file;
 	if (!is_file(job) && kind_of(job) == KINDS)
 		return UUCP_DENIED;
-	if (job->kind == 'E' && !pair_may_run(in->site, str_span(&job->command)))
+	if (job->kind == 'E' && !pair_may_run(in->site, str_span(&job->command), NULL))
 		return UUCP_DENIED;
 	if (known && job->size > most_of(in->spool, job))
 		return UUCP_TOO_LARGE;

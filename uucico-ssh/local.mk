@@ -3,6 +3,7 @@ noinst_LIBRARIES += uucico-ssh/libuucico.a
 uucico_ssh_libuucico_a_SOURCES = \
 	%D%/call.c %D%/call.h \
 	%D%/command.c %D%/command.h \
+	%D%/filed.c %D%/filed.h \
 	%D%/files.c %D%/files.h \
 	%D%/frame.c %D%/frame.h \
 	%D%/handshake.c \
@@ -38,6 +39,7 @@ uucico_ssh_libuucico_a_SOURCES = \
 	%D%/tool.c %D%/tool.h \
 	%D%/uucp.c %D%/uucp.h \
 	%D%/window.c %D%/window.h \
+	%D%/work.c %D%/work.h \
 	%D%/xfile.c %D%/xfile.h
 
 # Link with these, in this order.

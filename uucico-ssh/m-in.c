@@ -10,6 +10,7 @@
 #include "spool/job.h"
 #include "spool/quota.h"
 #include "spool/route.h"
+#include "uucico-ssh/filed.h"
 #include "uucico-ssh/m-mail.h"
 #include "uucico-ssh/pair.h"
 
@@ -387,12 +388,14 @@ open_job(struct m_in_part *part, struct span first, struct span said, size_t hea
 {
 	struct str user = {0}, temp = {0}, command = {0};
 	uint64_t size = 0;
+	struct filed filed;	/* its files stand in front of its input, as in a job of ours */
 	int result;
 
 	str_add_span(&command, said);
-	if (take_job_words(first, &user, &temp, &size) < 0 || size != part->length - head_len) {
+	if (take_job_words(first, &user, &temp, &size) < 0 || size != part->length - head_len ||
+	    filed_parse(said, &filed) < 0 || filed.total > size) {
 		result = err_set(err, ERR_PERM, "554 5.6.0 no job as jobs are");
-	} else if (!pair_may_run(part->in->site, said)) {
+	} else if (!pair_may_run(part->in->site, filed.command, NULL)) {
 		result = err_set(err, ERR_PERM, "554 5.7.1 a command that may not run here");
 	} else {
 		result = job_begin(&part->job, part->in->spool, part->in->site->name, str_c(&user), str_c(&temp), size,

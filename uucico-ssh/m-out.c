@@ -136,6 +136,7 @@ open_queue(struct m_out *out, struct err *err)
 	out->queue.arg = out;
 	out->jobs.queue = &out->queue;
 	out->jobs.since = out->began;
+	out->jobs.whole = true;
 	offered_load(&out->offered, out->queue.dir);
 	out->open = true;
 	out->walked = out->jobs_over = out->more = out->passed = false;

@@ -16,11 +16,11 @@ enum { NAME_CHARS = 11, BATCH_GRADE = 'C', ENTRY_HEAD = 4096 };
 
 /* One job under way. */
 struct part {
-	const struct outgoing_item *item;
+	struct outgoing_item *item;
 	int fd;			/* of the data, or -1: the bytes are text */
 	off_t data_at;		/* where it begins there */
 	struct str text;	/* an X. file */
-	bool first_half;	/* a D. whose X. follows */
+	bool last;		/* no other part follows */
 };
 
 static void
@@ -143,7 +143,8 @@ add_items(struct outgoing *out, struct fs_names *names, bool queued)
 		if (!queued && is_too_large(out, names->name[i]))
 			continue;
 		char *name = mem_text(names->name[i]);
-		out->items[out->count++] = (struct outgoing_item){ queued ? name[0] : BATCH_GRADE, queued, name };
+		out->items[out->count++] = (struct outgoing_item){
+		    .grade = queued ? name[0] : BATCH_GRADE, .queued = queued, .name = name };
 	}
 	fs_names_free(names);
 }
@@ -237,13 +238,27 @@ command_of(const struct outgoing *out, const char *batch, int fd, struct str *co
 	    batch_rcpts(out->spool, out->site->name, batch, command, err);
 }
 
+/* The parts of one item are unlike each other; the first of several is named as if it were
+ * the only one, so that what another version of us has begun goes on. */
 static void
-name_job(const struct outgoing *out, struct uucp_job *job, const char *item, const char *from,
+unique_part(const struct outgoing *out, const char *item, unsigned part, struct str *name)
+{
+	struct str both = {0};
+
+	str_add_text(&both, item);
+	if (part > 0)
+		str_printf(&both, "/%u", part);
+	unique_name(out, str_c(&both), name);
+	str_free(&both);
+}
+
+static void
+name_job(const struct outgoing *out, struct uucp_job *job, const char *item, unsigned part, const char *from,
     const char *to)
 {
 	struct str unique = {0};
 
-	unique_name(out, item, &unique);
+	unique_part(out, item, part, &unique);
 	str_printf(&job->from, "%s%s", from, str_c(&unique));
 	str_printf(&job->to, "%s%s", to, str_c(&unique));
 	str_add_span(&job->temp, str_span(&job->from));
@@ -263,24 +278,37 @@ describe(const struct outgoing *out, const struct outgoing_item *item, struct qu
 	return command_of(out, item->name, file->fd, &file->command, err);
 }
 
+/* Which bytes of the item's data part is. */
+static void
+bounds(const struct filed *filed, unsigned part, uint64_t whole, uint64_t *at, uint64_t *size)
+{
+	*at = 0;
+	for (unsigned i = 0; i < part && i < filed->count; i++)
+		*at += filed->file[i].size;
+	*size = part < filed->count ? filed->file[part].size : whole - filed->total;
+}
+
 static int
-offer_item(struct outgoing *out, bool exec, const struct outgoing_item *item, struct queued *file,
-    struct uucp_job *job, struct err *err)
+offer_data(struct outgoing *out, bool exec, struct outgoing_item *item, const struct filed *filed,
+    struct queued *file, struct uucp_job *job, struct err *err)
 {
 	struct part *part;
 	struct stat st;
+	uint64_t at;
 
 	if (fstat(file->fd, &st) < 0)
 		return err_sys(err, "%s", item->name);
+	if (filed->total > file->size)
+		return err_set(err, ERR_PERM, "%s is shorter than its files", item->name);
+	bounds(filed, item->part, file->size, &at, &job->size);
 	part = mem_get(sizeof *part);
-	*part = (struct part){ .item = item, .fd = file->fd, .data_at = file->data_at, .first_half = !exec };
+	*part = (struct part){ .item = item, .fd = file->fd, .data_at = file->data_at + (off_t)at, .last = exec };
 	file->fd = -1;	/* the part has it now */
 	job->mine = part;
 	job->kind = exec ? 'E' : 'S';
 	job->grade = item->grade;
 	job->tried = st.st_ctim.tv_sec * CLOCK_SECOND + st.st_ctim.tv_nsec / 1000 < out->since;
-	job->size = file->size;
-	name_job(out, job, item->name, "D.m", "D.m");
+	name_job(out, job, item->name, item->part, "D.m", "D.m");
 	str_add_span(&job->user, str_span(&file->user));
 	str_set(&job->options, exec ? str_c(&file->options) : "C");
 	if (exec) {
@@ -290,58 +318,81 @@ offer_item(struct outgoing *out, bool exec, const struct outgoing_item *item, st
 	return 1;
 }
 
+/* The data are there: what is to be done with them. */
 static void
-offer_second_half(struct outgoing *out, const struct outgoing_item *item, const struct queued *file,
-    struct uucp_job *job)
+offer_command(struct outgoing *out, struct outgoing_item *item, const struct filed *filed,
+    const struct queued *file, struct uucp_job *job)
 {
 	struct part *part = mem_get(sizeof *part);
 	struct xfile x = {0};
+	struct str name = {0};
 
-	*part = (struct part){ .item = item, .fd = -1 };
+	*part = (struct part){ .item = item, .fd = -1, .last = true };
 	job->kind = 'S';
 	job->grade = item->grade;
 	job->mine = part;
-	name_job(out, job, item->name, "D.X", "X.m");
+	name_job(out, job, item->name, 0, "D.X", "X.m");
 	str_add_span(&job->user, str_span(&file->user));
 	str_set(&job->options, "C");
 	str_add_span(&x.user, str_span(&file->user));
-	str_add_span(&x.command, str_span(&file->command));
+	str_add_span(&x.command, filed->command);
 	str_add_span(&x.options, str_span(&file->options));
 	str_add_span(&x.requestor, str_span(&file->notify));
-	str_printf(&x.input, "D.m%s", str_c(&job->to) + strlen("X.m"));
+	for (unsigned i = 0; i <= filed->count; i++) {
+		str_set(&name, "D.m");
+		unique_part(out, item->name, i, &name);
+		if (i < filed->count)
+			xfile_add(&x, str_span(&name), filed->file[i].name);
+		else
+			str_add_span(&x.input, str_span(&name));
+	}
 	xfile_print(&x, out->spool->settings->spool.site, &part->text);
 	job->size = part->text.len;
+	str_free(&name);
 	xfile_free(&x);
 }
 
 static int
-offer(struct outgoing *out, bool exec, const struct outgoing_item *item, bool second,
-    struct uucp_job *job, struct err *err)
+offer(struct outgoing *out, bool exec, struct outgoing_item *item, struct uucp_job *job, struct err *err)
 {
 	struct queued file;
+	struct filed filed;
 	int result = open_item(out, item, &file, err);
 
 	if (result == 0)
 		result = describe(out, item, &file, err);
-	if (result == 0 && second)
-		offer_second_half(out, item, &file, job);
+	if (result == 0 && filed_parse(str_span(&file.command), &filed) < 0)
+		result = err_set(err, ERR_PERM, "%s: its files are not as it says", item->name);
+	if (result == 0 && out->whole)
+		filed.count = filed.total = 0;
+	if (result == 0 && item->part > filed.count)
+		offer_command(out, item, &filed, &file, job);
 	else if (result == 0)
-		result = offer_item(out, exec, item, &file, job, err);
+		result = offer_data(out, exec && filed.count == 0, item, &filed, &file, job, err);
 	queued_close(&file);
 	return result < 0 ? -1 : 1;
+}
+
+/* The item whose next part is due, or the next one that was not begun. */
+static struct outgoing_item *
+next_item(struct outgoing *out)
+{
+	for (size_t i = 0; out->due > 0 && i < out->next; i++)
+		if (out->items[i].due) {
+			out->items[i].due = false;
+			out->due--;
+			return &out->items[i];
+		}
+	return out->next < out->count ? &out->items[out->next++] : NULL;
 }
 
 int
 outgoing_next(struct outgoing *out, bool exec, struct uucp_job *job, struct err *err)
 {
-	const struct outgoing_item *item = out->half;
+	struct outgoing_item *item;
 
-	out->half = NULL;
-	if (item != NULL)
-		return offer(out, exec, item, true, job, err);
-	while (out->next < out->count) {
-		item = &out->items[out->next++];
-		if (offer(out, exec, item, false, job, err) > 0)
+	while ((item = next_item(out)) != NULL) {
+		if (offer(out, exec, item, job, err) > 0)
 			return 1;
 		/* One that cannot be read blocks only itself (FS-02). */
 		log_warn("batch=%s event=skipped %s", item->name, err->text);
@@ -371,8 +422,10 @@ delivered(struct outgoing *out, const struct part *part, uint64_t size, const ch
 {
 	const char *site = out->site->name;
 
-	if (part->first_half) {
-		out->half = part->item;
+	if (!part->last) {
+		part->item->part++;
+		part->item->due = true;
+		out->due++;
 		return 0;
 	}
 	log_info("batch=%s event=acknowledged peer=%s bytes=%llu %s", part->item->name, site,

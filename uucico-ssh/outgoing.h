@@ -2,8 +2,9 @@
  * outgoing - our batches, sent/SITE/B, and what uux queued, as jobs of a call: the hooks
  * next, read and sent.
  *
- * A batch is one E job of grade C whose command unpacks it; the best grade goes first.  For a peer without E it is two
- * files, D. and then X., so that the command cannot come before its data.  The names
+ * A batch is one E job of grade C whose command unpacks it; the best grade goes first.  For
+ * a peer without E it is two files, D. and then X., so that the command cannot come before
+ * its data; and so is a command of uux with files, each of which is a D.  The names
  * that the peer sees come from the batch's name and a secret of this spool, so that an
  * offer made again has the same name, and another spool's batch never has it:
  * peers remember names (uucp-wire, duplicates).
@@ -21,13 +22,16 @@ struct outgoing {
 	struct outgoing_item {
 		char grade;
 		bool queued;		/* by uux; else a batch */
+		bool due;		/* its next part is, before anything else */
+		unsigned part;		/* which is the next: files, the data, an X. file */
 		char *name;
 	} *items;			/* best grade first, then the oldest */
 	size_t count, next;
-	const struct outgoing_item *half;	/* whose D. is there and whose X. is due */
+	size_t due;		/* so many items have a part behind one that is there */
 	uint64_t total;		/* bytes of all of them, for the progress line */
 	int64_t since;		/* when the call began (clock_now()): an older batch was tried */
 	size_t refused, later;
+	bool whole;		/* the far end takes a command and its files as one job (m) */
 	const struct queue *queue;	/* NULL, or the site's, whose lock we hold */
 };
 

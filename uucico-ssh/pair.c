@@ -34,15 +34,18 @@ waits(const struct spool *spool, const char *peer, const char *name)
 }
 
 static int
-copy_rest(struct job *from, struct job *to, struct err *err)
+copy_all(const struct job *from, struct job *to, struct err *err)
 {
 	char bytes[32768];
+	uint64_t at = 0;
 	ssize_t got;
 
-	while ((got = fs_pread(from->fd, bytes, sizeof bytes, from->data_at + (off_t)to->have, err)) > 0)
+	while ((got = fs_pread(from->fd, bytes, sizeof bytes, from->data_at + (off_t)at, err)) > 0) {
 		if (job_write(to, bytes, (size_t)got, err) < 0)
 			return -1;
-	return got < 0 ? -1 : job_commit(to, err);
+		at += (uint64_t)got;
+	}
+	return got < 0 ? -1 : 0;
 }
 
 static int
@@ -59,46 +62,116 @@ read_xfile(const struct job *job, struct xfile *x, struct err *err)
 	return result;
 }
 
-/* The job is whole when this returns 0; both halves may go then. */
-static int
-make_job(struct job *x_job, struct job *data, struct err *err)
-{
-	struct xfile x;
-	struct job job = { .fd = -1 };
-	int result = read_xfile(x_job, &x, err);
+/* --- its parts: files with a name, in their order, then the input --- */
 
-	if (result == 0)
-		result = job_begin(&job, x_job->spool, str_c(&x_job->peer), str_c(&x.user),
-		    str_c(&x_job->temp), data->have, str_c(&x.command), false, err);
-	if (result == 0)
-		result = copy_rest(data, &job, err);
-	job_close(&job);
-	xfile_free(&x);
-	return result < 0 ? -1 : 0;
+struct parts {
+	struct job data[FILED_MAX + 2];
+	size_t count;		/* all of them */
+	struct filed filed;	/* those that the command has by name */
+};
+
+static void
+parts_close(struct parts *parts)
+{
+	for (size_t i = 0; i < parts->count; i++)
+		job_close(&parts->data[i]);
+}
+
+/* 1: it is there, and open; 0: not yet; -1. */
+static int
+add_part(struct parts *parts, const struct job *x_job, struct span name, struct err *err)
+{
+	struct str own = {0}, peer = {0};
+	int result = 0;
+
+	waiting_name('d', name, &own);
+	str_add_span(&peer, str_span(&x_job->peer));
+	if (waits(x_job->spool, str_c(&peer), str_c(&own))) {
+		result = job_load(&parts->data[parts->count], x_job->spool, str_c(&peer), str_c(&own), err);
+		parts->count++;
+		result = result < 0 ? -1 : 1;
+	}
+	str_free(&own);
+	str_free(&peer);
+	return result;
 }
 
 static int
-join(const struct spool *spool, const char *peer, const char *x_name, const char *d_name,
-    struct err *err)
+add_parts(struct parts *parts, const struct job *x_job, struct xfile *x, struct err *err)
 {
-	struct job x = { .fd = -1 }, data = { .fd = -1 };
-	int result = 0;
+	int got = 1;
 
-	if (!waits(spool, peer, x_name) || !waits(spool, peer, d_name))
+	for (size_t i = 0; got > 0 && i < x->files; i++) {
+		if (span_same(str_span(&x->file[i].name), str_span(&x->input)))
+			continue;
+		got = add_part(parts, x_job, str_span(&x->file[i].name), err);
+		/* One without a name is only to be there: its bytes are nobody's. */
+		if (got > 0 && x->file[i].as.len > 0)
+			parts->filed.file[parts->filed.count++] = (struct filed_file){
+			    parts->data[parts->count - 1].have, str_span(&x->file[i].as) };
+		else if (got > 0)
+			parts->data[parts->count - 1].have = 0;
+	}
+	if (got > 0 && x->input.len > 0)
+		got = add_part(parts, x_job, str_span(&x->input), err);
+	return got;
+}
+
+/* The job is whole when this returns 0; its parts may go then. */
+static int
+make_job(struct job *x_job, const struct xfile *x, struct parts *parts, struct err *err)
+{
+	struct job job = { .fd = -1 };
+	struct str command = {0}, user = {0};
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < parts->count; i++)
+		size += parts->data[i].have;
+	parts->filed.command = str_span(&x->command);
+	filed_print(&parts->filed, &command);
+	str_add_span(&user, str_span(&x->user));
+	int result = job_begin(&job, x_job->spool, str_c(&x_job->peer), str_c(&user),
+	    str_c(&x_job->temp), size, str_c(&command), false, err);
+	bool had = result > 0;		/* a crash came between its name and the end of its parts */
+	for (size_t i = 0; result == 0 && i < parts->count; i++)
+		if (parts->data[i].have > 0)
+			result = copy_all(&parts->data[i], &job, err);
+	if (result == 0)
+		result = job_commit(&job, err);
+	job_close(&job);
+	str_free(&command);
+	str_free(&user);
+	return had ? 0 : result;
+}
+
+static int
+join(const struct spool *spool, const char *peer, const char *x_name, struct err *err)
+{
+	struct job x_job = { .fd = -1 };
+	struct parts parts = {0};
+	struct xfile x = {0};
+	int result;
+
+	if (!waits(spool, peer, x_name))
 		return 0;
-	if (job_load(&x, spool, peer, x_name, err) < 0 ||
-	    job_load(&data, spool, peer, d_name, err) < 0 || make_job(&x, &data, err) < 0 ||
-	    job_done(&x, err) < 0 || job_done(&data, err) < 0)
-		result = -1;
-	job_close(&x);
-	job_close(&data);
-	return result;
+	if ((result = job_load(&x_job, spool, peer, x_name, err)) == 0)
+		result = read_xfile(&x_job, &x, err);
+	int got = result < 0 ? -1 : add_parts(&parts, &x_job, &x, err);
+	if (got > 0)
+		got = make_job(&x_job, &x, &parts, err) < 0 || job_done(&x_job, err) < 0 ? -1 : 1;
+	for (size_t i = 0; got > 0 && i < parts.count; i++)
+		if (job_done(&parts.data[i], err) < 0)
+			got = -1;
+	job_close(&x_job);
+	parts_close(&parts);
+	xfile_free(&x);
+	return got < 0 ? -1 : 0;
 }
 
 static int
 keep(struct job *job, char kind, struct span data_name, struct err *err)
 {
-	struct str own = {0}, x = {0}, data = {0}, peer = {0};
+	struct str own = {0}, x = {0}, data = {0}, peer = {0};	/* of other files than the first, uuxqt sees to it */
 
 	waiting_name('x', data_name, &x);
 	waiting_name('d', data_name, &data);
@@ -106,7 +179,7 @@ keep(struct job *job, char kind, struct span data_name, struct err *err)
 	str_add_span(&peer, str_span(&job->peer));
 	int result = job_commit_as(job, str_c(&own), err);
 	if (result == 0)
-		result = join(job->spool, str_c(&peer), str_c(&x), str_c(&data), err);
+		result = join(job->spool, str_c(&peer), str_c(&x), err);
 	str_free(&own);
 	str_free(&x);
 	str_free(&data);
@@ -145,10 +218,11 @@ pair_arrived(struct job *job, struct span to, struct err *err)
 		return keep(job, 'd', to, err);
 	const struct site_settings *site = settings_site(job->spool->settings, str_c(&job->peer));
 	int result = read_xfile(job, &x, err);
-	if (result == 0 && (site == NULL || !pair_may_run(site, str_span(&x.command))))
+	if (result == 0 && (site == NULL || !pair_may_run(site, str_span(&x.command), NULL)))
 		result = err_set(err, ERR_PERM, "the command is not one it may run here");
-	if (result == 0 && x.input.len > 0)
-		result = keep(job, 'x', str_span(&x.input), err);
+	const struct str *first = x.files > 0 ? &x.file[0].name : &x.input;
+	if (result == 0 && first->len > 0)
+		result = keep(job, 'x', str_span(first), err);
 	else if (result == 0)
 		result = keep_alone(job, &x, err);
 	if (result < 0 && err->kind == ERR_PERM)
@@ -171,11 +245,8 @@ pair_all(const struct spool *spool, const char *peer, struct err *err)
 	for (size_t i = 0; i < names.count; i++) {
 		if (strncmp(names.name[i], "x-", 2) != 0)
 			continue;
-		char *data = mem_text(names.name[i]);
-		data[0] = 'd';
-		if (join(spool, peer, names.name[i], data, err) < 0)
+		if (join(spool, peer, names.name[i], err) < 0)
 			log_error("peer=%s event=job-incomplete %s", peer, err->text);
-		free(data);
 	}
 	fs_names_free(&names);
 	close(dir);
@@ -183,12 +254,18 @@ pair_all(const struct spool *spool, const char *peer, struct err *err)
 }
 
 bool
-pair_may_run(const struct site_settings *site, struct span command)
+pair_may_run(const struct site_settings *site, struct span command, struct span *program)
 {
 	struct span first = span_word(&command), allowed = span_of(site->commands);
 
-	for (struct span word; (word = span_word(&allowed)).len > 0;)
-		if (span_same(word, first))
-			return true;
+	for (struct span word, name; (word = span_word(&allowed)).len > 0;) {
+		struct span path = word;
+		span_cut(&path, '=', &name);
+		if (!span_same(name, first))
+			continue;
+		if (program != NULL)
+			*program = name.len < word.len ? path : (struct span){0};
+		return true;
+	}
 	return false;
 }

@@ -1,9 +1,9 @@
 /*
- * pair - jobs that came in two files, and what a peer may run here.
+ * pair - jobs that came in two files or more, and what a peer may run here.
  *
- * A D. file waits as xqt/PEER/d-HASH, an X. file as x-HASH, HASH being of the D.'s
- * name, which both know; names from the wire are never names here.  When both are
- * there they become one job under its key.  Doing it twice changes nothing.
+ * A D. file waits as xqt/PEER/d-HASH, HASH being of its name; an X. file as x-HASH of the
+ * first D. that it names.  Names from the wire are never names here.  When all are there
+ * they become one job under its key (uucico-ssh/filed.h).  Doing it twice changes nothing.
  */
 #ifndef UUCICO_SSH_PAIR_H
 #define UUCICO_SSH_PAIR_H
@@ -16,7 +16,8 @@
 int pair_arrived(struct job *job, struct span to, struct err *err);
 int pair_all(const struct spool *spool, const char *peer, struct err *err);	/* after a crash */
 
-/* Is the first word of command in the site's "commands"? */
-bool pair_may_run(const struct site_settings *site, struct span command);
+/* Is the first word of command in the site's "commands"?  program, unless NULL: what stands
+ * behind its "=" there, or nothing. */
+bool pair_may_run(const struct site_settings *site, struct span command, struct span *program);
 
 #endif

@@ -29,7 +29,7 @@ open_folder(const struct spool *spool, const char *site, bool make, struct err *
 /* --- add --- */
 
 static void
-print_head(const struct queued *head, struct str *out)
+print_head(const struct queued *head, const struct filed *filed, struct str *out)
 {
 	const struct { const char *name; const struct str *text; } words[] = {
 		{ " user=", &head->user }, { " options=", &head->options }, { " notify=", &head->notify },
@@ -43,7 +43,7 @@ print_head(const struct queued *head, struct str *out)
 		str_add_span(out, str_span(words[i].text));
 	}
 	str_add_text(out, "\ncommand ");
-	str_add_span(out, str_span(&head->command));
+	filed_print(filed, out);
 	str_add_text(out, "\n\n");
 }
 
@@ -64,14 +64,35 @@ copy(const struct spool *spool, int from, int to, struct err *err)
 	return 0;
 }
 
+/* So many bytes as were announced, whatever became of the file since. */
 static int
-write_file(const struct spool *spool, const char *id, struct span head, int in, struct err *err)
+copy_file(const struct spool *spool, int from, uint64_t size, int to, struct err *err)
+{
+	char bytes[65536];
+
+	for (uint64_t at = 0; at < size;) {
+		uint64_t left = size - at;
+		ssize_t got = fs_pread(from, bytes, left < sizeof bytes ? (size_t)left : sizeof bytes, (off_t)at, err);
+		if (got == 0)
+			err_set(err, ERR_TEMP, "a file became shorter while it was read");
+		if (got <= 0 || spool_room(spool, (uint64_t)got, err) < 0 || fs_write(to, bytes, (size_t)got, err) < 0)
+			return -1;
+		at += (uint64_t)got;
+	}
+	return 0;
+}
+
+static int
+write_file(const struct spool *spool, const char *id, struct span head, const struct filed *filed,
+    const int files[], int in, struct err *err)
 {
 	int fd = fs_create(spool->tmp, id, 0640, err);
 
 	if (fd < 0)
 		return -1;
 	int result = fs_write(fd, head.p, head.len, err);
+	for (size_t i = 0; result == 0 && i < filed->count; i++)
+		result = copy_file(spool, files[i], filed->file[i].size, fd, err);
 	if (result == 0 && in >= 0)
 		result = copy(spool, in, fd, err);
 	if (result == 0)
@@ -82,15 +103,16 @@ write_file(const struct spool *spool, const char *id, struct span head, int in, 
 
 int
 queued_add(const struct spool *spool, const char *site, char grade, const struct queued *head,
-    int in, struct str *name, struct err *err)
+    const struct filed *filed, const int files[], int in, struct str *name, struct err *err)
 {
 	struct str id = {0}, text = {0};
 	int dir = open_folder(spool, site, true, err);
 
 	spool_new_id(&id);
 	str_printf(name, "%c-%s", grade, str_c(&id));
-	print_head(head, &text);
-	int result = dir < 0 ? -1 : write_file(spool, str_c(&id), str_span(&text), in, err);
+	print_head(head, filed, &text);
+	int result = dir < 0 ? -1 : write_file(spool, str_c(&id), str_span(&text), filed, files,
+	    in, err);
 	if (result == 0)
 		result = fs_rename(spool->tmp, str_c(&id), dir, str_c(name), err);
 	if (result == 0)

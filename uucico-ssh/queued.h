@@ -6,6 +6,8 @@
  *	(empty line)
  *	...the command's standard input...
  *
+ * A command with files has them in front of its input (uucico-ssh/filed.h).
+ *
  * A file is whole once it has its name.  The best grade comes first, then the oldest.
  * When the site has it, it is removed; when it refuses it for good it goes to
  * hold/SITE-GRADE-ID.job, with .reason.
@@ -14,6 +16,7 @@
 #define UUCICO_SSH_QUEUED_H
 
 #include "spool/spool.h"
+#include "uucico-ssh/filed.h"
 
 enum { QUEUED_HEAD_MAX = 20000 };
 
@@ -24,9 +27,10 @@ struct queued {
 	int fd;
 };
 
-/* Copies what stands on in (-1: nothing); 0: it is on disk, and name says as what. */
+/* Copies the files, of which filed (uucico-ssh/filed.h) has the sizes, then what stands on in
+ * (-1: nothing); 0: it is on disk, and name says as what.  head->command is not looked at. */
 int queued_add(const struct spool *spool, const char *site, char grade, const struct queued *head,
-    int in, struct str *name, struct err *err);
+    const struct filed *filed, const int files[], int in, struct str *name, struct err *err);
 int queued_names(const struct spool *spool, const char *site, struct fs_names *names, struct err *err);
 int queued_open(struct queued *queued, const struct spool *spool, const char *site, const char *name,
     struct err *err);

@@ -2,6 +2,7 @@
  * uux - queues a command, with its standard input, to be run at a site.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,10 @@ struct uux {
 	struct settings_args args;
 	struct spool spool;
 	const char *grade, *requestor;
+	struct filed filed;	/* of our own files, which go along */
+	char *names[FILED_MAX];
+	int files[FILED_MAX];
+	int in;			/* a file that is the standard input, or -1 */
 	bool input, no_call, silent, on_failure, print, compat;
 };
 
@@ -49,7 +54,7 @@ usage_error(struct err *err, const char *text, const char *word)
 }
 
 /* One word of the command line as the far end gets it: it parts the line at blanks, so a
- * word must be one, and what uux has always taken for files and pipes is refused. */
+ * word must be one; pipes, and files of other sites, are refused. */
 static int
 add_word(struct str *command, const char *word, struct err *err)
 {
@@ -71,16 +76,96 @@ add_word(struct str *command, const char *word, struct err *err)
 	return 0;
 }
 
+/* --- files --- */
+
+/* One of ours: it is copied now, and the far end's command finds it by its last name. */
 static int
-make_command(char **words, const struct site_settings **site, const struct settings *settings,
-    struct str *command, struct err *err)
+open_file(const char *path, int *fd, uint64_t *size, struct err *err)
+{
+	struct stat st;
+
+	*fd = fs_open(AT_FDCWD, path, O_RDONLY, err);
+	if (*fd < 0 || fstat(*fd, &st) < 0) {
+		if (*fd >= 0)
+			err_sys(err, "%s", path);
+		return err_as(err, EX_NOINPUT, NULL);
+	}
+	*size = (uint64_t)st.st_size;
+	return 0;
+}
+
+static int
+add_file(struct uux *x, struct str *command, const char *path, struct err *err)
+{
+	struct filed *filed = &x->filed;
+	const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+
+	if (!filed_name_ok(span_of(name)))
+		return usage_error(err, "a file whose name is no plain one", path);
+	if (filed->count == FILED_MAX)
+		return usage_error(err, "too many files", path);
+	for (size_t i = 0; i < filed->count; i++)
+		if (strcmp(x->names[i], name) == 0)
+			return usage_error(err, "two files of one name", path);
+	if (open_file(path, &x->files[filed->count], &filed->file[filed->count].size, err) < 0)
+		return -1;
+	x->names[filed->count] = mem_text(name);
+	filed->file[filed->count].name = span_of(x->names[filed->count]);
+	filed->count++;
+	str_printf(command, " %s", name);
+	return 0;
+}
+
+/* "<!file", "< !file", "<file" */
+static int
+take_input(struct uux *x, char ***words, struct err *err)
+{
+	const char *path = (**words)[1] != '\0' ? **words + 1 : *++*words;
+	uint64_t size;
+
+	if (path == NULL || x->in >= 0 || x->input)
+		return usage_error(err, "one standard input is expected", "<");
+	path += path[0] == '!';
+	if (path[0] == '\0' || strchr(path, '!') != NULL)
+		return usage_error(err, "the input is a file of ours", path);
+	return open_file(path, &x->in, &size, err);
+}
+
+/* "SITE!/path" where the command runs: there it is but a path. */
+static bool
+is_there(const struct site_settings *site, const char *word)
+{
+	size_t len = strlen(site->name);
+	return strncmp(word, site->name, len) == 0 && word[len] == '!' && strchr(word + len + 1, '!') == NULL;
+}
+
+static int
+take_words(struct uux *x, char **words, const struct site_settings *site, struct str *command, struct err *err)
+{
+	for (; *words != NULL; words++) {
+		const char *word = *words;
+		int result;
+		if (word[0] == '<')
+			result = take_input(x, &words, err);
+		else if (word[0] == '!' && word[1] != '\0')
+			result = add_file(x, command, word + 1, err);
+		else
+			result = add_word(command, is_there(site, word) ? word + strlen(site->name) + 1 : word, err);
+		if (result < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+make_command(struct uux *x, char **words, const struct site_settings **site, struct str *command, struct err *err)
 {
 	char *bang = strchr(words[0], '!');
 
 	if (bang == NULL || bang[1] == '\0')
 		return usage_error(err, "SITE!COMMAND is expected; nothing runs here by uux", words[0]);
 	char *name = mem_text_n(words[0], (size_t)(bang - words[0]));
-	*site = settings_site(settings, name);
+	*site = settings_site(&x->settings, name);
 	if (*site == NULL) {
 		err_set(err, ERR_PERM, "there is no [site %s] in mochila.conf", name);
 		err_as(err, EX_NOHOST, NULL);
@@ -88,13 +173,10 @@ make_command(char **words, const struct site_settings **site, const struct setti
 	free(name);
 	if (*site == NULL)
 		return -1;
-	if (strpbrk(bang + 1, " \t!<>|;&`*?()/") != NULL)
+	if (strpbrk(bang + 1, " \t!<>|;&`*?()/@") != NULL)
 		return usage_error(err, "a command is one plain name", words[0]);
 	str_set(command, bang + 1);
-	for (words++; *words != NULL; words++)
-		if (add_word(command, *words, err) < 0)
-			return -1;
-	return 0;
+	return take_words(x, words + 1, *site, command, err);
 }
 
 static int
@@ -135,7 +217,8 @@ queue_command(struct uux *x, char **words, struct err *err)
 	struct str name = {0};
 	char grade = x->grade != NULL ? x->grade[0] : 'N';
 
-	int result = make_command(words, &site, &x->settings, &head.command, err);
+	int result = make_command(x, words, &site, &head.command, err);
+	x->filed.command = str_span(&head.command);
 	if (result == 0)
 		result = fill_head(x, &head, err);
 	if (result == 0)
@@ -143,7 +226,8 @@ queue_command(struct uux *x, char **words, struct err *err)
 	if (result == 0)
 		result = spool_open(&x->spool, &x->settings, true, err);
 	if (result == 0)
-		result = queued_add(&x->spool, site->name, grade, &head, x->input ? 0 : -1, &name, err);
+		result = queued_add(&x->spool, site->name, grade, &head, &x->filed, x->files,
+		    x->input ? 0 : x->in, &name, err);
 	if (result == 0) {
 		spool_event(&x->spool, str_c(&name), "event=queued site=%s user=%s command=\"%s\"", site->name,
 		    str_c(&head.user), str_c(&head.command));
@@ -191,12 +275,14 @@ start(struct uux *x, int argc, char **argv, struct err *err)
 int
 main(int argc, char **argv)
 {
-	struct uux x = {0};
+	struct uux x = { .in = -1 };
 	struct err err = {0};
 
 	umask(027);
 	start(&x, argc, argv, &err);
 	int status = log_failure(&err);
+	for (size_t i = 0; i < x.filed.count; i++)
+		free(x.names[i]);
 	opt_list_free(&x.args.set);
 	settings_free(&x.settings);
 	return status;

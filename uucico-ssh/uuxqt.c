@@ -15,6 +15,7 @@
 #include "uucico-ssh/helper.h"
 #include "uucico-ssh/lock.h"
 #include "uucico-ssh/pair.h"
+#include "uucico-ssh/work.h"
 
 static const char usage[] = "uuxqt [-s SITE]";
 static const char about[] = "Runs the jobs that peers sent, when they may run them here.";
@@ -25,7 +26,7 @@ enum {
 	PART_KEPT = 14 * 24 * 3600,	/* a part of a job that nobody goes on with */
 };
 
-/* Commands are our own programs, whatever the settings say. */
+/* Our own programs; others need their path in the site's commands. */
 static const struct command {
 	const char *name, *program;
 } commands[] = {
@@ -112,21 +113,35 @@ free_environment(const char **list)
 	free(list);
 }
 
+/* One of ours, or what the administrator wrote behind the command's name. */
 static int
-execute(struct job *job, const char *const *words, struct err *err)
+find_program(const char *name, struct span said, struct str *path, struct err *err)
 {
-	const struct command *command = command_named(words[0]);
-	struct str path = {0};
-	int status = 0;
+	const struct command *command = command_named(name);
 
+	if (said.len > 0) {
+		str_set_span(path, said);
+		return said.p[0] == '/' ? 0 : err_set(err, ERR_CONFIG, "commands = %s=%.*s: a program is named by its "
+		    "whole path", name, (int)said.len, said.p);
+	}
 	if (command == NULL)
-		return err_set(err, ERR_PERM, "%s is no program of ours", words[0]);
-	settings_program(command->program, &path);
+		return err_set(err, ERR_PERM, "%s is no program of ours, and commands names none for it", name);
+	settings_program(command->program, path);
+	return 0;
+}
+
+static int
+execute(struct job *job, const char *const *words, struct span program, const struct work *work, struct err *err)
+{
+	struct str path = {0};
+	int status = 0, result = find_program(words[0], program, &path, err);
+
 	tell_child(job);
 	const char **environment = child_environment();
 	struct child child = { .argv = words, .path = str_c(&path), .environment = environment,
-		.in = job->fd, .out = -1, .errors = 2 };
-	int result = child_run(&child, JOB_SECONDS, &status, err);
+		.folder = work->folder, .in = job->fd, .out = -1, .errors = 2 };
+	if (result == 0)
+		result = child_run(&child, JOB_SECONDS, &status, err);
 	if (result == 0) {
 		child_status(status, words[0], err);
 		result = err->kind == ERR_NONE ? 0 : -1;
@@ -136,23 +151,40 @@ execute(struct job *job, const char *const *words, struct err *err)
 	return result;
 }
 
+/* With its files around it, where it has any. */
+static int
+run_filed(struct uuxqt *x, struct job *job, const struct filed *filed, struct span program, struct err *err)
+{
+	char *text = mem_text_n(filed->command.p, filed->command.len);
+	const char **words = mem_get((WORDS_MAX + 1) * sizeof *words);
+	struct work work = {0};
+	int result = split(text, words, err);
+
+	if (result == 0 && filed->count > 0)
+		result = work_make(&work, &x->settings, job, filed, err);
+	if (result == 0)
+		result = execute(job, words, program, &work, err);
+	work_remove(&work);
+	free(words);
+	free(text);
+	return result;
+}
+
 static int
 run_command(struct uuxqt *x, struct job *job, struct err *err)
 {
 	const struct site_settings *site = settings_site(&x->settings, str_c(&job->peer));
-	char *text = mem_text(str_c(&job->command));
-	const char **words = mem_get((WORDS_MAX + 1) * sizeof *words);
-	int result;
+	struct span program = {0};
+	struct filed filed;
 
 	if (site == NULL)
-		result = err_set(err, ERR_CONFIG, "there is no [site %s]", str_c(&job->peer));
-	else if (!pair_may_run(site, str_span(&job->command)))
-		result = err_set(err, ERR_PERM, "[site %s] commands does not permit \"%.60s\"", site->name, text);
-	else if ((result = split(text, words, err)) == 0)
-		result = execute(job, words, err);
-	free(words);
-	free(text);
-	return result;
+		return err_set(err, ERR_CONFIG, "there is no [site %s]", str_c(&job->peer));
+	if (filed_parse(str_span(&job->command), &filed) < 0 || filed.total > job->have)
+		return err_set(err, ERR_PERM, "a job whose files are not as it says");
+	if (!pair_may_run(site, filed.command, &program))
+		return err_set(err, ERR_PERM, "[site %s] commands does not permit \"%.*s\"", site->name,
+		    filed.command.len > 60 ? 60 : (int)filed.command.len, filed.command.p);
+	return run_filed(x, job, &filed, program, err);
 }
 
 /* Run, and what becomes of it: done (1), kept for later, or held for a person. */

@@ -8,15 +8,41 @@ take_user(struct xfile *x, struct span words, struct err *err)
 	return 0;
 }
 
+void
+xfile_add(struct xfile *x, struct span name, struct span as)
+{
+	str_set_span(&x->file[x->files].name, name);
+	str_set_span(&x->file[x->files++].as, as);
+}
+
 static int
 take_file(struct xfile *x, struct span words, struct err *err)
 {
+	struct span name = span_word(&words), as = span_word(&words);
+
+	if (!span_begins(name, "D."))
+		return err_set(err, ERR_PERM, "a job that wants a file that is not its own");
+	if (x->files == sizeof x->file / sizeof x->file[0])
+		return err_set(err, ERR_PERM, "a job with more than %d files", FILED_MAX);
+	if (as.len > 0 && !filed_name_ok(as))
+		return err_set(err, ERR_PERM, "a job with a file whose name is no plain one");
+	for (size_t i = 0; i < x->files; i++)
+		if (span_same(str_span(&x->file[i].name), name) ||
+		    (as.len > 0 && span_same(str_span(&x->file[i].as), as)))
+			return err_set(err, ERR_PERM, "a job with a file twice");
+	xfile_add(x, name, as);
+	return 0;
+}
+
+static int
+take_input(struct xfile *x, struct span words, struct err *err)
+{
 	struct span name = span_word(&words);
 
-	if (x->input.len > 0 && !span_same(str_span(&x->input), name))
-		return err_set(err, ERR_PERM, "a job with more files than its standard input");
 	if (!span_begins(name, "D."))
 		return err_set(err, ERR_PERM, "a job that reads a file that is not its own");
+	if (x->input.len > 0)
+		return err_set(err, ERR_PERM, "a job with two standard inputs");
 	str_set_span(&x->input, name);
 	return 0;
 }
@@ -44,7 +70,7 @@ static const struct {
 } letters[] = {
 	{ 'U', take_user },
 	{ 'F', take_file },
-	{ 'I', take_file },
+	{ 'I', take_input },
 	{ 'O', take_output },
 	{ 'C', take_command },
 };
@@ -77,11 +103,21 @@ xfile_parse(struct span text, struct xfile *x, struct err *err)
 	return 0;
 }
 
+static void
+print_file(struct span name, struct span as, struct str *out)
+{
+	str_add_text(out, "F ");
+	str_add_span(out, name);
+	str_add_text(out, as.len > 0 ? " " : "");
+	str_add_span(out, as);
+	str_add_char(out, '\n');
+}
+
 void
 xfile_print(const struct xfile *x, const char *system, struct str *out)
 {
 	const struct { char letter; const struct str *text; } lines[] = {
-		{ 'R', &x->requestor }, { 'F', &x->input }, { 'I', &x->input }, { 'C', &x->command },
+		{ 'R', &x->requestor }, { 'I', &x->input }, { 'C', &x->command },
 	};
 	struct span options = str_span(&x->options);
 
@@ -91,6 +127,10 @@ xfile_print(const struct xfile *x, const char *system, struct str *out)
 	for (size_t i = 0; i < options.len; i++)
 		if (options.p[i] == 'N' || options.p[i] == 'Z')
 			str_printf(out, "%c\n", options.p[i]);
+	if (x->input.len > 0)
+		print_file(str_span(&x->input), (struct span){0}, out);
+	for (size_t i = 0; i < x->files; i++)
+		print_file(str_span(&x->file[i].name), str_span(&x->file[i].as), out);
 	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
 		if (lines[i].text->len == 0)
 			continue;
@@ -109,4 +149,8 @@ xfile_free(struct xfile *x)
 	str_free(&x->input);
 	str_free(&x->options);
 	str_free(&x->requestor);
+	for (size_t i = 0; i < sizeof x->file / sizeof x->file[0]; i++) {
+		str_free(&x->file[i].name);
+		str_free(&x->file[i].as);
+	}
 }

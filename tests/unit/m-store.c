@@ -506,6 +506,7 @@ static void
 queue_job(const char *command, const char *data)
 {
 	struct queued head = { .fd = -1 };
+	const struct filed no_files = { .command = span_of(command) };
 	struct str name = {0};
 	char path[] = "/tmp/mochila-job-XXXXXX";
 	int fd = mkstemp(path);
@@ -516,8 +517,7 @@ queue_job(const char *command, const char *data)
 	ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
 	str_set(&head.user, "alice");
 	str_set(&head.options, "C");
-	str_set(&head.command, command);
-	OK(queued_add(&hub.spool, "home", 'B', &head, fd, &name, &err));
+	OK(queued_add(&hub.spool, "home", 'B', &head, &no_files, NULL, fd, &name, &err));
 	close(fd);
 	str_free(&name);
 	queued_close(&head);
