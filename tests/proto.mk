@@ -19,6 +19,11 @@ tests_unit_pop3_server_SOURCES = %D%/unit/pop3-server.c %D%/unit/unit.h \
 tests_unit_pop3_server_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_pop3_server_LDADD = $(PROTO_TEST_LIBS)
 
+check_PROGRAMS += tests/unit/sasl
+tests_unit_sasl_SOURCES = %D%/unit/sasl.c %D%/unit/unit.h
+tests_unit_sasl_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_sasl_LDADD = $(PROTO_TEST_LIBS) $(GSASL_LIBS)
+
 # The words of mail, a test each.
 check_PROGRAMS += tests/unit/wish
 tests_unit_wish_SOURCES = %D%/unit/wish.c %D%/unit/unit.h

@@ -19,6 +19,7 @@ lib_libproto_a_SOURCES = \
 	%D%/ext-xclient.c \
 	%D%/proxy.c %D%/proxy.h \
 	%D%/reply.c %D%/reply.h \
+	%D%/sasl.c %D%/sasl.h \
 	%D%/smtp-body.c \
 	%D%/smtp-client.c %D%/smtp-client.h \
 	%D%/smtp-engine.h \
