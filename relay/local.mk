@@ -3,6 +3,7 @@ sbin_PROGRAMS += relay/mochila-relay
 relay_sources = \
 	%D%/acceptor.c %D%/acceptor.h \
 	%D%/access.c %D%/access.h \
+	%D%/auth.c %D%/auth.h \
 	%D%/binary.c %D%/binary.h \
 	%D%/lane.c %D%/lane.h \
 	%D%/mailbox.c %D%/mailbox.h \
@@ -22,7 +23,7 @@ relay_sources = \
 	%D%/transport-smtp.c %D%/transport.h \
 	%D%/verify.c %D%/verify.h
 relay_mochila_relay_SOURCES = $(relay_sources) %D%/main.c
-relay_mochila_relay_LDADD = spool/libspool.a lib/libproto.a lib/libmail.a $(NET_LIBS) $(BASE_LIBS) $(CRYPT_LIBS)
+relay_mochila_relay_LDADD = spool/libspool.a lib/libproto.a lib/libmail.a $(NET_LIBS) $(BASE_LIBS) $(CRYPT_LIBS) $(GSASL_LIBS)
 
 # Knows passwords, so that the relay need not.
 pkglibexec_PROGRAMS += relay/mochila-login

@@ -2,7 +2,8 @@
  * login command: a program of somebody's, which gets the user's name and the password as two
  * lines on its standard input and says by its exit status: 0 yes (and a mailbox, if it prints a
  * line), 1 no, any other: ask again later.  So a directory or a data base needs no library of
- * ours.  In its environment are MOCHILA_SERVICE ("pop3", "smtp") and MOCHILA_CLIENT.
+ * ours.  In its environment are MOCHILA_SERVICE ("pop3", "smtp"), MOCHILA_CLIENT and
+ * MOCHILA_SECRET: "password", or "token" where the second line is an OAuth token.
  */
 #include "relay/login.h"
 
@@ -56,7 +57,8 @@ run_it(char **words, const struct login *who, int in, int out, int *status, stru
 	struct str service = {0}, client = {0};
 	str_printf(&service, "MOCHILA_SERVICE=%.*s", (int)who->service.len, who->service.p);
 	str_printf(&client, "MOCHILA_CLIENT=%.*s", (int)who->client.len, who->client.p);
-	const char *const environment[] = { "PATH=/usr/local/bin:/usr/bin:/bin", str_c(&service), str_c(&client), NULL };
+	const char *const environment[] = { "PATH=/usr/local/bin:/usr/bin:/bin", str_c(&service), str_c(&client),
+		who->token ? "MOCHILA_SECRET=token" : "MOCHILA_SECRET=password", NULL };
 	struct child child = { .argv = (const char *const *)words, .environment = environment,
 		.in = in, .out = out, .errors = -1 };
 	int result = child_run(&child, LOGIN_SECONDS / 2, status, err);

@@ -111,12 +111,13 @@ ask(struct dovecot *d, const struct login *who, struct err *err)
 static int
 dovecot_check(const char *rest, const struct login *who, struct str *mailbox, struct err *err)
 {
-	struct dovecot d = { .fd = dial(rest, err), .until = clock_mono() + LOGIN_SECONDS / 2 * CLOCK_SECOND };
+	struct dovecot d = { .fd = who->token ? -1 : dial(rest, err),
+		.until = clock_mono() + LOGIN_SECONDS / 2 * CLOCK_SECOND };
 	struct str line = {0};
 	int result = d.fd < 0 ? -1 : 0;
 
 	(void)mailbox;
-	if (memchr(who->user.p, '\0', who->user.len) != NULL)
+	if (who->token)
 		return 0;
 	if (result == 0)
 		result = greet(&d, &line, err);

@@ -5,7 +5,8 @@
  * by standard input, one question after the other; the relay starts some of them, so that a slow
  * hash holds nobody up, and kills one that does not answer (relay/verify.h).  What a question is:
  *
- *	NUMBER LENGTH\n		and LENGTH bytes: user NUL password NUL service NUL client
+ *	NUMBER LENGTH\n		and LENGTH bytes: user NUL password NUL service NUL client NUL
+ *				"password" or "token": what the second one is
  *
  * and the answer, one line:
  *
@@ -24,6 +25,7 @@ enum { LOGIN_QUESTION_MAX = 4096, LOGIN_SECONDS = 20 };
 
 struct login {
 	struct span user, pass, service, client;
+	bool token;		/* pass is an OAuth token */
 };
 
 struct login_row {

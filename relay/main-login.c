@@ -111,7 +111,8 @@ serve_one(char **sources, struct err *err)
 	struct span rest = { question, (size_t)len };
 	struct login who = { .user = next_part(&rest), .pass = next_part(&rest) };
 	who.service = next_part(&rest);
-	who.client = rest;
+	who.client = next_part(&rest);
+	who.token = span_is(rest, "token");
 	int said = ask_all(sources, &who, &mailbox, &why);
 	explicit_bzero(question, sizeof question);
 	got = answer(number, said, &mailbox, &why, err) < 0 ? -1 : 1;

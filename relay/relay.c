@@ -5,6 +5,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "relay/auth.h"
 #include "relay/notify.h"
 #include "relay/service.h"
 #include "relay/session.h"
@@ -26,7 +27,8 @@ add_instance(struct setup *setup, const struct relay_settings *settings, struct 
 	if (access_parse(&instance->access, settings->relay_from, err) < 0 ||
 	    access_parse_as(&instance->proxies, settings->proxy_from, "proxy-from", err) < 0 ||
 	    access_parse_as(&instance->spokesmen, settings->xclient_from, "xclient-from", err) < 0 ||
-	    verify_check(settings->login, err) < 0)
+	    verify_check(settings->login, err) < 0 ||
+	    auth_check(settings->login_mechanisms, err) < 0)
 		return err_prefix(err, "[relay %s]", settings->name);
 	setup->instances++;
 	if (secrets_load(&setup->settings, settings, &instance->tls, err) < 0)

@@ -1,6 +1,6 @@
 /*
  * service-pop3 - mail read by POP3: the engine (lib/proto/pop3-server.h) speaks, this file
- * knows passwords (verify.h) and Maildirs (spool/maildrop.h).
+ * knows who may (auth.h) and Maildirs (spool/maildrop.h).
  */
 #include "relay/service.h"
 
@@ -8,18 +8,17 @@
 
 #include "lib/base/log.h"
 #include "lib/proto/pop3-server.h"
+#include "relay/auth.h"
 #include "relay/session.h"
-#include "relay/verify.h"
 #include "spool/maildir.h"
 #include "spool/maildrop.h"
 
 struct pop3 {
 	struct session *session;
 	struct pop3_server server;
-	struct verify_question question;
+	struct auth auth;
 	struct maildrop drop;
 	bool open;
-	struct str user, mailbox;
 	char *host;
 };
 
@@ -47,29 +46,30 @@ follow(struct pop3 *pop3)
 /* ---- who is there ---- */
 
 static void
-on_verified(struct verify_question *question, int result, struct span mailbox, const struct err *err)
+on_known(struct auth *auth, int result, const struct err *err)
 {
-	struct pop3 *pop3 = (struct pop3 *)((char *)question - offsetof(struct pop3, question));
+	struct pop3 *pop3 = (struct pop3 *)((char *)auth - offsetof(struct pop3, auth));
 
-	str_set_span(&pop3->mailbox, mailbox);
-	/* One line that a person, or fail2ban, can read. */
-	if (result <= 0)
-		log_warn("-: event=login-failed service=pop3 relay=%s client=%s user=%s", limits_of(pop3)->name,
-		    str_c(&pop3->session->client), str_c(&pop3->user));
-	pop3_server_answer(&pop3->server, result > 0 ? 0 : -1, (struct span){0}, result < 0 ? err : NULL);
+	pop3_server_answer(&pop3->server, result, (struct span){0}, err);
 	follow(pop3);
 }
 
 static int
 hook_pass(void *ctx, struct span user, struct span pass, struct err *err)
 {
-	struct pop3 *pop3 = ctx;
-	struct login who = { .user = user, .pass = pass, .service = SPAN("pop3"),
-		.client = str_span(&pop3->session->client) };
+	return auth_password(&((struct pop3 *)ctx)->auth, user, pass, err);
+}
 
-	str_set_span(&pop3->user, user);
-	return verify_ask(&pop3->session->relay->verify, limits_of(pop3)->login, &who, &pop3->session->ip,
-	    &pop3->question, err) < 0 ? -1 : POP3_LATER;
+static int
+hook_sasl(void *ctx, const char *mechanism, struct span response, struct str *challenge, struct err *err)
+{
+	return auth_step(&((struct pop3 *)ctx)->auth, mechanism, response, challenge, err);
+}
+
+static void
+hook_sasl_end(void *ctx)
+{
+	auth_cancel(&((struct pop3 *)ctx)->auth);
 }
 
 /* ---- his mail ---- */
@@ -80,9 +80,9 @@ find_folder(struct pop3 *pop3, struct str *folder, struct err *err)
 {
 	const struct settings *settings = &pop3->session->setup->settings;
 
-	if (pop3->mailbox.len == 0)
-		return maildir_folder(settings, limits_of(pop3)->pop3_mailbox, str_span(&pop3->user), folder, err);
-	settings_path(settings, str_c(&pop3->mailbox), folder);
+	if (pop3->auth.mailbox.len == 0)
+		return maildir_folder(settings, limits_of(pop3)->pop3_mailbox, str_span(&pop3->auth.user), folder, err);
+	settings_path(settings, str_c(&pop3->auth.mailbox), folder);
 	return 0;
 }
 
@@ -97,12 +97,12 @@ hook_open(void *ctx, size_t *count, struct err *err)
 		result = maildrop_open(&pop3->drop, str_c(&folder), err);
 	str_free(&folder);
 	log_info("-: event=login service=pop3 relay=%s client=%s user=%s messages=%zu%s", limits_of(pop3)->name,
-	    str_c(&pop3->session->client), str_c(&pop3->user), result == 0 ? pop3->drop.count : 0,
+	    str_c(&pop3->session->client), str_c(&pop3->auth.shown), result == 0 ? pop3->drop.count : 0,
 	    result > 0 ? " in-use=yes" : "");
 	if (result > 0)
 		return POP3_IN_USE;
 	if (result < 0) {
-		log_error("-: event=maildrop-trouble user=%s why=\"%s\"", str_c(&pop3->user), err->text);
+		log_error("-: event=maildrop-trouble user=%s why=\"%s\"", str_c(&pop3->auth.shown), err->text);
 		err_set(err, ERR_TEMP, "the mailbox cannot be read now");
 		return -1;
 	}
@@ -151,7 +151,7 @@ hook_remove(void *ctx, const bool *marked, size_t count, struct err *err)
 }
 
 static const struct pop3_server_hooks hooks = {
-	.pass = hook_pass, .open = hook_open, .size = hook_size, .uid = hook_uid, .begin = hook_begin,
+	.pass = hook_pass, .sasl = hook_sasl, .sasl_end = hook_sasl_end, .open = hook_open, .size = hook_size, .uid = hook_uid, .begin = hook_begin,
 	.read = hook_read, .end = hook_end, .remove = hook_remove,
 };
 
@@ -170,11 +170,14 @@ pop3_open(struct session *session)
 	struct pop3 *pop3 = mem_get(sizeof *pop3);
 
 	session->work = pop3;
-	*pop3 = (struct pop3){ .session = session, .question.answer = on_verified,
+	*pop3 = (struct pop3){ .session = session,
 		.drop = { .dir = { -1, -1 }, .top = -1, .lock = -1, .fd = -1 },
 		.host = mem_text(session->setup->settings.spool.host) };
+	auth_open(&pop3->auth, session, "pop3", on_known);
 	const struct pop3_server_options options = {
 		.host = pop3->host,
+		.mechanisms = str_c(&pop3->auth.mechanisms),
+		.clear_mechanisms = str_c(&pop3->auth.clear_mechanisms),
 		.stls = session->instance->tls != NULL,
 		.tls = session->stream.tls != NULL,
 		.clear = limits->login_in_clear || ip_is_loopback(&session->ip),
@@ -209,6 +212,8 @@ pop3_secured(struct session *session)
 	struct pop3 *pop3 = session->work;
 
 	pop3_server_tls(&pop3->server);
+	auth_secured(&pop3->auth);
+	pop3->server.options.mechanisms = str_c(&pop3->auth.mechanisms);
 	follow(pop3);
 }
 
@@ -242,13 +247,11 @@ pop3_close(struct session *session)
 	struct pop3 *pop3 = session->work;
 
 	log_info("-: event=disconnect service=pop3 relay=%s client=%s user=%s sent=%zu removed=%zu",
-	    limits_of(pop3)->name, str_c(&session->where), str_c(&pop3->user), pop3->server.sent,
+	    limits_of(pop3)->name, str_c(&session->where), str_c(&pop3->auth.user), pop3->server.sent,
 	    pop3->server.removed);
-	verify_leave(&pop3->question);
+	auth_close(&pop3->auth);
 	pop3_server_free(&pop3->server);
 	maildrop_close(&pop3->drop);
-	str_free(&pop3->user);
-	str_free(&pop3->mailbox);
 	free(pop3->host);
 	free(pop3);
 }

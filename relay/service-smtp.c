@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -13,6 +14,7 @@
 #include "lib/mail/received.h"
 #include "lib/mail/wish.h"
 #include "lib/proto/smtp-server.h"
+#include "relay/auth.h"
 #include "relay/binary.h"
 #include "relay/session.h"
 #include "spool/quota.h"
@@ -25,6 +27,7 @@ enum {
 struct smtp {
 	struct session *session;
 	struct smtp_server server;
+	struct auth auth;
 	struct arrival arrival;
 	struct binary binary;		/* what came for it, where that is no lines */
 	struct waiter waiter;		/* for the sync that makes it durable */
@@ -73,7 +76,8 @@ is_ours(const struct smtp *smtp)
 {
 	const struct session *session = smtp->session;
 
-	return session->known || access_trusts(&session->instance->access, &session->ip);
+	return session->known || smtp->server.authenticated ||
+	    access_trusts(&session->instance->access, &session->ip);
 }
 
 static void
@@ -106,6 +110,27 @@ answer_priority(const struct smtp *smtp, const struct envelope *env, struct err 
 	return 0;
 }
 
+/* RFC 6409 4.3 and 6.1 */
+static int
+check_login(const struct smtp *smtp, const struct envelope *env, struct err *err)
+{
+	const struct relay_settings *limits = limits_of(smtp);
+	struct span user = str_span(&smtp->auth.user), from = str_span(&env->from), domain = envelope_domain(from);
+
+	if (limits->login_required && !smtp->server.authenticated) {
+		err_set(err, ERR_PERM, "log in first");
+		return err_as_reply(err, 530, "5.7.0");
+	}
+	if (!limits->login_sender || !smtp->server.authenticated || from.len == 0)
+		return 0;
+	if (memchr(user.p, '@', user.len) == NULL && domain.len > 0)
+		from.len -= domain.len + 1;
+	if (from.len == user.len && strncasecmp(from.p, user.p, user.len) == 0)
+		return 0;
+	err_set(err, ERR_PERM, "that is not the address of %.*s", (int)user.len, user.p);
+	return err_as_reply(err, 553, "5.7.1");
+}
+
 static int
 on_mail(void *ctx, const struct envelope *env, uint64_t size, struct err *err)
 {
@@ -114,7 +139,7 @@ on_mail(void *ctx, const struct envelope *env, uint64_t size, struct err *err)
 	/* Twice: while it is settled a message lies in in/ and in out/. */
 	if (smtp->session->relay->ending)
 		err_set(err, ERR_TEMP, "shutting down, please come back");
-	else if (spool_room(&smtp->session->relay->spool, 2 * size, err) == 0 &&
+	else if (check_login(smtp, env, err) == 0 && spool_room(&smtp->session->relay->spool, 2 * size, err) == 0 &&
 	    quota_spool(&smtp->session->relay->spool, err) == 0)
 		return answer_priority(smtp, env, err);
 	log_refusal(smtp, env, (struct span){ "", 0 }, err);
@@ -141,6 +166,8 @@ protocol(const struct smtp *smtp)
 {
 	if (smtp->session->lmtp)
 		return smtp->server.secured ? SPAN("LMTPS") : SPAN("LMTP");
+	if (smtp->server.authenticated)
+		return smtp->server.secured ? SPAN("ESMTPSA") : SPAN("ESMTPA");
 	if (smtp->server.secured)
 		return SPAN("ESMTPS");
 	return smtp->server.esmtp ? SPAN("ESMTP") : SPAN("SMTP");
@@ -299,9 +326,10 @@ log_accepted(struct smtp *smtp)
 	struct envelope *env = &smtp->server.env;
 
 	spool_event(&smtp->session->relay->spool, str_c(&smtp->id),
-	    "event=accepted from=<%s> rcpts=%zu size=%llu client=%s relay=%s", str_c(&env->from), env->rcpts,
+	    "event=accepted from=<%s> rcpts=%zu size=%llu client=%s relay=%s%s%s", str_c(&env->from), env->rcpts,
 	    (unsigned long long)smtp->arrival.body_len, str_c(&smtp->session->where),
-	    limits_of(smtp)->name);
+	    limits_of(smtp)->name, smtp->server.authenticated ? " user=" : "",
+	    smtp->server.authenticated ? str_c(&smtp->auth.shown) : "");
 }
 
 static void
@@ -373,6 +401,51 @@ on_abort(void *ctx)
 	forget(smtp);
 }
 
+/* who it is */
+
+static void
+logged_in(struct smtp *smtp)
+{
+	log_info("-: event=login service=smtp relay=%s client=%s user=%s", limits_of(smtp)->name,
+	    str_c(&smtp->session->client), str_c(&smtp->auth.shown));
+	smtp->server.options.max_hold = (uint64_t)limits_of(smtp)->max_hold;
+}
+
+static void
+on_known(struct auth *auth, int result, const struct err *err)
+{
+	struct smtp *smtp = (struct smtp *)((char *)auth - offsetof(struct smtp, auth));
+
+	if (result == 0)
+		logged_in(smtp);
+	smtp_server_answer(&smtp->server, result, err);
+	follow(smtp);
+}
+
+static int
+on_auth(void *ctx, const char *mechanism, struct span response, struct str *challenge, struct err *err)
+{
+	struct smtp *smtp = ctx;
+	int result = auth_step(&smtp->auth, mechanism, response, challenge, err);
+
+	if (result == 0)
+		logged_in(smtp);
+	return result;
+}
+
+static void
+on_auth_end(void *ctx)
+{
+	auth_cancel(&((struct smtp *)ctx)->auth);
+}
+
+static void
+offer_logins(struct smtp *smtp)
+{
+	smtp->server.options.mechanisms = str_c(&smtp->auth.mechanisms);
+	smtp->server.options.clear_mechanisms = str_c(&smtp->auth.clear_mechanisms);
+}
+
 /* Who may speak for others, and who he is for whom he speaks now. */
 static int
 on_xclient(void *ctx, const char *addr, const char *port, struct err *err)
@@ -381,13 +454,18 @@ on_xclient(void *ctx, const char *addr, const char *port, struct err *err)
 
 	if (session_is(smtp->session, addr, port, err) < 0)
 		return -1;
+	/* Whoever proved something, it was not he. */
+	smtp->server.authenticated = false;
+	auth_close(&smtp->auth);
+	auth_open(&smtp->auth, smtp->session, "smtp", on_known);
+	offer_logins(smtp);
 	smtp->server.options.max_hold = is_ours(smtp) ? (uint64_t)limits_of(smtp)->max_hold : 0;
 	return 0;
 }
 
 static const struct smtp_server_hooks hooks = {
 	.mail = on_mail, .rcpt = on_rcpt, .begin = on_begin, .body = on_body, .end = on_end,
-	.abort = on_abort, .xclient = on_xclient,
+	.abort = on_abort, .xclient = on_xclient, .auth = on_auth, .auth_end = on_auth_end,
 };
 
 /* the session */
@@ -436,6 +514,8 @@ greet(struct smtp *smtp)
 	const struct relay_settings *limits = session->instance->settings;
 	const struct smtp_server_options options = {
 		.host = smtp->host,
+		.mechanisms = str_c(&smtp->auth.mechanisms),
+		.clear_mechanisms = str_c(&smtp->auth.clear_mechanisms),
 		.max_size = settings->spool.max_size,
 		.max_recipients = (size_t)settings->spool.max_recipients,
 		.max_errors = (unsigned)limits->max_errors,
@@ -465,6 +545,7 @@ smtp_open(struct session *session)
 	session->work = smtp;
 	*smtp = (struct smtp){ .session = session, .arrival.fd = -1, .binary.fd = -1,
 	    .header.max = HEADER_MAX, .host = mem_text(session->setup->settings.spool.host) };
+	auth_open(&smtp->auth, session, "smtp", on_known);
 	log_info("-: event=connect relay=%s client=%s", limits->name, str_c(&session->where));
 	if (limits->greeting_delay > 0 && !session->known)
 		stream_deadline(&session->stream, limits->greeting_delay);
@@ -489,6 +570,8 @@ smtp_secured(struct session *session)
 	struct smtp *smtp = session->work;
 
 	smtp_server_secured(&smtp->server);
+	auth_secured(&smtp->auth);
+	offer_logins(smtp);
 	if (is_ours(smtp))
 		smtp->server.options.max_hold = (uint64_t)limits_of(smtp)->max_hold;
 	set_deadline(smtp);
@@ -568,6 +651,7 @@ smtp_close(struct session *session)
 	acceptor_leave(&smtp->waiter);
 	forget(smtp);
 	str_free(&smtp->header.text);
+	auth_close(&smtp->auth);
 	smtp_server_free(&smtp->server);
 	str_free(&smtp->id);
 	free(smtp->host);

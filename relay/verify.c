@@ -359,15 +359,17 @@ int
 verify_ask(struct verify *verify, const char *sources, const struct login *who, const struct ip *ip,
     struct verify_question *question, struct err *err)
 {
-	const struct span parts[] = { who->user, who->pass, who->service, who->client };
+	const struct span parts[] = { who->user, who->pass, who->service, who->client,
+		who->token ? SPAN("token") : SPAN("password") };
+	enum { PARTS = sizeof parts / sizeof parts[0] };
 
 	use_sources(verify, sources);
 	if (verify->waiting >= VERIFY_QUEUE_MAX)
 		return err_set(err, ERR_TEMP, "too many log in at once");
 	str_clear(&question->text);
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < PARTS; i++) {
 		str_add_span(&question->text, parts[i]);
-		if (i < 3)
+		if (i < PARTS - 1)
 			str_add_char(&question->text, '\0');
 	}
 	if (question->text.len > LOGIN_QUESTION_MAX) {
@@ -383,6 +385,15 @@ verify_ask(struct verify *verify, const char *sources, const struct login *who, 
 	verify->waiting++;
 	go_on(verify);
 	return 0;
+}
+
+void
+verify_refuse(struct verify *verify, const struct ip *ip, struct verify_question *question)
+{
+	question->ip = *ip;
+	question->verify = verify;
+	question->at = NULL;
+	answered(verify, question, 0, (struct span){0}, NULL);
 }
 
 void

@@ -57,6 +57,8 @@ void verify_start(struct verify *verify, struct relay *relay);
 /* sources: what [relay] login says.  -1 with err: the queue is full. */
 int verify_ask(struct verify *verify, const char *sources, const struct login *who, const struct ip *ip,
     struct verify_question *question, struct err *err);
+/* Told already by other means that it is a "no": the answer comes, as late as any. */
+void verify_refuse(struct verify *verify, const struct ip *ip, struct verify_question *question);
 void verify_leave(struct verify_question *question);
 int verify_check(const char *sources, struct err *err);	/* each a scheme that there is */
 void verify_close(struct verify *verify);

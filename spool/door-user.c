@@ -12,7 +12,7 @@
 
 struct user_args {
 	const char *file, *mailbox;
-	bool json, help;
+	bool json, help, scram, clear;
 };
 
 static int
@@ -69,7 +69,24 @@ forget(struct str *secret)
 }
 
 static int
-new_secret(struct str *secret, struct err *err)
+hash(struct span pass, const struct user_args *args, struct str *secret, struct err *err)
+{
+	const struct { bool wanted; const char *scheme; } more[] = {
+		{ args->scram, "{SCRAM-SHA-256}" }, { args->scram, "{SCRAM-SHA-1}" }, { args->clear, "{PLAIN}" },
+	};
+	int result = users_hash(pass, secret, err);
+
+	for (size_t i = 0; i < sizeof more / sizeof more[0] && result == 0; i++) {
+		if (!more[i].wanted)
+			continue;
+		str_add_char(secret, ' ');
+		result = users_scheme(pass, more[i].scheme, secret, err);
+	}
+	return result;
+}
+
+static int
+new_secret(const struct user_args *args, struct str *secret, struct err *err)
 {
 	struct str pass = {0}, again = {0};
 	int result = ask_unseen("New password: ", &pass, err);
@@ -80,7 +97,7 @@ new_secret(struct str *secret, struct err *err)
 			result = err_set(err, ERR_PERM, "the two are not the same; nothing was changed");
 	}
 	if (result == 0)
-		result = users_hash(str_span(&pass), secret, err);
+		result = hash(str_span(&pass), args, secret, err);
 	forget(&pass);
 	forget(&again);
 	return result;
@@ -96,7 +113,7 @@ put(const char *file, const char *name, const struct user_args *args, enum users
 
 	if (!users_name_ok(span_of(name)))
 		return err_set(err, ERR_PERM, "a user's name is printable, without blanks and colons");
-	result = new_secret(&secret, err);
+	result = new_secret(args, &secret, err);
 	if (result == 0)
 		result = users_put(file, name, str_c(&secret), args->mailbox, must, err);
 	str_free(&secret);
@@ -125,7 +142,7 @@ user_remove(const char *file, char **names, const struct user_args *args, struct
 static bool
 may_log_in(const struct user *user)
 {
-	return user->secret.len > 1 && user->secret.p[0] == '$';
+	return user->secret.len > 1 && user->secret.p[0] != '!';
 }
 
 static int
@@ -189,6 +206,8 @@ run_user(struct door *door, int argc, char **argv, struct err *err)
 	const struct opt_row rows[] = {
 		{ "file", 'f', "FILE", "the users of this file, not of ROOT/users", OPT_TEXT, &args.file },
 		{ "mailbox", 0, "DIR", "the Maildir he reads", OPT_TEXT, &args.mailbox },
+		{ "scram", 0, NULL, "also keep what SCRAM-SHA-256 and SCRAM-SHA-1 need", OPT_FLAG, &args.scram },
+		{ "clear", 0, NULL, "also keep the password itself, for CRAM-MD5", OPT_FLAG, &args.clear },
 		{ "json", 0, NULL, "say it for programs", OPT_FLAG, &args.json },
 		DOOR_HELP(&args.help), {0},
 	};

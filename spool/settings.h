@@ -115,6 +115,9 @@ struct relay_settings {		/* [relay NAME] */
 	char *tls_client_ca;	/* files of CAs that vouch for clients */
 	char *relay_from_certificates;	/* names and fingerprints that may send as relay_from does */
 	char *login;		/* who may log in: file:USERS dovecot:SOCKET command:PROGRAM (relay/login.h) */
+	char *login_mechanisms;	/* of SASL, as clients are told them (lib/proto/sasl.h) */
+	bool login_required;	/* no mail without a login */
+	bool login_sender;	/* whose sender's address is the login's */
 	bool login_in_clear;	/* a password may be said without TLS, by others than this host, too */
 	char *pop3_listen;	/* HOST:PORT, blank-separated; "" = none */
 	char *pop3_mailbox;	/* the Maildir of who has none of his own: %u, %d (spool/maildir.h) */

@@ -3,12 +3,15 @@
 #include <crypt.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/base/digest.h"
 #include "lib/base/fs.h"
+#include "lib/mail/base64.h"
 
 /* ---- reading ---- */
 
@@ -200,6 +203,90 @@ users_hash(struct span pass, struct str *secret, struct err *err)
 	return result == 0 ? 0 : err_set(err, ERR_TEMP, "crypt(3) makes no hash here");
 }
 
+/* RFC 5802 section 3.  The client prepares a password (SASLprep); in ASCII that changes nothing. */
+static int
+scram(struct span pass, const EVP_MD *hash, struct str *secret)
+{
+	enum { ITERATIONS = 4096 };
+	unsigned char salt[16], salted[EVP_MAX_MD_SIZE], client[EVP_MAX_MD_SIZE], stored[EVP_MAX_MD_SIZE],
+	    server[EVP_MAX_MD_SIZE];
+	int size = EVP_MD_get_size(hash);
+
+	random_bytes(salt, sizeof salt);
+	if (PKCS5_PBKDF2_HMAC(pass.p, (int)pass.len, salt, sizeof salt, ITERATIONS, hash, size, salted) != 1 ||
+	    HMAC(hash, salted, size, (const unsigned char *)"Client Key", 10, client, NULL) == NULL ||
+	    HMAC(hash, salted, size, (const unsigned char *)"Server Key", 10, server, NULL) == NULL ||
+	    EVP_Digest(client, (size_t)size, stored, NULL, hash, NULL) != 1)
+		return -1;
+	str_printf(secret, "%d,", ITERATIONS);
+	base64_add(secret, salt, sizeof salt);
+	str_add_char(secret, ',');
+	base64_add(secret, stored, (size_t)size);
+	str_add_char(secret, ',');
+	base64_add(secret, server, (size_t)size);
+	explicit_bzero(salted, sizeof salted);
+	explicit_bzero(client, sizeof client);
+	return 0;
+}
+
+static bool
+is_printable(struct span text, const char *but)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.p[i] < ' ' || (unsigned char)text.p[i] > '~' || strchr(but, text.p[i]) != NULL)
+			return false;
+	return text.len > 0 && text.len <= USERS_PASS_MAX;
+}
+
+int
+users_scheme(struct span pass, const char *scheme, struct str *secret, struct err *err)
+{
+	int result = 0;
+	bool plain = strcmp(scheme, "{PLAIN}") == 0;
+
+	if (!is_printable(pass, plain ? " :" : ""))
+		return err_set(err, ERR_PERM, "for %s a password is ASCII%s", scheme,
+		    plain ? ", without blanks and colons" : "");
+	str_add_text(secret, scheme);
+	if (plain)
+		str_add_span(secret, pass);
+	else
+		result = scram(pass, strcmp(scheme, "{SCRAM-SHA-1}") == 0 ? EVP_sha1() : EVP_sha256(), secret);
+	return result == 0 ? 0 : err_set(err, ERR_TEMP, "OpenSSL makes no %s here", scheme);
+}
+
+static bool
+is_locked(const struct user *user)
+{
+	return user->secret.len == 0 || user->secret.p[0] == '!';
+}
+
+bool
+users_secret(const struct user *user, const char *scheme, struct str *secret)
+{
+	struct span rest = user->secret, word;
+
+	while (!is_locked(user) && (word = span_word(&rest)).len > 0) {
+		if (!span_begins(word, scheme))
+			continue;
+		str_add_span(secret, span_from(word, strlen(scheme)));
+		return true;
+	}
+	return false;
+}
+
+/* The word that crypt(3) knows. */
+static struct span
+hash_of(const struct user *user)
+{
+	struct span rest = user->secret, word;
+
+	while ((word = span_word(&rest)).len > 0)
+		if (word.p[0] != '{')
+			return word;
+	return (struct span){ "", 0 };
+}
+
 /* Every byte is looked at, whatever the first ones were. */
 static bool
 same_bytes(struct span a, struct span b)
@@ -216,9 +303,10 @@ users_check(const struct user *user, struct span pass)
 {
 	/* For nobody: of nothing that anybody could say, and as slow as a real one. */
 	static const char nobody[] = "$y$j9T$3nM3xKVqjT3fY7WmZ0pC0/$IVQKQXcbZ2u0qRFmBp8cHTpKmDdJ4Xwqj4lHyLjqGo9";
-	bool known = user != NULL && user->secret.len > 0 && user->secret.p[0] != '!';
+	struct span said = user != NULL && !is_locked(user) ? hash_of(user) : (struct span){ "", 0 };
+	bool known = said.len > 0;
 	char *text = mem_text_n(pass.p, pass.len);
-	char *secret = known ? mem_text_n(user->secret.p, user->secret.len) : mem_text(nobody);
+	char *secret = known ? mem_text_n(said.p, said.len) : mem_text(nobody);
 	struct str hash = {0};
 
 	bool same = crypt_it(text, secret, &hash) == 0 && same_bytes(str_span(&hash), span_of(secret)) &&

@@ -4,7 +4,8 @@
  *	NAME:SECRET[:MAILBOX]
  *
  * NAME is what a mail program says, with or without a domain; ASCII letters are the same in
- * either case.  SECRET is a password as crypt(3) has hashed it, or "!" for nobody.  MAILBOX is
+ * either case.  SECRET is a password as crypt(3) has hashed it, and behind blanks what other
+ * ways to log in need of it ("{SCRAM-SHA-256}...", "{PLAIN}..."); "!" in front: nobody.  MAILBOX is
  * a Maildir, below the root unless it is absolute; without it the settings say.  Lines that are
  * empty or begin with # are kept as they are.
  *
@@ -35,6 +36,10 @@ int users_put(const char *file, const char *name, const char *secret, const char
 
 /* Hashes by crypt(3), yescrypt where the library has it.  Takes about a tenth of a second. */
 int users_hash(struct span pass, struct str *secret, struct err *err);
+/* What a way to log in without telling needs stored: "{SCRAM-SHA-256}" or "{SCRAM-SHA-1}" and
+ * ITERATIONS,SALT,STORED,SERVER (RFC 5802, the last three in base64), or "{PLAIN}" and the password. */
+int users_scheme(struct span pass, const char *scheme, struct str *secret, struct err *err);
+bool users_secret(const struct user *user, const char *scheme, struct str *secret);	/* what is behind it */
 /* Is that the password?  Takes as long when there is no such user: user NULL. */
 bool users_check(const struct user *user, struct span pass);
 

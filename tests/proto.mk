@@ -74,7 +74,8 @@ EXTRA_DIST += \
 	%D%/talk/smtp-16-wishes.talk \
 	%D%/talk/smtp-17-xclient.talk \
 	%D%/talk/smtp-18-xclient-not.talk \
-	%D%/talk/lmtp-01-each.talk
+	%D%/talk/lmtp-01-each.talk \
+	%D%/talk/smtp-20-auth.talk %D%/talk/smtp-21-auth-and-tls.talk
 
 # Client against server, in memory.
 check_PROGRAMS += tests/unit/smtp-pair

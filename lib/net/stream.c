@@ -287,6 +287,20 @@ stream_tls_knows(const struct stream *stream, const char *names)
 	return stream->tls != NULL && stream->shaken && tls_link_knows(stream->tls, names);
 }
 
+void
+stream_tls_who(const struct stream *stream, struct str *name)
+{
+	if (stream->tls != NULL && stream->shaken)
+		tls_link_who(stream->tls, name);
+}
+
+void
+stream_tls_binding(const struct stream *stream, struct str *bytes)
+{
+	if (stream->tls != NULL && stream->shaken)
+		tls_link_binding(stream->tls, bytes);
+}
+
 static void
 forget(struct stream *stream)
 {

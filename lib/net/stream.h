@@ -74,6 +74,9 @@ bool stream_tls_knows(const struct stream *stream, const char *names);	/* the pe
 						   certificate for one of these names, or one of
 						   these pins (tls.h) */
 
+void stream_tls_who(const struct stream *stream, struct str *name);	/* tls_link_who() */
+void stream_tls_binding(const struct stream *stream, struct str *bytes);	/* tls_link_binding() */
+
 void stream_finish(struct stream *stream);	/* frees it; what waits is still sent, for
 						   some seconds, and input thrown away */
 void stream_free(struct stream *stream);	/* at once; {0} is fine */

@@ -253,3 +253,43 @@ tls_link_knows(const struct tls_link *link, const char *names)
 	X509_free(cert);
 	return known;
 }
+
+/* The first name of this kind. */
+static bool
+name_of_kind(const GENERAL_NAMES *names, int kind, struct str *name)
+{
+	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+		int type;
+		const ASN1_IA5STRING *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);
+		if (type != kind || value == NULL || value->length <= 0 ||
+		    memchr(value->data, '\0', (size_t)value->length) != NULL)
+			continue;
+		str_add(name, value->data, (size_t)value->length);
+		return true;
+	}
+	return false;
+}
+
+void
+tls_link_who(const struct tls_link *link, struct str *name)
+{
+	X509 *cert = SSL_get_peer_certificate(link->ssl);
+	GENERAL_NAMES *names = cert != NULL && SSL_get_verify_result(link->ssl) == X509_V_OK ?
+	    X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL) : NULL;
+
+	if (names != NULL && !name_of_kind(names, GEN_EMAIL, name))
+		name_of_kind(names, GEN_DNS, name);
+	GENERAL_NAMES_free(names);
+	X509_free(cert);
+}
+
+void
+tls_link_binding(const struct tls_link *link, struct str *bytes)
+{
+	static const char label[] = "EXPORTER-Channel-Binding";
+	unsigned char secret[32];
+
+	if (SSL_version(link->ssl) >= TLS1_3_VERSION && SSL_export_keying_material(link->ssl, secret,
+	    sizeof secret, label, sizeof label - 1, NULL, 0, 0) == 1)
+		str_add(bytes, secret, sizeof secret);
+}

@@ -32,5 +32,8 @@ void tls_link_about(const struct tls_link *link, struct str *out);	/* "TLSv1.3 A
 
 /* The peer showed a certificate of one of these names (verified), or one of these pins. */
 bool tls_link_knows(const struct tls_link *link, const char *names);
+void tls_link_who(const struct tls_link *link, struct str *name);	/* of a verified certificate, its first
+			   mail address, else its first host; else nothing */
+void tls_link_binding(const struct tls_link *link, struct str *bytes);	/* RFC 9266; TLS 1.3 only */
 
 #endif

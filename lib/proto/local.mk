@@ -2,6 +2,7 @@
 noinst_LIBRARIES += lib/libproto.a
 lib_libproto_a_SOURCES = \
 	%D%/ext-8bitmime.c \
+	%D%/ext-auth.c \
 	%D%/ext-binarymime.c \
 	%D%/ext-chunking.c \
 	%D%/ext-deliverby.c \

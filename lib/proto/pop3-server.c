@@ -581,7 +581,7 @@ verb_capa(struct pop3_server *server, struct span args)
 	say(server, "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\nUTF8");
 	if (may_say_password(server))
 		say(server, "USER");
-	if (listed != NULL && server->hooks->sasl != NULL)
+	if (listed != NULL && listed[0] != '\0' && server->hooks->sasl != NULL)
 		say(server, "SASL %s", listed);
 	if (server->options.stls && !has_tls(server))
 		say(server, "STLS");

@@ -43,7 +43,7 @@ struct pop3_server_options {
 	bool stls;		/* STLS is offered; not any more when TLS is on */
 	bool clear;		/* USER and PASS are taken without TLS, too */
 	bool tls;		/* TLS is on from the first byte */
-	const char *mechanisms;	/* of SASL, as CAPA lists them; NULL: no AUTH */
+	const char *mechanisms;	/* of SASL, as CAPA lists them; NULL or "": no AUTH */
 	const char *clear_mechanisms;	/* those that are offered without TLS; NULL: none */
 	const char *stamp;	/* "<1896.697170952@dbc.mtview.ca.us>", for APOP; NULL: no APOP */
 	unsigned max_errors;	/* commands not understood, and logins that failed; beyond: closed */

@@ -35,6 +35,7 @@ struct smtp_server_work {
 	bool close;		/* and then close */
 	bool unasked;		/* a chunk out of order: err is its 503 */
 	struct str unstuffed;
+	bool exchange;		/* the next line answers a challenge */
 };
 
 /* smtp-server.c */
@@ -54,6 +55,10 @@ void smtp_out_of_order(const struct smtp_server *server, struct err *err);	/* 50
 void smtp_ask(struct smtp_server *server, int result, const struct err *err, smtp_step *step);
 void smtp_forget(struct smtp_server *server);	/* the transaction, as RSET does */
 bool smtp_too_early(struct smtp_server *server);	/* input ran ahead: dies, true */
+
+/* ext-auth.c */
+void smtp_auth_line(struct smtp_server *server, struct span line);
+void smtp_auth_too_long(struct smtp_server *server);
 
 /* smtp-body.c */
 void smtp_body_data(struct smtp_server *server);

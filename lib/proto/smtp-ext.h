@@ -35,6 +35,7 @@ struct smtp_ext;
 	EXT(requiretls)		\
 	EXT(xclient)		\
 	EXT(starttls)		\
+	EXT(auth)		\
 	EXT(enhancedstatuscodes)
 
 enum smtp_offer {
@@ -42,7 +43,7 @@ enum smtp_offer {
 	OFFER_DSN = 16, OFFER_ENHANCED = 32, OFFER_SMTPUTF8 = 64, OFFER_BINARYMIME = 128,
 	OFFER_STARTTLS = 256, OFFER_DELIVERBY = 512, OFFER_PRIORITY = 1024, OFFER_FUTURERELEASE = 2048,
 	OFFER_LIMITS = 4096, OFFER_REQUIRETLS = 8192,
-	OFFER_XCLIENT = 16384,
+	OFFER_XCLIENT = 16384, OFFER_AUTH = 32768,
 };
 
 /* What the next one on the way knows, for those who hand a message on. */

@@ -259,7 +259,9 @@ line_came(struct smtp_server *server, struct span line)
 {
 	if (line.len == 0 && server->options.batch)
 		return;
-	if (has_controls(line))		/* SMTP-04 */
+	if (server->work->exchange)
+		smtp_auth_line(server, line);
+	else if (has_controls(line))		/* SMTP-04 */
 		smtp_error(server, "501 5.5.2 control characters do not belong here");
 	else
 		command(server, line);
@@ -281,11 +283,13 @@ static bool
 take_line(struct smtp_server *server)
 {
 	struct span in = smtp_unread(server);
-	const char *lf = memchr(in.p, '\n', span_to(in, SMTP_LINE_MAX).len);
+	size_t most = server->work->exchange ? SMTP_AUTH_MAX : SMTP_LINE_MAX;
+	const char *lf = memchr(in.p, '\n', span_to(in, most).len);
 
-	if (lf == NULL && in.len < SMTP_LINE_MAX)
+	if (lf == NULL && in.len < most)
 		return false;
 	if (lf == NULL) {
+		smtp_auth_too_long(server);
 		server->mode = SMTP_SWALLOW;
 		server->work->overlong = 0;
 		return true;
@@ -398,6 +402,7 @@ smtp_server_secured(struct smtp_server *server)
 {
 	server->handshake = false;
 	server->secured = true;
+	server->authenticated = false;
 	str_clear(&server->helo);
 	server->esmtp = false;
 	server->work->spoilt = 0;

@@ -42,7 +42,11 @@
 #include "lib/mail/envelope.h"
 #include "lib/proto/smtp-ext.h"
 
-enum { SMTP_LATER = 1 };
+enum {
+	SMTP_LATER = 1,
+	SMTP_MORE = 2,		/* hook auth: the challenge is to be answered */
+	SMTP_AUTH_MAX = 16384,	/* RFC 4954 section 4: 12288 at least */
+};
 enum { SMTP_LINE_MAX = 4096 };	/* RFC 5321 4.5.3.1.4 and RFC 3461 5: 1036 at least */
 
 struct smtp_server_options {
@@ -58,6 +62,8 @@ struct smtp_server_options {
 	bool binary;		/* BINARYMIME: hook body may get bytes that are no lines */
 	uint64_t max_hold;	/* seconds: FUTURERELEASE; 0: it is not offered */
 	bool tls, must_tls;	/* STARTTLS is offered; nothing is done for mail before it: 530 */
+	const char *mechanisms;	/* of AUTH, once TLS is on; NULL or "": none */
+	const char *clear_mechanisms;	/* and without it */
 	unsigned withhold;	/* smtp_offer bits (smtp-ext.h) that this client is not offered */
 	bool any_pace;		/* input may run ahead of our replies to EHLO and DATA; without
 				 * it that is 554 and close (RFC 2920 3.1, SMTP-11); always in batch */
@@ -83,6 +89,12 @@ struct smtp_server_hooks {
 	int (*vrfy)(void *ctx, struct span what, struct err *err);	/* NULL: 252 */
 	void (*noop)(void *ctx, struct span text);	/* batch only; may be NULL */
 	void (*quit)(void *ctx);	/* QUIT was said; may be NULL */
+	/* One step of AUTH, as pop3-server.h has it: mechanism at the first one, then NULL;
+	 * response.p NULL where the client said nothing yet.  0: it is somebody, SMTP_MORE with the
+	 * challenge, SMTP_LATER, or -1: ERR_PERM is 535, any other 454.  NULL: no AUTH. */
+	int (*auth)(void *ctx, const char *mechanism, struct span response, struct str *challenge,
+	    struct err *err);
+	void (*auth_end)(void *ctx);	/* it was cancelled; may be NULL */
 	void (*bad)(void *ctx, bool rcpt, struct span args, const struct err *err);
 			/* batch only; NULL: it is refused as ever.  args: what stands behind
 			 * MAIL or RCPT.  The message goes on with the sender as far as he
@@ -101,6 +113,7 @@ struct smtp_server {
 	bool handshake;		/* send out, then shake hands */
 	bool secured;		/* they are shaken */
 	struct str helo;	/* what the client called itself */
+	bool authenticated;	/* hook auth said yes */
 	bool esmtp;		/* EHLO rather than HELO */
 	unsigned state;		/* SMTP_READY ... bits, in smtp-verb.h */
 	struct envelope env;

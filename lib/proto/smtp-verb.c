@@ -363,7 +363,6 @@ static const struct smtp_verb verbs[] = {
 	{ "TURN", SMTP_ANY, verb_not_done, 0 },
 	{ "ETRN", SMTP_ANY, verb_not_done, 0 },
 	{ "ATRN", SMTP_ANY, verb_not_done, 0 },
-	{ "AUTH", SMTP_ANY, verb_not_done, 0 },
 	{ "GET", SMTP_ANY, verb_of_http, VERB_UTF8 },
 	{ "PUT", SMTP_ANY, verb_of_http, VERB_UTF8 },
 	{ "POST", SMTP_ANY, verb_of_http, VERB_UTF8 },

@@ -131,6 +131,24 @@ hook_xclient(void *ctx, const char *addr, const char *port, struct err *err)
 	return 0;
 }
 
+/* PLAIN knows bob, whose word is "secret"; ASK asks who it is, and "bob" will do. */
+static int
+hook_auth(void *ctx, const char *mechanism, struct span response, struct str *challenge, struct err *err)
+{
+	static const char plain[] = "\0bob\0secret", broken[] = "\0bob\0broken";
+	bool asks = mechanism != NULL && span_begins_case(span_of(mechanism), "ASK");
+
+	if (asks)
+		str_add_text(challenge, "who?");
+	if (asks || response.p == NULL)
+		return SMTP_MORE;
+	if (span_same(response, (struct span){ broken, sizeof broken - 1 }))
+		return say(ctx, refuse(err, ERR_TEMP, 0, NULL, "the file cannot be read"), err);
+	if (span_is(response, "bob") || span_same(response, (struct span){ plain, sizeof plain - 1 }))
+		return say(ctx, 0, err);
+	return say(ctx, refuse(err, ERR_PERM, 0, NULL, "no such user"), err);
+}
+
 static void
 hook_noop(void *ctx, struct span text)
 {
@@ -142,7 +160,7 @@ hook_noop(void *ctx, struct span text)
 
 static const struct smtp_server_hooks hooks = {
 	.mail = hook_mail, .rcpt = hook_rcpt, .begin = hook_begin, .body = hook_body,
-	.end = hook_end, .abort = hook_abort, .noop = hook_noop, .xclient = hook_xclient,
+	.end = hook_end, .abort = hook_abort, .noop = hook_noop, .xclient = hook_xclient, .auth = hook_auth,
 };
 
 void

@@ -4,7 +4,7 @@
  * It takes every address but those whose local part says otherwise: "refused@"
  * is 550 5.1.1, "later@" 450, "full@" lets the body fail with 452, "lost@" the end
  * with 451, "nobody@" as sender is 550, "shy@" as recipient makes hook begin refuse.
- * With slow set every hook says SMTP_LATER first and is answered afterwards: what
+ * By AUTH it knows bob (PLAIN, ASK).  With slow set every hook says SMTP_LATER first and is answered afterwards: what
  * the client hears must be the same.
  */
 #ifndef TESTS_TALK_FAKE_H

@@ -255,6 +255,10 @@ read_wish(struct span line, struct wishes *wishes)
 		wishes->options.binary = true;
 	else if (span_is(name, "max-hold"))
 		wishes->options.max_hold = number;
+	else if (span_is(name, "auth"))
+		wishes->options.mechanisms = wishes->options.clear_mechanisms = "PLAIN ASK";
+	else if (span_is(name, "auth-tls"))
+		wishes->options.mechanisms = "PLAIN ASK";
 	else if (span_is(name, "must-tls"))
 		wishes->options.tls = wishes->options.must_tls = true;
 	else if (span_is(name, "max-size"))

@@ -123,6 +123,36 @@ START_TEST(a_secret_that_is_no_hash_lets_nobody_in)
 }
 END_TEST
 
+START_TEST(other_ways_stand_behind_the_hash_and_are_found)
+{
+	struct str secret = {0}, behind = {0};
+	struct user user;
+
+	ck_assert_int_eq(users_hash(SPAN("pencil"), &secret, &err), 0);
+	str_add_char(&secret, ' ');
+	ck_assert_int_eq(users_scheme(SPAN("pencil"), "{SCRAM-SHA-256}", &secret, &err), 0);
+	str_add_char(&secret, ' ');
+	ck_assert_int_eq(users_scheme(SPAN("pencil"), "{PLAIN}", &secret, &err), 0);
+	user = (struct user){ .secret = str_span(&secret) };
+	ck_assert(users_check(&user, SPAN("pencil")));
+	ck_assert(users_secret(&user, "{PLAIN}", &behind));
+	ck_assert_str_eq(str_c(&behind), "pencil");
+	str_clear(&behind);
+	ck_assert(users_secret(&user, "{SCRAM-SHA-256}", &behind));
+	ck_assert(span_begins(str_span(&behind), "4096,"));
+	ck_assert_uint_eq(behind.len, 5 + 24 + 1 + 44 + 1 + 44);
+	ck_assert(!users_secret(&user, "{SCRAM-SHA-1}", &behind));
+	ck_assert_int_eq(users_scheme(SPAN("p\xc3\xa4"), "{SCRAM-SHA-1}", &secret, &err), -1);
+	ck_assert_int_eq(users_scheme(SPAN("a b"), "{PLAIN}", &secret, &err), -1);
+	user.secret = SPAN("!{PLAIN}pencil {PLAIN}pencil");
+	ck_assert(!users_secret(&user, "{PLAIN}", &behind));
+	user.secret = SPAN("{PLAIN}pencil");
+	ck_assert(!users_check(&user, SPAN("pencil")));
+	str_free(&secret);
+	str_free(&behind);
+}
+END_TEST
+
 static const struct { const char *pass; size_t len; } no_passwords[] = { { "", 0 }, { "a\0b", 3 }, { "a\nb", 3 } };
 
 START_TEST(what_is_no_password_is_refused)
@@ -141,4 +171,5 @@ UNIT_WITH("users", setup, teardown,
 	{ a_name_cannot_make_another_line, ROWS(no_names) },
 	{ a_password_is_hashed_and_known_again, 1 },
 	{ a_secret_that_is_no_hash_lets_nobody_in, ROWS(secrets) },
+	{ other_ways_stand_behind_the_hash_and_are_found, 1 },
 	{ what_is_no_password_is_refused, ROWS(no_passwords) })
