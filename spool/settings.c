@@ -225,6 +225,8 @@ static const struct conf_row site_rows[] = {
 	ROW("speaks-for", text, speaks_for, "", "domains, or patterns of them, whose addresses it may tell us"),
 	ROW("unpack", text, unpack, "spool:", "where its batches go: spool:, or another sink of bsmtp"),
 	ROW("timeout", seconds, timeout, "5m", "silence after which a call is given up"),
+	ROW("keepalive", seconds, keepalive, "1m", "in protocol m, an idle call says something so often; 0: never"),
+	ROW("half-duplex", seconds, half_duplex, "0", "one end speaks at a time, for so long at most; 0: both; alike there"),
 	ROW("alternates", text, alternates, "", "names of [way]s, tried in this order when link does not connect"),
 	ROW("call-window", hours, call_window, "", "when it is called, as Mon-Fri 19:00-07:00 grade<=C, Sat-Sun"),
 	ROW("time-zone", zone, time_zone, "", "of its windows; empty: the host's"),

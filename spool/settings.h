@@ -75,6 +75,8 @@ struct site_settings {		/* [site NAME] */
 	bool sequence;		/* calls are numbered, both ways */
 	char *unpack;		/* where its batches go: spool:, smtp:HOST:PORT */
 	int64_t timeout;	/* seconds of silence before a call is given up */
+	int64_t keepalive;	/* seconds between signs of life in protocol m */
+	int64_t half_duplex;	/* seconds of a burst where one end speaks at a time; 0: both do */
 	char *alternates;	/* names of [way]s, in the order in which they are tried behind link */
 	char *call_window, *time_zone;	/* spool/hours.h */
 	uint64_t call_bytes, month_bytes;	/* budgets (spool/budget.h): both ways, 0 = any */

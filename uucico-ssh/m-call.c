@@ -7,7 +7,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
-enum { KEEPALIVE = 60, WINDOW_MAX = 8 << 20, MEMORY_MAX = 4096, BURST = 60 };
+enum { WINDOW_MAX = 8 << 20, MEMORY_MAX = 4096 };
 
 static const char memory_file[] = ".peer";
 
@@ -223,7 +223,8 @@ m_call_config(struct m_call *c, bool caller, char grade, const struct budget *bu
 	int64_t micros = budget_micros(budget, 0, 0);
 
 	c->config = (struct m_config){
-		.caller = caller, .timeout = site->timeout, .keepalive = KEEPALIVE, .grade = grade, .burst = BURST,
+		.caller = caller, .timeout = site->timeout, .keepalive = site->keepalive, .grade = grade,
+		.half_duplex = site->half_duplex > 0, .burst = site->half_duplex,
 		.left = bytes == UINT64_MAX ? 0 : bytes, .may_send = bytes == UINT64_MAX ? 0 : bytes,
 		.secs = micros == INT64_MAX ? 0 : micros / CLOCK_SECOND + 1,
 		.window = site->history < WINDOW_MAX ? (size_t)site->history : WINDOW_MAX,

@@ -43,6 +43,17 @@ check "a large mail" exits 0 ours -s hub --wire-stats="$work/stats"
 check "comes through" arrived "$hub" big
 check "its base64 decoded" less packed_out 620000
 
+# ---- One floor ----------------------------------------------------------------------------
+
+floor() { sed -i "/^half-duplex/d; s/^timeout = 20s/&\nhalf-duplex = $1/" "$home/mochila.conf" "$hub/mochila.conf"; }
+floor 10s
+from_home floor-there && from_hub floor-back
+check "two ends that speak in turns" exits 0 ours -s hub --wire-stats="$work/stats"
+check "have a mail each way" arrived "$hub" floor-there
+check "" arrived "$home" floor-back
+check "in two turns" less turns 3
+floor 0
+
 # ---- Lines that are cut -------------------------------------------------------------------
 
 large cut-large 600000
