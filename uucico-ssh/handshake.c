@@ -170,6 +170,7 @@ heard_shere(struct uucp *u, struct span line)
 	}
 	if (!u->config.optimistic)
 		say_name(u);
+	u->asked = u->now;
 	u->phase = UUCP_WAIT_ROK;
 	return 0;
 }
@@ -226,6 +227,7 @@ heard_rok(struct uucp *u, struct span line)
 	if (span_begins(first, "N"))
 		take_features(u, span_from(first, 1));
 	take_options(u, rest, &numbered);
+	u->rtt = u->config.optimistic ? 0 : u->now - u->asked;
 	if (u->config.optimistic && u->m_version != M_VERSION)
 		return too_optimistic(u);
 	u->phase = UUCP_WAIT_LETTERS;

@@ -4,6 +4,7 @@
 #include "uucico-ssh/link.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { END_SECONDS = 3 };
@@ -54,6 +55,7 @@ stdio_close(struct link *link)
 static void
 stdio_finish(struct link *link)
 {
+	shutdown(1, SHUT_WR);	/* where it is a socket, which is 0 too, they would wait for its end */
 	to_nobody(1);
 	link_fd_drain(link, END_SECONDS);
 }

@@ -162,6 +162,7 @@ struct uucp {
 	char grade;			/* the worst they want, 0: any */
 	uint64_t max_size;		/* the largest file they take */
 	uint64_t m_version;		/* in force; 0: they do not speak m */
+	int64_t asked, rtt;		/* the caller: when it said its name; what their word took */
 	struct str held;		/* half duplex: said when the floor is ours */
 	bool redial;			/* call again, without optimism */
 
