@@ -5,7 +5,10 @@
  *
  * Up to GATHER bytes are gathered before any is packed, because a frame whose length is
  * known in advance is smaller, is made faster, and asks its reader for no more memory
- * than that.  Neither check sum nor dictionary's number are in the frame: the label has
+ * than that.  With both a dictionary and a history, the dictionary is the older part of the
+ * history, so that a young one has words from the first day, and --patch-from reads it still:
+ * without its first DICTIONARY_MARK bytes, by which tools would know it as a dictionary.  Its
+ * tables of frequencies would save no more.  Neither check sum nor dictionary's number are in the frame: the label has
  * both.
  */
 #include "bsmtp/codec.h"
@@ -14,14 +17,16 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
+#include "spool/dictionary.h"
+
 extern const struct codec codec_zstd, codec_zstd_plain;
 
-enum { GATHER = 4 << 20, HISTORY_MIN = 1 << 20, SHORT = 1 << 17, SHORT_LEVEL = 14, PIECE = 1 << 17 };
+enum { GATHER = 4 << 20, HISTORY_MIN = 1 << 20, SHORT = 1 << 17, SHORT_LEVEL = 17, PIECE = 1 << 17 };
 
 struct zstd {
 	ZSTD_CCtx *pack;
 	ZSTD_DCtx *unpack;
-	struct str gathered;
+	struct str gathered, joined;	/* joined: dictionary and history */
 	bool begun;
 	char piece[PIECE];
 };
@@ -43,6 +48,18 @@ failed(const struct codec_stream *stream, size_t result, struct err *err)
 	}
 }
 
+static struct span
+prefix_of(const struct codec_stream *stream)
+{
+	struct zstd *z = stream->state;
+
+	if (stream->setup.prefix.len == 0 || stream->setup.dictionary.len == 0)
+		return stream->setup.prefix;
+	str_add_span(&z->joined, span_from(stream->setup.dictionary, DICTIONARY_MARK));
+	str_add_span(&z->joined, stream->setup.prefix);
+	return str_span(&z->joined);
+}
+
 /* With history most of the time goes into reading it; to search longer in it costs only the
  * batch's own bytes.  Measured: what level 12 saves, in half of its time. */
 enum { SEARCH_LOG = 6 };
@@ -54,6 +71,7 @@ start_packing(const struct codec_stream *stream, ZSTD_CCtx *pack)
 		[LEVEL_FAST] = 3, [LEVEL_DEFAULT] = 9, [LEVEL_METERED] = 19,
 	};
 	const struct codec_setup *setup = &stream->setup;
+	struct span prefix = prefix_of(stream);
 	size_t result = ZSTD_CCtx_setParameter(pack, ZSTD_c_compressionLevel, levels[setup->level]);
 
 	if (!ZSTD_isError(result))
@@ -62,12 +80,12 @@ start_packing(const struct codec_stream *stream, ZSTD_CCtx *pack)
 		result = ZSTD_CCtx_setParameter(pack, ZSTD_c_dictIDFlag, 0);
 	if (!ZSTD_isError(result))
 		result = ZSTD_CCtx_setParameter(pack, ZSTD_c_windowLog, (int)setup->window_log);
-	if (!ZSTD_isError(result) && setup->prefix.len > 0 && setup->level == LEVEL_DEFAULT)
+	if (!ZSTD_isError(result) && prefix.len > 0 && setup->level == LEVEL_DEFAULT)
 		result = ZSTD_CCtx_setParameter(pack, ZSTD_c_searchLog, SEARCH_LOG);
-	if (!ZSTD_isError(result) && setup->dictionary.len > 0)
+	if (!ZSTD_isError(result) && prefix.len > 0)
+		result = ZSTD_CCtx_refPrefix(pack, prefix.p, prefix.len);
+	else if (!ZSTD_isError(result) && setup->dictionary.len > 0)
 		result = ZSTD_CCtx_loadDictionary(pack, setup->dictionary.p, setup->dictionary.len);
-	if (!ZSTD_isError(result) && setup->prefix.len > 0)
-		result = ZSTD_CCtx_refPrefix(pack, setup->prefix.p, setup->prefix.len);
 	return result;
 }
 
@@ -75,12 +93,13 @@ static size_t
 start_unpacking(const struct codec_stream *stream, ZSTD_DCtx *unpack)
 {
 	const struct codec_setup *setup = &stream->setup;
+	struct span prefix = prefix_of(stream);
 	size_t result = ZSTD_DCtx_setParameter(unpack, ZSTD_d_windowLogMax, (int)setup->window_log);
 
-	if (!ZSTD_isError(result) && setup->dictionary.len > 0)
+	if (!ZSTD_isError(result) && prefix.len > 0)
+		result = ZSTD_DCtx_refPrefix(unpack, prefix.p, prefix.len);
+	else if (!ZSTD_isError(result) && setup->dictionary.len > 0)
 		result = ZSTD_DCtx_loadDictionary(unpack, setup->dictionary.p, setup->dictionary.len);
-	if (!ZSTD_isError(result) && setup->prefix.len > 0)
-		result = ZSTD_DCtx_refPrefix(unpack, setup->prefix.p, setup->prefix.len);
 	return result;
 }
 
@@ -215,6 +234,7 @@ zstd_free(struct codec_stream *stream)
 	ZSTD_freeCCtx(z->pack);
 	ZSTD_freeDCtx(z->unpack);
 	str_free(&z->gathered);
+	str_free(&z->joined);
 	free(z);
 }
 

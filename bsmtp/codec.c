@@ -131,10 +131,6 @@ check_limits(const struct codec_stream *stream, struct err *err)
 	if (max > 0 && stream->out > max)
 		return err_set(err, ERR_PERM, "unpacks to more than %llu bytes, by its label or "
 		    "by max-batch-unpacked", (unsigned long long)max);
-	if (!stream->setup.vouched && stream->out > CODEC_FREE &&
-	    (stream->out - CODEC_FREE) / CODEC_RATIO > stream->in)
-		return err_set(err, ERR_PERM, "unpacks to more than %d times its size: no mail does that",
-		    CODEC_RATIO);
 	return 0;
 }
 

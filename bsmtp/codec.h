@@ -8,15 +8,14 @@
  *	codec_free(&stream)			always
  *
  * Bytes in, bytes out, in pieces of any size and in bounded memory.  Unpacking
- * stops at max bytes, and when more than 200 times as much comes out as went
- * in (beyond the first MiB): a bomb is told long before it fills a disk.  One
+ * stops at max bytes: honest mail may be a thousand times as long as what is packed,
+ * so only how much comes out can tell a bomb.  One
  * layer is taken off and never two; a stream that is cut, wrong in its check sum
  * or followed by anything else is ERR_PERM.
  *
  * A codec with a label has a line in front of its stream (bsmtp/label.h), which
  * reader and writer take off and put on: here is only the stream behind it.  It can
- * be packed against bytes that both ends have, a dictionary or a prefix of history,
- * which must be given again to unpack it.  A codec that had no use for them says so after
+ * be packed against bytes that both ends have, a dictionary, a prefix of history or both, which must be given again to unpack it.  A codec that had no use for them says so after
  * codec_end(): they are gone from stream->setup.
  *
  * Adding a codec: codec-NAME.c, one X() in CODECS, one name in local.mk.
@@ -38,7 +37,6 @@ enum codec_way { CODEC_PACK, CODEC_UNPACK };
 enum codec_level { LEVEL_DEFAULT, LEVEL_FAST, LEVEL_METERED };
 enum {
 	CODEC_MAGIC_MAX = 8,
-	CODEC_RATIO = 200, CODEC_FREE = 1 << 20,
 	CODEC_WINDOW = 23,	/* 8 MiB: the most anybody's stream may ask for */
 	CODEC_WINDOW_MAX = 27,	/* and the most that two sites can agree on */
 };
@@ -47,10 +45,9 @@ enum {
 struct codec_setup {
 	enum codec_level level;	/* packing: how hard to try */
 	uint64_t max;		/* unpacking: most bytes that may come out; 0: no limit */
-	struct span dictionary;	/* borrowed until codec_free(): a dictionary of zstd's, or nothing */
+	struct span dictionary;	/* borrowed until codec_free(): a dictionary of zstd's, or nothing;
+				   with a prefix as well it is the older part of that */
 	struct span prefix;	/* borrowed likewise: raw bytes, of which the last ones are the best */
-	bool vouched;		/* unpacking: max is what the sender has said.  Lifts the limit of 200
-				   times: of mail that is much alike more than that can be true */
 	unsigned window_log;	/* memory that unpacking may take is 2^this; 0: CODEC_WINDOW.  Both
 				   ends must say the same, or the reader more */
 };

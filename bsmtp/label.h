@@ -17,7 +17,8 @@
  *			to the receiver's commit number K, the hash chain of which has these 8
  *			bytes there (base64 without its "=")
  *	at=K:CHAIN	not packed against it, but the sender knows of commits up to that one
- *	dict=N		packed against version N of the dictionary that is shipped (dictionary.h)
+ *	dict=N		packed against version N of the dictionary that is shipped (dictionary.h); with
+ *			ref, its file from byte 8 on stands in front of the history, both one prefix
  *	class=NAME	whose history it is, and goes to; said nothing: everybody's
  *	keep=0		it is too large to be history
  *	have=K:N:...	of the other direction: my last commit of yours is number K, and I keep N times
@@ -26,7 +27,7 @@
  *	lost=...	names of batches that I could not unpack, since I have not what they refer
  *			to: pack their messages again against nothing
  *
- * ref excludes at and dict; with neither dict nor ref the frame stands by itself.  A batch of
+ * ref excludes at; with neither dict nor ref the frame stands by itself.  A batch of
  * no messages carries words only.  What is in
  * the frame is the entries as they travel (plain.h); they end in no trailer, because
  * all that a trailer would prove is said here, before a byte is unpacked.

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "spool/dictionary.h"
 #include "bsmtp/history.h"
 #include "bsmtp/reader.h"
 #include "lib/base/clock.h"
@@ -374,6 +375,7 @@ static int
 cat_reference(const struct bsmtp *b, const char *name, struct err *err)
 {
 	struct looking looking = { .b = b, .name = name };
+	struct str dictionary = {0};
 	struct label label;
 	struct span history;
 
@@ -383,7 +385,12 @@ cat_reference(const struct bsmtp *b, const char *name, struct err *err)
 		return err_set(err, ERR_PERM, "it refers to no history");
 	if (find_ring(&looking, &label, &history, err) < 0)
 		return -1;
-	int result = fs_write(STDOUT_FILENO, history.p, history.len, err);
+	int result = label.dictionary > 0 ? dictionary_load(label.dictionary, &dictionary, err) : 0;
+	if (result == 0 && dictionary.len > 0)
+		result = fs_write(STDOUT_FILENO, dictionary.p + DICTIONARY_MARK, dictionary.len - DICTIONARY_MARK, err);
+	if (result == 0)
+		result = fs_write(STDOUT_FILENO, history.p, history.len, err);
+	str_free(&dictionary);
 	stop_looking(&looking);
 	return result;
 }

@@ -391,7 +391,6 @@ take_label(struct reader *r, struct codec_setup *setup, struct err *err)
 	r->labelled = true;
 	r->codec = r->label.codec;
 	setup->max = most_travelled(r->label.len);
-	setup->vouched = true;
 	str_cut(&r->first, line.len + 1);
 	return find_dictionary(r, setup, err) < 0 ? -1 : find_history(r, setup, err);
 }

@@ -45,7 +45,7 @@ struct unpacking {
 	bool leave;		/* this one too, */
 	struct err no_room;	/* and why not */
 	struct str states;	/* of its recipients that failed at the door */
-	uint64_t size;
+	uint64_t size, unlooked;	/* unlooked: written since room on the disk was looked for */
 	struct past past;
 	bool labelled;
 	struct label label;	/* when labelled */
@@ -152,13 +152,28 @@ on_begin(void *ctx, const struct entry_info *said, const struct envelope *env,
 	return result;
 }
 
+/* A batch may unpack to a thousand times its size: what it takes is looked at on the way. */
+static int
+room_for(struct unpacking *u, size_t len, struct err *err)
+{
+	enum { STEP = 4 << 20 };
+
+	u->unlooked += len;
+	if (u->unlooked < STEP)
+		return 0;
+	u->unlooked = 0;
+	return spool_room(&u->spool, STEP, err);
+}
+
 static int
 on_body(void *ctx, const char *bytes, size_t len, struct err *err)
 {
 	struct unpacking *u = ctx;
 
 	u->size += len;
-	return u->leave ? 0 : arrival_body(&u->batch, bytes, len, err);
+	if (u->leave)
+		return 0;
+	return room_for(u, len, err) < 0 ? -1 : arrival_body(&u->batch, bytes, len, err);
 }
 
 static void

@@ -9,7 +9,7 @@
 #include "lib/base/log.h"
 #include "spool/dictionary.h"
 
-enum { PIECE = 65536 };
+enum { PIECE = 65536, HISTORY_OLD = 4 << 20 };
 
 static int
 write_packed(void *ctx, const void *bytes, size_t len, struct err *err)
@@ -30,13 +30,14 @@ pack_travelling(void *ctx, const void *bytes, size_t len, struct err *err)
 	return codec_feed(&w->pack, bytes, len, err);
 }
 
-/* A site that has lost its own packs against nothing, which everybody can read. */
+/* A site that has lost its own packs against nothing, which everybody can read.  A history
+ * grown old has all the words by itself. */
 static void
-choose_dictionary(struct writer *w)
+choose_dictionary(struct writer *w, size_t history)
 {
 	struct err err = {0};
 
-	if (w->label.codec->alone || w->label.has_ref)
+	if (w->label.codec->alone || history > HISTORY_OLD)
 		return;
 	if (dictionary_load(DICTIONARY_VERSION, &w->dictionary, &err) == 0)
 		w->label.dictionary = DICTIONARY_VERSION;
@@ -69,7 +70,7 @@ start_codec(struct writer *w, const struct codec *codec, const struct writer_set
 	if (codec->label != NULL && (w->scratch = fs_scratch(setup->scratch, ".", err)) < 0)
 		return -1;
 	if (codec->label != NULL)
-		choose_dictionary(w);
+		choose_dictionary(w, setup->pack.prefix.len);
 	plain_start(&w->plain, PLAIN_PACK, pack_travelling, w);
 	pack.dictionary = str_span(&w->dictionary);
 	return codec_start(&w->pack, codec, CODEC_PACK, &pack, write_packed, w, err);

@@ -16,7 +16,8 @@
  *
  * To pack against history, set .pack.prefix to the bytes (borrowed until writer_free()),
  * .pack.window_log to what was agreed, and in .label has_ref, mark, units and class.
- * Without it a labelled codec takes the shipped dictionary, where there is one.
+ * While that is short, and without it, a labelled codec takes the shipped dictionary too,
+ * where there is one.
  */
 #ifndef BSMTP_WRITER_H
 #define BSMTP_WRITER_H

@@ -16,6 +16,7 @@ enum {
 	DICTIONARY_VERSION = 1,		/* the one to pack with */
 	DICTIONARY_NUMBER = 32768,	/* plus the version; below are registered ones */
 	DICTIONARY_MAX = 112 * 1024,
+	DICTIONARY_MARK = 8,		/* its first bytes: what it is, and its number */
 };
 
 /* Appends its bytes.  ERR_TEMP: it is not here, or not what it should be. */

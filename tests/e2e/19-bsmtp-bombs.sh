@@ -9,6 +9,7 @@ mails=$top/tests/fixtures
 cd "$work" || exit 99
 make_site home home
 cat >>home/mochila.conf <<-END
+	max-batch-unpacked = 40M
 	[routes]
 	home.example = site:inner
 	[site inner]
@@ -44,19 +45,19 @@ refused() {
 	yes aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa | head -c 50000000
 } >zeros
 gzip -9 <zeros >bomb
-refused "a bomb of gzip" 65 "times its size" bomb
+refused "a bomb of gzip" 65 "max-batch-unpacked" bomb
 gzip -9 <bomb >twice
 refused "gzip in gzip" 65 "line 1: " twice
 bzip2 -9 <zeros >bomb
-refused "a bomb of bzip2" 65 "times its size" bomb
+refused "a bomb of bzip2" 65 "max-batch-unpacked" bomb
 gzip -9 <good >in-gzip
 refused "a good batch packed once more" 65 "line 1: " in-gzip
 if command -v zstd >/dev/null; then
 	zstd -q <zeros >bomb
-	refused "a bomb of zstd" 65 "times its size" bomb
+	refused "a bomb of zstd" 65 "max-batch-unpacked" bomb
 	zstd -q --ultra --long=31 <zeros >wide
 	refused "a window of 2^31" 65 "a window of more than the 8 MiB" wide
-	{ printf 'mb1 zstd 1 50000000 AAAAAAAAAAAAAAAA\n'; cat bomb; } >labelled
+	{ printf 'mb1 zstd 1 30000000 AAAAAAAAAAAAAAAA\n'; cat bomb; } >labelled
 	refused "a bomb whose label owns up to it" 65 "bytes its label says" labelled
 	{ printf 'mb1 zstd 1 1000 AAAAAAAAAAAAAAAA\n'; cat bomb; } >labelled
 	refused "one whose label denies it" 65 "unpacks to more than" labelled
@@ -95,4 +96,22 @@ for codec in gz zstd zstd-plain; do	# zstd makes a five-hundredth of it
 	    --to=user@home.example --codec=$codec --level=fast -o large
 	check "and read" exits 0 within bsmtp check large
 done
+
+# An attachment of nothing but zeros: a thousand times as long as what travels.
+{
+	printf 'From ann@example.org Sat Nov 21 18:45:02 2026\nSubject: zeros\n\n'
+	yes AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA | head -c 30000000
+} >zeros.mbox
+for codec in gz bz2 zstd-plain; do
+	rm -rf zeros
+	bsmtp pack --mbox=zeros.mbox --to=user@home.example --codec=$codec -o zeros
+	check "a mail of zeros by $codec is more than 200 times its batch" test "$(wc -c <zeros)" -lt 150000
+	check "and is taken" exits 0 within bsmtp unpack --root=home zeros
+done
+check "all three" test "$(lies_in_spool | wc -l)" -eq 15
+
+# Where the disk would not bear it, the batch waits.
+rm -rf full
+mkdir full && cp home/mochila.conf full/ && sed -i 's|min-free = .*|min-free = 1000000G|' full/mochila.conf
+check "no room for it is for later" exits 75 within bsmtp unpack --root=full zeros
 finish
