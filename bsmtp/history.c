@@ -386,16 +386,19 @@ past_refused(struct past *p, const struct label *label, struct err *err)
 
 /* words of the other direction */
 
-static void
+/* true: it has lost its ring */
+static bool
 learn(struct past *p, const struct label *label, bool lost)
 {
 	struct ring ring;
 	struct err why = {0};
 
 	if (!keeps(p->site, class_on(label)) || !open_ring(&ring, p->spool, p->site, RING_TO, class_on(label)))
-		return;
-	ring_trouble(ring_learn(&ring, &label->have, lost, &why), &why);
+		return false;
+	int result = ring_learn(&ring, &label->have, lost, &why);
+	ring_trouble(result, &why);
 	ring_close(&ring);
+	return result > 0;
 }
 
 static int
@@ -412,9 +415,10 @@ hear(struct past *p, const struct queue *q, const struct label *label, struct er
 		lost += found > 0;
 		result = found < 0 ? -1 : 0;
 	}
+	/* The word of others may have been lost with the ring: what arrived is known by its ids. */
+	if (result == 0 && learn(p, label, lost > 0))
+		result = batch_untold(q, str_c(&ring), err);
 	str_free(&ring);
-	if (result == 0)
-		learn(p, label, lost > 0);
 	return result;
 }
 

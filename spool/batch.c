@@ -667,14 +667,36 @@ batch_lost(const struct queue *q, const char *ring, uint64_t name, struct err *e
 	return result < 0 ? -1 : 1;
 }
 
-int
-batch_overdue(const struct queue *q, int64_t seconds, struct err *err)
+/* Does B.d, the folder of a batch B.taken, have a note of that ring? */
+static bool
+waits_for(const struct queue *q, const char *batch, const char *ring)
+{
+	struct str folder = {0}, prefix = {0};
+	struct fs_names names;
+	struct err ignored;
+	bool does = false;
+
+	folder_of(q->site, batch, &folder);
+	str_printf(&prefix, ".%s+", ring);
+	if (fs_names(q->spool->sent, str_c(&folder), &names, &ignored) == 0) {
+		for (size_t i = 0; i < names.count && !does; i++)
+			does = span_begins(span_of(names.name[i]), str_c(&prefix));
+		fs_names_free(&names);
+	}
+	str_free(&folder);
+	str_free(&prefix);
+	return does;
+}
+
+/* Takes back each batch B.taken that is one of those. */
+static int
+take_back_all(const struct queue *q, bool (*is_one)(const struct queue *q, int dir, const char *file,
+    const char *batch, const void *what), const void *what, const char *event, struct err *err)
 {
 	struct fs_names names;
-	struct stat st;
 	int result = 0;
 
-	if (seconds == 0 || !exists(q->spool->sent, q->site))
+	if (!exists(q->spool->sent, q->site))
 		return 0;
 	int dir = fs_dir(q->spool->sent, q->site, err);
 	if (dir < 0 || fs_names(dir, ".", &names, err) < 0) {
@@ -684,15 +706,48 @@ batch_overdue(const struct queue *q, int64_t seconds, struct err *err)
 	}
 	for (size_t i = 0; result == 0 && i < names.count; i++) {
 		char *dot = strrchr(names.name[i], '.');
-		if (dot == NULL || strcmp(dot, ".taken") != 0 ||
-		    fstatat(dir, names.name[i], &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    st.st_mtime > clock_now() / CLOCK_SECOND - seconds)
+		if (dot == NULL || strcmp(dot, ".taken") != 0)
 			continue;
-		*dot = '\0';
-		log_warn("batch=%s event=overdue peer=%s; its messages are packed again", names.name[i], q->site);
-		result = take_back(q, names.name[i], err);
+		char *batch = mem_text_n(names.name[i], (size_t)(dot - names.name[i]));
+		if (is_one(q, dir, names.name[i], batch, what)) {
+			log_warn("batch=%s event=%s peer=%s; its messages are packed again", batch, event, q->site);
+			result = take_back(q, batch, err);
+		}
+		free(batch);
 	}
 	fs_names_free(&names);
 	close(dir);
 	return result;
+}
+
+static bool
+is_of_ring(const struct queue *q, int dir, const char *file, const char *batch, const void *what)
+{
+	(void)dir;
+	(void)file;
+	return waits_for(q, batch, what);
+}
+
+int
+batch_untold(const struct queue *q, const char *ring, struct err *err)
+{
+	return take_back_all(q, is_of_ring, ring, "untold", err);
+}
+
+static bool
+is_older(const struct queue *q, int dir, const char *file, const char *batch, const void *what)
+{
+	const int64_t *seconds = what;
+	struct stat st;
+
+	(void)q;
+	(void)batch;
+	return fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_mtime <= clock_now() / CLOCK_SECOND - *seconds;
+}
+
+int
+batch_overdue(const struct queue *q, int64_t seconds, struct err *err)
+{
+	return seconds == 0 ? 0 : take_back_all(q, is_older, &seconds, "overdue", err);
 }

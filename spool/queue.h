@@ -99,7 +99,8 @@ void message_close(struct message *m);
  * empty file .RING+NAME.  Acknowledged, it becomes sent/SITE/B.taken beside B.d, and is not
  * offered again; batch_known() ends it as batch_acked() ends others.  batch_lost() removes
  * B and moves its messages back to out/, to be packed anew: so does batch_overdue(), when
- * no word came for so long.  What the peer has after all it knows by the ids.
+ * no word came for so long, and batch_untold(), when the peer has lost the ring that would tell.
+ * What the peer has after all it knows by the ids.
  * batch_undo moves what was picked back to out/; spool_repair does it for a process
  * that died in between.
  */
@@ -129,6 +130,7 @@ int batch_known(const struct spool *spool, const char *site, const char *ring, u
     struct err *err);
 int batch_lost(const struct queue *q, const char *ring, uint64_t name, struct err *err);	/* 1: it
 			   was there; q holds the lock of the site */
+int batch_untold(const struct queue *q, const char *ring, struct err *err);
 int batch_overdue(const struct queue *q, int64_t seconds, struct err *err);
 int batch_refused(const struct spool *spool, const char *site, const char *name,
     const char *reason, struct err *err);	/* its messages to hold/ with the reason */

@@ -190,6 +190,15 @@ is_empty(const struct ring *r)
 	return r->commits == 0;
 }
 
+/* 1: it goes on where it cannot have come from what we know of it. */
+static int
+go_elsewhere(struct ring *r, struct ring_mark mark, struct err *err)
+{
+	bool followed = ring_last(r).k > 0;
+
+	return ring_adopt(r, mark, err) < 0 ? -1 : followed;
+}
+
 /* A word of an older day is no news, unless the receiver has lost what it knew since. */
 static int
 take_mark(struct ring *r, const struct ring_word *word, bool lost, struct err *err)
@@ -200,13 +209,13 @@ take_mark(struct ring *r, const struct ring_word *word, bool lost, struct err *e
 		int followed = follow(r, word, err);
 		if (followed < 0 || (followed > 0 && ring_knows(r, word->last)))
 			return followed < 0 ? -1 : 0;
-		return ring_adopt(r, word->last, err);
+		return go_elsewhere(r, word->last, err);
 	}
 	if (ring_knows(r, word->last))
-		return lost ? ring_cut(r, word->last, err) : 0;
+		return !lost ? 0 : ring_cut(r, word->last, err) < 0 ? -1 : 1;
 	if (word->last.k < r->head.base.k && !lost && !is_empty(r))
 		return 0;
-	return ring_adopt(r, word->last, err);
+	return go_elsewhere(r, word->last, err);
 }
 
 int
@@ -219,9 +228,9 @@ ring_learn(struct ring *r, const struct ring_word *word, bool lost, struct err *
 		result = take_mark(r, word, lost, err);
 	for (size_t i = 0; i < word->names; i++)
 		remove_waiting(r, word->name[i]);
-	if (result == 0 && r->head.peer != word->size) {
+	if (result >= 0 && r->head.peer != word->size) {
 		r->head.peer = word->size;
-		result = ring_note(r, err);
+		result = ring_note(r, err) < 0 ? -1 : result;
 	}
-	return result < 0 ? err_prefix(err, "ring/%s/%s", str_c(&r->site), str_c(&r->name)) : 0;
+	return result >= 0 ? result : err_prefix(err, "ring/%s/%s", str_c(&r->site), str_c(&r->name));
 }

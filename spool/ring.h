@@ -129,7 +129,8 @@ int ring_heard(struct ring *r, struct ring_mark mark, struct err *err);	/* the s
 bool ring_again(struct ring *r, uint64_t name, struct err *err);
 
 int ring_wait(struct ring *r, uint64_t name, struct span bytes, struct err *err);
-/* lost: the receiver has said that it cannot follow us. */
+/* lost: the receiver has said that it cannot follow us.  1: it has lost what we knew of it,
+ * and with it maybe words that we never heard. */
 int ring_learn(struct ring *r, const struct ring_word *word, bool lost, struct err *err);
 
 /* All rings (ring-keep.c): what there is, and how much of it may be. */

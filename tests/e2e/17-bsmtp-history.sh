@@ -130,6 +130,23 @@ check "the answer goes" go home hub
 check "and it comes whole" go hub home
 check "as all" all_once home hub
 
+# ---- the receiver's ring is gone, and with it a word that was never said ----
+
+go home hub
+posted hub home
+go hub home && go home hub
+posted hub home
+check "one goes, and is not told of" go hub home
+check "the ring is removed by hand" rm home/spool/ring/hub/from-main
+posted hub home
+check "the next finds nothing to stand on" go hub home
+check "that is said" go home hub
+check "and brings both back" test "$(messages hub/spool/sent/home)" -eq 0
+check "at once" test "$(spooled hub/spool/out/home)" -eq 2
+check "they go again" go hub home
+check "and each is there once" all_once home hub
+go home hub
+
 # ---- no word for too long ----
 
 go home hub
