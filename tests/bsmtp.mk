@@ -43,7 +43,8 @@ dist_check_SCRIPTS += %D%/e2e/10-bsmtp-roundtrip.sh %D%/e2e/11-bsmtp-peers.sh %D
 	%D%/e2e/13-bsmtp-formats.sh %D%/e2e/14-bsmtp-mtas.sh \
 	%D%/e2e/16-bsmtp-codecs.sh %D%/e2e/17-bsmtp-history.sh %D%/e2e/18-versions.sh \
 	%D%/e2e/19-bsmtp-bombs.sh \
-	%D%/crash/batch-faults.sh
+	%D%/crash/batch-faults.sh \
+	%D%/crash/sink-faults.sh
 
 if FUZZERS
 noinst_PROGRAMS += tests/fuzz/batch tests/fuzz/plain tests/fuzz/recode

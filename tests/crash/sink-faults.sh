@@ -1,0 +1,114 @@
+#!/bin/sh
+# bsmtp unpack --to=smtp: and lmtp:, killed or failing at every call that changes a file, once
+# each, against a server that notes what it took before it says so.  Each recipient gets each
+# mail; twice only the one whose answer could not be noted any more (RFC 1047).
+# shellcheck disable=SC2317	# called by name
+# shellcheck source=tests/e2e/lib.sh
+. "${srcdir:-.}/tests/e2e/lib.sh"
+fault=$build/tests/crash/fault.so
+test -f "$fault" || skip "no $fault (built with sanitizers: they own LD_PRELOAD)"
+stage
+mails=$top/tests/fixtures
+root=$work/root
+export MOCHILA_ROOT="$root" MOCHILA_LIBEXEC
+cd "$work" || exit 99
+
+# One line at a time, and no extension: what was taken is noted as "SUBJECT RECIPIENT".
+cat >server <<-'END'
+	#!/bin/sh
+	answer() { printf '%s\r\n' "$1"; }
+	answer '220 fake'
+	while IFS= read -r line; do
+		line=${line%?}
+		case $line in
+		EHLO* | LHLO*) answer '250 fake' ;;
+		MAIL*) rcpts='' && answer '250 ok' ;;
+		RCPT*) rcpts="$rcpts ${line#RCPT TO:}" && answer '250 ok' ;;
+		DATA)
+			answer '354 go'
+			subject=''
+			while IFS= read -r line; do
+				line=${line%?}
+				case $line in
+				.) break ;;
+				Subject:*) subject=${subject:-$(printf %s "$line" | tr -d ' ')} ;;
+				esac
+			done
+			test "$line" = . || exit
+			for rcpt in $rcpts; do
+				echo "$subject $rcpt" >>taken
+			done
+			for rcpt in $rcpts; do
+				answer '250 taken'
+				test "$1" = lmtp || break
+			done ;;
+		QUIT) answer '221 bye' && exit ;;
+		*) answer '250 ok' ;;
+		esac
+	done
+END
+chmod 755 server
+for kind in smtp lmtp; do
+	start $kind "$build/tests/e2e/inetd" "$work/$kind.port" "$work/server" $kind
+	wait_for 10 test -s $kind.port
+done
+
+bsmtp pack --files "$mails/plain.eml" "$mails/dots.eml" "$mails/commands.eml" --to=user@home.example \
+    --to=other@home.example -o three.gz
+make_site base hub
+cat >>base/mochila.conf <<-END
+	[site hub]
+	[site home]
+	[routes]
+	home.example = site:home
+END
+MOCHILA_ROOT=$work/base bsmtp pack home 2>/dev/null || MOCHILA_ROOT=$work/base mochila status >/dev/null
+
+# checked: all of it is in "taken", and what is there twice is what was taken last in the first run.
+checked() {
+	sort -u taken >got
+	test "$(wc -l <got)" -eq 6 || return
+	sort taken | uniq -d >twice
+	test ! -s twice || {
+		test "$(cut -d' ' -f1 twice | sort -u)" = "$(tail -n 1 first | cut -d' ' -f1)" &&
+		    test -z "$(sort taken | uniq -c | awk '$1 > 2')"
+	}
+}
+
+# In a check all of smtp: killed, and of the rest each fourth call; STRIDE=1 tries all.
+cases=0 doubled=0
+for kind in smtp lmtp; do
+	to=$kind:127.0.0.1:$(cat $kind.port)
+	for what in kill EIO full; do
+		at=0 stride=${STRIDE:-4}
+		test $kind,$what != smtp,kill || stride=1
+		while :; do
+			at=$((at + stride))
+			cases=$((cases + 1))
+			rm -rf root count
+			cp -a base root
+			: >taken
+			(
+				FAULT=$what FAULT_AT=$at FAULT_COUNT=$work/count LD_PRELOAD=$fault
+				export FAULT FAULT_AT FAULT_COUNT LD_PRELOAD
+				bsmtp unpack --peer=hub --to="$to" three.gz
+			) >/dev/null 2>said
+			status=$?
+			count=$(cat count 2>/dev/null || echo 999999)
+			cp taken first
+			test $status -eq 0 || test $status -eq 75 || test $status -eq 78 || test $status -ge 128 ||
+			    fail "$kind, $what at $at: exit $status: $(cat said)"
+			test $status -eq 0 || bsmtp unpack --peer=hub --to="$to" three.gz 2>>said ||
+			    fail "$kind, $what at $at: not a second time: $(cat said)"
+			bsmtp deliver --to="$to" 2>>said || fail "$kind, $what at $at: what waits does not go: $(cat said)"
+			checked || fail "$kind, $what at $at (exit $status): taken: $(cat taken) $(cat said)"
+			test ! -s twice || doubled=$((doubled + 1))
+			test -z "$(find root/spool/out root/spool/in root/spool/hold -type f ! -name '.*' 2>/dev/null)" ||
+			    fail "$kind, $what at $at: something is left: $(find root/spool -type f ! -name '.*')"
+			test "$count" -ge $at || break
+			test $at -lt 500 || { fail "$kind: there is no end to it"; break; }
+		done
+	done
+done
+say "$cases cases, $doubled within the gap"
+finish
