@@ -159,6 +159,8 @@ main(int argc, char **argv)
 	char *alone[] = { argc > 0 ? argv[0] : (char *)(uintptr_t)"bsmtp", NULL };
 	const struct opt_row rows[] = {
 		{ "peer", 0, "SITE", "unpack: the site this batch is known to come from", OPT_TEXT, &b.peer },
+		{ "again", 0, NULL, "unpack: without --peer, messages that were unpacked here before too", OPT_FLAG,
+		    &b.again },
 		{ "codec", 0, "NAME", "none, gz, bz2, zstd or zstd-plain; reading, it is seen by itself",
 		    OPT_TEXT, &codec },
 		{ "level", 0, "NAME", "pack: fast, default or metered", OPT_TEXT, &b.level },

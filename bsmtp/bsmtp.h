@@ -35,6 +35,7 @@ struct bsmtp {
 	const char *format;		/* said by --format; NULL: the site's, or full */
 	struct opt_list to;		/* pack: addresses; unpack: a sink */
 	bool files, json, frame, reference;
+	bool again;		/* unpack: also what was unpacked by hand before */
 };
 
 /* The sub-commands: args are their operands. */

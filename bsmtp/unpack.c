@@ -5,7 +5,8 @@
  * A batch from a peer carries the peer's ids: they become peer-id, by which a batch
  * that comes twice is known.  A foreign batch from a peer is known by the job that
  * brought it ($MOCHILA_JOB) and the number of the message.  From nobody in particular
- * nothing it says of itself counts.
+ * nothing it says of itself counts but the ids: what a person unpacks twice, after a doubt
+ * or out of a shell's history, is there once, unless he says --again.
  *
  * What is wrong in an envelope, or too large, is the matter of that recipient or message: it
  * enters as failed, and settle tells the sender.  A message for a site that has all that its
@@ -30,6 +31,7 @@
 #include "spool/route.h"
 
 enum { PIECE = 65536 };
+#define HAND "@hand"		/* a peer, as seen/ knows it, that no site can be */
 
 struct unpacking {
 	const struct bsmtp *b;
@@ -62,6 +64,10 @@ fill_info(const struct unpacking *u, const struct entry_info *said, struct entry
 
 	str_set(&info->from, "bsmtp");
 	str_set_span(&info->to, str_span(&u->folder));
+	if (peer == NULL && said != NULL && !u->b->again) {
+		str_set(&info->peer, HAND);
+		str_set_span(&info->peer_id, str_span(&said->id));
+	}
 	if (peer == NULL)
 		return;
 	str_set(&info->peer, peer);
