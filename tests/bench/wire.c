@@ -3,12 +3,15 @@
  *
  *	wire text MBOX N DIR			plain batches, as others write them, for other tools
  *	wire pack MBOX N CODEC LEVEL RING	ours; RING: bytes of history, 0 for none
+ *	wire run COMMAND...			any program: seconds of processor, seconds, KiB of memory
  *	wire sites MBOX N CODEC LEVEL RING DIR	the same by the programs themselves, bsmtp pack and
  *						unpack, between two spools below DIR
  *
  * pack prints: bytes, mails, batches, raw bytes, seconds of processor for packing, the same
  * for unpacking, the most for one batch.  Each batch is read back, and counts only if it
- * came out right: the label's sum says so.  sites counts in the words that go back, and the
+ * came out right: the label's sum says so.  What counts can be less, for settings that take
+ * long: $WIRE_SKIP mails are history only, and then every $WIRE_EVERY-th batch counts, in text
+ * and in pack.  sites counts in the words that go back, and the
  * whole of each program's time.
  */
 #include <fcntl.h>
@@ -47,6 +50,7 @@ struct wire {
 	struct str history, travelled;
 	struct writer writer;
 	int fd;
+	uint64_t skip, every, passed;	/* batches: before the first that counts, and between; so far */
 	uint64_t in_batch, mails, batches, bytes, raw;
 	double pack, unpack, worst, begun;
 };
@@ -78,6 +82,12 @@ ring_of(const struct wire *w)
 	return all.len > w->ring ? span_from(all, all.len - w->ring) : all;
 }
 
+static bool
+counts(const struct wire *w)
+{
+	return w->passed >= w->skip && (w->passed - w->skip) % w->every == 0;
+}
+
 static void
 begin_batch(struct wire *w)
 {
@@ -86,7 +96,9 @@ begin_batch(struct wire *w)
 
 	w->fd = memfd_create("batch", MFD_CLOEXEC);
 	setup.scratch = fs_dir(AT_FDCWD, "/tmp", &err);
-	setup.pack.prefix = ring_of(w);
+	setup.pack.prefix = counts(w) ? ring_of(w) : (struct span){0};
+	if (!counts(w))
+		setup.pack.level = LEVEL_FAST;
 	setup.label.has_ref = setup.pack.prefix.len > 0;
 	setup.label.mark = (struct ring_mark){ w->batches, UINT64_MAX / 7 };
 	setup.label.units = setup.pack.prefix.len / LABEL_UNIT + 1;
@@ -152,12 +164,16 @@ end_batch(struct wire *w)
 	if (writer_end(&w->writer, &err) < 0)
 		give_up(&err);
 	writer_free(&w->writer);
-	double took = processor() - w->begun;
-	w->pack += took;
-	w->worst = took > w->worst ? took : w->worst;
-	w->bytes += w->writer.packed;
-	w->raw += w->writer.raw;
+	double took = processor() - w->begun, unpack = w->unpack;
 	read_back(w);
+	if (counts(w)) {
+		w->pack += took;
+		w->worst = took > w->worst ? took : w->worst;
+		w->bytes += w->writer.packed;
+		w->raw += w->writer.raw;
+	} else {
+		w->unpack = unpack;
+	}
 	remember(w);
 	close(w->fd);
 }
@@ -339,7 +355,6 @@ write_plain(struct wire *w)
 	if (fd < 0 || fs_write(fd, w->plain.p, w->plain.len, &err) < 0)
 		give_up(&err);
 	close(fd);
-	str_clear(&w->plain);
 	str_free(&path);
 }
 
@@ -350,13 +365,18 @@ close_batch(struct wire *w)
 {
 	if (w->in_batch == 0)
 		return;
-	if (w->folder != NULL)
+	if (w->folder != NULL && counts(w))
 		write_plain(w);
 	else if (w->sites != NULL)
 		end_sites(w);
-	else
+	else if (w->folder == NULL)
 		end_batch(w);
-	w->batches++;
+	str_clear(&w->plain);
+	if (counts(w)) {
+		w->batches++;
+		w->mails += w->in_batch;
+	}
+	w->passed++;
 	w->in_batch = 0;
 }
 
@@ -399,7 +419,6 @@ on_end(void *ctx, struct err *err)
 		add_sites(w);
 	else
 		add_ours(w);
-	w->mails++;
 	str_clear(&w->text);
 	if (++w->in_batch == w->batch_mails)
 		close_batch(w);
@@ -438,17 +457,52 @@ window_for(size_t ring)
 	return log;
 }
 
+static double
+seconds(const struct timeval *t)
+{
+	return (double)t->tv_sec + (double)t->tv_usec / 1e6;
+}
+
+static int
+run_other(char **argv)
+{
+	struct rusage used;
+	struct child child = { .path = argv[0], .argv = (const char *const *)argv, .in = STDIN_FILENO, .out = -1, .errors = -1 };
+	struct err err = {0};
+	int64_t begun = clock_mono();
+	int status = 0;
+
+	if (child_run(&child, 36000, &status, &err) < 0)
+		give_up(&err);
+	double took = (double)(clock_mono() - begun) / CLOCK_SECOND;
+	getrusage(RUSAGE_CHILDREN, &used);
+	printf("%.3f %.3f %ld\n", seconds(&used.ru_utime) + seconds(&used.ru_stime), took, used.ru_maxrss);
+	return status == 0 ? 0 : 1;
+}
+
+static uint64_t
+number_in(const char *variable, uint64_t preset)
+{
+	const char *text = getenv(variable);
+
+	return text != NULL ? strtoull(text, NULL, 10) : preset;
+}
+
 int
 main(int argc, char **argv)
 {
-	struct wire w = {0};
+	struct wire w = { .every = number_in("WIRE_EVERY", 1) };
 	struct err err = {0};
 
-	if (argc < 5 || argc == 6 || argc > 8) {
+	if (argc > 2 && strcmp(argv[1], "run") == 0)
+		return run_other(argv + 2);
+	if (w.every == 0 || argc < 5 || argc == 6 || argc > 8) {
 		fprintf(stderr, "usage: wire text MBOX N DIR | pack MBOX N CODEC LEVEL RING | sites MBOX N CODEC LEVEL RING DIR\n");
 		return 64;
 	}
 	w.batch_mails = strtoull(argv[3], NULL, 10);
+	if (w.batch_mails > 0)
+		w.skip = number_in("WIRE_SKIP", 0) / w.batch_mails;
 	if (argc == 5) {
 		w.folder = argv[4];
 	} else if (argc == 8) {
