@@ -186,7 +186,7 @@ verb_mail(struct smtp_server *server, struct span args)
 		if (passed_over(server, false, args, &err)) {
 			if (!server->env.begun)
 				envelope_from(&server->env, (struct span){0}, (struct span){0});
-			mail_answered(server, 0, &err);
+			mail_answered(server, 0, &(struct err){0});
 			return;
 		}
 		envelope_clear(&server->env);
