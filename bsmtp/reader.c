@@ -41,6 +41,7 @@ on_begin(void *ctx, const struct envelope *env, struct err *err)
 	struct reader *r = ctx;
 
 	r->at_proof = r->quit = false;
+	r->begun = true;
 	r->messages++;
 	r->entries += r->said;
 	if (r->hooks->begin == NULL)
@@ -63,7 +64,7 @@ on_end(void *ctx, struct err *err)
 {
 	struct reader *r = ctx;
 
-	r->said = false;
+	r->said = r->begun = false;
 	return r->hooks->end == NULL ? 0 : keep(r, r->hooks->end(r->ctx, err), err);
 }
 
@@ -186,10 +187,15 @@ on_bad(void *ctx, bool rcpt, struct span args, const struct err *why)
 	str_free(&reply);
 }
 
+/* EHLO or RSET between two chunks: what was begun does not end. */
 static void
 on_abort(void *ctx)
 {
-	(void)ctx;	/* the reply that goes with it ends the reading */
+	struct reader *r = ctx;
+
+	if (r->begun && r->err.kind == ERR_NONE)
+		err_set(&r->err, ERR_PERM, "cut: message %llu is broken off at line %llu",
+		    (unsigned long long)r->messages, (unsigned long long)r->line);
 }
 
 static const struct smtp_server_hooks dialogue = {

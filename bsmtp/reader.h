@@ -78,6 +78,7 @@ struct reader {
 	size_t word_len;
 	bool in_line, comment, quit, at_proof;	/* at_proof: the last NOOP was a trailer's */
 	bool said;		/* info was said for the next message */
+	bool begun;		/* a message, and not ended */
 	struct entry_info info;
 	struct envelope env;	/* of the message, as hook begin gets it */
 	uint64_t head;		/* bytes of the envelope so far */

@@ -132,6 +132,8 @@ static const struct { const char *batch, *out; } foreign[] = {
 	{ M R "DATA\nhi\n.\n" M, "!cut" },
 	{ M R "BDAT 10 LAST\nhi\r\n", "!cut" },
 	{ M R "BDAT 4\nhi\r\n", "!cut" },
+	{ M R "BDAT 2\nhiEHLO x\n" M R "BDAT 2 LAST\nyo", "!broken off" },
+	{ M R "BDAT 2\nhiRSET\n" M R "BDAT 2 LAST\nyo", "!broken off" },
 	{ M R "DATA\nhi\n.\nQUI", "!cut" },
 	{ "#! rsmtp", "!cut" },
 	/* not to be trusted */
