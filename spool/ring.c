@@ -87,8 +87,8 @@ take_base(struct span value, struct ring_mark *base)
 {
 	struct span k;
 
-	span_cut(&value, ':', &k);
-	return span_number(k, UINT64_MAX, &base->k) < 0 || take_hex(value, &base->link) < 0 ? -1 : 0;
+	return !span_cut(&value, ':', &k) || span_number(k, UINT64_MAX, &base->k) < 0 ||
+	    take_hex(value, &base->link) < 0 ? -1 : 0;
 }
 
 static int
