@@ -57,6 +57,7 @@ batch_pick(struct batch *b, struct message *m, struct err *err)
 	struct str to = {0};
 
 	folder_of(str_c(&b->site), str_c(&b->name), &to);
+	str_set_span(&m->queue->filled, str_span(&to));
 	str_printf(&to, "/%s", str_c(&m->id));
 	int result = fs_rename(message_dir(m), str_c(&m->id), b->spool->sent, str_c(&to), err);
 	str_free(&to);

@@ -111,6 +111,7 @@ queue_close(struct queue *q)
 	fs_names_free(&q->names);
 	free(q->site);
 	free(q->why);
+	str_free(&q->filled);
 	*q = (struct queue){ .dir = -1, .lock = SPOOL_UNLOCKED, .claims = -1, .bucket_dir = -1 };
 }
 
@@ -119,6 +120,9 @@ queue_sync(struct queue *q, struct err *err)
 {
 	if (!q->removed || q->bucket_dir < 0)
 		return 0;
+	/* Gone from here and not yet there they would be lost.  No folder: the batch was undone. */
+	if (q->filled.len > 0 && fs_sync_dir(q->spool->sent, str_c(&q->filled), err) < 0 && errno != ENOENT)
+		return -1;
 	if (fs_sync(q->bucket_dir, err) < 0 || (q->claims >= 0 && fs_sync(q->claims, err) < 0))
 		return -1;
 	q->removed = false;
@@ -140,12 +144,14 @@ leave_bucket(struct queue *q)
 
 	if (q->bucket_dir < 0)
 		return;
-	if (queue_sync(q, &err) < 0)
+	bool synced = queue_sync(q, &err) == 0;
+	if (!synced)
 		log_warn("queue %s: %s", q->site, err.text);
 	close(q->bucket_dir);
 	q->bucket_dir = -1;
 	/* Fails while anything is in it; settle makes it anew when it needs it. */
-	unlinkat(q->dir, bucket_name(q), AT_REMOVEDIR);
+	if (synced)
+		unlinkat(q->dir, bucket_name(q), AT_REMOVEDIR);
 	fs_names_free(&q->names);
 	q->next = 0;
 }

@@ -32,6 +32,7 @@ struct queue {
 	size_t bucket, next;	/* the bucket being read, the next name in it */
 	int bucket_dir;
 	bool removed;		/* names were removed since the bucket was synced */
+	struct str filled;	/* below sent/: the folder to which they were moved; synced first */
 	bool tried;		/* the destination as a whole failed within a day */
 	char *why;		/* and why; may be NULL */
 	bool (*passes)(void *arg, const char *id);	/* NULL, or says which are worth a look */

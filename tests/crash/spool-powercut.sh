@@ -1,6 +1,7 @@
 #!/bin/sh
-# The second opinion, where ../shared/crashtest is: crash-sweep (kill, errors, disk full,
-# and as root with power cuts of a real ext4) and powercut over accept, receive and settle.
+# The second opinion, where ../shared/crashtest is, over every writer of the spool: crash-sweep
+# (kill, errors, disk full, and as root with power cuts of a real ext4) and powercut.  Some
+# cases of each; SWEEP=all: every one.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 tools=
@@ -12,20 +13,50 @@ command -v strace >/dev/null || { echo "skipped: strace is not installed"; exit 
 command -v python3 >/dev/null || { echo "skipped: python3 is not installed"; exit 77; }
 strace -qq -o /dev/null true 2>/dev/null || { echo "skipped: strace may not trace here"; exit 77; }
 steps=$(pwd)/tests/crash/spool-steps
+fault=$(pwd)/tests/crash/fault.so
 work=$(pwd)/tests/out/powercut.$$
-rm -rf "$work"; mkdir -p "$work/fix"
+rm -rf "$work"; mkdir -p "$work"
 trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
 cd "$work" || exit 1
 
-"$steps" "$work/fix/root" ledger || exit 1
-cp -a "$work/fix" "$work/fix-settle"
-"$steps" "$work/fix-settle/root" receive 6 0 >"$work/fix-settle/promised" || exit 1
-"$steps" "$work/fix-settle/root" accept 2 >>"$work/fix-settle/promised" || exit 1
+# Fixtures: a spool, and what was promised of it.
+fixture() { # NAME STEP...: that of another, or an empty one, and what this step does to it
+	new=$1 from=$2; shift 2
+	mkdir "$new"
+	test "$from" = - || cp -a "$from/." "$new/"
+	"$steps" "$new/root" "$@" >"$new/said" || exit 1
+	grep '^250 ' "$new/said" >>"$new/promised"
+	rm "$new/said"
+}
+fixture empty - ledger
+fixture arrived empty receive 6 0
+fixture both arrived accept 2
+fixture four empty accept 4
+fixture waits four settle
+fixture flying waits pack home
+
+# What dead processes leave, of whatever they were at: for the repair at a start.
+dies() { # AT STEP...
+	dies_at=$1; shift
+	(FAULT=kill FAULT_AT=$dies_at LD_PRELOAD=$fault "$steps" "$work/broken/root" "$@") 2>/dev/null |
+	    grep '^250 ' >>"$work/broken/promised"
+}
+if test -f "$fault"; then
+	cp -a waits broken
+	dies 9 pack home
+	dies 6 receive 2 10
+	dies 7 journal 3
+	dies 5 receive 3 0
+	dies 12 settle
+	dies 5 hold home
+fi
 
 cat >"$work/verify" <<END
-: >"\$W/none"
+touch "\$W/promised"
 cat "\$W/promised" "\$CRASH_STDOUT" 2>/dev/null | grep '^250 ' >"\$W/all"
-sh "$here/verify.sh" "$steps" "\$W/root" "\$W/all" "\$W/none"
+sed -n 's/^sent .*/& home/p' "\$CRASH_STDOUT" 2>/dev/null >"\$W/sent"
+sh "$here/verify.sh" "$steps" "\$W/root" "\$W/all" "\$W/sent"
 END
 recover="$steps \$W/root settle"
 verify="sh $work/verify"
@@ -33,13 +64,19 @@ bad=0
 
 sweep() {	# with the variables of try
 	# shellcheck disable=SC2086
-	"$tools"/$tool --fixture "$fixture" --stdin /dev/null --cmd "$steps \$W/root $*" \
-		--recover "$recover" --verify "$verify" --ack "$ack" >"$work/out" 2>&1
+	"$tools"/$tool --fixture "$work/$fixture" --stdin /dev/null --cmd "$steps \$W/root $*" \
+		--recover "$recover" --verify "$verify" >"$work/out" 2>&1
 	status=$?
 }
-try() {	# try FIXTURE ACK STEP...
+# try FIXTURE ACK STEP...: ACK is what the step says when something is promised.  That it is done is
+# no promise of ours: a name that was removed may come back when it could not be synced.
+try() {
 	fixture=$1 ack=$2; shift 2
-	for tool in "crash-sweep -j 2 --max-cases 150" "crash-sweep -j 2 --max-cases 60 --ext4" "powercut --max-states 250 --ignore *mochila.log"; do
+	promise="--ack $ack"
+	test "$ack" != "$done" || promise=
+	test -d "$work/$fixture" || return
+	for tool in "crash-sweep -j 2 $promise $cases" "crash-sweep -j 2 $promise $cuts --ext4" \
+	    "powercut --ack $ack $states --ignore *mochila.log --ignore *.lock"; do
 		case $tool in *ext4*) test "$(id -u)" = 0 || { echo "no root: no --ext4"; continue; } ;; esac
 		sweep "$@"
 		# A loop device that could not be read is the machine's trouble, once.
@@ -50,13 +87,26 @@ try() {	# try FIXTURE ACK STEP...
 		case "$status $tool" in
 		"2 crash-sweep"*--ext4*) echo "$*: no loop mounts here: $(tail -n 1 "$work/out")"; continue ;;
 		esac
-		echo "$* under ${tool%% *}: exit $status: $(tail -n 1 "$work/out")"
+		echo "$* of $fixture under $tool: exit $status: $(tail -n 1 "$work/out")"
 		test $status -eq 0 || { tail -n 40 "$work/out"; bad=1; }
 	done
 }
 set -f
-try "$work/fix" "^250" accept 2
-try "$work/fix" "^250" journal 6
-try "$work/fix" "^250" receive 3 0
-try "$work/fix-settle" "^settled" settle
+if test "${SWEEP:-}" = all; then
+	cases='' cuts='' states=''
+else
+	cases='--max-cases 50' cuts='--max-cases 16' states='--max-states 80'
+fi
+done='^(sent|done)'
+try empty "^250" accept 2
+try empty "^250" journal 6
+try empty "^250" receive 3 0
+try both "^settled" settle
+try waits "$done" finish home
+try waits "$done" fail home
+try waits "$done" expire home
+try waits "$done" hold home
+try waits "$done" pack home
+try flying "$done" ack home
+try broken "^settled" settle
 exit $bad

@@ -14,7 +14,8 @@
  *	spool-steps ROOT ledger			what is where, for the outside ledger
  *
  * What was promised is told on standard output, one line each, at the moment when it
- * was promised: "250 KEY" accepted, "sent KEY" delivered.  KEY is in the body.
+ * was promised: "250 KEY" accepted, "sent KEY" delivered.  KEY is in the body.  "done" at the
+ * end: all that was begun is durable.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -37,11 +38,11 @@ fail(void)
 	return err_exit(&err);
 }
 
-static void
+/* Nobody has heard what could not be written. */
+static int
 say(const char *word, const char *key)
 {
-	printf("%s %s\n", word, key);
-	fflush(stdout);
+	return printf("%s %s\n", word, key) < 0 || fflush(stdout) != 0 ? err_sys(&err, "stdout") : 0;
 }
 
 static int
@@ -201,7 +202,9 @@ deliver(struct message *m)
 
 	if (key_of(m->fd, &m->entry, key) < 0)
 		return -1;	/* nobody delivers what cannot be read */
-	say("sent", key);	/* the far end has it now, whatever happens to us */
+	if (say("sent", key) < 0)
+		return -1;
+	/* the far end has it now, whatever happens to us */
 	for (size_t i = 0; i < m->entry.env.rcpts; i++)
 		message_rcpt(m, i, RCPT_DONE, "250 2.0.0 ok");
 	return message_settle(m, &err);
@@ -309,9 +312,9 @@ step_ack(int argc, char **argv)
 		while (span_cut(&rest, '\n', &key))
 			if (key.len > 0)
 				printf("sent %.*s\n", (int)key.len, key.p);
-		fflush(stdout);
 		str_free(&text);
-		result = batch_acked(&spool, argv[0], names.name[i], &err);
+		result = ferror(stdout) || fflush(stdout) != 0 ? err_sys(&err, "stdout") :
+		    batch_acked(&spool, argv[0], names.name[i], &err);
 	}
 	fs_names_free(&names);
 	return result < 0 ? fail() : 0;
@@ -340,7 +343,9 @@ walk(int dir, const char *path, const char *place)
 	if (strstr(path, ".reason") != NULL || (strcmp(place, "sent") == 0 && strstr(path, ".d/") == NULL))
 		return;		/* a batch file; its messages lie beside it */
 	fd = openat(dir, path, O_RDONLY);
-	while (fd >= 0 && (got = entry_read(fd, &at, true, &entry, &err)) > 0) {
+	/* A message of its own ends with its last whole line: what is torn behind it does not count. */
+	bool alone = strcmp(place, "in") != 0;
+	while (fd >= 0 && (!alone || at == 0) && (got = entry_read(fd, &at, true, &entry, &err)) > 0) {
 		char key[64];
 		key_of(fd, &entry, key);
 		if (span_is(str_span(&entry.info.from), "dsn"))	/* ann hears of bob */
@@ -397,6 +402,8 @@ main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
 		if (strcmp(steps[i].name, argv[2]) == 0)
 			status = steps[i].run(argc - 3, argv + 3);
+	if (status == 0 && strcmp(argv[2], "ledger") != 0)
+		puts("done");
 	spool_close(&spool);
 	settings_free(&settings);
 	return status;
