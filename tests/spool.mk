@@ -42,6 +42,9 @@ CALL = 10000
 PROTOCOLS = i
 soak: all tests/crash/fault.so
 	top_builddir='$(abs_top_builddir)' SPOOL='$(SPOOL)' sh $(srcdir)/tests/crash/spool-soak.sh
+	HANDS=1 sh $(abs_srcdir)/tests/crash/spool-hands.sh
+	SWEEP=all sh $(abs_srcdir)/tests/crash/spool-powercut.sh || test $$? -eq 77
+	top_builddir='$(abs_top_builddir)' srcdir='$(srcdir)' FAULT_STEP=1 sh $(srcdir)/tests/crash/relay-faults.sh
 	top_builddir='$(abs_top_builddir)' ROUNDS=2000 sh $(srcdir)/tests/crash/ring-soak.sh
 	top_builddir='$(abs_top_builddir)' HOSTS='$(SPOOL)' sh $(srcdir)/tests/crash/spool-hosts.sh
 	top_builddir='$(abs_top_builddir)' CALL='$(CALL)' PROTOCOLS='$(PROTOCOLS)' sh $(srcdir)/tests/crash/call-soak.sh
@@ -53,7 +56,7 @@ soak: all tests/crash/fault.so
 check_DATA = tests/crash/fault.so
 CLEANFILES += tests/crash/fault.so
 EXTRA_DIST += %D%/crash/fault.c %D%/crash/verify.sh
-dist_check_SCRIPTS += %D%/crash/spool-faults.sh %D%/crash/spool-powercut.sh
+dist_check_SCRIPTS += %D%/crash/spool-faults.sh %D%/crash/spool-powercut.sh %D%/crash/spool-hands.sh
 tests/crash/fault.so: %D%/crash/fault.c
 	@$(MKDIR_P) tests/crash
 	$(AM_V_CCLD)test -n '$(SAN)' || $(CC) -include config.h -I. $(CFLAGS) -shared -fPIC -o $@ \
@@ -65,14 +68,18 @@ tests_unit_dsn_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_dsn_LDADD = lib/libmail.a $(BASE_LIBS) $(CHECK_LIBS)
 
 if FUZZERS
-noinst_PROGRAMS += tests/fuzz/entry
+noinst_PROGRAMS += tests/fuzz/entry tests/fuzz/settle
 else
-check_PROGRAMS += tests/fuzz/entry
+check_PROGRAMS += tests/fuzz/entry tests/fuzz/settle
 endif
 tests_fuzz_entry_SOURCES = %D%/fuzz/entry.c
 tests_fuzz_entry_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_entry_LDADD = $(FUZZ_REPLAY) $(SPOOL_LIBS)
 EXTRA_DIST += %D%/fuzz/entry.dict %D%/fuzz/seeds/entry
+tests_fuzz_settle_SOURCES = %D%/fuzz/settle.c
+tests_fuzz_settle_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_settle_LDADD = $(FUZZ_REPLAY) $(SPOOL_LIBS)
+EXTRA_DIST += %D%/fuzz/settle.dict %D%/fuzz/seeds/settle
 
 check_PROGRAMS += tests/unit/ring
 tests_unit_ring_SOURCES = %D%/unit/ring.c %D%/unit/unit.h
