@@ -6,6 +6,7 @@
  *	FAULT=stop	it stops before the call (SIGSTOP), until somebody lets it go on
  *	FAULT=EIO ENOSPC ...	that call fails so
  *	FAULT=full	from that call on, every call that needs room fails with ENOSPC
+ *	FAULT=room	there is none to be allocated: each fallocate fails with ENOSPC
  *	FAULT=read	the n-th reading of a place in a file (pread) fails with EIO instead
  *	FAULT_COUNT=FILE	at exit: how many there were
  *	FAULT_NOSYNC=1	nothing is synced: for tests without power cuts, on a slow disk
@@ -71,6 +72,8 @@ is_below(int fd, const char *path)
 	return strncmp(name, below, len) == 0 && (name[len] == '/' || name[len] == '\0');
 }
 
+enum { ROOM = 1, ALLOCATES };	/* what a call needs */
+
 /* true: the call fails, errno is set */
 static int
 fault(int needs_room, int fd, const char *path)
@@ -80,6 +83,11 @@ fault(int needs_room, int fd, const char *path)
 	if ((what != NULL && strcmp(what, "read") == 0) || !is_below(fd, path))
 		return 0;
 	calls++;
+	if (what != NULL && strcmp(what, "room") == 0) {
+		if (needs_room == ALLOCATES)
+			errno = ENOSPC;
+		return needs_room == ALLOCATES;
+	}
 	if (n == 0 || what == NULL || calls < n)
 		return 0;
 	if (strcmp(what, "full") == 0) {
@@ -135,9 +143,9 @@ next(const char *name)
 		return fault(room, fd, path) ? -1 : real args;	\
 	}
 
-WRAP(1, fd, NULL, ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n))
-WRAP(1, fd, NULL, ssize_t, pwrite, (int fd, const void *p, size_t n, off_t at), (fd, p, n, at))
-WRAP(1, fd, NULL, ssize_t, pwrite64, (int fd, const void *p, size_t n, off64_t at), (fd, p, n, at))
+WRAP(ROOM, fd, NULL, ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n))
+WRAP(ROOM, fd, NULL, ssize_t, pwrite, (int fd, const void *p, size_t n, off_t at), (fd, p, n, at))
+WRAP(ROOM, fd, NULL, ssize_t, pwrite64, (int fd, const void *p, size_t n, off64_t at), (fd, p, n, at))
 #define WRAP_SYNC(name)					\
 	int name(int fd);					\
 	int name(int fd)					\
@@ -152,15 +160,15 @@ WRAP(1, fd, NULL, ssize_t, pwrite64, (int fd, const void *p, size_t n, off64_t a
 WRAP_SYNC(fsync)
 WRAP_SYNC(fdatasync)
 WRAP_SYNC(syncfs)
-WRAP(1, fd, NULL, int, fallocate, (int fd, int mode, off_t where, off_t len), (fd, mode, where, len))
-WRAP(1, fd, NULL, int, fallocate64, (int fd, int mode, off64_t where, off64_t len), (fd, mode, where, len))
+WRAP(ALLOCATES, fd, NULL, int, fallocate, (int fd, int mode, off_t where, off_t len), (fd, mode, where, len))
+WRAP(ALLOCATES, fd, NULL, int, fallocate64, (int fd, int mode, off64_t where, off64_t len), (fd, mode, where, len))
 WRAP(0, fd, NULL, int, ftruncate, (int fd, off_t len), (fd, len))
 WRAP(0, fd, NULL, int, ftruncate64, (int fd, off64_t len), (fd, len))
-WRAP(1, a, b, int, renameat, (int a, const char *b, int c, const char *d), (a, b, c, d))
-WRAP(1, a, b, int, renameat2, (int a, const char *b, int c, const char *d, unsigned f), (a, b, c, d, f))
+WRAP(ROOM, a, b, int, renameat, (int a, const char *b, int c, const char *d), (a, b, c, d))
+WRAP(ROOM, a, b, int, renameat2, (int a, const char *b, int c, const char *d, unsigned f), (a, b, c, d, f))
 WRAP(0, dir, name, int, unlinkat, (int dir, const char *name, int flags), (dir, name, flags))
-WRAP(1, dir, name, int, mkdirat, (int dir, const char *name, mode_t mode), (dir, name, mode))
-WRAP(1, a, b, int, linkat, (int a, const char *b, int c, const char *d, int f), (a, b, c, d, f))
+WRAP(ROOM, dir, name, int, mkdirat, (int dir, const char *name, mode_t mode), (dir, name, mode))
+WRAP(ROOM, a, b, int, linkat, (int a, const char *b, int c, const char *d, int f), (a, b, c, d, f))
 
 #define WRAP_READ(name, offset)						\
 	ssize_t name(int fd, void *p, size_t n, offset where);		\
@@ -187,7 +195,7 @@ WRAP_READ(pread64, off64_t)
 			va_start(args, flags);				\
 			mode = va_arg(args, mode_t);			\
 			va_end(args);					\
-			if (fault(1, dir, path))			\
+			if (fault(ROOM, dir, path))			\
 				return -1;				\
 		}							\
 		return real(dir, path, flags, mode);			\

@@ -13,9 +13,9 @@ test -f "$fault" || skip "no $fault (built with sanitizers: they own LD_PRELOAD)
 stage
 
 root=$work/home
-# The far host knows nobody.
+# The far host knows nobody at far.example, and all at yes.example.
 make_site "$work/far" far
-printf '%s\n' '[relay main]' 'listen = 127.0.0.1:0' >>"$work/far/mochila.conf"
+printf '%s\n' '[relay main]' 'listen = 127.0.0.1:0' '[routes]' 'yes.example = maildir:mail/%u' >>"$work/far/mochila.conf"
 relay_up "$work/far" || fail "no server that refuses"
 make_site "$work/base" home
 cat >>"$work/base/mochila.conf" <<-END
@@ -26,6 +26,7 @@ cat >>"$work/base/mochila.conf" <<-END
 	[routes]
 	home.example = maildir:mail/%u
 	far.example = smtp:$(at "$work/far")
+	yes.example = smtp:$(at "$work/far")
 	dead.example = smtp:127.0.0.1:1
 END
 for folder in tmp in out sent xqt hold failed seen drop log; do mkdir -p "$work/base/spool/$folder"; done
@@ -160,4 +161,30 @@ step=${FAULT_STEP:-}
 sweep kill "${step:-11}" 1
 sweep EIO "${step:-13}" 2
 sweep full "${step:-23}" 3
+
+# Before a try there must be room for what becomes of it: who is not to be noted is not sent to.
+rm -rf "$root"
+cp -a "$work/base" "$root"
+: >"$work/home.log"
+rm -f "$work/ready"
+(
+	FAULT=room FAULT_BELOW=$root/spool/out LD_PRELOAD=$fault
+	export FAULT FAULT_BELOW LD_PRELOAD
+	exec mochila-relay --root "$root" --ready-fd 3 3>"$work/ready" 2>>"$work/home.log"
+) &
+relay=$!
+started="$relay $started"
+patient 500 said_or_dead
+check "a mail for two is taken" call "$(sed -n 's/^main smtp //p' "$work/ready")" '< 220' '> EHLO x' '< 250' \
+    '> MAIL FROM:<ann@home.example>' '< 250' '> RCPT TO:<a@yes.example>' '< 250' '> RCPT TO:<b@yes.example>' '< 250' \
+    '> DATA' '< 354' '> Subject: three' '> ' '> Hello.' '> .' '< 250 2.0.0' '> QUIT' '< 221'
+put_off() { grep -q 'event=queue-failed.*room for what becomes of it' "$work/home.log"; }
+check "with no room for the outcomes it waits" wait_for 20 put_off
+check "and nobody has it" test "$(messages "$work/far/mail")" -eq 0
+stop "$relay"
+relay_up "$root" || fail "no relay"
+both_have() { test "$(boxed "$work/far" a),$(boxed "$work/far" b)" = 1,1; }
+check "with room both get it" wait_for 20 both_have
+wait_for 20 empty "$root/spool/out"
+check "once" both_have
 finish
