@@ -151,13 +151,22 @@ journal_due(const struct journal *j, bool idle)
 	return idle || j->good >= JOURNAL_MAX || clock_mono() - j->opened >= CLOCK_SECOND;
 }
 
+/* The next file will hold about as much as this one did: fewer zeros are a write more that
+ * changes its size, more of them are written for nothing, each second. */
+static size_t
+ahead_of_next(const struct journal *j)
+{
+	size_t like = (size_t)j->good + (size_t)j->good / 4, pages = like / JOURNAL_AHEAD + 1;
+
+	return pages < JOURNAL_MAX / JOURNAL_AHEAD ? pages * JOURNAL_AHEAD : JOURNAL_MAX;
+}
+
 int
 journal_turn(struct journal *j, struct err *err)
 {
 	if (!is_open(j))
 		return 0;
-	if (j->good < 512 << 10)	/* it was not busy: the next begins small */
-		j->ahead = 0;
+	j->ahead = ahead_of_next(j);
 	int result;
 	struct str name = {0};
 	str_add(&name, j->name.p, j->name.len - (j->spool->lease != NULL ?

@@ -21,7 +21,8 @@
 
 enum {
 	JOURNAL_BODY_MAX = 64 << 10,	/* larger entries go by a file of their own */
-	JOURNAL_AHEAD = 64 << 10,	/* zeros written ahead at first; doubles while busy */
+	JOURNAL_AHEAD = 64 << 10,	/* zeros written ahead at first: then as much as the file
+					   before has held, doubled where it was less */
 	JOURNAL_MAX = 8 << 20,		/* a file as large as this is turned */
 };
 
