@@ -121,6 +121,16 @@ postfix_master() {
 	true
 }
 
+# start_sink PORT: a host that takes all mail and keeps none, Postfix's.  1 and $why without it.
+start_sink() {
+	peer postfix || return 1
+	start sink env LD_LIBRARY_PATH="$peer/usr/lib/postfix${peer_libs:+:$peer_libs}" "$peer/usr/sbin/smtp-sink" \
+	    -u root "127.0.0.1:$1" 100
+	wait_for 10 listening "$1" && return 0
+	why="smtp-sink does not start: $(tail -n 1 "$work/sink.log")"
+	return 1
+}
+
 # smtp_source ARG...: Postfix's load, from the package that start_postfix has unpacked.
 smtp_source() {
 	LD_LIBRARY_PATH=$postfix_libs "$peer/usr/sbin/smtp-source" "$@"

@@ -4,6 +4,7 @@
  *	spool ROOT loop ROUNDS PEERS MANY SIZE		the reference against itself
  *	spool ROOT accept ROUNDS PEERS MANY SIZE WRITERS	by the journal, WRITERS messages a sync
  *	spool ROOT drain ROUNDS PEERS SECONDS SIZE WRITERS	accept, settle and finish, till all is gone
+ *	spool ROOT fair ROUNDS SECONDS SIZE	two processes accept at once, each for itself
  *	spool ROOT fill MANY SITES	so many waiting (not synced: only to be counted)
  *	spool ROOT claim SITE		open the queue, take the first
  *	spool ROOT run PROGRAM ARG...	another program, its output thrown away
@@ -12,8 +13,9 @@
  * folder.  In each round PEERS messages of SIZE bytes go that way and MANY (or what SECONDS
  * bring) go ours, in turn in one process, so that whatever else the machine does meets both;
  * what either leaves for the disk to do counts as its own.  A line a round: "OURS PEER SYNCS",
- * messages a second, and syncs of ours for each message (0 without flush.so).  The others
- * print "SECONDS KIB", the largest resident memory.
+ * messages a second, and syncs of ours for each message (0 without flush.so).  fair prints
+ * "LESS MORE" a round, messages a second of either.  The others print "SECONDS KIB", the
+ * largest resident memory.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -230,6 +232,51 @@ bench_drain(char **args)
 	in_turn(args, slice_drain);
 }
 
+/* two writers */
+
+/* Messages a second, told on a pipe. */
+static void
+write_for(int64_t seconds, int told)
+{
+	int64_t began = clock_mono(), until = began + seconds * CLOCK_SECOND;
+	size_t done = 0;
+
+	while (clock_mono() < until)
+		done += slice_accept(1);
+	double each = (double)done / ((double)(clock_mono() - began) / CLOCK_SECOND);
+	journal_close(&journal);
+	if (write(told, &each, sizeof each) != sizeof each)
+		_exit(71);
+	_exit(0);
+}
+
+static void
+bench_fair(char **args)
+{
+	size_t rounds = strtoul(args[0], NULL, 10);
+	int64_t seconds = strtol(args[1], NULL, 10);
+	int told[2];
+
+	make_text(args[2]);
+	writers = 1;
+	for (size_t i = 0; i < rounds; i++) {
+		double a, b;
+		if (pipe(told) < 0)
+			check(err_sys(&err, "pipe"));
+		fflush(stdout);
+		for (int j = 0; j < 2; j++)
+			if (fork() == 0)
+				write_for(seconds, told[1]);
+		close(told[1]);
+		if (read(told[0], &a, sizeof a) != sizeof a || read(told[0], &b, sizeof b) != sizeof b)
+			exit(70);
+		close(told[0]);
+		while (wait(NULL) > 0)
+			;
+		printf("%.1f %.1f\n", a < b ? a : b, a < b ? b : a);
+	}
+}
+
 /* a long queue */
 
 static void
@@ -318,6 +365,7 @@ static const struct bench {
 	{ "loop", 4, bench_loop, true, 0 },
 	{ "accept", 5, bench_accept, true, 0 },
 	{ "drain", 5, bench_drain, true, 0 },
+	{ "fair", 3, bench_fair, true, 0 },
 	{ "fill", 2, bench_fill, false, RUSAGE_SELF },
 	{ "claim", 1, bench_claim, false, RUSAGE_SELF },
 	{ "run", 1, bench_run, false, RUSAGE_CHILDREN },
