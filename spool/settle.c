@@ -268,13 +268,25 @@ lock_peers(struct settling *s, struct err *err)
 	return result;
 }
 
+/* An id of a peer's.  The peer becomes a folder's name, and a person may have written what
+ * he likes. */
+static bool
+is_of_peer(const struct entry_info *info)
+{
+	char *peer = mem_text_n(info->peer.p, info->peer.len);
+	bool good = info->peer_id.len > 0 && settings_site_name(peer);
+
+	free(peer);
+	return good;
+}
+
 /* 1: a peer delivered this (peer, id) before, in this file or another; 0; -1. */
 static int
 repeated(struct settling *s, const struct entry_info *info, struct err *err)
 {
 	struct str text = {0};
 
-	if (info->peer.len == 0 || info->peer_id.len == 0)
+	if (!is_of_peer(info))
 		return 0;
 	if (!spool_locked(s->peers) && lock_peers(s, err) < 0)
 		return -1;
@@ -441,7 +453,10 @@ make_all(struct settling *s, struct err *err)
 	s->own = true;
 	while ((got = entry_read(s->fd, &at, true, &entry, err)) > 0) {
 		s->own = s->own && entry.info.peer_id.len == 0;
-		int result = settle_entry(s, &entry, err);
+		/* Whatever its sum says: a line end or worse in it would go on into a dialogue. */
+		int result = entry_check_envelope(&entry.env, err);
+		if (result == 0)
+			result = settle_entry(s, &entry, err);
 		entry_free(&entry);
 		if (result < 0)
 			return -1;
@@ -553,7 +568,7 @@ note_ids(struct settling *s, struct err *err)
 			break;
 		}
 		int seen = repeated(s, &entry.info, err);
-		if (seen == 0 && entry.info.peer_id.len > 0)
+		if (seen == 0 && is_of_peer(&entry.info))
 			seen = gather_id(s->spool, &n, &entry.info, err);
 		entry_free(&entry);
 		result = seen < 0 ? -1 : 0;
@@ -650,6 +665,7 @@ short_way(struct settling *s, struct err *err)
 		result = -1;
 	if (result == 0 && !groups.changed && fstat(s->fd, &st) == 0 && st.st_size == at && groups.count == 1 &&
 	    groups.group[0].fate == TO_OUT && entry_waiting(&entry) == entry.env.rcpts &&
+	    entry_check_envelope(&entry.env, err) == 0 &&
 	    !expand_reports_due(&entry) &&
 	    entry.info.peer_id.len == 0 && spool_id_ok(str_c(&entry.info.id))) {
 		const char *site = str_c(&groups.group[0].folder);
