@@ -9,6 +9,7 @@ relay_sources = \
 	%D%/mailbox.c %D%/mailbox.h \
 	%D%/login.c %D%/login.h \
 	%D%/login-command.c %D%/login-dovecot.c %D%/login-file.c \
+	%D%/meters.h %D%/service-metrics.c \
 	%D%/notify.c %D%/notify.h \
 	%D%/rate.c %D%/rate.h \
 	%D%/ready.c %D%/ready.h \

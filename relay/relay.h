@@ -17,6 +17,7 @@
 #include "lib/net/listen.h"
 #include "relay/acceptor.h"
 #include "relay/access.h"
+#include "relay/meters.h"
 #include "relay/rate.h"
 #include "relay/runner.h"
 #include "relay/secrets.h"
@@ -65,6 +66,7 @@ struct relay {
 	struct settler settler;
 	struct runner runner;
 	struct verify verify;
+	struct meters meters;
 	struct rate rate;
 	struct timer watchdog;	/* of whoever started us */
 	struct timer patience;	/* with sessions and lanes, once we are ending */

@@ -93,6 +93,7 @@ log_refusal(struct smtp *smtp, const struct envelope *env, struct span to, const
 	    (int)to.len, to.p != NULL ? to.p : "", str_c(&reply));
 	str_free(&reply);
 	smtp->refused++;
+	smtp->session->relay->meters.refused_total++;
 }
 
 /* RFC 6710 4.1: who may not go first is told so. */
@@ -336,6 +337,8 @@ static void
 accepted(struct smtp *smtp, struct err *err)
 {
 	log_accepted(smtp);
+	smtp->session->relay->meters.messages_accepted_total++;
+	smtp->session->relay->meters.bytes_accepted_total += smtp->arrival.body_len;
 	settler_count(&smtp->session->relay->settler, smtp->arrival.body_len);
 	smtp->messages++;
 	smtp->accepted = true;

@@ -30,7 +30,7 @@ struct service {
 	const char *client_full;	/* or of the same client */
 };
 
-extern const struct service service_smtp, service_pop3;
+extern const struct service service_metrics, service_smtp, service_pop3;
 
 extern const struct service *const services[];	/* NULL-ended */
 

@@ -7,7 +7,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
-const struct service *const services[] = { &service_smtp, &service_pop3, NULL };
+const struct service *const services[] = { &service_smtp, &service_pop3, &service_metrics, NULL };
 
 static void begin(struct session *session);
 static const char *not_welcome(struct session *session);
@@ -68,7 +68,9 @@ on_ended(void *ctx, const struct err *err)
 	struct str tls = {0};
 
 	stream_tls_about(&session->stream, &tls);
-	if (session->stream.tls != NULL && tls.len == 0)
+	bool unshaken = session->stream.tls != NULL && tls.len == 0;
+	session->relay->meters.tls_failures_total += unshaken;
+	if (unshaken)
 		log_info("-: event=tls-failed relay=%s client=%s why=\"%s\"", session->instance->settings->name,
 		    str_c(&session->where), err->text);
 	else
@@ -105,6 +107,7 @@ on_secured(void *ctx)
 	const struct relay_settings *settings = session->instance->settings;
 	struct str tls = {0};
 
+	session->relay->meters.tls_handshakes_total++;
 	session->known = session->known ||
 	    stream_tls_knows(&session->stream, settings->relay_from_certificates);
 	stream_tls_about(&session->stream, &tls);
@@ -154,9 +157,11 @@ not_welcome(struct session *session)
 {
 	const char *sorry = too_many(session->relay, session->instance->settings, session->service, &session->ip, true);
 
-	if (sorry != NULL)
-		log_warn("-: event=turned-away relay=%s client=%s reply=\"%.30s\"", session->instance->settings->name,
-		    str_c(&session->where), sorry);
+	if (sorry == NULL)
+		return NULL;
+	session->relay->meters.turned_away_total++;
+	log_warn("-: event=turned-away relay=%s client=%s reply=\"%.30s\"", session->instance->settings->name,
+	    str_c(&session->where), sorry);
 	return sorry;
 }
 
@@ -265,6 +270,8 @@ session_taken(void *ctx, int fd, const struct sockaddr *peer)
 		sorry = door->relay->session_count >= instance->settings->max_connections ? door->service->full : NULL;
 	else
 		sorry = too_many(door->relay, instance->settings, door->service, &session->ip, false);
+	door->relay->meters.connections_total += sorry == NULL;
+	door->relay->meters.turned_away_total += sorry != NULL;
 	if (sorry != NULL) {
 		log_warn("-: event=turned-away relay=%s client=%s reply=\"%.30s\"", door->instance,
 		    str_c(&session->where), sorry);

@@ -20,6 +20,9 @@ settle(struct settler *settler, bool sure)
 		settler->bytes = 0;
 	else
 		log_error("-: event=settle-failed why=\"%s\"", err.text);
+	settler->relay->meters.messages_settled_total += settled.messages;
+	settler->relay->meters.repeats_total += settled.repeats;
+	settler->relay->meters.held_total += settled.held;
 	if (settled.messages > 0 || settled.held > 0)
 		log_debug("-: event=settled messages=%zu repeats=%zu held=%zu", settled.messages,
 		    settled.repeats, settled.held);

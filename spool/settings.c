@@ -272,6 +272,7 @@ static const struct conf_row relay_rows[] = {
 	ROW("login-required", yesno, login_required, "no", "mail is taken only from those who logged in"),
 	ROW("login-sender", yesno, login_sender, "no", "whoever logged in sends by his own address only"),
 	ROW("login-in-clear", yesno, login_in_clear, "no", "a password may be said without TLS"),
+	ROW("metrics-listen", text, metrics_listen, "", "where Prometheus reads metrics: unix:PATH or HOST:PORT"),
 	ROW("pop3-listen", text, pop3_listen, "", "where mail is read by POP3: HOST:PORT ..."),
 	ROW("pop3-mailbox", text, pop3_mailbox, "mail/%u", "the Maildir of a user"),
 	ROW("pop3-timeout", seconds, pop3_timeout, "10m", "silence after which a reader is cut off"),

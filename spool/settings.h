@@ -121,6 +121,7 @@ struct relay_settings {		/* [relay NAME] */
 	bool login_required;	/* no mail without a login */
 	bool login_sender;	/* whose sender's address is the login's */
 	bool login_in_clear;	/* a password may be said without TLS, by others than this host, too */
+	char *metrics_listen;	/* the same, for Prometheus */
 	char *pop3_listen;	/* HOST:PORT, blank-separated; "" = none */
 	char *pop3_mailbox;	/* the Maildir of who has none of his own: %u, %d (spool/maildir.h) */
 	int64_t pop3_timeout;	/* seconds for a command */
