@@ -247,7 +247,8 @@ is_chosen(const struct packing *p, const struct message *m)
 {
 	const struct pack_choice *choice = p->choice;
 
-	return (choice->grade == 0 || m->entry.info.grade <= choice->grade) &&
+	return !span_is(str_span(&m->entry.info.from), "summary") &&	/* that goes by protocol m only */
+	    (choice->grade == 0 || m->entry.info.grade <= choice->grade) &&
 	    (p->site->call_largest == 0 || m->entry.body_len <= p->site->call_largest) &&
 	    (choice->domain == NULL || is_for(m, choice->domain)) &&
 	    (choice->older == 0 || clock_now() - m->entry.info.time >= choice->older);

@@ -11,6 +11,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "spool/queue.h"
 
 /* One rename, durable on both ends.  Never over another message of that name: a copy
  * made by hand may have other recipients. */
@@ -154,6 +155,31 @@ let_in(struct door *door, const struct door_file *file, const char *event, struc
 	return 0;
 }
 
+/* A summary of what the peer holds back: it goes to the peer as a request. */
+static int
+ask(struct spool *spool, const struct door_file *file, bool drop, bool *asked, struct err *err)
+{
+	struct entry entry;
+	int fd, got = open_entry(file->dir, file->name, &fd, &entry, err);
+	int result = got < 0 ? -1 : 0;
+
+	*asked = got > 0 && span_is(str_span(&entry.info.from), "summary") && entry.info.to.len > 0;
+	if (*asked) {
+		const char *site = str_c(&entry.info.to);
+		if (note(file->dir, file->name, drop ? "held" : "released", drop ? "reason" : NULL,
+		    drop ? SPAN("drop") : (struct span){0}, err) < 0 ||
+		    bucket_place(spool, file->dir, file->name, site, file->name, entry.info.grade, err) < 0 ||
+		    fs_sync(file->dir, err) < 0)
+			result = -1;
+		else
+			spool_event(spool, file->name, "event=asked site=%s what=%s by=hand", site, drop ? "drop" : "send");
+	}
+	if (got >= 0)
+		close(fd);
+	entry_free(&entry);
+	return result;
+}
+
 static int
 act_release(struct door_acting *acting, const struct door_file *file, struct err *err)
 {
@@ -161,6 +187,10 @@ act_release(struct door_acting *acting, const struct door_file *file, struct err
 		return not_from(file, "released", err);
 	if (door_is_job(file->name))
 		return let_job_in(acting->door, file, err);
+	bool asked;
+	int result = ask(&acting->door->spool, file, false, &asked, err);
+	if (result < 0 || asked)
+		return result;
 	return let_in(acting->door, file, "released", err);
 }
 
@@ -192,6 +222,11 @@ act_remove(struct door_acting *acting, const struct door_file *file, struct err 
 {
 	if (file->where == DOOR_SENT || file->where == DOOR_ARRIVED)
 		return not_from(file, "removed", err);
+	bool asked = false;
+	int result = file->where == DOOR_HELD && !door_is_job(file->name) ?
+	    ask(&acting->door->spool, file, true, &asked, err) : 0;
+	if (result < 0 || asked)
+		return result;
 	if (fs_remove(file->dir, file->name, err) < 0)
 		return -1;
 	drop_reason(file);

@@ -418,6 +418,7 @@ begin(struct call *call)
 	};
 
 	m_call_config(&call->m, caller, call->grade, &call->budget);
+	call->m.engine = &call->uucp.m;
 	uucp_start(&call->uucp, &config, &call_hooks, call, clock_mono());
 }
 

@@ -17,6 +17,7 @@ uucico_ssh_libuucico_a_SOURCES = \
 	%D%/m.c %D%/m.h %D%/m-parts.h %D%/m-frame.c %D%/m-hello.c %D%/m-line.c %D%/m-send.c %D%/m-stream.c %D%/m-take.c \
 	%D%/m-call.c %D%/m-call.h \
 	%D%/m-form.c %D%/m-form.h \
+	%D%/m-hold.c %D%/m-hold.h \
 	%D%/m-in.c %D%/m-in.h \
 	%D%/m-mail.c %D%/m-mail.h \
 	%D%/m-offered.c %D%/m-offered.h \

@@ -13,6 +13,13 @@ static const char memory_file[] = ".peer";
 
 /* --- hooks --- */
 
+static void
+look_again(struct m_call *c)
+{
+	if (c->out.more && c->engine != NULL && *c->engine != NULL)
+		m_more(*c->engine);
+}
+
 static int
 hook_next(void *arg, bool tried, struct m_object *object, struct err *err)
 {
@@ -31,7 +38,10 @@ static int
 hook_fate(void *arg, struct m_object *object, enum m_status status, const char *text, struct err *err)
 {
 	struct m_call *c = arg;
-	return m_out_fate(&c->out, object, status, text, err);
+	int result = m_out_fate(&c->out, object, status, text, err);
+
+	look_again(c);	/* perhaps there is a summary now */
+	return result;
 }
 
 static int
@@ -82,7 +92,13 @@ static int
 hook_commit(void *arg, struct m_object *const *objects, enum m_status *status, size_t count, struct err *err)
 {
 	struct m_call *c = arg;
-	return m_in_commit(&c->in, objects, status, count, err);
+	int result = m_in_commit(&c->in, objects, status, count, err);
+
+	if (c->in.asked)	/* what they asked for goes in this call */
+		m_out_more(&c->out);
+	c->in.asked = false;
+	look_again(c);
+	return result;
 }
 
 static void
@@ -232,6 +248,7 @@ m_call_config(struct m_call *c, bool caller, char grade, const struct budget *bu
 		.classes = c->out.classes, .class_count = c->out.class_count,
 		.partials = c->in.partials, .partial_count = c->in.partial_count,
 	};
+	c->config.max_object = site->hold_over;
 	c->out.grade = grade;
 	c->out.largest = c->in.largest = budget->largest;
 }

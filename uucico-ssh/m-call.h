@@ -37,6 +37,7 @@ struct m_call {
 	struct m_config config;
 	struct m_out out;
 	struct m_in in;
+	struct m **engine;		/* where it is, when m is spoken; NULL until the call begins */
 };
 
 int m_call_start(struct m_call *c, const struct spool *spool, const struct site_settings *site,

@@ -11,6 +11,7 @@
 #include "spool/quota.h"
 #include "spool/route.h"
 #include "uucico-ssh/filed.h"
+#include "uucico-ssh/m-hold.h"
 #include "uucico-ssh/m-mail.h"
 #include "uucico-ssh/pair.h"
 
@@ -38,6 +39,10 @@ struct m_in_part {
 	struct job job;
 	bool is_job;		/* ready, or had */
 	bool had;
+	struct str note;	/* a summary or request, ready */
+	bool looked;		/* at who sent it, or it need not be */
+	bool unwelcome;
+	struct str first;	/* its first bytes, until that is known */
 };
 
 /* --- names that we had --- */
@@ -161,6 +166,8 @@ part_free(struct m_in_part *part)
 	if (part->is_job)
 		job_close(&part->job);
 	str_free(&part->bytes);
+	str_free(&part->note);
+	str_free(&part->first);
 	free(part);
 }
 
@@ -224,6 +231,12 @@ admit(const struct m_in *in, const struct m_object *object, struct str *text)
 		    (unsigned long long)object->length, (unsigned long long)most);
 		return M_NEVER;
 	}
+	if (object->kind == M_MAIL && in->site->hold_over > 0 && object->length > in->site->hold_over &&
+	    !object->asked) {
+		str_printf(text, "%llu bytes are more than the %llu that come unasked",
+		    (unsigned long long)object->length, (unsigned long long)in->site->hold_over);
+		return M_HOLD;
+	}
 	if (object->kind == M_MAIL && object->length > in->largest)
 		return say(M_LATER, text, "4.3.4 larger than what this call moves");
 	/* Its bytes, and then the message of them. */
@@ -240,6 +253,9 @@ m_in_offered(struct m_in *in, struct m_object *object, struct str *text)
 
 	if (know(in, m_ring_key(object->name), false))
 		return M_HAD;
+	char file[2 * M_NAME + 1];
+	m_part_file(object->name, file);
+	object->asked = hold_asked(in->dir, file);
 	enum m_status status = admit(in, object, text);
 	if (status != M_TAKE) {
 		in->refused++;
@@ -251,6 +267,7 @@ m_in_offered(struct m_in *in, struct m_object *object, struct str *text)
 	*part = (struct m_in_part){ .in = in, .next = in->parts, .kind = object->kind, .length = object->length,
 		.at = object->at, .memory = object->length <= SMALL, .fd = -1 };
 	m_part_file(object->name, part->file);
+	part->looked = object->kind != M_MAIL || object->at > 0 || object->asked;
 	in->parts = part;
 	in->promised += part->length - part->at;
 	if (open_part(part, &err) == 0) {
@@ -279,6 +296,22 @@ file_bytes(struct m_in_part *part, struct err *err)
 	return 0;
 }
 
+/* 1: who sent it is not welcome. */
+static int
+look_at_sender(struct m_in_part *part, struct span bytes)
+{
+	if (part->looked)
+		return 0;
+	str_add_span(&part->first, bytes);
+	int is = hold_unwelcome(part->in->site, part->in->spool->settings, str_span(&part->first));
+	if (is < 0 && part->at < part->length)
+		return 0;
+	part->looked = true;
+	part->unwelcome = is > 0;
+	str_free(&part->first);
+	return part->unwelcome;
+}
+
 int
 m_in_write(struct m_in *in, struct m_object *object, const void *bytes, size_t len, struct err *err)
 {
@@ -295,6 +328,8 @@ m_in_write(struct m_in *in, struct m_object *object, const void *bytes, size_t l
 	str_set(&in->showing, part->file);
 	in->shown_at = part->at;
 	in->shown_length = part->length;
+	if (look_at_sender(part, (struct span){ bytes, len }))
+		return 1;
 	if (part->memory && part->at < part->length && part->bytes.len - part->filed >= FILE_EACH)
 		return file_bytes(part, err);
 	return 0;
@@ -340,6 +375,19 @@ complete_mail(struct m_in_part *part, const struct m_object *object, struct err 
 	arrival_join(&part->arrival, &in->journal);
 	part->arrives = true;
 	enum m_status status = feed(part, object, &take, err);
+	take_free(&take);
+	return status;
+}
+
+/* A summary or a request: its text. */
+static enum m_status
+complete_note(struct m_in_part *part, const struct m_object *object, struct err *err)
+{
+	struct take take = { .spool = part->in->spool, .site = part->in->site, .note = M_NOTE_MAX };
+	enum m_status status = feed(part, object, &take, err);
+
+	if (status == M_STORED)
+		str_add_span(&part->note, str_span(&take.text));
 	take_free(&take);
 	return status;
 }
@@ -504,8 +552,13 @@ m_in_complete(struct m_in *in, struct m_object *object, struct str *text)
 	enum m_status status = M_NEVER;
 
 	(void)in;
-	if (object->kind == M_MAIL)
+	if (part->unwelcome) {
+		status = M_HOLD;
+		err_set(&err, ERR_PERM, "its sender is not among those whose mail comes unasked");
+	} else if (object->kind == M_MAIL)
 		status = complete_mail(part, object, &err);
+	else if (object->kind == M_SUMMARY || object->kind == M_REQUEST)
+		status = complete_note(part, object, &err);
 	else if (object->kind == M_JOB)
 		status = complete_job(part, object, &err);
 	if (status == M_STORED)
@@ -524,15 +577,21 @@ m_in_complete(struct m_in *in, struct m_object *object, struct str *text)
 static int
 put_in(struct m_in_part *part, struct err *err)
 {
+	const struct m_in *in = part->in;
+
 	if (part->kind == M_JOB)
 		return part->had ? 0 : job_commit(&part->job, err);
+	if (part->kind == M_SUMMARY)
+		return hold_take_summary(in->spool, in->site, str_span(&part->note), &part->in->journal, err);
+	if (part->kind == M_REQUEST)
+		return hold_take_request(in->spool, in->site, str_span(&part->note), err);
 	return arrival_post(&part->arrival, err) < 0 ? -1 : 0;
 }
 
 static bool
 by_journal(const struct m_in_part *part)
 {
-	return part->kind == M_MAIL && !part->arrival.committed;
+	return (part->kind == M_MAIL && !part->arrival.committed) || part->kind == M_SUMMARY;
 }
 
 static void
@@ -547,6 +606,8 @@ count_in(struct m_in_part *part, const struct m_object *object)
 	str_free(&bytes);
 	learn(in, m_ring_key(object->name));
 	in->got++;
+	in->asked = in->asked || part->kind == M_REQUEST;
+	hold_came(in->dir, part->file);
 	remove_file(part);
 }
 

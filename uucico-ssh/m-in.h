@@ -39,6 +39,7 @@ struct m_in {
 	struct str showing;
 	uint64_t shown_at, shown_length;
 	uint64_t got, refused;
+	bool asked;			/* a request came: something may go now */
 };
 
 int m_in_start(struct m_in *in, const struct spool *spool, const struct site_settings *site, struct err *err);

@@ -8,6 +8,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "spool/class.h"
+#include "uucico-ssh/m-hold.h"
 
 enum { LARGE_MAX = 4, PUT_OFF_MAX = 1000, SMALL = M_HISTORY_MAX };
 
@@ -16,6 +17,7 @@ struct m_out_part {
 	struct m_out *out;
 	struct m_out_part *next;
 	struct form form;
+	enum m_kind kind;
 	bool is_job;
 	struct message m;
 	struct uucp_job job;
@@ -268,6 +270,19 @@ set_class(struct m_out_part *part, const char *class)
 	memcpy(part->class, class, len + 1);
 }
 
+static int
+form_of(struct m_out_part *part, struct err *err)
+{
+	struct str text = {0};
+
+	if (part->kind != M_REQUEST)
+		return form_of_message(&part->form, part->out->spool, &part->m, err);
+	hold_request(&part->m, part->out->site, &text);
+	form_of_text(&part->form, str_span(&text));
+	str_free(&text);
+	return 0;
+}
+
 /* 1: it is ready; 0: not this one; -1. */
 static int
 make_mail(struct m_out_part *part, struct err *err)
@@ -280,6 +295,8 @@ make_mail(struct m_out_part *part, struct err *err)
 	errno = 0;
 	part->grade = part->m.entry.info.grade;
 	part->stream = true;
+	part->kind = !hold_is_note(&part->m.entry) ? M_MAIL :
+	    hold_is_request(&part->m.entry, out->site->name) ? M_REQUEST : M_SUMMARY;
 	set_class(part, class_of(out->spool->settings, &part->m.entry.env));
 	int result = check_size(part, err);
 	if (result != 0)
@@ -290,7 +307,7 @@ make_mail(struct m_out_part *part, struct err *err)
 		return 0;
 	if (message_keep(&part->m, err) < 0)
 		return -1;
-	return form_of_message(&part->form, out->spool, &part->m, err) < 0 ? -1 : 1;
+	return form_of(part, err) < 0 ? -1 : 1;
 }
 
 /* One that cannot be read blocks only itself (FS-02); what would meet the next as well ends
@@ -374,6 +391,7 @@ make_job(struct m_out_part *part, struct err *err)
 {
 	str_printf(&part->where, "=%s", outgoing_name(&part->job));
 	part->is_job = true;
+	part->kind = M_JOB;
 	part->grade = part->job.grade;
 	part->stream = !is_packed(&part->job);
 	set_class(part, CLASS_MAIN);
@@ -423,8 +441,8 @@ fill_object(struct m_out_part *part, struct m_object *object)
 {
 	const struct form *form = &part->form;
 
-	*object = (struct m_object){ .kind = part->is_job ? M_JOB : M_MAIL, .grade = part->grade,
-		.packed = form->packed, .stream = part->stream, .length = form->length, .mine = part };
+	*object = (struct m_object){ .kind = part->kind, .grade = part->grade,
+		.asked = !part->is_job && part->m.entry.asked, .packed = form->packed, .stream = part->stream, .length = form->length, .mine = part };
 	memcpy(object->name, form->name, M_NAME);
 	memcpy(object->class, part->class, sizeof object->class);
 	object->tried = offered_before(&part->out->offered, form->name) ||
@@ -587,6 +605,18 @@ held(struct m_out_part *part, const char *why, struct err *err)
 	return result;
 }
 
+/* They want to be asked: a summary tells them of it, in this call. */
+static int
+hold(struct m_out_part *part, const struct m_object *object, const char *text, struct err *err)
+{
+	if (part->kind != M_MAIL)
+		return refused(part, text, err);
+	part->out->more = true;
+	part->out->held++;
+	return hold_back(&part->m, part->out->site, object->name, object->length,
+	    text[0] != '\0' ? text : "it does not come unasked", err);
+}
+
 static int
 take_fate(struct m_out_part *part, struct m_object *object, enum m_status status, const char *text,
     struct err *err)
@@ -599,7 +629,7 @@ take_fate(struct m_out_part *part, struct m_object *object, enum m_status status
 	case M_NEVER:
 		return refused(part, text, err);
 	case M_HOLD:
-		return held(part, text[0] != '\0' ? text : "asked to be held back", err);
+		return hold(part, object, text, err);
 	case M_WRONG:	/* the engine has tried it once more from its beginning */
 		return held(part, "it arrived twice as something else than what was sent", err);
 	case M_LATER:
@@ -729,7 +759,9 @@ did_mail(struct m_out *out, const char *class, struct offered_item *item, struct
 		return got;
 	}
 	struct m_object object = { .kind = M_MAIL, .stream = true };
-	got = form_of_message(&part->form, out->spool, &part->m, err);
+	part->kind = !hold_is_note(&part->m.entry) ? M_MAIL :
+	    hold_is_request(&part->m.entry, out->site->name) ? M_REQUEST : M_SUMMARY;
+	got = form_of(part, err);
 	/* Of other recipients, or changed by hand: then it is not what they have. */
 	if (got == 0 && memcmp(part->form.name, item->name, M_NAME) == 0) {
 		object.length = part->form.length;

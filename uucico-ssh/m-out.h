@@ -51,7 +51,7 @@ struct m_out {
 	/* for people */
 	struct str showing;		/* the id of what moves */
 	uint64_t shown_at, shown_length;
-	uint64_t sent, refused, later;
+	uint64_t sent, refused, later, held;
 };
 
 void m_out_start(struct m_out *out, const struct spool *spool, const struct site_settings *site);

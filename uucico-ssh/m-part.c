@@ -11,7 +11,7 @@
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
 
-enum { PIECE = 65536 };
+enum { PIECE = 65536, ASKED_KEPT = 90 * 24 * 3600 };
 
 int
 m_part_folder(const struct spool *spool, const char *peer, struct err *err)
@@ -89,6 +89,19 @@ look(int dir, struct fs_names *names, struct found **list)
 	return count;
 }
 
+/* What was asked for and never came (m-hold.h). */
+static void
+forget_asked(int dir, const struct fs_names *names, int64_t now)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < names->count; i++)
+		if (span_ends_case(span_of(names->name[i]), ".asked") &&
+		    fstatat(dir, names->name[i], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    now / CLOCK_SECOND - st.st_mtim.tv_sec > ASKED_KEPT)
+			unlinkat(dir, names->name[i], 0);
+}
+
 void
 m_part_clean(int dir, const char *peer, uint64_t most)
 {
@@ -107,6 +120,7 @@ m_part_clean(int dir, const char *peer, uint64_t most)
 			    (unsigned long long)list[i].size);
 	}
 	free(list);
+	forget_asked(dir, &names, now);
 	fs_names_free(&names);
 }
 

@@ -98,7 +98,7 @@ static enum m_status
 unwanted(const struct m *m, const struct m_object *object, const char **why)
 {
 	const struct m_peer *peer = &m->own->peer;
-	bool large = peer->max > 0 && object->length > peer->max;
+	bool large = peer->max > 0 && object->length > peer->max && !object->asked;
 
 	*why = "larger than what the far end takes unasked";
 	if (large && object->kind == M_MAIL)

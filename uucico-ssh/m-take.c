@@ -203,19 +203,19 @@ decide(struct m *m, struct m_object *object, struct str *text)
 		str_set(text, "the call ends");
 		return M_LATER;
 	}
-	if (large && object->kind == M_MAIL) {
-		str_set(text, "larger than what is taken unasked");
-		return M_HOLD;
-	}
 	if (m->config.grade != 0 && object->grade > m->config.grade) {
 		str_set(text, "of a grade that this call does not move");
 		return M_LATER;
 	}
 	enum m_status status = m->hooks->offered(m->arg, object, text);
-	if (status != M_TAKE || object->at == from)
+	bool unasked = large && object->kind == M_MAIL && !object->asked;
+	if (status != M_TAKE || (object->at == from && !unasked))
 		return status;
 	m->hooks->dropped(m->arg, object);
-	return M_LATER;
+	if (!unasked)
+		return M_LATER;
+	str_set(text, "larger than what is taken unasked");
+	return M_HOLD;
 }
 
 int

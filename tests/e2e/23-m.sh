@@ -133,6 +133,47 @@ sed -i 's/^protocols = .*/protocols = i/' "$hub/mochila.conf"
 check "who wants m only is not content with less" sh -c "! uucico-ssh --root='$home' -s hub --set='site hub.protocols=m' 2>/dev/null"
 sed -i 's/^protocols = .*/protocols = mi/' "$hub/mochila.conf"
 
+# ---- What does not come unasked -------------------------------------------------------------
+
+printf 'hold-over = 100K\nwelcome = *@hub.example *@friends.example\nannounce = yes\n' >"$work/unasked"
+sed -i "/^\[site hub\]/r $work/unasked" "$home/mochila.conf"
+large_back() { { printf 'From: %s\nSubject: %s\nContent-Type: image/jpeg\n\n' "$2" "$1"; head -c 200000 /dev/urandom | base64; } |
+    MOCHILA_ROOT=$hub sendmail -f "$2" ann@home.example; }
+held() { find "$1/spool/hold" -type f ! -name '*.reason' | wc -l; }
+hub_held=$(held "$hub")
+large_back photos bob@hub.example && from_hub small-one
+check "what is too large" exits 0 ours -s hub --wire-stats="$work/stats"
+check "does not come" less data_in 2000
+check "what is small does" arrived "$home" small-one
+check "it is held there" test "$(held "$hub")" -eq $((hub_held + 1))
+check "for home" sh -c "mochila --root='$hub' list | grep -q 'held back for home'"
+check "and told of here" test "$(held "$home")" -eq 1
+check "in words" sh -c "mochila --root='$home' list | grep -q '20[0-9] kB from bob@hub.example, 1 picture: photos'"
+check "by mail, too" arrived "$home" "held back at hub"
+check "another call" exits 0 ours -s hub
+check "says nothing more of it" test "$(held "$home")$(there "$home" "held back at hub")" = 11
+sid=$(find "$home/spool/hold" -type f -exec basename {} \;)
+check "asked for" mochila --root="$home" release "$sid"
+check "in the next call" exits 0 ours -s hub
+came_too() { arrived "$home" photos || { ours -s hub >/dev/null 2>&1; arrived "$home" photos; }; }
+check "it comes" came_too
+check "and is held no more" test "$(held "$hub")$(held "$home")" = "${hub_held}0"
+large_back unwanted bob@hub.example
+check "another one" exits 0 ours -s hub
+sid=$(find "$home/spool/hold" -type f -exec basename {} \;)
+check "is not wanted" mochila --root="$home" remove "$sid"
+check "the hub is told" exits 0 ours -s hub
+check "and removes it" wait_for 10 test "$(held "$hub")$(held "$home")" = "${hub_held}0"
+check "nothing of it is here" test "$(there "$home" unwanted)" -eq 0
+printf 'Subject: from-a-stranger\n\nbuy\n' | MOCHILA_ROOT=$hub sendmail -f spam@x.example ann@home.example
+printf 'Subject: from-a-friend\n\nhello\n' | MOCHILA_ROOT=$hub sendmail -f eve@friends.example ann@home.example
+check "strangers and friends" exits 0 ours -s hub
+check "a friend is welcome" arrived "$home" from-a-friend
+check "a stranger is held back" test "$(there "$home" from-a-stranger)$(held "$home")" = 01
+sid=$(find "$home/spool/hold" -type f -exec basename {} \;)
+mochila --root="$home" release "$sid" && ours -s hub >/dev/null 2>&1 && ours -s hub >/dev/null 2>&1
+check "until asked for" arrived "$home" from-a-stranger
+
 # ---- Jobs of uux, and a sink ----------------------------------------------------------------
 
 printf 'From ann@home.example Sat Nov 28 11:00:00 2026\nSubject: by-uux\n\nhello\n' | MOCHILA_ROOT=$home uux - -r -a ann@home.example 'hub!rmail' '(bob@hub.example)' || fail "uux"
