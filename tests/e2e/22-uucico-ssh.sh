@@ -136,4 +136,21 @@ check "another kind of host key than the pinned one" refused 76 'no longer has t
 uucico-ssh --host-key "ssh://127.0.0.1:$port" >>"$keys/known_hosts"
 check "an ecdsa host key, pinned beside it" exits 0 ours -s hub
 check "and the last mail went" arrived "$hub" fifth
+
+# ---- Protocol m -------------------------------------------------------------------------------------------
+
+sed -i 's/^protocols = .*/protocols = mi/' "$home/mochila.conf" "$hub/mochila.conf"
+from_home by-m && from_hub back-by-m
+check "two that speak m" exits 0 ours -s hub --wire-stats="$work/stats"
+check "do so" sh -c "tail -n 1 '$work/stats' | grep -q protocol=m"
+check "" arrived "$hub" by-m
+check "" arrived "$home" back-by-m
+from_home at-once && from_hub back-at-once
+check "the next call waits for no banner" exits 0 ours -s hub
+check "" arrived "$hub" at-once
+check "" arrived "$home" back-at-once
+{ printf 'Subject: %s\n\n' big-by-m; head -c 2000000 /dev/urandom | base64; } |
+    MOCHILA_ROOT=$hub sendmail -f bob@hub.example ann@home.example
+check "a large mail" exits 0 ours -s hub
+check "" arrived "$home" big-by-m
 finish

@@ -116,6 +116,24 @@ check "a dead predecessor is no obstacle" exits 0 ours -s hub --wire-stats="$wor
 check "the mails are there" arrived "$hub" takeover
 check "" arrived "$hub" stopped
 
+# ---- Budgets ----------------------------------------------------------------------------------
+
+large dear 200000
+check "a call that may cost little" exits 75 ours -s hub --set="site hub.call-bytes=100000" --wire-stats="$work/stats"
+check "says what is used up" said 'call-bytes is used up'
+check "does not cost more" less up 100001
+check "but brings what it can" test "$(number up)" -gt 50000
+check "a message larger than a call moves" exits 0 ours -s hub --set="site hub.call-largest=100000"
+check "waits" test "$(there "$home" dear)$(there "$hub" dear)" = 10
+check "for one that may" exits 0 ours -s hub --wire-stats="$work/stats"
+check "" arrived "$hub" dear
+check "and goes on where it stopped" less data_out 160000
+from_home urgent && large idle 1000
+check "a call of the best grades only" exits 0 ours -s hub --grade=A
+check "moves nothing else" test "$(there "$home" urgent)$(there "$home" idle)" = 11
+check "and the next one all" exits 0 ours -s hub
+check "" arrived "$hub" urgent
+
 # ---- A far end that has forgotten how ---------------------------------------------------------
 
 sed -i 's/^protocols = .*/protocols = i/' "$hub/mochila.conf"

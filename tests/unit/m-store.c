@@ -11,6 +11,7 @@
 #include "spool/job.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/unit.h"
+#include "uucico-ssh/m-hold.h"
 #include "uucico-ssh/m-in.h"
 #include "uucico-ssh/m-out.h"
 #include "uucico-ssh/m-mail.h"
@@ -500,6 +501,131 @@ START_TEST(what_says_that_it_is_small_and_unpacks_without_end_is_refused)
 }
 END_TEST
 
+/* --- what is asked for first --- */
+
+static enum m_status
+take_note(struct played *p, enum m_kind kind, const char *text)
+{
+	struct form form;
+	struct m_object theirs = { .kind = kind, .grade = 'N', .stream = true, .class = CLASS_MAIN }, *one = &theirs;
+
+	form_of_text(&form, span_of(text));
+	memcpy(theirs.name, form.name, M_NAME);
+	theirs.length = form.length;
+	enum m_status status = m_in_offered(&p->in, &theirs, &p->text);
+	if (status == M_TAKE) {
+		OK(m_in_write(&p->in, &theirs, form.text.p, form.text.len, &err));
+		status = m_in_complete(&p->in, &theirs, &p->text);
+	}
+	if (status == M_STORED)
+		OK(m_in_commit(&p->in, &one, &status, 1, &err));
+	form_free(&form);
+	return status;
+}
+
+#define ID "20261121T184502.123456-7f3a9c02d41be066-1"
+#define HEX "00112233445566778899aabbccddeeff"
+#define NULL_MAIL "MAIL FROM:<>\n"
+#define FIELDS(id, name, size) "Held-Id: " id "\r\nHeld-Name: " name "\r\nHeld-Size: " size \
+	"\r\nHeld-From: ann@x.example\r\nHeld-Subject: photos\r\nHeld-Parts: 3 pictures\r\n"
+
+static const struct { const char *head, *body; enum m_status status; } summaries[] = {
+	{ HEAD NULL_MAIL RCPT, FIELDS(ID, HEX, "2100000"), M_STORED },
+	{ HEAD MAIL RCPT, FIELDS(ID, HEX, "2100000"), M_NEVER },
+	{ HEAD NULL_MAIL, FIELDS(ID, HEX, "2100000"), M_NEVER },
+	{ HEAD NULL_MAIL RCPT, FIELDS("../../etc/passwd", HEX, "2100000"), M_NEVER },
+	{ HEAD NULL_MAIL RCPT, FIELDS(ID, "../../../../../../../tmp/x/yzabcd", "2100000"), M_NEVER },
+	{ HEAD NULL_MAIL RCPT, FIELDS(ID, HEX, "-1"), M_NEVER },
+	{ HEAD NULL_MAIL RCPT, "Held-Id: " ID "\r\n", M_NEVER },
+	{ HEAD NULL_MAIL RCPT, "hello", M_NEVER },
+};
+
+START_TEST(a_summary_is_what_summaries_are_or_nothing)
+{
+	struct str text = {0};
+	struct played p;
+
+	str_printf(&text, "%sBDAT %010zu LAST\n%s", summaries[_i].head, strlen(summaries[_i].body), summaries[_i].body);
+	start(&p);
+	ck_assert_int_eq(take_note(&p, M_SUMMARY, str_c(&text)), summaries[_i].status);
+	ck_assert_uint_eq(scratch_count(home.spool.hold, "."), summaries[_i].status == M_STORED);
+	finish(&p);
+	start(&p);
+	enum m_status again = take_note(&p, M_SUMMARY, str_c(&text));	/* known by its name */
+	ck_assert_int_eq(again, summaries[_i].status == M_STORED ? M_HAD : M_NEVER);
+	finish(&p);
+	ck_assert_uint_eq(scratch_count(home.spool.hold, "."), summaries[_i].status == M_STORED);
+	str_free(&text);
+}
+END_TEST
+
+/* A message of home's in hold/, with this reason. */
+static void
+hold_at_home(const char *reason)
+{
+	struct arrival a;
+	struct envelope env = {0};
+	struct entry_info info = {0};
+
+	envelope_from(&env, SPAN("ann@x.example"), SPAN(""));
+	envelope_add(&env, SPAN("bob@hub.example"), SPAN(""));
+	str_set(&info.from, "smtp");
+	OK(arrival_open(&a, &home.spool, ID, &err));
+	OK(arrival_begin(&a, &info, &env, &err));
+	OK(arrival_body(&a, "hello\r\n", 7, &err));
+	OK(arrival_end(&a, &err));
+	OK(arrival_hold(&a, reason, &err));
+	arrival_close(&a);
+	envelope_free(&env);
+	entry_info_free(&info);
+}
+
+static const struct { const char *reason, *text; enum m_status status; size_t held, waits; } requests[] = {
+	{ "held back for hub: it is large", "x " ID " send\n", M_STORED, 0, 1 },
+	{ "held back for hub: it is large", "x " ID " drop\n", M_STORED, 0, 0 },
+	{ "held back for hubs: it is large", "x " ID " send\n", M_STORED, 1, 0 },	/* another's */
+	{ "held back for hu: it is large", "x " ID " drop\n", M_STORED, 1, 0 },
+	{ "by hand", "x " ID " send\n", M_STORED, 1, 0 },
+	{ "held back for hub: it is large", "x 20261121T184502.123456-7f3a9c02d41be066-2 send\n", M_STORED, 1, 0 },
+	{ "held back for hub: it is large", "x ../out/hub/x send\n", M_NEVER, 1, 0 },
+	{ "held back for hub: it is large", "x " ID " keep\n", M_NEVER, 1, 0 },
+	{ "held back for hub: it is large", "x " ID " send\nmore", M_NEVER, 1, 0 },
+	{ "held back for hub: it is large", "", M_NEVER, 1, 0 },
+};
+
+START_TEST(a_request_releases_what_is_held_for_that_site_only)
+{
+	struct played p;
+
+	hold_at_home(requests[_i].reason);
+	start(&p);
+	ck_assert_int_eq(take_note(&p, M_REQUEST, requests[_i].text), requests[_i].status);
+	finish(&p);
+	ck_assert_uint_eq(scratch_count(home.spool.hold, "."), requests[_i].held);
+	ck_assert_uint_eq(waiting(&home, "hub", NULL), requests[_i].waits);
+}
+END_TEST
+
+static const struct { const char *welcome, *first; int is; } senders[] = {
+	{ "", HEAD "MAIL FROM:<spam@x.example>\n", 0 },
+	{ "*@friends.example ann@x.example", HEAD "MAIL FROM:<ann@x.example> SIZE=5\n", 0 },
+	{ "*@friends.example ann@x.example", HEAD "MAIL FROM:<eve@Friends.Example>\n", 0 },
+	{ "*@friends.example ann@x.example", HEAD "MAIL FROM:<ann@x.example.evil.example>\n", 1 },
+	{ "*@friends.example ann@x.example", HEAD "MAIL FROM:<>\n", 0 },
+	{ "*@friends.example ann@x.example", HEAD "MAIL FROM:<ann@x.exam", -1 },
+	{ "*@friends.example ann@x.example", HEAD, -1 },
+	{ "no-such-file", HEAD "MAIL FROM:<spam@x.example>\n", 0 },	/* told in the log */
+};
+
+START_TEST(who_is_welcome_is_known_from_the_first_bytes)
+{
+	struct site_settings site = { .name = (char[]){ "hub" }, .welcome = mem_text(senders[_i].welcome) };
+
+	ck_assert_int_eq(hold_unwelcome(&site, &home.settings, span_of(senders[_i].first)), senders[_i].is);
+	free(site.welcome);
+}
+END_TEST
+
 /* --- jobs --- */
 
 static void
@@ -624,6 +750,9 @@ UNIT_WITH("m-store", setup, teardown,
 	{ what_is_not_its_name_is_never_taken_and_held_at_last, 1 },
 	{ an_envelope_is_taken_as_we_would_print_it_or_not_at_all, ROWS(heads) },
 	{ what_says_that_it_is_small_and_unpacks_without_end_is_refused, 1 },
+	{ a_summary_is_what_summaries_are_or_nothing, ROWS(summaries) },
+	{ a_request_releases_what_is_held_for_that_site_only, ROWS(requests) },
+	{ who_is_welcome_is_known_from_the_first_bytes, ROWS(senders) },
 	{ a_job_of_uux_goes_once, 4 },
 	{ a_job_that_may_not_run_there_is_held_here, 1 },
 	{ a_batch_of_another_protocol_goes_as_a_job, 2 },
