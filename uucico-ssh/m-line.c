@@ -16,7 +16,7 @@
 
 #define FLOOR (8 * CLOCK_SECOND)		/* no line is dead before */
 #define QUEUE (CLOCK_SECOND / 5)		/* worth of bytes: what scheduling alone may take */
-#define RATE_WHILE (10 * CLOCK_SECOND)		/* the best rate counts that long, and once more */
+#define WHILE (10 * CLOCK_SECOND)
 #define SEEN_AGAIN (CLOCK_SECOND / 10)		/* between two, before the round trip is known */
 #define SEEN_LATE (2 * CLOCK_SECOND)		/* nothing came behind it */
 #define COMMIT_RATE (4 << 20)			/* bytes a second that a slow disk syncs */
@@ -54,6 +54,21 @@ m_line_start(struct m *m)
 
 /* --- measuring --- */
 
+/* What was measured counts for a while, and for one more. */
+static void
+a_while_passes(struct m *m)
+{
+	struct m_line *line = &m->own->line;
+
+	if (m->own->now - line->while_from <= at_least(WHILE, 8 * line->smooth))
+		return;
+	line->best[1] = line->best[0];
+	line->worst[1] = line->worst[0];
+	line->best[0] = 0;
+	line->worst[0] = 0;
+	line->while_from = m->own->now;
+}
+
 static void
 measured_rtt(struct m *m, int64_t rtt)
 {
@@ -61,6 +76,8 @@ measured_rtt(struct m *m, int64_t rtt)
 
 	if (rtt < 1)
 		rtt = 1;
+	a_while_passes(m);
+	line->worst[0] = at_least(line->worst[0], rtt);
 	if (line->smooth == 0 || m->rtt == 0 || rtt < m->rtt)
 		m->rtt = rtt;
 	line->smooth = line->smooth == 0 ? rtt : line->smooth + (rtt - line->smooth) / 8;
@@ -77,13 +94,7 @@ static void
 measured_rate(struct m *m, uint64_t rate)
 {
 	struct m_line *line = &m->own->line;
-	int64_t a_while = at_least(RATE_WHILE, 8 * line->smooth);
 
-	if (m->own->now - line->while_from > a_while) {
-		line->best[1] = line->best[0];
-		line->best[0] = 0;
-		line->while_from = m->own->now;
-	}
 	if (rate > line->best[0])
 		line->best[0] = rate;
 	line->measured = true;
@@ -173,10 +184,14 @@ burst(const struct m *m)
 static uint64_t
 window(const struct m *m)
 {
+	const struct m_line *line = &m->own->line;
 	uint64_t most = m->own->peer.credit, want = CREDIT_FIRST;
+	int64_t worst = at_least(line->worst[0], line->worst[1]);
+	/* Where TCP has to mend, what comes next waits for that: the line is to be full meanwhile. */
+	int64_t time = at_most(6 * m->rtt, at_least(3 * m->rtt, worst * 9 / 10));
 
 	if (m->rate > 0 && m->rtt > 0)
-		want = CREDIT_LEAST + (uint64_t)((double)m->rate * (double)at_least(3 * m->rtt, QUEUE) / CLOCK_SECOND);
+		want = CREDIT_LEAST + (uint64_t)((double)m->rate * (double)at_least(time, QUEUE) / CLOCK_SECOND);
 	return want < most ? want : most;
 }
 

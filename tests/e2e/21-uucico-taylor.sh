@@ -27,10 +27,10 @@ count_of() { grep -c "$1"; }
 
 # ---- Each calls the other, with each protocol ---------------------------------------
 
-# speak LETTER: both ends, from now on.
+# speak LETTER: both ends, from now on.  Ours offers its own m too, which Taylor is to pass over.
 speak() {
 	sed -i "s/^protocol .*/protocol $1/" "$hub/sys"
-	sed -i "s/^protocols = .*/protocols = $1/" "$home/mochila.conf"
+	sed -i "s/^protocols = .*/protocols = m$1/" "$home/mochila.conf"
 	: >"$hub/Log"
 }
 came_home() { test "$(at_home | count_of "from hub: $1")" -eq 1; }

@@ -199,6 +199,18 @@ START_TEST(the_grade_of_the_caller_counts_at_both_ends)
 }
 END_TEST
 
+START_TEST(the_handshake_tells_how_long_a_round_trip_is)
+{
+	struct uucp_config a = config_of(&home, true);
+
+	start(&caller, &home, &a);
+	uucp_feed(&caller, "\020Shere=hub", 11, CLOCK_SECOND);
+	uucp_feed(&caller, "\020ROKN047 -m1\0\020Pmi", 18, CLOCK_SECOND * 3 / 2);
+	ck_assert_ptr_nonnull(caller.m);
+	ck_assert_int_eq(caller.m->rtt, CLOCK_SECOND / 2);
+}
+END_TEST
+
 UNIT_WITH("uucp-m", make, drop,
 	{ two_ends_of_ours_speak_m, 2 },
 	{ an_optimist_says_all_at_once, 2 },
@@ -207,4 +219,5 @@ UNIT_WITH("uucp-m", make, drop,
 	{ a_refusal_is_no_reason_to_dial_again, 1 },
 	{ who_requires_m_speaks_no_other, 3 },
 	{ with_one_floor_the_called_end_is_silent_until_it_has_it, 2 },
-	{ the_grade_of_the_caller_counts_at_both_ends, 1 })
+	{ the_grade_of_the_caller_counts_at_both_ends, 1 },
+	{ the_handshake_tells_how_long_a_round_trip_is, 1 })
