@@ -307,7 +307,7 @@ proxy_late(void *ctx)
 static void
 on_proxied(void *ctx, int fd, const struct sockaddr *peer)
 {
-	static const struct stream_hooks hooks = { proxy_input, NULL, proxy_ended, proxy_late };
+	static const struct stream_hooks hooks = { .input = proxy_input, .ended = proxy_ended, .late = proxy_late };
 
 	(void)peer;
 	stream_start(&proxy.stream, ctx, fd, &hooks, NULL);

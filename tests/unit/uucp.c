@@ -384,7 +384,8 @@ START_TEST(x_files_are_read_and_the_dangerous_ones_refused)
 		{ "# x\nZ\nN\nR alice\ne\nU u s\nC rsmtp\n", "", "rsmtp" },
 		{ "C rmail a\nC sh\n", NULL, NULL },
 		{ "I /etc/passwd\nC rmail a\n", NULL, NULL },
-		{ "F D.1\nF D.2\nC rmail a\n", NULL, NULL },
+		{ "F D.1\nF D.2 b\nI D.1\nC rmail a\n", "D.1", "rmail a" },
+		{ "F D.1\nF D.1\nC rmail a\n", NULL, NULL },
 		{ "O /etc/x\nC rmail a\n", NULL, NULL },
 		{ "I D.1\n", NULL, NULL },
 		{ "C rmail a\rC sh\n", NULL, NULL },
@@ -794,7 +795,7 @@ main(void)
 	tcase_add_test(engine, the_line_turned_round_in_vain_is_ended);
 	tcase_add_test(engine, silence_ends_a_call_and_trickling_does_not_help);
 	tcase_add_loop_test(engine, commands_are_read_as_taylor_writes_them, 0, 15);
-	tcase_add_loop_test(engine, x_files_are_read_and_the_dangerous_ones_refused, 0, 9);
+	tcase_add_loop_test(engine, x_files_are_read_and_the_dangerous_ones_refused, 0, 10);
 	tcase_add_loop_test(engine, a_command_line_becomes_words, 0, 8);
 	suite_add_tcase(suite, engine);
 
