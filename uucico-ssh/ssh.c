@@ -16,19 +16,22 @@
 
 enum { GOODBYE_SECONDS = 2 };
 
+/* What every server of the last ten years has, and nothing more: each name is bytes of
+ * every call.  Then, for one that was set up otherwise, all that is good enough. */
 static const struct {
 	int method;
-	const char *names;
+	const char *names[2];
 } lists[] = {
-	{ LIBSSH2_METHOD_KEX, "curve25519-sha256,curve25519-sha256@libssh.org,"
-	    "ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521" },
-	{ LIBSSH2_METHOD_CRYPT_CS, "aes128-ctr,aes256-ctr" },
-	{ LIBSSH2_METHOD_CRYPT_SC, "aes128-ctr,aes256-ctr" },
-	{ LIBSSH2_METHOD_MAC_CS, "hmac-sha2-256,hmac-sha2-512" },
-	{ LIBSSH2_METHOD_MAC_SC, "hmac-sha2-256,hmac-sha2-512" },
-	{ LIBSSH2_METHOD_COMP_CS, "none" },
-	{ LIBSSH2_METHOD_COMP_SC, "none" },
+	{ LIBSSH2_METHOD_KEX, { "curve25519-sha256", "curve25519-sha256,curve25519-sha256@libssh.org,"
+	    "ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521" } },
+	{ LIBSSH2_METHOD_CRYPT_CS, { "aes128-ctr", "aes128-ctr,aes256-ctr" } },
+	{ LIBSSH2_METHOD_CRYPT_SC, { "aes128-ctr", "aes128-ctr,aes256-ctr" } },
+	{ LIBSSH2_METHOD_MAC_CS, { "hmac-sha2-256", "hmac-sha2-256,hmac-sha2-512" } },
+	{ LIBSSH2_METHOD_MAC_SC, { "hmac-sha2-256", "hmac-sha2-256,hmac-sha2-512" } },
+	{ LIBSSH2_METHOD_COMP_CS, { "none", "none" } },
+	{ LIBSSH2_METHOD_COMP_SC, { "none", "none" } },
 };
+enum lists_wide { SHORT, LONG };
 
 static const char host_key_types[] =
     "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521";
@@ -233,7 +236,7 @@ last_words(const struct ssh *ssh)
 }
 
 static int
-make_session(struct ssh *ssh, const char *types, struct err *err)
+make_session(struct ssh *ssh, const char *types, enum lists_wide wide, struct err *err)
 {
 	if (libssh2_init(0) != 0 ||
 	    (ssh->session = libssh2_session_init_ex(NULL, NULL, NULL, ssh)) == NULL)
@@ -246,8 +249,8 @@ make_session(struct ssh *ssh, const char *types, struct err *err)
 	libssh2_session_method_pref(ssh->session, LIBSSH2_METHOD_HOSTKEY,
 	    types != NULL ? types : host_key_types);
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
-		if (libssh2_session_method_pref(ssh->session, lists[i].method, lists[i].names) != 0)
-			return err_set(err, ERR_CONFIG, "this libssh2 knows none of %s", lists[i].names);
+		if (libssh2_session_method_pref(ssh->session, lists[i].method, lists[i].names[wide]) != 0)
+			return err_set(err, ERR_CONFIG, "this libssh2 knows none of %s", lists[i].names[wide]);
 	return 0;
 }
 
@@ -323,13 +326,37 @@ explain_handshake(struct ssh *ssh, const char *types, struct err *err)
 	return err_as(err, EX_PROTOCOL, NULL);
 }
 
+/* 0, -1 with err, or what libssh2 says. */
+static int
+shake_hands(struct ssh *ssh, const char *types, enum lists_wide wide, struct err *err)
+{
+	if ((ssh->via == NULL && connect_tcp(ssh, err) < 0) || make_session(ssh, types, wide, err) < 0)
+		return -1;
+	return repeat(ssh, step_handshake, err);
+}
+
+static void
+hang_up(struct ssh *ssh)
+{
+	if (ssh->session != NULL)
+		libssh2_session_free(ssh->session);
+	ssh->session = NULL;
+	if (ssh->fd >= 0)
+		close(ssh->fd);
+	ssh->fd = -1;
+	str_clear(&ssh->early);
+}
+
+/* Through a jump host there is one channel to there, and one try. */
 int
 ssh_connect(struct ssh *ssh, const char *types, struct err *err)
 {
 	*err = (struct err){0};
-	if ((ssh->via == NULL && connect_tcp(ssh, err) < 0) || make_session(ssh, types, err) < 0)
-		return -1;
-	int result = repeat(ssh, step_handshake, err);
+	int result = shake_hands(ssh, types, ssh->via != NULL ? LONG : SHORT, err);
+	if (result == LIBSSH2_ERROR_KEX_FAILURE && ssh->via == NULL && err->kind == ERR_NONE) {
+		hang_up(ssh);
+		result = shake_hands(ssh, types, LONG, err);
+	}
 	if (result == 0 || err->kind != ERR_NONE)
 		return result == 0 ? 0 : -1;
 	return explain_handshake(ssh, types, err);

@@ -66,7 +66,23 @@ rm -f "$work/metered"
 check "an empty call over it" by "--set=site hub.link=ssh://$me@127.0.0.1:$(cat "$work/meter.port")"
 check "ends" wait_for 10 test -s "$work/metered"
 say "an empty call: $(cat "$work/metered")"
+# libssh2 asks whether a key would do before it signs, and waits for each answer; two thirds
+# of the bytes are sshd's own.
+bytes=$(sed -n 's/up=\([0-9]*\) down=\([0-9]*\) .*/\1 + \2/p;q' "$work/metered")
+check "costs no more bytes than it did" test "$((bytes))" -le 4300
 stop "$pid"
+# A server that was set up unlike others.
+sshd_more="Ciphers aes256-ctr
+MACs hmac-sha2-512
+KexAlgorithms ecdh-sha2-nistp384"
+far_port=$port
+free_port
+start_sshd "$work/sshd-strict" "$port" "$authorized" || skip "$why"
+sshd_more=
+ours --host-key "ssh://127.0.0.1:$port" >>"$keys/known_hosts"
+check "a server that takes other algorithms" by "--set=site hub.link=ssh://$me@127.0.0.1:$port"
+stop "$sshd"
+port=$far_port
 
 # ---- A jump host ---------------------------------------------------------------------------
 
