@@ -99,6 +99,7 @@ record(struct str *wire)
 {
 	struct err err = {0};
 
+	teardown();
 	setup();
 	keyed_put(&caller, "early", 5);
 	str_add_span(wire, str_span(&caller.out));
