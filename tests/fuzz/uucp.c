@@ -30,7 +30,7 @@ static const char letters[] = "ietygGv";
 
 struct tally {
 	struct uucp u;
-	unsigned given, told, accepted, ended, delivered;
+	unsigned given, told, accepted, ended, delivered, asked;
 	unsigned stored[OURS];		/* how often, between two ends of ours */
 	bool among_us;
 };
@@ -89,12 +89,29 @@ sent(void *arg, struct uucp_job *job, enum uucp_fate fate, const char *why, stru
 {
 	struct tally *tally = arg;
 
-	(void)job;
 	(void)err;
 	hold(why != NULL);
+	if (job->kind == 'R') {
+		tally->asked--;
+		return 0;
+	}
 	tally->told++;
 	tally->delivered += fate == UUCP_DELIVERED;
 	return 0;
+}
+
+/* Of what they ask for, each file is told its fate once, too. */
+static enum uucp_answer
+requested(void *arg, struct uucp_job *job)
+{
+	struct tally *tally = arg;
+
+	hold(job->kind == 'R');
+	if (tally->among_us || job->size < OUR_SIZE)
+		return UUCP_NO_ROOM;
+	job->size = OUR_SIZE;
+	tally->asked++;
+	return UUCP_YES;
 }
 
 static enum uucp_answer
@@ -161,6 +178,7 @@ static const struct uucp_hooks hooks = {
 	.next = next,
 	.read = read_job,
 	.sent = sent,
+	.requested = requested,
 	.offered = offered,
 	.write = write_job,
 	.stored = stored,
@@ -205,7 +223,7 @@ end(struct tally *tally, bool late)
 	}
 	uucp_eof(u, u->now);
 	hold(u->phase == UUCP_OVER);
-	hold(tally->given == tally->told && tally->accepted == tally->ended);
+	hold(tally->given == tally->told && tally->accepted == tally->ended && tally->asked == 0);
 	uucp_free(u);
 }
 
