@@ -337,8 +337,11 @@ check_header(const struct recode *r, struct err *err)
 	struct span rest = str_span(&r->header), line;
 
 	while (span_cut(&rest, '\n', &line)) {
-		if (line.len > 0 && line.p[line.len - 1] == '\r')
-			line.len--;
+		bool ended = rest.p != NULL;
+		/* A LF alone: what ends a field to one reader does not to another. */
+		if (ended && (line.len == 0 || line.p[line.len - 1] != '\r'))
+			return cannot(err, "its header is no proper text");
+		line.len -= ended;
 		look_at(&header, line, 0);
 	}
 	if ((header.eight && !r->eight_bit) || header.binary)
