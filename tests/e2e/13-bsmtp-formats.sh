@@ -31,6 +31,50 @@ few() {
 	done
 }
 
+# As the files are, with whatever line ends: each of the three ends a line, and one is at the end
+# (lib/mail/crlf.h); every other byte comes back.
+canonical() { # FILE
+	{ sed 's/\r$//' "$1" | tr '\r' '\n'; test -z "$(tail -c 1 "$1")" || echo; } | sed 's/$/\r/'
+}
+wrong=''
+for file in "$mails"/*.eml "$top"/../shared/corpus/torture/*; do
+	test -f "$file" || continue
+	canonical "$file" >want
+	bsmtp pack --files "$file" --from=ann@example.org --to=user@home.example --codec=zstd -o one &&
+	    bsmtp cat 1 one | cmp -s - want || wrong="$wrong ${file##*/}"
+done
+check "zstd: every file as it is, every byte of it:$wrong" test -z "$wrong"
+
+# And as a batch may bring them, by BDAT, where nothing is a line end that is not one: packed
+# against the dictionary, and read again.
+make_site raw raw
+cat >>raw/mochila.conf <<-END
+	[routes]
+	home.example = site:x
+	[site x]
+	codec = zstd
+	batch-count = 10000
+	batch-size = 64M
+END
+set --
+for file in "$mails"/*.eml "$top"/../shared/corpus/torture/synth__*; do
+	test ! -s "$file" || set -- "$@" "$file"
+done
+for file; do
+	printf 'MAIL FROM:<ann@example.org> BODY=8BITMIME\nRCPT TO:<user@home.example>\nBDAT %s LAST\n' "$(wc -c <"$file")"
+	cat "$file"
+done >raw.batch
+check "a batch of bare bytes" exits 0 at raw bsmtp unpack --peer=x raw.batch
+check "goes on" exits 0 at raw bsmtp pack x
+packed=$(find raw/spool/sent/x -maxdepth 1 -type f)
+wrong='' n=0
+for file; do
+	n=$((n + 1))
+	size=$(wc -c <"$file")
+	bsmtp cat $n "$packed" | tail -c "$size" | cmp -s - "$file" || wrong="$wrong ${file##*/}"
+done
+check "with each as it was, every byte of it:$wrong" test -z "$wrong"
+
 # What no text can carry: a NUL.
 mkdir -p text/cur text/new nul
 for file in sent/new/*; do
