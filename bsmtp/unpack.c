@@ -31,7 +31,7 @@
 #include "spool/route.h"
 
 enum { PIECE = 65536 };
-#define HAND "@hand"		/* a peer, as seen/ knows it, that no site can be */
+#define HAND "_by-hand"		/* a peer, as seen/ knows it: hardly the name of a site */
 
 struct unpacking {
 	const struct bsmtp *b;
