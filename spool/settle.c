@@ -268,16 +268,15 @@ lock_peers(struct settling *s, struct err *err)
 	return result;
 }
 
-/* An id of a peer's.  The peer becomes a folder's name, and a person may have written what
- * he likes. */
+/* An id of a peer's, be it a site or not.  The peer becomes a folder's name, and a person may
+ * have written what he likes. */
 static bool
 is_of_peer(const struct entry_info *info)
 {
-	char *peer = mem_text_n(info->peer.p, info->peer.len);
-	bool good = info->peer_id.len > 0 && settings_site_name(peer);
+	const struct str *peer = &info->peer;
 
-	free(peer);
-	return good;
+	return info->peer_id.len > 0 && peer->len > 0 && peer->len <= NAME_MAX && peer->p[0] != '.' &&
+	    memchr(peer->p, '/', peer->len) == NULL && memchr(peer->p, '\0', peer->len) == NULL;
 }
 
 /* 1: a peer delivered this (peer, id) before, in this file or another; 0; -1. */
