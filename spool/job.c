@@ -110,7 +110,7 @@ parse_head(struct span bytes, struct job *job)
 static void
 name_key(struct job *job)
 {
-	struct digest digest;
+	struct digest digest = {0};
 	unsigned char sum[DIGEST_SIZE];
 	char size[32];
 

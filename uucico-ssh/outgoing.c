@@ -86,7 +86,7 @@ unique_name(const struct outgoing *out, const char *batch, struct str *name)
 {
 	static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 	unsigned char sum[DIGEST_SIZE];
-	struct digest digest;
+	struct digest digest = {0};
 
 	digest_start(&digest);
 	digest_add(&digest, out->salt, sizeof out->salt);

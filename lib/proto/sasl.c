@@ -161,7 +161,7 @@ nobodys_salt(struct span user, struct str *salt)
 	static unsigned char key[DIGEST_SIZE];
 	static bool made;
 	unsigned char sum[DIGEST_SIZE];
-	struct digest digest;
+	struct digest digest = {0};
 
 	if (!made)
 		random_bytes(key, sizeof key);
