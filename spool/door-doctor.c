@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/mail/wish.h"
 
 enum {
 	SHOWN = 20,			/* findings of one check; more are only counted */
@@ -158,9 +159,11 @@ look_at(void *of, const struct door_file *file, struct err *err)
 	doctor->arrived += file->where == DOOR_ARRIVED;
 	if (message.damaged && !door_is_job(file->name))
 		doctor_found(doctor, file->name, NULL, "%s: %s", file->path, str_c(&message.why));
-	else if (!message.damaged && file->where == DOOR_WAITING && spool_id_ok(file->name))
-		count_waiting(doctor, file, &message);
-	else if (file->where == DOOR_WAITING)
+	else if (!message.damaged && file->where == DOOR_WAITING && spool_id_ok(file->name)) {
+		/* One that is to be kept (RFC 4865) waits for nobody. */
+		if (wish_release(str_span(&message.entry.env.args), message.entry.info.time) <= clock_now())
+			count_waiting(doctor, file, &message);
+	} else if (file->where == DOOR_WAITING)
 		doctor_found(doctor, file->name, "give it an id for a name, or move it away", "%s: a message whose "
 		    "name is no id, and which nobody sends", file->path);
 	door_message_free(&message);

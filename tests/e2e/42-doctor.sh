@@ -30,11 +30,11 @@ cured() {
 	check "and all is well" is_well
 }
 old() { touch -d '2 hours ago' "$@"; }
-# waits N TIME: a message of then, in out/home
+# waits N TIME [UNTIL]: a message of then, in out/home, to be kept until
 waits() {
 	mkdir -p "$spool/out/home/N-bucket"
 	entry "$(id "$1")" ann@example.org bob@home.example |
-	    sed "s/time=2026-11-21T18:45:02Z/time=$2/" >"$work/unsummed"
+	    sed "s/time=2026-11-21T18:45:02Z/time=$2/;s/^MAIL FROM:<[^>]*>/&${3:+ HOLDUNTIL=$3}/" >"$work/unsummed"
 	entry_sum=$({ sha <"$work/body" | unhex; sed '/^BDAT/q' "$work/unsummed"; } | sha | cut -c1-16)
 	sed "s/end sum=.*/end sum=$entry_sum/" "$work/unsummed" >"$spool/out/home/N-bucket/$(id "$1")"
 }
@@ -122,6 +122,10 @@ check "mail that waits is no matter" is_well
 bucket=$spool/out/home/N-bucket
 waits 11 "$(date -u -d '30 hours ago' +%Y-%m-%dT%H:%M:%SZ)"
 check "for a day without a try it is" finds "waiting: mail for home has waited for 30h, and nobody has tried: mochila call home"
+waits 11 "$(date -u -d '30 hours ago' +%Y-%m-%dT%H:%M:%SZ)" 2099-01-01T00:00:00Z
+check "unless it is to be kept" is_well
+waits 11 "$(date -u -d '30 hours ago' +%Y-%m-%dT%H:%M:%SZ)" 2026-01-01T00:00:00Z
+check "for longer" finds "waiting: mail for home"
 echo 'next=2026-11-21T18:45:02Z failures=1 why=no route to host' >"$spool/out/home/.retry"
 check "tried, it is not" is_well
 rm "$bucket/$(id 11)" "$spool/out/home/.retry"
