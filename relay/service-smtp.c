@@ -462,6 +462,7 @@ on_xclient(void *ctx, const char *addr, const char *port, struct err *err)
 	auth_close(&smtp->auth);
 	auth_open(&smtp->auth, smtp->session, "smtp", on_known);
 	offer_logins(smtp);
+	smtp->session->spoken_for = true;
 	smtp->server.options.max_hold = is_ours(smtp) ? (uint64_t)limits_of(smtp)->max_hold : 0;
 	return 0;
 }

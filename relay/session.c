@@ -108,8 +108,8 @@ on_secured(void *ctx)
 	struct str tls = {0};
 
 	session->relay->meters.tls_handshakes_total++;
-	session->known = session->known ||
-	    stream_tls_knows(&session->stream, settings->relay_from_certificates);
+	session->known = session->known || (!session->spoken_for &&
+	    stream_tls_knows(&session->stream, settings->relay_from_certificates));
 	stream_tls_about(&session->stream, &tls);
 	log_info("-: event=tls relay=%s client=%s tls=\"%s\" known=%s", settings->name, str_c(&session->where),
 	    str_c(&tls), session->known ? "yes" : "no");

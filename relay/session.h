@@ -24,6 +24,7 @@ struct session {
 	struct proxy proxy;
 	bool opened;		/* the service has it; not yet in a handshake that comes first */
 	bool known;		/* by a certificate that may send anywhere */
+	bool spoken_for;	/* by XCLIENT: a certificate is the speaker's, and gives no right */
 	struct ip ip;
 	struct str client;	/* "192.0.2.7", */
 	struct str where;	/* and with its port */

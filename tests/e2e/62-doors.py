@@ -6,6 +6,7 @@
 import os
 import smtplib
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -107,6 +108,25 @@ def xclient(where, ip, reply):
     sock.recv(4096)
     dialogue(sock, b"MAIL FROM:<a@b.example>\r\n", b"250")
     dialogue(sock, b"RCPT TO:<x@far.example>\r\n", reply.encode())
+
+
+def xclient_tls(where, pki, reply):
+    """Who speaks for a stranger does not lend him the right of his own certificate."""
+    made = ssl.create_default_context(cafile=pki + "/ca.pem")
+    made.load_cert_chain(pki + "/filter.pem", pki + "/filter.key")
+    for xclient_first in False, True:
+        client = smtplib.SMTP(timeout=20)
+        client.connect(*where.split(":"))
+        client._host = "mx.example"
+        if xclient_first:
+            assert client.docmd("XCLIENT ADDR=198.51.100.7")[0] == 220
+        client.ehlo("x")
+        client.starttls(context=made)
+        client.ehlo("x")
+        client.mail("a@b.example")
+        code = client.rcpt("x@far.example")[0]
+        assert code == (int(reply) if xclient_first else 250), (xclient_first, code)
+        client.close()
 
 
 def early(where):

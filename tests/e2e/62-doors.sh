@@ -9,6 +9,12 @@ need python3
 stage
 
 root=$work/home
+pki=$work/pki
+mkdir -p "$pki"
+cert() { (cd "$pki" && "$build/tests/e2e/cert" "$@"); }
+cert ca "Test-CA" 30
+cert mx "mx.example" 30 ca
+cert filter "filter.example" 30 ca
 make_site "$root" home
 mkdir -p "$root/run"
 cat >>"$root/mochila.conf" <<-END
@@ -30,6 +36,10 @@ cat >>"$root/mochila.conf" <<-END
 	listen = 127.0.0.1:0
 	xclient-from = 127.0.0.1
 	relay-from = 192.0.2.0/24
+	tls-cert = $pki/mx.pem
+	tls-key = $pki/mx.key
+	tls-client-ca = $pki/ca.pem
+	relay-from-certificates = filter.example
 	[relay patient]
 	listen = 127.0.0.1:0
 	greeting-delay = 1s
@@ -71,6 +81,7 @@ filtered=$(at "$root" filtered)
 check "for one of ours" python xclient "$filtered" 192.0.2.7 250
 check "for a stranger" python xclient "$filtered" 198.51.100.7 550
 check "for one by IPv6" python xclient "$filtered" IPV6:2001:db8::1 550
+check "its own certificate gives a stranger no right" python xclient-tls "$filtered" "$pki" 550
 check "who is not named may not say it" python xclient "$(at "$root")" 192.0.2.7 none
 
 say "# manners"
