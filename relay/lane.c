@@ -16,6 +16,7 @@ enum {
 	PASSED_AT_ONCE = 100,	/* messages not due yet, before others have their turn */
 	LOCKED_SECONDS = 5,	/* another process works the queue */
 	TROUBLE_SECONDS = 60,	/* it cannot be read */
+	OTHERS_MICROSECONDS = 200000,	/* until it is asked again whether others are done */
 };
 
 /* when */
@@ -252,8 +253,18 @@ take_next(struct lane *lane)
 		return false;
 	}
 	lane->busy = true;
+	lane->relay->runner.busy++;
 	lane->transport->send(lane);
 	return false;
+}
+
+/* So many others are at work that there are no descriptors, or no bandwidth, for one more. */
+static bool
+is_enough(const struct lane *lane)
+{
+	uint64_t most = lane->relay->setup->settings.spool.max_outgoing;
+
+	return most > 0 && lane->relay->runner.busy >= most;
 }
 
 static void
@@ -261,7 +272,13 @@ step(void *ctx)
 {
 	struct lane *lane = ctx;
 
-	if (lane->busy || !open_queue(lane))
+	if (lane->busy)
+		return;
+	if (is_enough(lane)) {
+		pause_for(lane, OTHERS_MICROSECONDS);
+		return;
+	}
+	if (!open_queue(lane))
 		return;
 	for (int i = 0; i < PASSED_AT_ONCE; i++)
 		if (!take_next(lane))
@@ -387,6 +404,7 @@ message_over(struct lane *lane, const struct err *why)
 	come_back_at(lane, message_due(lane, 0));
 	message_close(&lane->message);
 	lane->busy = false;
+	lane->relay->runner.busy--;
 	if (why != NULL)
 		after_failure(lane, why);
 	else

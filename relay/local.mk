@@ -12,6 +12,8 @@ relay_sources = \
 	%D%/meters.h %D%/service-metrics.c \
 	%D%/notify.c %D%/notify.h \
 	%D%/rate.c %D%/rate.h \
+	%D%/hop-secrets.c %D%/hop-secrets.h \
+	%D%/reach.c %D%/reach.h \
 	%D%/ready.c %D%/ready.h \
 	%D%/relay.c %D%/relay.h \
 	%D%/rights.c %D%/rights.h \

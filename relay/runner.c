@@ -10,7 +10,8 @@
 #include "spool/route.h"
 
 const struct transport *const transports[] = {
-	&transport_command, &transport_lmtp, &transport_maildir, &transport_mbox, &transport_smtp, NULL,
+	&transport_command, &transport_lmtp, &transport_maildir, &transport_mbox, &transport_mx,
+	&transport_smtp, &transport_smtps, NULL,
 };
 
 static const struct transport *

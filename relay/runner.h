@@ -15,6 +15,7 @@ struct runner {
 	struct relay *relay;
 	struct lane **lane;
 	size_t lanes;
+	size_t busy;		/* lanes with a message under way */
 	bool stopping;
 };
 

@@ -12,28 +12,29 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/mail/wish.h"
-#include "lib/net/dial.h"
 #include "lib/net/stream.h"
 #include "lib/proto/smtp-client.h"
+#include "relay/hop-secrets.h"
 #include "relay/lane.h"
+#include "relay/reach.h"
 #include "relay/relay.h"
-
-enum { DIAL_SECONDS = 60 };
 
 struct hop {
 	struct lane *lane;
-	struct dial dial;
+	struct reach reach;
+	struct hop_secrets secrets;
+	bool plain;		/* its TLS does not work, and need not */
 	struct stream stream;
 	struct smtp_client client;
 	char *host;		/* what we call ourselves */
-	bool up;		/* stream and client are in use */
+	bool up;		/* the stream is in use */
+	bool begun;		/* and so is the client: with implicit TLS it comes later */
+	bool shaking;		/* hands, for TLS */
 	bool sending;		/* the engine has the message */
 	bool ended;		/* and gave it back: look at it when it has returned */
 	size_t carried;		/* messages over this connection */
@@ -48,6 +49,9 @@ struct hop {
 };
 
 static void hop_send(struct hop *hop);
+static void begin_session(struct hop *hop, bool secured);
+static void shake_hands(struct hop *hop);
+static void follow(struct hop *hop);
 
 static int64_t
 patience(const struct hop *hop)
@@ -147,11 +151,12 @@ static const struct smtp_client_hooks client_hooks = { on_rcpt, on_read, on_comm
 static void
 hang_up(struct hop *hop)
 {
-	dial_cancel(&hop->dial);
 	if (!hop->up)
 		return;
 	hop->up = false;	/* first, for on_done */
-	smtp_client_free(&hop->client);
+	if (hop->begun)
+		smtp_client_free(&hop->client);
+	hop->begun = false;
 	stream_free(&hop->stream);
 	hop->carried = 0;
 }
@@ -162,6 +167,10 @@ say_goodbye(struct hop *hop)
 {
 	if (!hop->up)
 		return;
+	if (!hop->begun) {
+		hang_up(hop);
+		return;
+	}
 	smtp_client_quit(&hop->client);
 	stream_send_str(&hop->stream, &hop->client.out);
 	stream_finish(&hop->stream);
@@ -236,18 +245,38 @@ message_ended(struct hop *hop)
 
 /* The engine says that the session is useless, with no message of ours in it. */
 static void
-session_failed(struct hop *hop)
+session_failed(struct hop *hop, const struct err *err)
 {
-	struct err why = hop->client.err;
+	struct err why = *err;
 	bool used = hop->carried > 0;
 
 	hang_up(hop);
 	if (!hop->lane->busy)
 		return;
-	if (used)
+	if (used || reach_next(&hop->reach)) {
+		log_info("-: event=place-failed by=%s:%s host=%s why=\"%s\"", hop->lane->transport->name, hop->lane->rest,
+		    hop->reach.host, why.text);
 		hop_send(hop);
-	else
-		lane_done(hop->lane, &why);
+		return;
+	}
+	reach_forget(&hop->reach);
+	lane_done(hop->lane, &why);
+}
+
+/* Whoever need not have TLS goes on without it, where it does not work (RFC 7435). */
+static void
+handshake_failed(struct hop *hop, const struct err *err)
+{
+	if (hop->secrets.must || hop->lane->transport->kind == ROUTE_SMTPS || hop->plain) {
+		session_failed(hop, err);
+		return;
+	}
+	log_warn("-: event=tls-failed by=%s:%s host=%s why=\"%s\"", hop->lane->transport->name, hop->lane->rest,
+	    hop->reach.host, err->text);
+	hop->plain = true;
+	hang_up(hop);
+	if (hop->lane->busy)
+		hop_send(hop);
 }
 
 static void
@@ -275,10 +304,14 @@ follow(struct hop *hop)
 	if (hop->client.out.len > 0)
 		stream_deadline(&hop->stream, patience(hop));
 	stream_send_str(&hop->stream, &hop->client.out);
+	if (hop->client.handshake && !hop->shaking) {
+		hop->shaking = true;
+		shake_hands(hop);
+	}
 	if (hop->ended)
 		message_ended(hop);
 	else if (hop->client.failed || hop->client.closing)
-		session_failed(hop);
+		session_failed(hop, &hop->client.err);
 }
 
 static void
@@ -286,6 +319,8 @@ on_input(void *ctx, const void *bytes, size_t len)
 {
 	struct hop *hop = ctx;
 
+	if (!hop->begun)
+		return;
 	smtp_client_feed(&hop->client, bytes, len);
 	follow(hop);
 }
@@ -295,6 +330,8 @@ on_sent(void *ctx)
 {
 	struct hop *hop = ctx;
 
+	if (!hop->begun)
+		return;
 	if (hop->sending)
 		stream_deadline(&hop->stream, patience(hop));
 	follow(hop);
@@ -306,6 +343,13 @@ on_ended(void *ctx, const struct err *err)
 	struct hop *hop = ctx;
 
 	log_debug("-: event=hop-gone by=%s:%s why=\"%s\"", hop->lane->transport->name, hop->lane->rest, err->text);
+	if (!hop->begun || hop->shaking) {
+		struct err why = *err;
+		if (why.kind == ERR_NONE)
+			err_set(&why, ERR_TEMP, "the server closed the connection");
+		handshake_failed(hop, &why);
+		return;
+	}
 	smtp_client_eof(&hop->client);
 	follow(hop);
 }
@@ -314,7 +358,13 @@ static void
 on_late(void *ctx)
 {
 	struct hop *hop = ctx;
+	struct err why;
 
+	if (!hop->begun || hop->shaking) {
+		err_set(&why, ERR_TEMP, "no TLS in time");
+		handshake_failed(hop, &why);
+		return;
+	}
 	if (!hop->sending && hop->client.ready) {
 		hang_up(hop);	/* idle: nothing is lost */
 		return;
@@ -325,53 +375,95 @@ on_late(void *ctx)
 	follow(hop);
 }
 
+/* Hands are shaken, or there are none to shake. */
+static void
+on_secured(void *ctx)
+{
+	struct hop *hop = ctx;
+	struct str about = {0};
+
+	stream_tls_about(&hop->stream, &about);
+	log_debug("-: event=secured by=%s:%s host=%s tls=\"%s\"", hop->lane->transport->name, hop->lane->rest,
+	    hop->reach.host, str_c(&about));
+	str_free(&about);
+	hop->shaking = false;
+	if (!hop->begun)
+		begin_session(hop, true);
+	else
+		smtp_client_secured(&hop->client);
+	follow(hop);
+}
+
 static const struct stream_hooks stream_hooks = {
-	.input = on_input, .sent = on_sent, .ended = on_ended, .late = on_late,
+	.input = on_input, .sent = on_sent, .ended = on_ended, .late = on_late, .secured = on_secured,
 };
 
 static void
-on_dialled(void *ctx, int fd, const struct err *err)
+shake_hands(struct hop *hop)
+{
+	const struct hop_secrets *secrets = &hop->secrets;
+
+	stream_deadline(&hop->stream, patience(hop));
+	stream_start_tls(&hop->stream, secrets->tls, secrets->policy, hop->reach.host, secrets->pins);
+}
+
+static void
+begin_session(struct hop *hop, bool secured)
+{
+	const struct hop_secrets *secrets = &hop->secrets;
+
+	hop->begun = true;
+	smtp_client_start(&hop->client, hop->host, &client_hooks, hop);
+	hop->client.chunks = true;	/* a round trip less */
+	hop->client.lmtp = hop->lane->transport->kind == ROUTE_LMTP;
+	hop->client.tls = secrets->tls != NULL && !secured && !hop->plain;
+	hop->client.must_tls = !secured && secrets->must;
+	hop->client.secured = secured;
+	hop->client.login = secrets->login.name != NULL ? &secrets->login : NULL;
+}
+
+/* Neither its host nor our settings are to be had now. */
+static void
+not_reached(struct hop *hop, const struct err *err)
+{
+	struct lane *lane = hop->lane;
+
+	if (err->kind != ERR_PERM) {
+		lane_done(lane, err);
+		return;
+	}
+	for (size_t i = 0; i < lane->message.entry.env.rcpts; i++)
+		if (lane_waiting(lane, i))
+			lane_rcpt_err(lane, i, err);
+	lane_done(lane, NULL);
+}
+
+static void
+on_reached(void *ctx, int fd, const struct err *err)
 {
 	struct hop *hop = ctx;
+	struct err why = *err;
 
+	if (fd >= 0 && hop_secrets_load(&hop->secrets, hop->lane->relay->setup, hop->lane->transport->name,
+	    hop->lane->rest, &why) < 0) {
+		close(fd);
+		fd = -1;
+	}
 	if (fd < 0) {
-		lane_done(hop->lane, err);
+		not_reached(hop, &why);
 		return;
 	}
 	hop->up = true;
+	hop->begun = hop->shaking = false;
 	hop->carried = 0;
 	free(hop->host);
 	hop->host = mem_text(hop->lane->relay->setup->settings.spool.host);
 	stream_start(&hop->stream, &hop->lane->relay->loop, fd, &stream_hooks, hop);
-	smtp_client_start(&hop->client, hop->host, &client_hooks, hop);
-	hop->client.chunks = true;	/* a round trip less */
-	hop->client.lmtp = hop->lane->transport->kind == ROUTE_LMTP;
 	stream_deadline(&hop->stream, patience(hop));
-}
-
-/* A socket of this host answers at once, or is not there. */
-static void
-dial_path(struct hop *hop)
-{
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	const char *path = hop->lane->rest;
-	struct err err = {0};
-	int fd = -1;
-
-	if (strlen(path) >= sizeof at.sun_path) {
-		err_set(&err, ERR_TEMP, "a socket's path has at most %zu characters", sizeof at.sun_path - 1);
-	} else {
-		memcpy(at.sun_path, path, strlen(path));
-		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-		if (fd < 0 || connect(fd, (const struct sockaddr *)&at, sizeof at) < 0) {
-			err_sys(&err, "%s", path);
-			err.kind = ERR_TEMP;	/* it may come back */
-			if (fd >= 0)
-				close(fd);
-			fd = -1;
-		}
-	}
-	on_dialled(hop, fd, &err);
+	if (hop->lane->transport->kind == ROUTE_SMTPS)
+		shake_hands(hop);
+	else
+		begin_session(hop, false);
 }
 
 static void
@@ -379,13 +471,12 @@ hop_send(struct hop *hop)
 {
 	if (hop->up && (hop->client.failed || hop->client.closing))
 		hang_up(hop);
+	if (hop->up && hop->secrets.max_messages > 0 && hop->carried >= hop->secrets.max_messages)
+		say_goodbye(hop);
 	if (hop->up)
 		follow(hop);
-	else if (hop->lane->rest[0] == '/')
-		dial_path(hop);
 	else
-		dial_start(&hop->dial, &hop->lane->relay->loop, hop->lane->rest, DIAL_SECONDS,
-		    on_dialled, hop);
+		reach_start(&hop->reach, on_reached, hop);
 }
 
 /* the row */
@@ -396,6 +487,7 @@ smtp_open(struct lane *lane)
 	struct hop *hop = mem_get(sizeof *hop);
 
 	hop->lane = lane;
+	reach_open(&hop->reach, lane);
 	lane->work = hop;
 }
 
@@ -408,7 +500,11 @@ smtp_send(struct lane *lane)
 static void
 smtp_rest(struct lane *lane)
 {
-	say_goodbye(lane->work);
+	struct hop *hop = lane->work;
+
+	say_goodbye(hop);
+	reach_forget(&hop->reach);	/* the DNS may tell otherwise by then */
+	hop->plain = false;
 }
 
 static void
@@ -417,6 +513,8 @@ smtp_close(struct lane *lane)
 	struct hop *hop = lane->work;
 
 	hang_up(hop);
+	reach_close(&hop->reach);
+	hop_secrets_free(&hop->secrets);
 	forget_message(hop);
 	envelope_free(&hop->env);
 	str_free(&hop->reply);
@@ -437,6 +535,24 @@ const struct transport transport_smtp = {
 const struct transport transport_lmtp = {
 	.name = "lmtp",
 	.kind = ROUTE_LMTP,
+	.open = smtp_open,
+	.send = smtp_send,
+	.rest = smtp_rest,
+	.close = smtp_close,
+};
+
+const struct transport transport_mx = {
+	.name = "mx",
+	.kind = ROUTE_MX,
+	.open = smtp_open,
+	.send = smtp_send,
+	.rest = smtp_rest,
+	.close = smtp_close,
+};
+
+const struct transport transport_smtps = {
+	.name = "smtps",
+	.kind = ROUTE_SMTPS,
 	.open = smtp_open,
 	.send = smtp_send,
 	.rest = smtp_rest,

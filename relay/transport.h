@@ -22,7 +22,7 @@ struct transport {
 };
 
 extern const struct transport transport_command, transport_lmtp, transport_maildir, transport_mbox,
-    transport_smtp;
+    transport_mx, transport_smtp, transport_smtps;
 
 extern const struct transport *const transports[];	/* NULL-ended */
 

@@ -22,7 +22,7 @@ remote_of(struct span via)
 {
 	struct span rest = via, word;
 
-	if (!span_begins(via, "smtp:") && !span_begins(via, "lmtp:"))
+	if (!span_begins(via, "smtp:") && !span_begins(via, "smtps:") && !span_begins(via, "lmtp:"))
 		return (struct span){ "", 0 };
 	span_cut(&rest, ':', &word);
 	if (rest.len > 0 && rest.p[0] == '%')	/* a socket's path */

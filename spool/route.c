@@ -32,6 +32,18 @@ is_place(const char *rest)
 	    span_number(span_of(colon + 1), 65535, &port) == 0;
 }
 
+/* "", "DOMAIN", ":PORT", "DOMAIN:PORT"; a domain may be "[IPv6:...]". */
+static bool
+is_mx(const char *rest)
+{
+	const char *end = rest[0] == '[' ? strchr(rest, ']') : rest;
+	const char *colon = end != NULL ? strchr(end, ':') : NULL;
+	uint64_t port;
+
+	return end != NULL && strpbrk(rest, " \t/") == NULL &&
+	    (colon == NULL || span_number(span_of(colon + 1), 65535, &port) == 0);
+}
+
 static bool
 is_place_or_path(const char *rest)
 {
@@ -53,7 +65,9 @@ static const struct kind {
 } kinds[] = {
 	{ "site:", ROUTE_SITE, settings_site_name, true, "site:NAME" },
 	{ "smtp:", ROUTE_SMTP, is_place, true, "smtp:HOST:PORT" },
+	{ "smtps:", ROUTE_SMTPS, is_place, true, "smtps:HOST:PORT" },
 	{ "lmtp:", ROUTE_LMTP, is_place_or_path, true, "lmtp:HOST:PORT or lmtp:/SOCKET" },
+	{ "mx:", ROUTE_MX, is_mx, true, "mx:, mx:DOMAIN or mx:DOMAIN:PORT" },
 	{ "maildir:", ROUTE_MAILDIR, is_something, false, "maildir:DIR" },
 	{ "mbox:", ROUTE_MBOX, is_something, false, "mbox:FILE" },
 	{ "command:", ROUTE_COMMAND, is_program, true, "command:/PROGRAM ARGUMENTS" },
@@ -184,6 +198,29 @@ route_meets(const char *pattern, struct span address)
 	return meets(pattern, &place, &ignored) != MEETS_NOT;
 }
 
+/* "mx:" alone is the recipient's domain, and each domain is a destination of its own. */
+static void
+complete_mx(struct route_match *match, struct span domain)
+{
+	struct str rest = {0}, folder = {0};
+
+	if (match->kind != ROUTE_MX || (match->rest[0] != '\0' && match->rest[0] != ':'))
+		return;
+	for (size_t i = 0; i < domain.len; i++)
+		str_add_char(&rest, domain.p[i] >= 'A' && domain.p[i] <= 'Z' ? (char)(domain.p[i] | 0x20) : domain.p[i]);
+	str_add_text(&rest, match->rest);
+	bool fits = rest.len < sizeof match->rest && domain.len > 0 && is_mx(str_c(&rest));
+	if (fits)
+		memcpy(match->rest, str_c(&rest), rest.len + 1);
+	route_folder(match, &folder);
+	if (!fits || folder.len > ROUTE_FOLDER_MAX) {
+		match->kind = ROUTE_REJECT;
+		snprintf(match->rest, sizeof match->rest, "its domain is longer than any that there is");
+	}
+	str_free(&rest);
+	str_free(&folder);
+}
+
 /* "ann@home.example", "home.example", then ".example": 1 with the destination. */
 static int
 find_in_tables(const struct settings *settings, const struct place *place, struct str *value, struct err *err)
@@ -218,6 +255,7 @@ ask_tables(const struct settings *settings, const struct place *place, struct ro
 			found = err_set(&err, ERR_CONFIG, "the table of routes says \"%.200s\" of %.*s, which is no "
 			    "destination", str_c(&value), (int)place->domain.len, place->domain.p);
 	}
+	complete_mx(match, place->domain);
 	if (found < 0) {
 		match->kind = err.kind == ERR_TEMP ? ROUTE_LATER : ROUTE_NONE;
 		snprintf(match->rest, sizeof match->rest, "%.*s", ROUTE_REST_MAX - 1, err.text);
@@ -255,6 +293,7 @@ route_find(const struct settings *settings, struct span address)
 		return (struct route_match){0};
 	match = route_destination(best->destination);
 	match.wildcard = best_kind == MEETS_ALL;
+	complete_mx(&match, place.domain);
 	return match;
 }
 

@@ -168,6 +168,8 @@ static const struct conf_row spool_rows[] = {
 	ROW("retry-max", times, retry_max, "4h", "longest pause of a destination that failed"),
 	ROW("delay-after", times, delay_after, "4h", "age at which a sender is told of a delay; 0: never"),
 	ROW("expire-after", times, expire_after, "5d", "age at which a message is returned; 0: never"),
+	ROW("resolver", text, resolver, "", "name servers HOST:PORT for MX records (preset: those of the system)"),
+	ROW("max-outgoing", number, max_outgoing, "100", "next hops that are served at a time; 0: any number"),
 	ROW("bounce-from", text, bounce_from, "", "From of our reports (preset: postmaster@HOST)"),
 	ROW("bounce-size", bytes, bounce_size, "100K", "a larger original is returned by its header only"),
 	ROW("seen-keep", seconds, seen_keep, "90d", "how long the ids of peers are remembered"),
@@ -246,6 +248,36 @@ static const struct conf_row site_rows[] = {
 	ROW("retry-max", own_times, retry_max, "", "as in [spool]; empty: what it says"),
 	ROW("delay-after", own_times, delay_after, "0", "as in [spool]; waiting for a call is no delay"),
 	ROW("expire-after", own_times, expire_after, "30d", "as in [spool]"),
+	{0},
+};
+#undef CONF_OF
+
+static int
+hop_tls_set(void *field, const char *value)
+{
+	static const char *const words[] = { "off", "opportunistic", "required", "verified", "pinned" };
+
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (strcmp(value, words[i]) == 0)
+			return conf_text.set(field, value);
+	return -1;
+}
+
+static const struct conf_type conf_hop_tls = {
+	"off, opportunistic, required, verified or pinned", hop_tls_set, times_show, times_drop,
+};
+
+#define CONF_OF struct hop_settings
+static const struct conf_row hop_rows[] = {
+	ROW("tls", hop_tls, tls, "opportunistic", "off, opportunistic, required, verified or pinned"),
+	ROW("tls-pins", text, tls_pins, "", "of pinned: sha256: fingerprints of certificates or keys"),
+	ROW("tls-ca", text, tls_ca, "", "of verified: CAs (PEM) that are believed; empty: the system's"),
+	ROW("tls-cert", text, tls_cert, "", "certificate (PEM) that we show"),
+	ROW("tls-key", text, tls_key, "", "its private key; empty: in the same file"),
+	ROW("login", text, login, "", "file with the name and password that are told to it"),
+	ROW("login-in-clear", yesno, login_in_clear, "no", "they are told without TLS, too"),
+	ROW("proxy", text, proxy, "", "socks5://HOST:PORT or socks4a://HOST:PORT on the way"),
+	ROW("max-messages", number, max_messages, "100", "most messages over one connection; 0: any number"),
 	{0},
 };
 #undef CONF_OF
@@ -527,6 +559,26 @@ fill_ways(struct settings *s, struct err *err)
 	return 0;
 }
 
+static int
+add_hop(struct settings *s, const char *name, struct err *err)
+{
+	s->hop = mem_resize(s->hop, s->hops + 1, sizeof *s->hop);
+	struct hop_settings *hop = &s->hop[s->hops++];
+	*hop = (struct hop_settings){ .name = mem_text(name) };
+	return conf_fill(&s->conf, "hop", name, hop_rows, hop, err);
+}
+
+static int
+fill_hops(struct settings *s, struct err *err)
+{
+	const char *name;
+
+	for (size_t i = 0; (name = conf_name(&s->conf, "hop", i)) != NULL; i++)
+		if (add_hop(s, name, err) < 0)
+			return -1;
+	return add_hop(s, "*", err);
+}
+
 static struct route *
 route_said(const struct settings *s, const char *pattern)
 {
@@ -626,7 +678,7 @@ check_values(const struct settings *s, struct err *err)
 int
 settings_load(struct settings *settings, const struct settings_args *args, struct err *err)
 {
-	static const char *const kinds[] = { "spool", "addresses", "site", "relay", "link", "way", "routes", "classes", NULL };
+	static const char *const kinds[] = { "spool", "addresses", "hop", "site", "relay", "link", "way", "routes", "classes", NULL };
 
 	*settings = (struct settings){0};
 	if (find_root(settings, args, err) < 0 ||
@@ -640,7 +692,8 @@ settings_load(struct settings *settings, const struct settings_args *args, struc
 	settings->tables->root = settings->root;
 	preset_names(&settings->spool);
 	if (fill_sites(settings, err) < 0 || fill_relays(settings, err) < 0 ||
-	    fill_links(settings, err) < 0 || fill_ways(settings, err) < 0)
+	    fill_links(settings, err) < 0 || fill_ways(settings, err) < 0 ||
+	    fill_hops(settings, err) < 0)
 		return -1;
 	fill_routes(settings);
 	fill_classes(settings);
@@ -661,6 +714,8 @@ settings_show(const struct settings *s, struct str *out)
 		conf_show(&s->conf, "link", s->link[i].name, link_rows, &s->link[i], out);
 	for (size_t i = 0; i < s->ways; i++)
 		conf_show(&s->conf, "way", s->way[i].name, way_rows, &s->way[i], out);
+	for (size_t i = 0; i + 1 < s->hops; i++)
+		conf_show(&s->conf, "hop", s->hop[i].name, hop_rows, &s->hop[i], out);
 	str_add_text(out, "[routes]\n");
 	for (size_t i = 0; i < s->routes; i++)
 		str_printf(out, "%s = %s\n", s->route[i].pattern, s->route[i].destination);
@@ -702,6 +757,11 @@ settings_free(struct settings *s)
 	}
 	free(s->site);
 	free(s->relay);
+	for (size_t i = 0; i < s->hops; i++) {
+		conf_drop(hop_rows, &s->hop[i]);
+		free(s->hop[i].name);
+	}
+	free(s->hop);
 	free(s->link);
 	free(s->way);
 	free(s->route);
@@ -765,6 +825,19 @@ settings_way(const struct settings *settings, struct span name)
 		if (span_is(name, settings->way[i].name))
 			return &settings->way[i];
 	return NULL;
+}
+
+const struct hop_settings *
+settings_hop(const struct settings *settings, const char *kind, const char *rest)
+{
+	struct str destination = {0};
+	size_t i = 0;
+
+	str_printf(&destination, "%s:%s", kind, rest);
+	while (i + 1 < settings->hops && !span_glob(str_span(&destination), settings->hop[i].name))
+		i++;
+	str_free(&destination);
+	return &settings->hop[i];
 }
 
 const struct relay_settings *

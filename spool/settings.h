@@ -39,6 +39,8 @@ struct spool_settings {		/* [spool] */
 	char *bounce_from;	/* From of our reports; "" = postmaster@host */
 	uint64_t bounce_size;	/* bytes: a larger original is not returned whole */
 	bool shared;		/* several hosts work this spool (spool/lease.h) */
+	char *resolver;		/* name servers for MX, "" = the system's */
+	uint64_t max_outgoing;	/* destinations served at a time, 0 = any */
 	char *node;		/* this one among them: [A-Za-z0-9_-], 1 to 40 */
 	int64_t lease;		/* seconds without a sign of life before one is taken for dead */
 };
@@ -136,6 +138,17 @@ struct address_settings {	/* [addresses]: lists of tables (spool/table.h) */
 	char *extension;	/* letters that begin one: "+" */
 };
 
+struct hop_settings {		/* [hop PATTERN]: next hops that are spoken with by SMTP or LMTP */
+	char *name;		/* of destinations, as routes say them: smtp:HOST:PORT, mx:* */
+	char *tls;		/* off, opportunistic, required, verified, pinned */
+	char *tls_pins, *tls_ca;
+	char *tls_cert, *tls_key;	/* of our own */
+	char *login;		/* a file with a name and a password */
+	bool login_in_clear;
+	char *proxy;		/* socks5://HOST:PORT, socks4a://HOST:PORT */
+	uint64_t max_messages;	/* over one connection, 0 = any */
+};
+
 struct route {			/* [routes] PATTERN = DESTINATION, in order */
 	char *pattern;		/* home.example, *.home.example (below it), user@dom, /RE/, * */
 	char *destination;	/* site:NAME, smtp:HOST:PORT ... (spool/route.h) */
@@ -159,6 +172,8 @@ struct settings {
 	size_t links;
 	struct way_settings *way;
 	size_t ways;
+	struct hop_settings *hop;	/* in order; the last is that of all others */
+	size_t hops;
 	struct address_settings addresses;
 	struct tables *tables;	/* those that were opened */
 	struct route *route;
@@ -206,6 +221,9 @@ struct patience {
 struct patience settings_patience(const struct settings *settings, const char *site, char grade);
 
 const struct way_settings *settings_way(const struct settings *settings, struct span name);
+
+/* The first [hop] whose pattern means kind:rest, or the presets. */
+const struct hop_settings *settings_hop(const struct settings *settings, const char *kind, const char *rest);
 const struct relay_settings *settings_relay(const struct settings *settings, const char *name);
 void settings_path(const struct settings *settings, const char *path, struct str *out);
 				/* absolute: below root unless it is already */

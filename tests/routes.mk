@@ -1,5 +1,6 @@
 # tests of where mail goes: tables, aliases, lists of recipients, mailboxes, next hops
-dist_check_SCRIPTS += %D%/e2e/50-delivery.sh %D%/e2e/51-tables.sh %D%/e2e/52-recipients.sh
+dist_check_SCRIPTS += %D%/e2e/50-delivery.sh %D%/e2e/51-tables.sh %D%/e2e/52-recipients.sh %D%/e2e/53-hops.sh %D%/e2e/54-mx.sh
+EXTRA_DIST += %D%/e2e/dns.py
 
 check_PROGRAMS += tests/unit/mboxfile
 tests_unit_mboxfile_SOURCES = %D%/unit/mboxfile.c %D%/unit/scratch.h %D%/unit/unit.h
@@ -20,3 +21,8 @@ check_PROGRAMS += tests/unit/recipients
 tests_unit_recipients_SOURCES = %D%/unit/recipients.c %D%/unit/scratch.h %D%/unit/unit.h
 tests_unit_recipients_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_recipients_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/smtp-auth
+tests_unit_smtp_auth_SOURCES = %D%/unit/smtp-auth.c %D%/unit/unit.h
+tests_unit_smtp_auth_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_smtp_auth_LDADD = $(PROTO_TEST_LIBS)

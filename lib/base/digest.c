@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 static void
 must(bool ok)
@@ -78,4 +79,13 @@ random_bytes(void *out, size_t len)
 			len -= (size_t)got;
 		}
 	}
+}
+
+void
+digest_hmac_md5(struct span key, struct span text, unsigned char out[DIGEST_MD5_SIZE])
+{
+	unsigned len = 0;
+
+	must(HMAC(EVP_md5(), key.p, (int)key.len, (const unsigned char *)text.p, text.len, out, &len) != NULL &&
+	    len == DIGEST_MD5_SIZE);
 }

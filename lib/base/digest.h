@@ -1,5 +1,5 @@
 /*
- * digest - SHA-256 as a stream, and random bytes, both from OpenSSL.
+ * digest - SHA-256 as a stream, and random bytes, from OpenSSL.
  */
 #ifndef LIB_BASE_DIGEST_H
 #define LIB_BASE_DIGEST_H
@@ -20,6 +20,10 @@ void digest_free(struct digest *digest);	/* without a result; {0} is fine */
 
 void digest_of(const void *bytes, size_t len, unsigned char out[DIGEST_SIZE]);
 void digest_hex(const unsigned char *bytes, size_t len, struct str *out);	/* lower case */
+
+/* HMAC-MD5, for CRAM-MD5 alone: nothing else may rest on it. */
+enum { DIGEST_MD5_SIZE = 16 };
+void digest_hmac_md5(struct span key, struct span text, unsigned char out[DIGEST_MD5_SIZE]);
 
 void random_bytes(void *out, size_t len);	/* unguessable; never fails */
 

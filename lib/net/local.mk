@@ -1,6 +1,7 @@
 # lib/net: waiting and moving bytes; knows no mail.
 noinst_LIBRARIES += lib/libnet.a
 lib_libnet_a_SOURCES = \
+	%D%/mx.c %D%/mx.h \
 	%D%/place.c %D%/place.h \
 	%D%/dial.c %D%/dial.h \
 	%D%/listen.c %D%/listen.h \
@@ -11,4 +12,4 @@ lib_libnet_a_SOURCES = \
 	%D%/tls.c %D%/tls.h %D%/tls-link.c %D%/tls-link.h %D%/tls-side.h
 
 # Link with these, in this order, before BASE_LIBS.
-NET_LIBS = lib/libnet.a $(EVENT_LIBS) $(SSL_LIBS)
+NET_LIBS = lib/libnet.a $(EVENT_LIBS) $(CARES_LIBS) $(SSL_LIBS)

@@ -328,7 +328,7 @@ on_mx(void *ctx, int status, int timeouts, unsigned char *answer, int len)
 	} else if (status == ARES_ENODATA || status == ARES_SUCCESS) {
 		mx->implicit = true;
 		add_name(mx, mx->domain, 0);
-	} else if (status == ARES_ENOTFOUND) {
+	} else if (status == ARES_ENOTFOUND || status == ARES_EBADNAME) {
 		permanent(mx, "5.1.2", "is no domain that there is");
 	} else {
 		temporary(mx, status);

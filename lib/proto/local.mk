@@ -22,6 +22,7 @@ lib_libproto_a_SOURCES = \
 	%D%/reply.c %D%/reply.h \
 	%D%/sasl.c %D%/sasl.h \
 	%D%/smtp-body.c \
+	%D%/smtp-auth.c %D%/smtp-auth.h \
 	%D%/smtp-client.c %D%/smtp-client.h \
 	%D%/smtp-engine.h \
 	%D%/smtp-ext.c %D%/smtp-ext.h \

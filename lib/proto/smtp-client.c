@@ -14,7 +14,7 @@ enum {
 	EARLY_MAX = 16 << 10,	/* bodies sent before the envelope is answered */
 };
 
-enum phase { GREETING, EHLO, HELO, STARTTLS, HANDSHAKE, IDLE, TALK, QUIT };
+enum phase { GREETING, EHLO, HELO, STARTTLS, HANDSHAKE, AUTH, IDLE, TALK, QUIT };
 
 enum body { BODY_NOT_YET, BODY_MOVING, BODY_SENT };
 
@@ -30,6 +30,9 @@ struct smtp_client_work {
 	enum phase phase;
 	struct reply reply;
 	bool open;		/* the last transaction was left open: RSET comes first */
+	struct str mechs;	/* what AUTH is offered by */
+	const struct smtp_mech *mech;
+	unsigned step;		/* challenges answered */
 
 	const struct envelope *env;
 	struct str mail;	/* the whole MAIL command */
@@ -408,6 +411,8 @@ read_offer(struct smtp_client *client, struct span line)
 {
 	struct span keyword = span_word(&line);
 
+	if (span_is_case(keyword, "AUTH"))
+		str_set_span(&client->work->mechs, line);
 	for (const struct smtp_ext *const *ext = smtp_exts; *ext != NULL; ext++) {
 		if (!span_is_case(keyword, (*ext)->keyword))
 			continue;
@@ -434,6 +439,48 @@ be_ready(struct smtp_client *client)
 	client->ready = true;
 }
 
+/* Who we are, where that is asked for. */
+static void
+log_in(struct smtp_client *client)
+{
+	struct smtp_client_work *work = client->work;
+	struct err err = {0};
+
+	if (client->login == NULL) {
+		be_ready(client);
+		return;
+	}
+	work->mech = smtp_auth_choose(client->login, str_span(&work->mechs), client->secured, &err);
+	if (work->mech == NULL) {
+		fail(client, &err, "");
+		return;
+	}
+	work->phase = AUTH;
+	work->step = 0;
+	smtp_auth_begin(work->mech, client->login, &client->out);
+}
+
+/* RFC 4954 4: 334 asks for more, 235 is done; anything else is no.  A server that will not
+ * know us today may tomorrow: the mail waits, and the log says why. */
+static void
+auth_came(struct smtp_client *client)
+{
+	struct smtp_client_work *work = client->work;
+	struct span lines = str_span(&work->reply.lines), line;
+	struct err err = {0};
+
+	if (work->reply.code == 235) {
+		be_ready(client);
+	} else if (work->reply.code != 334) {
+		fail_with_reply(client);
+		err_prefix(&client->err, "the login is refused");
+	} else {
+		span_cut(&lines, '\n', &line);
+		if (smtp_auth_answer(work->mech, client->login, work->step++, span_trim(line), &client->out, &err) < 0)
+			fail(client, &err, "");
+	}
+}
+
 /* We know each other; now TLS, if there is to be any. */
 static void
 hello_done(struct smtp_client *client)
@@ -441,7 +488,7 @@ hello_done(struct smtp_client *client)
 	bool offered = (client->offers & OFFER_STARTTLS) != 0;
 
 	if (client->secured || !(client->tls || client->must_tls) || !(offered || client->must_tls)) {
-		be_ready(client);
+		log_in(client);
 	} else if (!offered) {
 		fail_insecure(client);
 	} else {
@@ -459,7 +506,7 @@ starttls_came(struct smtp_client *client)
 	} else if (client->must_tls) {
 		fail_with_reply(client);
 	} else {
-		be_ready(client);
+		log_in(client);
 	}
 }
 
@@ -638,6 +685,7 @@ reply_came(struct smtp_client *client)
 		[HELO] = hello_came,
 		[STARTTLS] = starttls_came,
 		[HANDSHAKE] = nothing_came,
+		[AUTH] = auth_came,
 		[IDLE] = nothing_came,
 		[TALK] = talk_came,
 		[QUIT] = quit_came,
@@ -834,6 +882,7 @@ smtp_client_free(struct smtp_client *client)
 	if (work != NULL) {
 		str_free(&work->helo);
 		str_free(&work->mail);
+		str_free(&work->mechs);
 		str_free(&work->words);
 		str_free(&work->piece);
 		free(work->taken);

@@ -23,6 +23,9 @@
  * was offered in plain text is forgotten.  A server that goes on in plain text behind its 220
  * (TLS-02) fails the session, so words slipped in by others are never its own.
  *
+ * With client.login set no mail goes before the server has taken a name and password, told by
+ * AUTH (smtp-auth.h) when TLS has begun, or without where the caller allows that.
+ *
  * With client.lmtp set it is LMTP (RFC 2033): LHLO, and behind the body one reply for each
  * recipient that was accepted; hook rcpt is called for those refused there too.
  *
@@ -35,6 +38,7 @@
 
 #include "lib/base/err.h"
 #include "lib/mail/envelope.h"
+#include "lib/proto/smtp-auth.h"
 #include "lib/proto/smtp-ext.h"
 
 struct smtp_client_hooks {
@@ -57,6 +61,7 @@ struct smtp_client {
 	bool chunks;		/* set by the caller: BDAT where it is offered */
 	bool lmtp;		/* set by the caller, before the first feed */
 	bool tls, must_tls;	/* set by the caller, the same */
+	const struct smtp_login *login;	/* the same; NULL: no AUTH */
 	bool handshake;		/* shake hands, then smtp_client_secured() */
 	bool secured;		/* they are shaken; a caller who had them before the first feed sets it */
 	bool verified;		/* set by the caller: secured, and the server is who it should be */

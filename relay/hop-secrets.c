@@ -1,0 +1,151 @@
+#include "relay/hop-secrets.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/fs.h"
+#include "relay/relay.h"
+
+enum { LOGIN_MAX = 4096 };
+
+static void
+forget(char *text)
+{
+	if (text != NULL)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
+/* CFG-01: a password that others can read is none. */
+static int
+read_closed(const char *path, struct str *text, struct err *err)
+{
+	struct stat st;
+	int fd = fs_open(AT_FDCWD, path, O_RDONLY, err);
+
+	if (fd < 0)
+		return -1;
+	int result = fstat(fd, &st) < 0 ? err_sys(err, "%s", path) : 0;
+	if (result == 0 && ((st.st_uid != geteuid() && st.st_uid != 0) || (st.st_mode & 077) != 0))
+		result = err_set(err, ERR_CONFIG, "%s: it holds a password and must be ours, and closed to others "
+		    "(chmod 600)", path);
+	if (result == 0)
+		result = fs_read_all(fd, LOGIN_MAX, text, err);
+	close(fd);
+	return result;
+}
+
+/* A name and a password, on one line or two. */
+static int
+load_login(struct hop_secrets *secrets, const struct hop_settings *set, struct err *err)
+{
+	struct str path = {0}, text = {0};
+
+	if (set->login[0] == '\0')
+		return 0;
+	settings_path(&secrets->setup->settings, set->login, &path);
+	int result = read_closed(str_c(&path), &text, err);
+	for (size_t i = 0; i < text.len; i++)
+		if (text.p[i] == '\n' || text.p[i] == '\r')
+			text.p[i] = ' ';
+	struct span rest = str_span(&text), name = span_word(&rest), password = span_word(&rest);
+	if (result == 0 && (password.len == 0 || span_word(&rest).len > 0 || memchr(text.p, '\0', text.len) != NULL))
+		result = err_set(err, ERR_CONFIG, "%s: it holds a name and a password", str_c(&path));
+	if (result == 0) {
+		secrets->name = mem_text_n(name.p, name.len);
+		secrets->password = mem_text_n(password.p, password.len);
+		secrets->login = (struct smtp_login){ secrets->name, secrets->password, set->login_in_clear };
+	}
+	if (text.p != NULL)
+		explicit_bzero(text.p, text.len);
+	str_free(&text);
+	str_free(&path);
+	return result;
+}
+
+static int
+show_ours(const struct settings *settings, const struct hop_settings *set, struct tls *tls, struct err *err)
+{
+	struct str cert = {0}, key = {0};
+
+	if (set->tls_cert[0] == '\0')
+		return 0;
+	settings_path(settings, set->tls_cert, &cert);
+	if (set->tls_key[0] != '\0')
+		settings_path(settings, set->tls_key, &key);
+	int result = tls_show(tls, str_c(&cert), str_c(&key), err);
+	str_free(&cert);
+	str_free(&key);
+	return result;
+}
+
+static int
+believe(const struct settings *settings, const struct hop_settings *set, struct tls *tls, struct err *err)
+{
+	struct str path = {0};
+
+	if (set->tls_ca[0] != '\0')
+		settings_path(settings, set->tls_ca, &path);
+	int result = tls_believe(tls, str_c(&path), err);
+	str_free(&path);
+	return result;
+}
+
+static int
+load_tls(struct hop_secrets *secrets, const struct hop_settings *set, bool implicit, struct err *err)
+{
+	static const struct { const char *word; enum tls_policy policy; bool must; } policies[] = {
+		{ "off", TLS_OPPORTUNISTIC, false }, { "opportunistic", TLS_OPPORTUNISTIC, false },
+		{ "required", TLS_REQUIRED, true }, { "verified", TLS_VERIFIED, true }, { "pinned", TLS_PINNED, true },
+	};
+	const struct settings *settings = &secrets->setup->settings;
+
+	for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
+		if (strcmp(set->tls, policies[i].word) != 0)
+			continue;
+		secrets->policy = policies[i].policy;
+		secrets->must = policies[i].must;
+	}
+	if (strcmp(set->tls, "off") == 0 && !implicit)
+		return 0;
+	secrets->pins = set->tls_pins;
+	if (secrets->policy == TLS_PINNED && (set->tls_pins[0] == '\0' || tls_check_pins(set->tls_pins, err) < 0))
+		return set->tls_pins[0] != '\0' ? -1 : err_set(err, ERR_CONFIG, "[hop %s] tls = pinned, and no tls-pins",
+		    set->name);
+	secrets->tls = tls_new(TLS_CLIENT, err);
+	if (secrets->tls == NULL || show_ours(settings, set, secrets->tls, err) < 0)
+		return -1;
+	return secrets->policy == TLS_VERIFIED ? believe(settings, set, secrets->tls, err) : 0;
+}
+
+int
+hop_secrets_load(struct hop_secrets *secrets, struct setup *setup, const char *kind, const char *rest,
+    struct err *err)
+{
+	const struct hop_settings *set = settings_hop(&setup->settings, kind, rest);
+
+	if (secrets->setup == setup)
+		return 0;
+	hop_secrets_free(secrets);
+	secrets->setup = setup_hold(setup);
+	secrets->max_messages = set->max_messages;
+	if (load_tls(secrets, set, strcmp(kind, "smtps") == 0, err) == 0 && load_login(secrets, set, err) == 0)
+		return 0;
+	hop_secrets_free(secrets);
+	if (err->kind == ERR_PERM)
+		err->kind = ERR_CONFIG;
+	return err_prefix(err, "[hop]");
+}
+
+void
+hop_secrets_free(struct hop_secrets *secrets)
+{
+	tls_drop(secrets->tls);
+	forget(secrets->name);
+	forget(secrets->password);
+	setup_drop(secrets->setup);
+	*secrets = (struct hop_secrets){0};
+}
