@@ -357,6 +357,18 @@ start_with(struct work *work, const struct words *argv, struct err *err)
 	return watch_it(work, pipe_fd[0], err);
 }
 
+/* Asked of ourselves before anything runs: what could not be watched would run again and again. */
+static int
+can_watch(struct err *err)
+{
+	int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+
+	if (fd < 0)
+		return err_sys(err, "programs cannot be watched here (pidfd_open)");
+	close(fd);
+	return 0;
+}
+
 static int
 start_program(struct work *work, struct err *err)
 {
@@ -365,7 +377,7 @@ start_program(struct work *work, struct err *err)
 	str_clear(&work->words);
 	work->too_late = false;
 	int result = mailbox_loops(work->lane, work->next) ? mailbox_loop(err) : make_words(work, &argv, err);
-	if (result == 0)
+	if (result == 0 && (result = can_watch(err)) == 0)
 		result = start_with(work, &argv, err);
 	words_free(&argv);
 	return result;
