@@ -412,13 +412,18 @@ begin(struct call *call)
 	struct uucp_config config = {
 		.caller = caller, .name = call->spool->settings->spool.site, .peer = call->site->name,
 		.letters = call->site->protocols, .busy = call->busy, .timeout = call->site->timeout,
-		.grade = call->grade, .sequence = call->sequence, .m = &call->m.config, .m_hooks = &m_call_hooks, .m_arg = &call->m,
+		.grade = call->grade, .sequence = call->sequence,
 		.require_m = strcmp(call->site->protocols, "m") == 0,
 		.optimistic = caller && !call->patient && call->link.row->knows && call->m.memory.same_link,
 	};
 
-	m_call_config(&call->m, caller, call->grade, &call->budget);
-	call->m.engine = &call->uucp.m;
+	if (call->busy == NULL) {
+		m_call_config(&call->m, caller, call->grade, &call->budget);
+		call->m.engine = &call->uucp.m;
+		config.m = &call->m.config;
+		config.m_hooks = &m_call_hooks;
+		config.m_arg = &call->m;
+	}
 	uucp_start(&call->uucp, &config, &call_hooks, call, clock_mono());
 }
 
@@ -473,6 +478,15 @@ ended_early(struct call *call, struct err *err)
 	}
 }
 
+static void
+remember_m(struct call *call)
+{
+	const struct uucp *u = &call->uucp;
+
+	if (u->m != NULL || (uucp_letter(u) != '-' && uucp_letter(u) != 'm'))
+		m_call_remember(&call->m, u->m);
+}
+
 /* The link is closed: nobody waits for what is done now. */
 static void
 finish(struct call *call, struct err *err)
@@ -485,9 +499,11 @@ finish(struct call *call, struct err *err)
 	call->redial = u->redial;
 	if (u->redial)
 		m_peer_forget(call->spool, call->site->name);
-	else if (u->m != NULL || (uucp_letter(u) != '-' && uucp_letter(u) != 'm'))
-		m_call_remember(&call->m, u->m);
+	else if (call->busy == NULL)
+		remember_m(call);
 	uucp_free(&call->uucp);		/* all goes back to the hooks */
+	if (call->busy != NULL)
+		return;
 	call->deliver = call->m.in.folder.len > 0 && call->m.in.got > 0;
 	m_call_settle(&call->m);
 }
@@ -509,7 +525,9 @@ open_all(struct call *call, struct err *err)
 {
 	call->link = (struct link){ .in = -1, .out = -1, .errors = -1, .pid = -1 };
 	call->m = (struct m_call){ .in.dir = -1 };
-	if (number(call, err) < 0 || m_call_start(&call->m, call->spool, call->site, call->target, err) < 0 ||
+	/* Who is turned away leaves what the running call has alone. */
+	if (number(call, err) < 0 ||
+	    (call->busy == NULL && m_call_start(&call->m, call->spool, call->site, call->target, err) < 0) ||
 	    outgoing_open(&call->out, call->spool, call->site, err) < 0 ||
 	    link_open(&call->link, call->target, call->spool->settings, call->site, err) < 0)
 		return -1;

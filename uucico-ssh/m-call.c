@@ -109,7 +109,8 @@ hook_dropped(void *arg, struct m_object *object)
 }
 
 static int
-hook_history(void *arg, const char *class, struct m_mark mark, size_t len, struct span *history, struct err *err)
+hook_history(void *arg, const char *class, struct m_mark mark, size_t len, struct span *history,
+    struct err *err)
 {
 	struct m_call *c = arg;
 	return m_in_history(&c->in, class, mark, len, history, err);

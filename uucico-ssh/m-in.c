@@ -131,7 +131,8 @@ m_in_start(struct m_in *in, const struct spool *spool, const struct site_setting
 {
 	struct m_class classes[M_CLASSES_MAX];
 
-	*in = (struct m_in){ .spool = spool, .site = site, .dir = -1, .largest = UINT64_MAX, .journal = { .spool = spool, .fd = -1 } };
+	*in = (struct m_in){ .spool = spool, .site = site, .dir = -1, .largest = UINT64_MAX,
+		.journal = { .spool = spool, .fd = -1 } };
 	choose_folder(in);
 	if (in->folder.len > 0 && !route_folder_ok(str_span(&in->folder)))
 		return err_set(err, ERR_CONFIG, "[site %s] unpack: %s: too long for a folder's name", site->name,
@@ -705,7 +706,8 @@ put_key(uint64_t key, unsigned char name[M_NAME])
 }
 
 size_t
-m_in_untold(struct m_in *in, const char *class, struct m_mark known, unsigned char (*names)[M_NAME], size_t most)
+m_in_untold(struct m_in *in, const char *class, struct m_mark known, unsigned char (*names)[M_NAME],
+    size_t most)
 {
 	struct ring_mark mark = { known.k, known.link };
 	struct ring ring;

@@ -442,7 +442,8 @@ fill_object(struct m_out_part *part, struct m_object *object)
 	const struct form *form = &part->form;
 
 	*object = (struct m_object){ .kind = part->kind, .grade = part->grade,
-		.asked = !part->is_job && part->m.entry.asked, .packed = form->packed, .stream = part->stream, .length = form->length, .mine = part };
+		.asked = !part->is_job && part->m.entry.asked, .packed = form->packed, .stream = part->stream,
+		.length = form->length, .mine = part };
 	memcpy(object->name, form->name, M_NAME);
 	memcpy(object->class, part->class, sizeof object->class);
 	object->tried = offered_before(&part->out->offered, form->name) ||
