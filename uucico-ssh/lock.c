@@ -16,6 +16,7 @@
 enum {
 	LOOK_MS = 10, LOOKS = 500,	/* at a lock whose holder was told to go */
 	PATIENCE = 20,			/* looks, until it is killed */
+	UNKNOWN_LOOKS = 50,		/* until it has written who it is */
 	MEET_MS = 100, MEETS = 30,	/* until a call of ours has met its far end, or has not */
 };
 
@@ -96,29 +97,68 @@ ours_lives(const struct spool *spool, const char *name, const char *site)
 	return holder.caller && holder.met && lesser;
 }
 
+/* Has that process the lock's file open?  What stands in it may be of an earlier holder, whose
+ * number somebody else has by now. */
+static bool
+has_open(const struct settings *settings, const char *name, pid_t pid)
+{
+	struct fs_names fds = {0};
+	struct str path = {0};
+	struct stat lock, st;
+	struct err err;
+	bool found = false;
+	int run = open_run(settings, &err), dir = -1;
+
+	str_printf(&path, "/proc/%ld/fd", (long)pid);
+	if (run >= 0 && fstatat(run, name, &lock, AT_SYMLINK_NOFOLLOW) == 0)
+		dir = fs_dir(AT_FDCWD, str_c(&path), &err);
+	if (dir >= 0 && fs_names(dir, ".", &fds, &err) < 0)
+		fds = (struct fs_names){0};
+	for (size_t i = 0; i < fds.count && !found; i++)
+		found = fstatat(dir, fds.name[i], &st, 0) == 0 && st.st_dev == lock.st_dev && st.st_ino == lock.st_ino;
+	fs_names_free(&fds);
+	if (dir >= 0)
+		close(dir);
+	if (run >= 0)
+		close(run);
+	str_free(&path);
+	return found;
+}
+
+static bool
+signal_holder(const struct spool *spool, const char *name, pid_t pid, int number)
+{
+	return pid > 1 && pid != getpid() && has_open(spool->settings, name, pid) && kill(pid, number) == 0;
+}
+
 /* Whatever it is at, a step of it is done or not done: that is what a crash leaves, too.  It is
  * told first, so that it can sync what it has; who does not hear is killed, and its locks
  * with it.  It cannot write after that: this is the fence. */
 static int
 end_holder(struct spool_lock *lock, const struct spool *spool, const char *name, struct err *err)
 {
-	struct holder holder = holder_of(spool->settings, name);
-	int result = -1;
+	pid_t told = 0;
+	int result = -1, told_at = 0;
 
-	if (holder.pid <= 1 || kill(holder.pid, SIGHUP) < 0) {
-		errno = EWOULDBLOCK;
-		return -1;
-	}
-	log_warn("event=takeover lock=%s pid=%ld: the site calls again, so its last call is dead", name,
-	    (long)holder.pid);
 	for (int i = 0; i < LOOKS && result < 0; i++) {
-		if (i == PATIENCE && holder_of(spool->settings, name).pid == holder.pid)
-			kill(holder.pid, SIGKILL);
+		pid_t pid = holder_of(spool->settings, name).pid;
+		if (pid != told && signal_holder(spool, name, pid, SIGHUP)) {
+			told = pid;
+			told_at = i;
+			log_warn("event=takeover lock=%s pid=%ld: the site calls again, so its last call is dead", name,
+			    (long)pid);
+		} else if (told != 0 && pid == told && i == told_at + PATIENCE) {
+			signal_holder(spool, name, pid, SIGKILL);
+		} else if (told == 0 && i == UNKNOWN_LOOKS) {
+			break;	/* nobody says that it holds it */
+		}
 		poll(NULL, 0, LOOK_MS);
 		result = lock_in_run(lock, spool, name, err);
 		if (result < 0 && errno != EWOULDBLOCK)
 			return -1;
 	}
+	if (result < 0)
+		errno = EWOULDBLOCK;
 	return result;
 }
 

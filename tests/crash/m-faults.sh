@@ -68,7 +68,7 @@ for step in caller called; do
 	for what in kill EIO full; do
 		at=1
 		while :; do
-			rm -rf "$case" "$work/count"
+			until rm -rf "$case" "$work/count" 2>/dev/null; do sleep 0.1; done	# somebody ends in it
 			cp -a "$base" "$case"
 			$step "$what" "$at" >"$work/said" 2>&1
 			cases=$((cases + 1))
