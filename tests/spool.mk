@@ -39,7 +39,7 @@ tests_crash_spool_soak_LDADD = $(SPOOL_LIBS)
 dist_check_SCRIPTS += %D%/crash/spool-soak.sh %D%/crash/spool-hosts.sh
 SPOOL = 20000
 CALL = 10000
-PROTOCOLS = i
+PROTOCOLS = m
 soak: all tests/crash/fault.so
 	top_builddir='$(abs_top_builddir)' SPOOL='$(SPOOL)' sh $(srcdir)/tests/crash/spool-soak.sh
 	HANDS=1 sh $(abs_srcdir)/tests/crash/spool-hands.sh

@@ -5,7 +5,7 @@
 # bytes that may be sent twice.  KEEP=1: what it left on disk stays.
 . "${srcdir:-.}/tests/e2e/lib.sh"
 stage
-messages=${CALL:-150} seed=${SEED:-20261128}
+messages=${CALL:-100} seed=${SEED:-20261128}
 
 # soak PROTOCOL MESSAGES: two sites of its own.
 soak() {
@@ -28,7 +28,7 @@ soak() {
 	return $soak_status
 }
 
-for protocol in ${PROTOCOLS:-i}; do
+for protocol in ${PROTOCOLS:-m i}; do
 	if soak "$protocol" "$messages"; then
 		say "ok: protocol $protocol"
 		test -n "${KEEP:-}" || rm -rf "${work:?}/$protocol"
