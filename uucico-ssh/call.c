@@ -5,11 +5,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "spool/job.h"
+#include "uucico-ssh/helper.h"
 #include "uucico-ssh/lock.h"
 #include "uucico-ssh/request.h"
 #include "uucico-ssh/sequence.h"
@@ -261,6 +264,8 @@ wait_for_more(struct call *call, struct err *err)
 		until = now + left;
 	if (call->m.out.locked && until > now + LOCK_EACH)
 		until = now + LOCK_EACH;
+	if (call->uucp.m != NULL && m_stands(call->uucp.m) && until > now + CLOCK_SECOND)
+		until = now + CLOCK_SECOND;
 	if (call->stopping != 0 && until > call->stopping + STOP_TIME)
 		until = call->stopping + STOP_TIME;
 	return link_wait(fds, count, until, err);
@@ -301,6 +306,7 @@ stopped(struct call *call, struct err *err)
 	int signal = link_told_to_stop(true);
 	if (signal == 0)
 		return 0;
+	call->told = true;
 	err_set(err, ERR_TEMP, "stopped by signal %d", signal);
 	/* The line is gone, or another call has taken our place: nobody hears what we say. */
 	return signal == SIGHUP ? -1 : say_end(call, M_BYE_STOP, err);
@@ -313,6 +319,51 @@ ask_again(struct call *call)
 	if (call->m.out.locked && call->uucp.m != NULL && clock_mono() >= call->asked + LOCK_EACH) {
 		call->asked = clock_mono();
 		m_more(call->uucp.m);
+	}
+}
+
+/* What they want run is run meanwhile, by one at a time; false: not yet. */
+static bool
+run_jobs(struct call *call)
+{
+	struct fs_names names = {0};
+	struct err ignored;
+	bool some = false;
+
+	if (!call->run_jobs)
+		return true;
+	if (call->jobs > 0 && waitpid(call->jobs, NULL, WNOHANG) == 0)
+		return false;
+	call->jobs = 0;
+	if (job_names(call->spool, call->site->name, &names, &ignored) == 0)
+		some = names.count > 0;
+	fs_names_free(&names);
+	if (some)
+		call->jobs = helper_leave("uuxqt", "-s", call->site->name);
+	return true;
+}
+
+/* A call that stands, when all is still: what came is settled, the queue is for others to work
+ * at, and once a second we look whether something came for the peer. */
+static void
+stand(struct call *call)
+{
+	struct m *m = call->uucp.m;
+
+	if (m == NULL || !m_stands(m) || !m_idle(m) || clock_mono() < call->looked + CLOCK_SECOND)
+		return;
+	call->looked = clock_mono();
+	call->stood = true;
+	if (call->m.in.got != call->settled) {
+		uint64_t got = call->m.in.got;
+		m_call_settle(&call->m);
+		if (run_jobs(call))
+			call->settled = got;
+	}
+	m_out_rest(&call->m.out);
+	if (stay_news(&call->watch)) {
+		m_out_more(&call->m.out);
+		m_more(m);
 	}
 }
 
@@ -344,6 +395,7 @@ turn(struct call *call, struct err *err)
 		return -1;
 	link_hear_noise(&call->link);
 	note_met(call);
+	stand(call);
 	show_progress(call, false);
 	if (pushed == 0 && pulled == 0 && call->uucp.phase != UUCP_OVER &&
 	    wait_for_more(call, err) < 0 && link_told_to_stop(false) == 0)
@@ -420,6 +472,7 @@ begin(struct call *call)
 	if (call->busy == NULL) {
 		m_call_config(&call->m, caller, call->grade, &call->budget);
 		call->m.engine = &call->uucp.m;
+		call->m.config.stay = call->stay;
 		config.m = &call->m.config;
 		config.m_hooks = &m_call_hooks;
 		config.m_arg = &call->m;
@@ -517,6 +570,11 @@ start(struct call *call)
 	call->closed = call->redial = call->spoke_m = call->met = call->deliver = false;
 	call->ended = (struct err){0};
 	call->spent = NULL;
+	call->stood = call->told = false;
+	call->looked = 0;
+	call->settled = 0;
+	call->watch = (struct stay){ .spool = call->spool, .site = call->site->name };
+	stay_begin(&call->watch);
 	link_signals();
 }
 

@@ -15,6 +15,7 @@
 #include "uucico-ssh/link.h"
 #include "uucico-ssh/m-call.h"
 #include "uucico-ssh/outgoing.h"
+#include "uucico-ssh/stay.h"
 
 struct call {
 	const struct spool *spool;
@@ -39,6 +40,14 @@ struct call {
 	bool patient;		/* wait for their banner, whatever is remembered */
 	bool redial;		/* that they speak m was remembered in vain: call again, patiently */
 	bool spoke_m;
+	bool stay;		/* go on when all is sent: in protocol m */
+	bool stood;		/* it did */
+	bool told;		/* to stop, by a signal */
+	struct stay watch;	/* what comes for the peer meanwhile */
+	int64_t looked;
+	uint64_t settled;	/* so many of theirs */
+	bool run_jobs;		/* theirs, while it stays */
+	pid_t jobs;		/* who runs them; 0: nobody */
 	bool deliver;		/* mail came that a sink of bsmtp waits for: [site] unpack */
 	int64_t stopping;	/* we have said that the call ends; 0: not yet */
 	struct err ended;	/* and why */

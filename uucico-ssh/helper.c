@@ -97,11 +97,13 @@ helper_run(const char *name, const char *word, const char *word2, int64_t second
 	return helper_run_words(argv, seconds);
 }
 
-void
+pid_t
 helper_leave(const char *name, const char *word, const char *word2)
 {
 	struct err err = {0};
+	pid_t pid = start(name, word, word2, &err);
 
-	if (start(name, word, word2, &err) < 0)
+	if (pid < 0)
 		failed(name, &err);
+	return pid;
 }

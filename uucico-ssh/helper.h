@@ -4,6 +4,8 @@
 #ifndef UUCICO_SSH_HELPER_H
 #define UUCICO_SSH_HELPER_H
 
+#include <sys/types.h>
+
 #include "spool/settings.h"
 
 /* Leaves of the environment what we and our children may know, and puts the settings'
@@ -15,7 +17,7 @@ int helper_run(const char *name, const char *word, const char *word2, int64_t se
 
 int helper_run_words(const char *const *argv, int64_t seconds);	/* the same, ended by NULL */
 
-/* Starts it and leaves it to itself: we are about to end. */
-void helper_leave(const char *name, const char *word, const char *word2);
+/* Starts it and leaves it to itself: we are about to end, or look after it; -1. */
+pid_t helper_leave(const char *name, const char *word, const char *word2);
 
 #endif

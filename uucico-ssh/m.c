@@ -296,6 +296,12 @@ m_idle(const struct m *m)
 	    own->acks.len == 0;
 }
 
+bool
+m_stands(const struct m *m)
+{
+	return m->met && !m->over && stays(m);
+}
+
 static bool
 done(const struct m *m)
 {

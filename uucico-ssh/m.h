@@ -204,6 +204,7 @@ int64_t m_deadline(const struct m *m);
 void m_tick(struct m *m, int64_t now);
 void m_more(struct m *m);		/* there is more to send: next() is asked again */
 bool m_idle(const struct m *m);		/* nothing is under way either way */
+bool m_stands(const struct m *m);	/* one of both ends stays, and neither has said goodbye */
 bool m_silent(const struct m *m);	/* half duplex: the floor is theirs */
 void m_end(struct m *m, enum m_bye why);
 void m_stop(struct m *m, const struct err *why);	/* the line broke */

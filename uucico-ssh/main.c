@@ -38,6 +38,7 @@ struct main {
 	bool deliver;		/* mail came for a sink of bsmtp */
 	bool now, stay;
 	struct way way;			/* over which it is called; site is its settings then */
+	bool stood, told;		/* the last call stayed, as protocol m can; it was told to stop */
 	bool last_way, connected;	/* there is no other; the far end answered over it */
 };
 
@@ -261,7 +262,8 @@ converse(struct main *m, const char *busy, const struct spool_lock *lock, struct
 	struct call call = {
 		.spool = &m->spool, .site = m->site, .stats = m->stats, .busy = busy,
 		.target = answering(m) ? "stdio:" : m->site->link, .began = clock_now(),
-		.grade = grade_of_call(m), .way = m->way.name, .lock = lock,
+		.grade = grade_of_call(m), .way = m->way.name, .lock = lock, .stay = m->stay,
+		.run_jobs = !m->no_jobs && m->site->run_jobs,
 		.progress = !m->quiet && !answering(m) && isatty(2),
 	};
 
@@ -269,6 +271,8 @@ converse(struct main *m, const char *busy, const struct spool_lock *lock, struct
 		return -1;
 	int result = call_and_pack(m, &call, err);
 	m->connected = call.link.down > 0;
+	m->stood = m->stood || call.stood;
+	m->told = call.told;
 	if (!answering(m))	/* there a hang-up at the end is usual: it must not keep us from the jobs */
 		link_signals_off();
 	if (result == 0)	/* what was met on the way to success is no failure */
@@ -372,8 +376,9 @@ stay(struct main *m, struct err *err)
 		if (result < 0)
 			log_failure(err);
 		stay_end(&stay, result < 0);
+		stay.stands = m->stood;
 		link_signals();
-	} while (stay_wait(&stay, err) == 0);
+	} while (!m->told && stay_wait(&stay, err) == 0);
 	log_info("site=%s event=stay-ends %s", m->site->name, err->text);
 	*err = (struct err){0};
 }

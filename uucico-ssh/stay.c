@@ -97,13 +97,20 @@ stay_end(struct stay *stay, bool failed)
 	stay->again = failed ? stay->called + PAUSE : 0;
 }
 
+/* A call that stands is missed at once: the first rests are short. */
 static bool
-rests(struct stay *stay, int64_t now)
+hurries(const struct stay *stay, const struct retry *retry, int64_t mono)
+{
+	return stay->stands && retry->failures < 10 && mono - stay->called >= CLOCK_SECOND << retry->failures;
+}
+
+static bool
+rests(struct stay *stay, int64_t now, int64_t mono)
 {
 	struct retry retry;
 	struct err ignored;
 	bool noted = retry_load(stay->spool, stay->site, &retry, &ignored) == 0 && retry.next != 0;
-	bool later = noted && retry.next > now;
+	bool later = noted && retry.next > now && !hurries(stay, &retry, mono);
 
 	if (noted)
 		stay->again = 0;	/* that says when, and may be said anew by a link that came up */
@@ -114,8 +121,10 @@ rests(struct stay *stay, int64_t now)
 bool
 stay_is_due(struct stay *stay, int64_t now, int64_t mono)
 {
-	if (rests(stay, now) || mono < stay->again)
+	if (rests(stay, now, mono) || mono < stay->again)
 		return false;
+	if (stay->stands)
+		return true;
 	if (stay->every > 0 && mono - stay->called >= stay->every)
 		return true;
 	return has_work(stay) && (stay->failed || look(stay) != stay->seen);
@@ -133,6 +142,17 @@ settle_arrivals(struct stay *stay)
 		return;
 	spool_settle(stay->spool, &settled, &ignored);
 	stay->arrivals = look_at_arrivals(stay);
+}
+
+bool
+stay_news(struct stay *stay)
+{
+	settle_arrivals(stay);
+	uint64_t now = look(stay);
+	bool news = now != stay->seen && has_work(stay);
+
+	stay->seen = now;
+	return news;
 }
 
 int

@@ -9,6 +9,10 @@
  *		stay_end(&stay, it failed);
  *	} while (stay_wait(&stay, err) == 0);		-1: told to stop
  *
+ * In a call of protocol m that stands (m_stands()) stay_news() is asked instead, by both ends:
+ * has something come for the peer since it was asked last?  When such a call drops it is made
+ * again at once, then behind 2, 4, 8 ... seconds, until the site's rest is longer than that.
+ *
  * It looks at the times of the folders once a second: the bell (spool/spool.h) wakes one
  * process only, and that is the daemon's.  Where there is no daemon what lies in in/ is
  * settled here.
@@ -25,11 +29,13 @@ struct stay {
 	int64_t called, again;	/* clock_mono(): when the last call ended, and not before when */
 	uint64_t seen, arrivals;	/* how the folders looked */
 	bool failed;
+	bool stands;		/* the peer takes calls that stay: it is to be called again, mail or not */
 };
 
 void stay_begin(struct stay *stay);
 void stay_end(struct stay *stay, bool failed);
 int stay_wait(struct stay *stay, struct err *err);
+bool stay_news(struct stay *stay);
 bool stay_is_due(struct stay *stay, int64_t now, int64_t mono);	/* the clocks handed in */
 
 #endif

@@ -90,6 +90,32 @@ touch "$work/up"
 check "and is called again behind its rest" wait_for 30 is_there "$hub" eight
 stop "$pid"
 
+# With protocol m the call itself stays, and both ends send as mail arrives.
+printf '#!/bin/sh\necho $$ >"%s/far-end"\nexec %s --set="site home.protocols=m"\n' "$work" "$answer" >"$work/stands"
+chmod 755 "$work/stands"
+calls=$(called)
+start stands uucico-ssh --root="$home" -s hub --stay --set="site hub.protocols=m" --set="site hub.link=exec:$work/stands" --set='site hub.retry-after=1m'
+stands=$pid
+from_home there-one
+check "a call that stands" arrived "$hub" there-one
+sleep 2
+from_home there-two
+check "takes what comes later" arrived "$hub" there-two
+from_hub back-one
+check "and brings what comes there" arrived "$home" back-one
+check "in one call" test "$(called)" -eq "$calls"
+pack_now() { bsmtp --root="$home" pack hub >/dev/null 2>&1; }
+check "and lets others at the queue, when all is still" wait_for 10 pack_now
+kill -KILL "$(cat "$work/far-end")"
+from_home there-three
+check "the far end dies: it is called again at once" arrived "$hub" there-three
+check "after one call that failed" test "$(called)" -eq $((calls + 1))
+kill -TERM "$stands"
+wait "$stands"
+check "told to stop, it says goodbye" test $? -eq 0
+goodbye() { tail -n 1 "$hub/spool/log/mochila.log" | grep -q 'event=call result='; }
+check "which the far end hears" wait_for 10 goodbye
+
 # ---- An estimate ---------------------------------------------------------------------------------
 
 estimate() { mochila --root="$home" --set="site hub.alternates=sat" --set="way sat.link=exec:false" --set="way sat.money-per-megabyte=7.5" \
