@@ -180,10 +180,10 @@ check "show too" gives "after 3 failed: 451 try later" m show "$two"
 check "a site can be made due" exits 0 m retry home
 check "and is" test ! -e "$spool/out/home/.retry"
 
-mv "$(find "$spool/out" -name "$two")" "$spool/failed/"
+mv "$(find "$spool/out" -name "$one")" "$spool/failed/"
 check "what failed is listed" gives "failed home" m list
-check "and can be tried again" exits 0 m retry "$two"
-check "it waits" test "$(find "$spool/out" -name "$two" | wc -l)" -eq 1
+check "and can be tried again" exits 0 m retry "$one"
+check "it waits" test "$(find "$spool/out" -name "$one" | wc -l)" -eq 1
 
 mv "$(find "$spool/out" -name "$three")" "$spool/in/"
 check "what has just arrived is listed" gives "arrived home" m list
