@@ -302,6 +302,17 @@ span_word(struct span *rest)
 	return span_to(at, len);
 }
 
+bool
+span_lists(struct span words, struct span word)
+{
+	struct span each;
+
+	while ((each = span_word(&words)).len > 0)
+		if (each.len == word.len && strncasecmp(each.p, word.p, word.len) == 0)
+			return true;
+	return false;
+}
+
 int
 span_number(struct span span, uint64_t max, uint64_t *number)
 {

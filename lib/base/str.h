@@ -67,6 +67,7 @@ bool span_glob(struct span span, const char *pattern);	/* * any bytes, ? one; AS
 bool span_cut(struct span *rest, char at, struct span *head);	/* false at the end:
 		   takes the bytes up to the next AT (or all) off rest, drops AT */
 struct span span_word(struct span *rest);	/* next run of non-blanks; empty at the end */
+bool span_lists(struct span words, struct span word);	/* is it one of them? ASCII, any case */
 int span_number(struct span span, uint64_t max, uint64_t *number);	/* decimal, checked */
 void str_add_decimal(struct str *str, uint64_t number, unsigned places);	/* of span_decimal(),
 		   without zeros at its end */

@@ -1,15 +1,9 @@
 /* AUTH (RFC 4954): a SASL exchange in lines of base64; who it is, hooks decide. */
-#include <stdlib.h>
-#include <string.h>
-#include <strings.h>
-
-#include "lib/mail/base64.h"
 #include "lib/mail/xtext.h"
+#include "lib/proto/sasl-line.h"
 #include "lib/proto/smtp-engine.h"
 #include "lib/proto/smtp-ext.h"
 #include "lib/proto/smtp-verb.h"
-
-enum { MECHANISM_MAX = 20 };	/* RFC 4422 3.1 */
 
 static const char *
 mechanisms(const struct smtp_server *server)
@@ -49,16 +43,14 @@ answered(struct smtp_server *server, int result, const struct err *err)
 }
 
 static void
-step(struct smtp_server *server, const char *mechanism, struct span response)
+step(struct smtp_server *server, const struct sasl_said *said)
 {
 	struct str challenge = {0};
 	struct err err = {0};
-	int result = server->hooks->auth(server->ctx, mechanism, response, &challenge, &err);
+	int result = server->hooks->auth(server->ctx, sasl_said_mechanism(said), sasl_said(said), &challenge, &err);
 
 	if (result == SMTP_MORE) {
-		str_add_text(&server->out, "334 ");
-		base64_add(&server->out, challenge.p, challenge.len);
-		str_add_text(&server->out, "\r\n");
+		sasl_line_challenge(&server->out, "334 ", str_span(&challenge));
 		server->work->exchange = true;
 	} else {
 		smtp_ask(server, result, &err, answered);
@@ -74,30 +66,26 @@ cancelled(struct smtp_server *server, const char *reply)
 	smtp_error(server, reply);
 }
 
-/* "=" is an initial response of no bytes. */
 static void
-said(struct smtp_server *server, const char *mechanism, struct span text)
+heard(struct smtp_server *server, enum sasl_line line, struct sasl_said *said)
 {
-	size_t room = BASE64_BYTES(text.len) + 1;
-	unsigned char *bytes = mem_get(room);
-	int len = mechanism != NULL && span_is(text, "=") ? 0 : base64_read(text, bytes);
-
-	if (len < 0)
-		cancelled(server, "501 5.5.2 that is no base64");
+	if (line == SASL_LINE_SAID)
+		step(server, said);
+	else if (line == SASL_LINE_NO_MECHANISM)
+		smtp_error(server, "504 5.5.4 no such mechanism here");
 	else
-		step(server, mechanism, (struct span){ (const char *)bytes, (size_t)len });
-	explicit_bzero(bytes, room);
-	free(bytes);
+		cancelled(server, line == SASL_LINE_CANCELLED ? "501 5.0.0 cancelled" :
+		    "501 5.5.2 that is no base64");
+	sasl_line_free(said);
 }
 
 void
 smtp_auth_line(struct smtp_server *server, struct span line)
 {
+	struct sasl_said said;
+
 	server->work->exchange = false;
-	if (span_is(line, "*"))
-		cancelled(server, "501 5.0.0 cancelled");
-	else
-		said(server, NULL, line);
+	heard(server, sasl_line_next(line, &said), &said);
 }
 
 void
@@ -108,40 +96,18 @@ smtp_auth_too_long(struct smtp_server *server)
 	server->work->exchange = false;
 }
 
-static bool
-is_listed(const char *listed, struct span name)
-{
-	struct span rest = span_of(listed), word;
-
-	while ((word = span_word(&rest)).len > 0)
-		if (word.len == name.len && strncasecmp(word.p, name.p, name.len) == 0)
-			return true;
-	return false;
-}
-
 static void
 auth(struct smtp_server *server, struct span args)
 {
-	struct span name = span_word(&args), initial = span_trim(args);
-	char mechanism[MECHANISM_MAX + 1] = "";
+	struct sasl_said said;
 
-	if (server->authenticated) {
+	args = span_trim(args);
+	if (server->authenticated)
 		smtp_error(server, "503 5.5.1 you have done that");
-		return;
-	}
-	if (name.len == 0) {
+	else if (args.len == 0)
 		smtp_error(server, "501 5.5.4 a mechanism belongs behind it");
-		return;
-	}
-	if (name.len > MECHANISM_MAX || !is_listed(mechanisms(server), name)) {
-		smtp_error(server, "504 5.5.4 no such mechanism here");
-		return;
-	}
-	memcpy(mechanism, name.p, name.len);
-	if (initial.len > 0)
-		said(server, mechanism, initial);
 	else
-		step(server, mechanism, (struct span){0});
+		heard(server, sasl_line_first(mechanisms(server), args, &said), &said);
 }
 
 /* RFC 4954 section 5: who gave it to whoever gives it to us.  It is read, and believed of nobody. */

@@ -21,6 +21,7 @@ lib_libproto_a_SOURCES = \
 	%D%/proxy.c %D%/proxy.h \
 	%D%/reply.c %D%/reply.h \
 	%D%/sasl.c %D%/sasl.h \
+	%D%/sasl-line.c %D%/sasl-line.h \
 	%D%/smtp-body.c \
 	%D%/smtp-auth.c %D%/smtp-auth.h \
 	%D%/smtp-client.c %D%/smtp-client.h \

@@ -4,14 +4,13 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/mail/base64.h"
+#include "lib/proto/sasl-line.h"
 
 enum {
 	IN_MAX = 64 << 10,	/* input kept while something else goes on */
 	PIECE = 16 << 10,
 	REPLY_MAX = 400,	/* RFC 2449 section 4: 512 with all that belongs to it */
 	USER_MAX = 320,
-	MECHANISM_MAX = 20,	/* RFC 4422 3.1 */
 };
 
 enum state { AUTHORIZATION = 1, TRANSACTION = 2, DEAD = 4 };
@@ -456,17 +455,6 @@ verb_apop(struct pop3_server *server, struct span args)
 
 /* --- SASL (RFC 5034) --- */
 
-static bool
-is_listed(const char *listed, struct span name)
-{
-	struct span rest = span_of(listed), word;
-
-	while ((word = span_word(&rest)).len > 0)
-		if (word.len == name.len && strncasecmp(word.p, name.p, name.len) == 0)
-			return true;
-	return false;
-}
-
 static void
 sasl_answered(struct pop3_server *server, int result, struct span challenge, const struct err *err)
 {
@@ -479,17 +467,15 @@ sasl_answered(struct pop3_server *server, int result, struct span challenge, con
 	server->waiting = false;
 	work->asked = ASKED_NOTHING;
 	work->exchange = true;
-	str_add_text(&server->out, "+ ");
-	base64_add(&server->out, challenge.p, challenge.len);
-	str_add_text(&server->out, "\r\n");
+	sasl_line_challenge(&server->out, "+ ", challenge);
 }
 
 static void
-sasl_step(struct pop3_server *server, const char *mechanism, struct span response)
+sasl_step(struct pop3_server *server, const struct sasl_said *said)
 {
 	struct str challenge = {0};
 	struct err err = {0};
-	int result = server->hooks->sasl(server->ctx, mechanism, response, &challenge, &err);
+	int result = server->hooks->sasl(server->ctx, sasl_said_mechanism(said), sasl_said(said), &challenge, &err);
 
 	if (result == POP3_LATER)
 		ask(server, ASKED_SASL);
@@ -499,40 +485,27 @@ sasl_step(struct pop3_server *server, const char *mechanism, struct span respons
 }
 
 static void
-sasl_cancel(struct pop3_server *server, const char *why)
+sasl_heard(struct pop3_server *server, enum sasl_line line, struct sasl_said *said)
 {
-	if (server->hooks->sasl_end != NULL)
-		server->hooks->sasl_end(server->ctx);
-	wrong(server, why);
-}
-
-/* "=" is a response of no bytes. */
-static void
-sasl_said(struct pop3_server *server, const char *mechanism, struct span text)
-{
-	struct str bytes = {0};
-	bool empty = mechanism != NULL && span_is(text, "=");
-	int len = empty ? 0 : base64_read(text, (unsigned char *)str_room(&bytes, BASE64_BYTES(text.len) + 1));
-
-	if (len < 0 && mechanism != NULL)
-		wrong(server, "that is no base64");
-	else if (len < 0)
-		sasl_cancel(server, "that is no base64");
-	else
-		sasl_step(server, mechanism, (struct span){ empty ? "" : bytes.p, (size_t)len });
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.size);
-	str_free(&bytes);
+	if (line == SASL_LINE_SAID) {
+		sasl_step(server, said);
+	} else if (line == SASL_LINE_NO_MECHANISM) {
+		wrong(server, "no such mechanism here");
+	} else {
+		if (server->hooks->sasl_end != NULL)
+			server->hooks->sasl_end(server->ctx);
+		wrong(server, line == SASL_LINE_CANCELLED ? "cancelled" : "that is no base64");
+	}
+	sasl_line_free(said);
 }
 
 static void
 sasl_line(struct pop3_server *server, struct span line)
 {
+	struct sasl_said said;
+
 	server->work->exchange = false;
-	if (span_is(line, "*"))
-		sasl_cancel(server, "cancelled");
-	else
-		sasl_said(server, NULL, line);
+	sasl_heard(server, sasl_line_next(line, &said), &said);
 }
 
 static void
@@ -549,24 +522,13 @@ list_mechanisms(struct pop3_server *server)
 static void
 verb_auth(struct pop3_server *server, struct span args)
 {
-	struct span name = span_word(&args), initial = span_trim(args);
-	char mechanism[MECHANISM_MAX + 1];
+	struct sasl_said said;
 
-	if (name.len == 0) {
+	args = span_trim(args);
+	if (args.len == 0)
 		list_mechanisms(server);	/* what some old clients ask */
-		return;
-	}
-	if (name.len > MECHANISM_MAX || mechanisms(server) == NULL || !is_listed(mechanisms(server), name)) {
-		wrong(server, "no such mechanism here");
-		return;
-	}
-	for (size_t i = 0; i <= name.len; i++)
-		mechanism[i] = i == name.len ? '\0' : name.p[i] >= 'a' && name.p[i] <= 'z' ?
-		    (char)(name.p[i] - 'a' + 'A') : name.p[i];
-	if (initial.len > 0)
-		sasl_said(server, mechanism, initial);
 	else
-		sasl_step(server, mechanism, (struct span){0});
+		sasl_heard(server, sasl_line_first(mechanisms(server), args, &said), &said);
 }
 
 /* --- the rest --- */

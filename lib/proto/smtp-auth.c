@@ -60,17 +60,6 @@ static const struct smtp_mech mechs[] = {	/* best first */
 };
 enum { MECHS = sizeof mechs / sizeof mechs[0] };
 
-static bool
-offers(struct span offered, const char *name)
-{
-	struct span word;
-
-	while ((word = span_word(&offered)).len > 0)
-		if (span_is_case(word, name))
-			return true;
-	return false;
-}
-
 const struct smtp_mech *
 smtp_auth_choose(const struct smtp_login *login, struct span offered, bool secured, struct err *err)
 {
@@ -81,7 +70,7 @@ smtp_auth_choose(const struct smtp_login *login, struct span offered, bool secur
 	for (size_t i = 0; i < MECHS; i++) {
 		/* Behind TLS the simplest does; a server need not keep passwords for it. */
 		const struct smtp_mech *mech = &mechs[secured ? (i + 1) % MECHS : i];
-		if (offers(offered, mech->name))
+		if (span_lists(offered, span_of(mech->name)))
 			return mech;
 	}
 	err_set(err, ERR_TEMP, "the server takes no login that we know (it offers \"%.*s\")",

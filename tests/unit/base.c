@@ -55,6 +55,8 @@ START_TEST(spans_are_cut_into_words)
 	rest = SPAN(" \tone  two ");
 	ck_assert(span_is(span_word(&rest), "one") && span_is(span_word(&rest), "two"));
 	ck_assert_uint_eq(span_word(&rest).len, 0);
+	ck_assert(span_lists(SPAN("PLAIN LOGIN"), SPAN("login")) && !span_lists(SPAN("PLAIN LOGIN"), SPAN("LOG")));
+	ck_assert(!span_lists(span_of(NULL), SPAN("x")) && !span_lists(SPAN("x y"), SPAN("")));
 	ck_assert(span_is(span_trim(SPAN(" \t x y\t ")), "x y"));
 	ck_assert_uint_eq(span_trim(SPAN("  ")).len, 0);
 	ck_assert(span_is(span_from(SPAN("abc"), 9), "") && span_is(span_to(SPAN("abc"), 9), "abc"));
