@@ -392,6 +392,7 @@ relay_close(struct relay *relay)
 	timer_free(&relay->patience);
 	timer_free(&relay->watchdog);
 	rate_free(&relay->rate);
+	rate_free(&relay->user_rate);
 	if (relay->spool.settings != NULL)
 		spool_close(&relay->spool);
 	setup_drop(relay->setup);

@@ -67,7 +67,8 @@ struct relay {
 	struct runner runner;
 	struct verify verify;
 	struct meters meters;
-	struct rate rate;
+	struct rate rate;	/* of clients */
+	struct rate user_rate;
 	struct timer watchdog;	/* of whoever started us */
 	struct timer patience;	/* with sessions and lanes, once we are ending */
 	bool ending;

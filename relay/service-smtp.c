@@ -10,6 +10,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/mail/complete.h"
 #include "lib/mail/header.h"
 #include "lib/mail/received.h"
 #include "lib/mail/wish.h"
@@ -147,12 +148,30 @@ on_mail(void *ctx, const struct envelope *env, uint64_t size, struct err *err)
 	return -1;
 }
 
+/* Of a password that was stolen not much can be made in an hour. */
+static int
+check_user_rate(const struct smtp *smtp, struct err *err)
+{
+	uint64_t most = limits_of(smtp)->user_rate;
+	struct str name = {0};
+
+	if (most == 0 || !smtp->server.authenticated)
+		return 0;
+	str_add_lower(&name, str_span(&smtp->auth.user));
+	uint64_t count = rate_name(&smtp->session->relay->user_rate, str_span(&name), 3600, 1, clock_mono());
+	str_free(&name);
+	if (count <= most)
+		return 0;
+	err_set(err, ERR_TEMP, "more than %llu recipients in an hour", (unsigned long long)most);
+	return err_as_reply(err, 450, "4.7.1");
+}
+
 static int
 on_rcpt(void *ctx, const struct envelope *env, const struct rcpt *rcpt, struct err *err)
 {
 	struct smtp *smtp = ctx;
 
-	if (access_rcpt(settings_of(smtp), is_ours(smtp), str_span(&rcpt->to), err) == 0 &&
+	if (check_user_rate(smtp, err) == 0 && access_rcpt(settings_of(smtp), is_ours(smtp), str_span(&rcpt->to), err) == 0 &&
 	    quota_rcpt(&smtp->session->relay->spool, str_span(&rcpt->to), err) == 0)
 		return 0;
 	log_refusal(smtp, env, str_span(&rcpt->to), err);
@@ -181,6 +200,8 @@ add_received(struct smtp *smtp, struct err *err)
 	const struct received received = {
 		.helo = str_span(&smtp->server.helo),
 		.client = str_span(&smtp->session->client),
+		.user = limits_of(smtp)->trace_user && smtp->server.authenticated ? str_span(&smtp->auth.shown) :
+		    (struct span){0},
 		.by = span_of(smtp->host),
 		.with = protocol(smtp),
 		.id = str_span(&smtp->id),
@@ -310,15 +331,58 @@ check_header(struct smtp *smtp, struct err *err)
 }
 
 static int
+put(struct smtp *smtp, const char *bytes, size_t len, struct err *err)
+{
+	return smtp->binary.fd >= 0 ? binary_body(&smtp->binary, bytes, len, err) :
+	    arrival_body(&smtp->arrival, bytes, len, err);
+}
+
+/* Whose mail has no From gets the address he sent it by. */
+static void
+sender_of(const struct smtp *smtp, struct str *from)
+{
+	const struct envelope *env = &smtp->server.env;
+
+	str_add_span(from, env->from.len > 0 ? str_span(&env->from) : str_span(&smtp->auth.user));
+	if (from->len > 0 && envelope_domain(str_span(from)).len == 0)
+		str_printf(from, "@%s", smtp->host);
+}
+
+/* The header waited until it was whole; what of the body came with it goes along. */
+static int
+put_header(struct smtp *smtp, struct err *err)
+{
+	const struct relay_settings *limits = limits_of(smtp);
+	const bool submitted = smtp->server.authenticated;
+	struct span text = str_span(&smtp->header.text);
+	struct str from = {0}, header = {0};
+
+	sender_of(smtp, &from);
+	const struct completing completing = { .host = smtp->host, .from = str_c(&from), .results = smtp->host,
+		.add_missing = submitted && limits->add_missing, .strip_bcc = submitted && limits->remove_bcc,
+		.now = clock_now() };
+	complete_header(&completing, &text, &header);
+	if (header.len > 0 && !span_begins(text, "\r\n") && completing.add_missing)
+		str_add_text(&header, "\r\n");	/* a text without a header has one now */
+	int result = put(smtp, header.p, header.len, err);
+	if (result == 0)
+		result = put(smtp, text.p, text.len, err);
+	str_free(&from);
+	str_free(&header);
+	return result;
+}
+
+static int
 on_body(void *ctx, const char *bytes, size_t len, struct err *err)
 {
 	struct smtp *smtp = ctx;
 
+	if (smtp->header.done)
+		return put(smtp, bytes, len, err);
 	header_gather(&smtp->header, (struct span){ bytes, len });
-	if (smtp->header.done && check_header(smtp, err) < 0)
-		return -1;
-	return smtp->binary.fd >= 0 ? binary_body(&smtp->binary, bytes, len, err) :
-	    arrival_body(&smtp->arrival, bytes, len, err);
+	if (!smtp->header.done)
+		return 0;
+	return check_header(smtp, err) < 0 ? -1 : put_header(smtp, err);
 }
 
 static void
@@ -376,6 +440,8 @@ on_end(void *ctx, struct err *err)
 	struct smtp *smtp = ctx;
 	int result = check_header(smtp, err);
 
+	if (result == 0 && !smtp->header.done)
+		result = put_header(smtp, err);	/* all of it was header */
 	if (result == 0 && smtp->binary.fd >= 0)
 		result = binary_end(&smtp->binary, &smtp->arrival, err);
 	if (result == 0)
@@ -412,6 +478,9 @@ logged_in(struct smtp *smtp)
 	log_info("-: event=login service=smtp relay=%s client=%s user=%s", limits_of(smtp)->name,
 	    str_c(&smtp->session->client), str_c(&smtp->auth.shown));
 	smtp->server.options.max_hold = (uint64_t)limits_of(smtp)->max_hold;
+	uint64_t most = limits_of(smtp)->user_max_size;
+	if (most > 0 && (smtp->server.options.max_size == 0 || most < smtp->server.options.max_size))
+		smtp->server.options.max_size = most;
 }
 
 static void

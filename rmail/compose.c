@@ -2,9 +2,8 @@
 
 #include <string.h>
 
-#include "lib/base/digest.h"
 #include "lib/mail/addrlist.h"
-#include "lib/mail/date.h"
+#include "lib/mail/complete.h"
 #include "lib/mail/header.h"
 #include "rmail/submit.h"
 
@@ -54,7 +53,6 @@ is_one_of(struct span name, const char *const names[])
 
 static const char *const first[] = { "To", "Cc", "Bcc", NULL };
 static const char *const again[] = { "Resent-To", "Resent-Cc", "Resent-Bcc", NULL };
-static const char *const blind[] = { "Bcc", "Resent-Bcc", NULL };
 
 static size_t
 count_of(struct span body, const char *const names[])
@@ -89,43 +87,14 @@ compose_recipients(struct span body, const char *host, struct envelope *env, str
 	return 0;
 }
 
-static void
-add_missing(const struct composing *c, struct span body, struct str *out)
-{
-	struct header_field field;
-	unsigned char random[8];
-
-	if (!header_find(body, "Date", &field)) {
-		str_add_text(out, "Date: ");
-		date_mail(c->now, out);
-		str_add_text(out, "\r\n");
-	}
-	if (!header_find(body, "From", &field)) {
-		if (c->full_name != NULL && c->full_name[0] != '\0')
-			str_printf(out, "From: \"%s\" <%s>\r\n", c->full_name, c->from);
-		else
-			str_printf(out, "From: %s\r\n", c->from[0] != '\0' ? c->from : "<>");
-	}
-	if (!header_find(body, "Message-ID", &field)) {
-		random_bytes(random, sizeof random);
-		str_printf(out, "Message-ID: <%lld.", (long long)c->now);
-		digest_hex(random, sizeof random, out);
-		str_printf(out, "@%s>\r\n", c->host);
-	}
-}
-
 void
 compose_message(const struct composing *c, struct span body, struct str *out)
 {
-	struct header_field field;
+	const struct completing completing = { .host = c->host, .from = c->from, .full_name = c->full_name,
+		.add_missing = true, .strip_bcc = c->strip_bcc, .now = c->now };
 
 	skip_from_line(&body);
-	add_missing(c, body, out);
-	while (header_next(&body, &field)) {
-		if (c->strip_bcc && is_one_of(field.name, blind))
-			continue;
-		str_add_span(out, field.whole);
-	}
+	complete_header(&completing, &body, out);
 	/* Some have no header, some no empty line behind it; both mean text. */
 	if (!span_begins(body, "\r\n"))
 		str_add_text(out, "\r\n");

@@ -26,13 +26,6 @@ recipients_path(const struct settings *settings, const char *name, struct str *p
 		str_printf(path, "/%s", name);
 }
 
-static void
-add_lower(struct span text, struct str *out)
-{
-	for (size_t i = 0; i < text.len; i++)
-		str_add_char(out, text.p[i] >= 'A' && text.p[i] <= 'Z' ? (char)(text.p[i] | 0x20) : text.p[i]);
-}
-
 /* "ann@home.example", or "@home.example": all of it. */
 static bool
 is_address(struct span text)
@@ -81,7 +74,7 @@ add(struct gathering *g, struct span address, struct err *err)
 		g->room = g->room > 0 ? 2 * g->room : 64;
 		g->all.name = mem_resize(g->all.name, g->room, sizeof *g->all.name);
 	}
-	add_lower(address, &lower);
+	str_add_lower(&lower, address);
 	g->all.name[g->all.count++] = mem_text(str_c(&lower));
 	str_free(&lower);
 	return 0;
@@ -283,7 +276,7 @@ write_list(struct gathering *g, struct str *list)
 	str_printf(list, "recipients=1 count=%zu\n", count);
 	while ((domain = span_word(&rest)).len > 0) {
 		str_add_text(list, "domain ");
-		add_lower(domain, list);
+		str_add_lower(list, domain);
 		str_add_char(list, '\n');
 	}
 	str_add_span(list, str_span(&lines));
@@ -351,14 +344,14 @@ take_line(const struct settings *settings, const struct site_settings *site, str
 			return bad(err, "no domain of that site", domain);
 		str_add_char(domains, ' ');
 		str_add_span(domains, domain);
-		add_lower(domain, out);
+		str_add_lower(out, domain);
 		str_add_text(out, "\tDOMAIN\n");
 		return 0;
 	}
 	struct span domain = line.len > 0 && line.p[0] == '@' ? span_from(line, 1) : envelope_domain(line);
 	if (!is_address(line) || !is_one_of(domain, str_span(domains)))
 		return bad(err, "no address of those domains", line);
-	add_lower(line, out);
+	str_add_lower(out, line);
 	str_add_text(out, "\tOK\n");
 	return 1;
 }

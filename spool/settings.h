@@ -126,6 +126,8 @@ struct relay_settings {		/* [relay NAME] */
 	bool login_required;	/* no mail without a login */
 	bool login_sender;	/* whose sender's address is the login's */
 	bool login_in_clear;	/* a password may be said without TLS, by others than this host, too */
+	uint64_t user_rate, user_max_size;
+	bool add_missing, remove_bcc, trace_user;	/* of mail from those who logged in */
 	char *metrics_listen;	/* the same, for Prometheus */
 	char *pop3_listen;	/* HOST:PORT, blank-separated; "" = none */
 	char *pop3_mailbox;	/* the Maildir of who has none of his own: %u, %d (spool/maildir.h) */

@@ -302,6 +302,13 @@ span_word(struct span *rest)
 	return span_to(at, len);
 }
 
+void
+str_add_lower(struct str *str, struct span span)
+{
+	for (size_t i = 0; i < span.len; i++)
+		str_add_char(str, lower(span.p[i]));
+}
+
 bool
 span_lists(struct span words, struct span word)
 {

@@ -39,6 +39,7 @@ void str_add(struct str *str, const void *bytes, size_t len);
 void str_add_char(struct str *str, char c);
 void str_add_text(struct str *str, const char *text);
 void str_add_span(struct str *str, struct span span);
+void str_add_lower(struct str *str, struct span span);	/* A-Z as a-z */
 void str_printf(struct str *str, const char *format, ...)	/* appends */
     __attribute__((format(printf, 2, 3)));
 void str_vprintf(struct str *str, const char *format, va_list args)

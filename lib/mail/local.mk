@@ -4,6 +4,7 @@ lib_libmail_a_SOURCES = \
 	%D%/address.c %D%/address.h \
 	%D%/addrlist.c %D%/addrlist.h \
 	%D%/base64.c %D%/base64.h \
+	%D%/complete.c %D%/complete.h \
 	%D%/crlf.c %D%/crlf.h \
 	%D%/date.c %D%/date.h \
 	%D%/dot.c %D%/dot.h \

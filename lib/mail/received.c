@@ -60,6 +60,11 @@ received_field(const struct received *received, struct str *out)
 		add_client(received->client, out);
 		str_add_text(out, "\r\n\t");
 	}
+	if (received->user.len > 0) {
+		str_add_text(out, "(Authenticated sender: ");
+		add_word(received->user, out);
+		str_add_text(out, ")\r\n\t");
+	}
 	add_clause("by", received->by, out);
 	add_clause(" with", received->with, out);
 	add_clause(" id", received->id, out);

@@ -25,6 +25,7 @@ struct received {
 	struct span with;	/* "ESMTP", "SMTP", "BSMTP", "UUCP"; empty: left out */
 	struct span id;		/* ours; empty: left out */
 	int64_t when;		/* microseconds, as clock_now() */
+	struct span user;	/* who has proven that it is he; empty: left out */
 };
 
 void received_field(const struct received *received, struct str *out);	/* with CRLFs */

@@ -34,6 +34,10 @@ cat >>"$root/mochila.conf" <<-END
 	relay-from = 127.0.0.0/8
 	login-required = yes
 	login-mechanisms = PLAIN
+	remove-bcc = yes
+	trace-user = yes
+	user-rate = 6
+	user-max-size = 3000
 	[routes]
 	home.example = maildir:mail/%u
 	* = maildir:mail/world
@@ -97,12 +101,34 @@ cat >"$work/login.py" <<-'END'
 	assert s.mail('bob@home.example')[0] == 530
 	s.login('bob', 'pencil')
 	assert send(s) == (250, 250, 250)
-	s.sendmail('bob@home.example', ['x@far.example'], 'Subject: sent\r\n\r\nby bob\r\n')
+	s.sendmail('bob@home.example', ['x@far.example'], 'Subject: sent\r\nBcc: secret@far.example\r\n'
+	    'Authentication-Results: home.example; auth=pass\r\n\r\nby bob\r\n')
+	# a user has limits of his own
+	s.ehlo(); assert s.esmtp_features['size'] == '3000'
+	assert s.docmd('MAIL', 'FROM:<bob@home.example> SIZE=3001')[0] == 552
+	codes = [s.mail('bob@home.example')[0]] + [s.rcpt('x%d@far.example' % n)[0] for n in range(6)]
+	assert codes == [250] * 5 + [450] * 2, codes
+	s.quit()
+	# and whoever did not log in is passed on as he came
+	s = dial(main); s.ehlo()
+	s.sendmail('x@far.example', ['plain@home.example'], 'Bcc: keep@far.example\r\n\r\nplain\r\n')
 	s.quit()
 END
 check "every mechanism, and what each gives and does not" \
     python3 "$work/login.py" "$main" "$mains" "$mine" "$work/pki/friend"
 wait_for 10 has_mail "$root" world 1
+sent() { grep -q "$1" "$root"/mail/world/new/*; }
+for field in Date From Message-ID; do
+	check "the $field it lacked was added" test "$(grep -c "^$field: ." "$root"/mail/world/new/*)" -eq 1
+done
+check "as who sent it" sent '^From: bob@home.example'
+check "the trace names the user" sent '(Authenticated sender: bob)'
+for field in Bcc Authentication-Results; do
+	if sent "^$field:"; then fail "$field is still there"; fi
+done
+wait_for 10 has_mail "$root" plain 1
+check "mail of others is passed on as it is" sh -c "grep -q '^Bcc: keep' '$root'/mail/plain/new/* &&
+    ! grep -q '^Date:\|^Message-ID:' '$root'/mail/plain/new/*"
 check "the mail says how it came" grep -q 'with ESMTPA' "$root"/mail/world/new/*
 check "and the history who sent it" logged "$root" 'event=accepted from=<bob@home.example>.* user=bob$'
 check "failures are a line each" test "$(grep -c 'event=login-failed service=smtp relay=main client=127.0.0.1 user=bob' "$work/home.log")" -eq 2

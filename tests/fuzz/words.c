@@ -107,7 +107,7 @@ try_dots(struct span text)
 static void
 try_trace(struct span text)
 {
-	struct received received = { text, text, text, text, text, 0 };
+	struct received received = { text, text, text, text, text, 0, text };
 	struct header_field field;
 	struct str out = {0};
 

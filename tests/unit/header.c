@@ -1,4 +1,5 @@
 /* Header fields as spans; our Received field; dates. */
+#include "lib/mail/complete.h"
 #include "lib/mail/header.h"
 
 #include <string.h>
@@ -93,7 +94,7 @@ static const int64_t when = INT64_C(1795286702) * CLOCK_SECOND;	/* 2026-11-21 18
 START_TEST(our_trace_is_folded)
 {
 	struct received received = { SPAN("mail.example.org"), SPAN("192.0.2.7"), SPAN("home.example"),
-		SPAN("ESMTP"), SPAN("id-1"), when };
+		SPAN("ESMTP"), SPAN("id-1"), when, {0} };
 	struct str out = {0};
 
 	received_field(&received, &out);
@@ -158,7 +159,53 @@ START_TEST(dates_are_read_as_they_are_written)
 }
 END_TEST
 
+/* header that came | what is asked | the header that goes on; no more than Date and Message-ID vary */
+static const struct { const char *in; bool missing, bcc; const char *out; } completions[] = {
+	{ "Subject: x\r\n\r\nbody", false, false, "Subject: x\r\n" },
+	{ "Bcc: a@b,\r\n c@d\r\nResent-Bcc: e\r\nTo: f\r\n\r\nbody", false, true, "To: f\r\n" },
+	{ "bcc: a@b\r\n\r\n", false, false, "bcc: a@b\r\n" },
+	{ "date: d\r\nMESSAGE-ID: i\r\n\r\n", true, false, "From: ann@x.example\r\ndate: d\r\nMESSAGE-ID: i\r\n" },
+	{ "From: me\r\nDate: d\r\nMessage-ID: i\r\n\r\n", true, false, "From: me\r\nDate: d\r\nMessage-ID: i\r\n" },
+	{ "Authentication-Results: mx.example; spf=pass\r\nTo: f\r\n\r\n", false, false, "To: f\r\n" },
+	{ "authentication-results:\r\n (a \\) (b)) \"MX.example\" 1; dkim=pass\r\nTo: f\r\n", false, false, "To: f\r\n" },
+	{ "Authentication-Results: mx.example. (v);x\r\nTo: f\r\n", false, false, "To: f\r\n" },
+	{ "Authentication-Results: mx.example\r\n\t1; none\r\nTo: f\r\n", false, false, "To: f\r\n" },
+	{ "Authentication-Results: not.mx.example; x\r\n", false, false, "Authentication-Results: not.mx.example; x\r\n" },
+	{ "Authentication-Results: mx.example.org; x\r\n", false, false, "Authentication-Results: mx.example.org; x\r\n" },
+	{ "Authentication-Results: (mx.example\r\n", false, false, "Authentication-Results: (mx.example\r\n" },
+	{ "no header at all\r\n", false, true, "" },
+};
+
+START_TEST(a_header_is_completed)
+{
+	const struct completing c = { .host = "mx.example", .from = "ann@x.example", .results = "mx.example",
+		.add_missing = completions[_i].missing, .strip_bcc = completions[_i].bcc, .now = 1795286702000000 };
+	struct span text = span_of(completions[_i].in);
+	struct str out = {0};
+
+	complete_header(&c, &text, &out);
+	ck_assert_str_eq(str_c(&out), completions[_i].out);
+	ck_assert(text.len == 0 || span_begins(text, "\r\n") || span_begins(text, "no header"));
+	str_free(&out);
+}
+END_TEST
+
+START_TEST(what_is_missing_is_made)
+{
+	const struct completing c = { .host = "mx.example", .from = "", .add_missing = true, .now = 1795286702000000 };
+	struct span text = SPAN("");
+	struct str out = {0};
+
+	complete_header(&c, &text, &out);
+	ck_assert(span_begins(str_span(&out), "Date: Sat, 21 Nov 2026 18:45:02 +0000\r\nFrom: <>\r\nMessage-ID: <1795286702000000."));
+	ck_assert(span_ends_case(str_span(&out), "@mx.example>\r\n"));
+	str_free(&out);
+}
+END_TEST
+
 UNIT("header",
+	{ a_header_is_completed, ROWS(completions) },
+	{ what_is_missing_is_made, 1 },
 	{ fields_are_walked_as_the_rows_say, ROWS(rows) },
 	{ fields_are_found_and_counted, 1 },
 	{ a_header_is_gathered_at_any_split, 1 },

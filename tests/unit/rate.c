@@ -41,6 +41,18 @@ START_TEST(a_network_of_ipv6_is_one_host)
 }
 END_TEST
 
+START_TEST(a_name_counts_by_its_period)
+{
+	struct rate rate = {0};
+
+	ck_assert_uint_eq(rate_name(&rate, SPAN("bob"), 3600, 5, 0), 5);
+	ck_assert_uint_eq(rate_name(&rate, SPAN("bob"), 3600, 2, 3599 * CLOCK_SECOND), 7);
+	ck_assert_uint_eq(rate_name(&rate, SPAN("ann"), 3600, 1, 3599 * CLOCK_SECOND), 1);
+	ck_assert_uint_eq(rate_name(&rate, SPAN("bob"), 3600, 1, 3600 * CLOCK_SECOND), 1);
+	rate_free(&rate);
+}
+END_TEST
+
 START_TEST(many_strangers_do_not_make_room_for_one_who_comes_often)
 {
 	struct rate rate = {0};
@@ -64,4 +76,5 @@ END_TEST
 UNIT("rate",
 	{ each_counts_for_itself_and_for_a_minute, 1 },
 	{ a_network_of_ipv6_is_one_host, 1 },
+	{ a_name_counts_by_its_period, 1 },
 	{ many_strangers_do_not_make_room_for_one_who_comes_often, 1 })
