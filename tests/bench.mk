@@ -7,6 +7,10 @@ noinst_PROGRAMS += tests/bench/wire
 tests_bench_wire_SOURCES = %D%/bench/wire.c
 tests_bench_wire_LDADD = $(BATCH_LIBS)
 
+noinst_PROGRAMS += tests/bench/crowd
+tests_bench_crowd_SOURCES = %D%/bench/crowd.c
+tests_bench_crowd_LDADD = $(SSL_LIBS) $(BASE_LIBS)
+
 check_DATA += tests/bench/flush.so
 CLEANFILES += tests/bench/flush.so
 EXTRA_DIST += %D%/bench/flush.c
@@ -19,6 +23,7 @@ BENCH_DIR = tests/out
 bench: all tests/bench/flush.so
 	@$(MKDIR_P) $(BENCH_DIR)
 	BUILD='$(abs_top_builddir)' sh $(srcdir)/scripts/bench-spool --short $(BENCH_DIR)
+	BUILD='$(abs_top_builddir)' sh $(srcdir)/scripts/bench-relay --short $(BENCH_DIR)
 	BUILD='$(abs_top_builddir)' sh $(srcdir)/scripts/bench-wire --short $(srcdir)/tests/fixtures/demo.mbox
 	BUILD='$(abs_top_builddir)' sh $(srcdir)/scripts/bench-call --short --dir $(BENCH_DIR)
 .PHONY: bench

@@ -5,8 +5,8 @@
  *	meter PORT-FILE PORT MILLISECONDS STATS-FILE
  *
  * Connections to the port in PORT-FILE go on to PORT, one after the other.  When one has
- * ended, a line "up=BYTES down=BYTES round_trips=N.N" is appended: N is its time, from the
- * accept on, in times there and back.
+ * ended, a line "up=BYTES down=BYTES round_trips=N.N turns=N" is appended: N.N is its time, from
+ * the accept on, in times there and back; a turn is when the near end speaks after the far one.
  */
 #include <netinet/in.h>
 #include <poll.h>
@@ -29,6 +29,8 @@ struct way {
 };
 
 static int64_t delay;
+static unsigned long turns;
+static const struct way *spoke;	/* last */
 
 static int
 open_socket(unsigned port, bool listening)
@@ -73,6 +75,7 @@ take(struct way *way)
 	way->piece[last].len = (size_t)got;
 	way->count++;
 	way->total += (uint64_t)got;
+	spoke = got > 0 ? way : spoke;
 }
 
 static void
@@ -117,8 +120,11 @@ carry(struct way *up, struct way *down)
 			    .events = POLLIN };
 		poll(fds, 2, until_due(up, down));
 		for (int i = 0; i < 2; i++) {
-			if (fds[i].fd >= 0 && fds[i].revents != 0)
+			if (fds[i].fd >= 0 && fds[i].revents != 0) {
+				const struct way *before = spoke;
 				take(ways[i]);
+				turns += spoke == up && before == down;
+			}
 			deliver(ways[i]);
 		}
 	}
@@ -138,12 +144,14 @@ main(int argc, char **argv)
 		struct way *up = mem_get(sizeof *up), *down = mem_get(sizeof *down);
 		up->from = down->to = near;
 		up->to = down->from = far;
+		turns = 0;
+		spoke = NULL;
 		carry(up, down);
 		FILE *stats = fopen(argv[4], "ae");
 		if (stats == NULL)
 			return 1;
-		fprintf(stats, "up=%llu down=%llu round_trips=%.1f\n", (unsigned long long)up->total,
-		    (unsigned long long)down->total, (double)(clock_mono() - begun) / (double)(2 * delay));
+		fprintf(stats, "up=%llu down=%llu round_trips=%.1f turns=%lu\n", (unsigned long long)up->total,
+		    (unsigned long long)down->total, (double)(clock_mono() - begun) / (double)(2 * delay), turns);
 		fclose(stats);
 		close(far);
 		str_free(&up->bytes);
