@@ -4,3 +4,4 @@ dist_man_MANS += %D%/batch.5 %D%/bsmtp.1 %D%/mochila-drop.8 %D%/rrecipients.8 %D
 dist_man_MANS += %D%/mochila-m.7
 dist_man_MANS += %D%/uucico-ssh.8 %D%/uux.8 %D%/uuxqt.8
 dist_man_MANS += %D%/mochila-login.8 %D%/mochila-users.5
+dist_man_MANS += %D%/mochila-mta.7

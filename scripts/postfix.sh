@@ -42,6 +42,9 @@ postfix_folders() {
 	    say "postfix:x:64998:64998:Postfix:/:/usr/sbin/nologin" >>"$postfix_dir/passwd"
 	grep -q ^postfix: "$postfix_dir/group" || say "postfix:x:64998:" >>"$postfix_dir/group"
 	grep -q ^postdrop: "$postfix_dir/group" || say "postdrop:x:64997:" >>"$postfix_dir/group"
+	for postfix_each in ${postfix_accounts:-}; do	# more of them, as passwd(5) has them
+		say "$postfix_each" >>"$postfix_dir/passwd"
+	done
 	cat >"$postfix_dir/in-namespace" <<-END
 		mount --bind "$postfix_dir/passwd" /etc/passwd && mount --bind "$postfix_dir/group" /etc/group &&
 		exec "\$@"
