@@ -38,4 +38,4 @@ said() { grep -qF -e "$1" "$work/said"; }
 there() { find "$1/spool/out" "$1/spool/in" -type f -exec grep -ac "^Subject: $2" {} + | awk -F: '{ n += $NF } END { print n + 0 }'; }
 # arrived ROOT SUBJECT: it is there, once; the jobs of a call may run on behind it.
 is_there() { test "$(there "$1" "$2")" -eq 1; }
-arrived() { wait_for 10 is_there "$@"; }
+arrived() { wait_for 60 is_there "$@"; }
