@@ -17,6 +17,7 @@ relay_sources = \
 	%D%/ready.c %D%/ready.h \
 	%D%/relay.c %D%/relay.h \
 	%D%/rights.c %D%/rights.h \
+	%D%/road.c %D%/road.h \
 	%D%/runner.c %D%/runner.h \
 	%D%/secrets.c %D%/secrets.h \
 	%D%/service-pop3.c %D%/service-smtp.c %D%/service.h \

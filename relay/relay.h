@@ -4,8 +4,8 @@
  *	session-NAME	one connection; what it speaks is a row of services (service.h)
  *	acceptor	one sync for what several of them accept at once
  *	settler		turns what was accepted into files per destination, soon
- *	runner, lane	carry those files on: a lane is a destination, how it
- *			is reached a row of transports (transport.h)
+ *	runner, road	carry those files on: a road is a destination, with some lanes
+ *			(lane.h); how it is reached a row of transports (transport.h)
  *
  * Settings are held as a struct setup.  A session keeps the one it began with until
  * it ends, so that SIGHUP changes nothing under its feet; whoever comes later has the
@@ -70,7 +70,7 @@ struct relay {
 	struct rate rate;	/* of clients */
 	struct rate user_rate;
 	struct timer watchdog;	/* of whoever started us */
-	struct timer patience;	/* with sessions and lanes, once we are ending */
+	struct timer patience;	/* with sessions and roads, once we are ending */
 	bool ending;
 };
 

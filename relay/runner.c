@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "lib/base/log.h"
-#include "relay/lane.h"
+#include "relay/road.h"
 #include "relay/relay.h"
 #include "relay/transport.h"
 #include "spool/route.h"
@@ -30,16 +30,16 @@ runner_start(struct runner *runner, struct relay *relay)
 }
 
 static bool
-has_lane(const struct runner *runner, const char *folder)
+has_road(const struct runner *runner, const char *folder)
 {
-	for (size_t i = 0; i < runner->lanes; i++)
-		if (strcmp(runner->lane[i]->folder, folder) == 0)
+	for (size_t i = 0; i < runner->roads; i++)
+		if (strcmp(runner->road[i]->folder, folder) == 0)
 			return true;
 	return false;
 }
 
 static void
-add_lane(struct runner *runner, const char *folder)
+add_road(struct runner *runner, const char *folder)
 {
 	struct str destination = {0};
 
@@ -47,10 +47,24 @@ add_lane(struct runner *runner, const char *folder)
 	struct route_match match = route_destination(str_c(&destination));
 	const struct transport *transport = transport_of(match.kind);
 	if (transport != NULL) {
-		runner->lane = mem_resize(runner->lane, runner->lanes + 1, sizeof *runner->lane);
-		runner->lane[runner->lanes++] = lane_new(runner->relay, folder, match.rest, transport);
+		runner->road = mem_resize(runner->road, runner->roads + 1, sizeof *runner->road);
+		runner->road[runner->roads++] = road_new(runner->relay, folder, match.rest, transport);
 	}
 	str_free(&destination);
+}
+
+/* Domains come and go: what was a destination for one mail is not kept for ever. */
+static void
+drop_roads(struct runner *runner)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < runner->roads; i++)
+		if (road_over(runner->road[i]))
+			road_free(runner->road[i]);
+		else
+			runner->road[kept++] = runner->road[i];
+	runner->roads = kept;
 }
 
 void
@@ -61,31 +75,33 @@ runner_look(struct runner *runner, bool sure)
 
 	if (runner->stopping)
 		return;
+	if (sure)
+		drop_roads(runner);
 	if (fs_names(runner->relay->spool.out, ".", &names, &err) < 0) {
 		log_error("-: event=no-queues why=\"%s\"", err.text);
 		return;
 	}
 	for (size_t i = 0; i < names.count; i++)
-		if (names.name[i][0] != '.' && !has_lane(runner, names.name[i]))
-			add_lane(runner, names.name[i]);
+		if (names.name[i][0] != '.' && !has_road(runner, names.name[i]))
+			add_road(runner, names.name[i]);
 	fs_names_free(&names);
-	for (size_t i = 0; i < runner->lanes; i++)
-		lane_wake(runner->lane[i], sure);
+	for (size_t i = 0; i < runner->roads; i++)
+		road_wake(runner->road[i], sure);
 }
 
 void
 runner_stop(struct runner *runner)
 {
 	runner->stopping = true;
-	for (size_t i = 0; i < runner->lanes; i++)
-		lane_stop(runner->lane[i]);
+	for (size_t i = 0; i < runner->roads; i++)
+		road_stop(runner->road[i]);
 }
 
 bool
 runner_busy(const struct runner *runner)
 {
-	for (size_t i = 0; i < runner->lanes; i++)
-		if (runner->lane[i]->busy)
+	for (size_t i = 0; i < runner->roads; i++)
+		if (road_busy(runner->road[i]))
 			return true;
 	return false;
 }
@@ -93,8 +109,8 @@ runner_busy(const struct runner *runner)
 void
 runner_close(struct runner *runner)
 {
-	for (size_t i = 0; i < runner->lanes; i++)
-		lane_free(runner->lane[i]);
-	free(runner->lane);
+	for (size_t i = 0; i < runner->roads; i++)
+		road_free(runner->road[i]);
+	free(runner->road);
 	*runner = (struct runner){0};
 }

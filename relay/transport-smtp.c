@@ -73,11 +73,28 @@ forget_message(struct hop *hop)
 	hop->sending = hop->ended = hop->vanished = hop->unreadable = false;
 }
 
+/* It waits, and this try has not come to it yet. */
+static bool
+is_untold(const struct hop *hop, size_t rcpt)
+{
+	return lane_waiting(hop->lane, rcpt) && hop->lane->message.fresh[rcpt].at == 0;
+}
+
+static bool
+any_untold(const struct hop *hop)
+{
+	for (size_t i = 0; i < hop->lane->message.entry.env.rcpts; i++)
+		if (is_untold(hop, i))
+			return true;
+	return false;
+}
+
 static void
 copy_envelope(struct hop *hop)
 {
 	const struct envelope *whole = &hop->lane->message.entry.env;
 	const struct entry_info *info = &hop->lane->message.entry.info;
+	const uint64_t most = hop->client.max_rcpts;	/* RFC 9422 */
 	struct str args = {0};
 
 	forget_message(hop);
@@ -86,20 +103,38 @@ copy_envelope(struct hop *hop)
 	str_free(&args);
 	hop->rcpt = mem_get(whole->rcpts * sizeof *hop->rcpt);
 	hop->refused = mem_get(whole->rcpts * sizeof *hop->refused);
-	for (size_t i = 0; i < whole->rcpts; i++) {
-		if (!lane_waiting(hop->lane, i))
+	for (size_t i = 0; i < whole->rcpts && (most == 0 || hop->env.rcpts < most); i++) {
+		if (!is_untold(hop, i))
 			continue;
 		hop->rcpt[hop->env.rcpts] = i;
 		envelope_add(&hop->env, str_span(&whole->rcpt[i].to), str_span(&whole->rcpt[i].args));
 	}
 }
 
+/* RFC 5321 4.5.3.1.10: more than it takes at a time says nothing of a recipient, who goes
+ * with the next transaction.  Where none was taken it is no such thing. */
+static bool
+is_one_too_many(const struct hop *hop, size_t rcpt, const char *reply)
+{
+	size_t taken = rcpt;
+
+	for (size_t i = 0; i < rcpt; i++)
+		taken -= hop->refused[i];
+	bool code = strncmp(reply, "452", 3) == 0 || strncmp(reply, "552", 3) == 0;
+	bool other = code && strlen(reply) > 4 && (reply[4] == '4' || reply[4] == '5') && reply[5] == '.' &&
+	    strncmp(reply + 5, ".5.3", 4) != 0;
+	return code && !other && taken > 0 && !hop->client.lmtp;
+}
+
 static void
 on_rcpt(void *ctx, size_t rcpt, const struct err *err, const char *reply)
 {
 	struct hop *hop = ctx;
+	bool again = is_one_too_many(hop, rcpt, reply);
 
 	hop->refused[rcpt] = true;
+	if (again)
+		return;
 	lane_rcpt(hop->lane, hop->rcpt[rcpt], err->kind == ERR_PERM ? RCPT_FAILED : RCPT_DEFERRED, reply);
 }
 
@@ -236,11 +271,15 @@ message_ended(struct hop *hop)
 		    lane->rest);
 	else
 		tell_recipients(hop);
+	bool more = !hop->vanished && any_untold(hop);
 	hop->carried++;
 	if (hop->client.failed || hop->client.closing)
 		hang_up(hop);
 	forget_message(hop);
-	lane_done(lane, NULL);
+	if (more)
+		hop_send(hop);	/* the rest of its recipients */
+	else
+		lane_done(lane, NULL);
 }
 
 /* The engine says that the session is useless, with no message of ours in it. */
@@ -466,12 +505,20 @@ on_reached(void *ctx, int fd, const struct err *err)
 		begin_session(hop, false);
 }
 
+static bool
+reached(uint64_t most, size_t count)
+{
+	return most > 0 && count >= most;
+}
+
 static void
 hop_send(struct hop *hop)
 {
 	if (hop->up && (hop->client.failed || hop->client.closing))
 		hang_up(hop);
-	if (hop->up && hop->secrets.max_messages > 0 && hop->carried >= hop->secrets.max_messages)
+	if (hop->up && hop->secrets.setup != hop->lane->relay->setup)
+		say_goodbye(hop);	/* the settings changed */
+	if (hop->up && (reached(hop->secrets.max_messages, hop->carried) || reached(hop->client.max_mails, hop->carried)))
 		say_goodbye(hop);
 	if (hop->up)
 		follow(hop);
@@ -526,6 +573,7 @@ smtp_close(struct lane *lane)
 const struct transport transport_smtp = {
 	.name = "smtp",
 	.kind = ROUTE_SMTP,
+	.many = true,
 	.open = smtp_open,
 	.send = smtp_send,
 	.rest = smtp_rest,
@@ -535,6 +583,7 @@ const struct transport transport_smtp = {
 const struct transport transport_lmtp = {
 	.name = "lmtp",
 	.kind = ROUTE_LMTP,
+	.many = true,
 	.open = smtp_open,
 	.send = smtp_send,
 	.rest = smtp_rest,
@@ -544,6 +593,7 @@ const struct transport transport_lmtp = {
 const struct transport transport_mx = {
 	.name = "mx",
 	.kind = ROUTE_MX,
+	.many = true,
 	.open = smtp_open,
 	.send = smtp_send,
 	.rest = smtp_rest,
@@ -553,6 +603,7 @@ const struct transport transport_mx = {
 const struct transport transport_smtps = {
 	.name = "smtps",
 	.kind = ROUTE_SMTPS,
+	.many = true,
 	.open = smtp_open,
 	.send = smtp_send,
 	.rest = smtp_rest,

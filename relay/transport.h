@@ -15,6 +15,7 @@ struct lane;
 struct transport {
 	const char *name;
 	enum route_kind kind;
+	bool many;		/* several lanes at a time, as [hop] says (road.h) */
 	void (*open)(struct lane *lane);	/* once, may set lane->work; may be NULL */
 	void (*send)(struct lane *lane);	/* lane->message */
 	void (*rest)(struct lane *lane);	/* nothing more for now; may be NULL */

@@ -18,7 +18,7 @@
 /* the site's lock */
 
 static int
-lock_site(const struct spool *spool, const char *site, bool wait, int *dir, struct spool_lock *lock,
+try_lock_site(const struct spool *spool, const char *site, bool wait, int *dir, struct spool_lock *lock,
     struct err *err)
 {
 	struct str name = {0};
@@ -38,6 +38,19 @@ lock_site(const struct spool *spool, const char *site, bool wait, int *dir, stru
 		    err_set(err, ERR_TEMP, "the queue for %s is being worked by another process", site) : -1;
 	}
 	return 0;
+}
+
+/* An empty folder may be taken away between two steps (queue_retire). */
+static int
+lock_site(const struct spool *spool, const char *site, bool wait, int *dir, struct spool_lock *lock,
+    struct err *err)
+{
+	int result = -1;
+
+	errno = ENOENT;
+	for (int attempt = 0; attempt < 10 && result < 0 && errno == ENOENT; attempt++)
+		result = try_lock_site(spool, site, wait, dir, lock, err);
+	return result;
 }
 
 static void
@@ -127,6 +140,47 @@ queue_sync(struct queue *q, struct err *err)
 		return -1;
 	q->removed = false;
 	return 0;
+}
+
+/* Who puts a message there makes the folder, a bucket and the name in three steps, and the
+ * last of them again from the beginning where it fails for want of a folder (bucket.c): so
+ * rmdir, which a bucket hinders, takes nothing from him.  Who waits for the lock sees
+ * that its file is gone (fs_lock). */
+static int
+remove_folder(const struct spool *spool, const char *site, int dir, int64_t idle, struct err *err)
+{
+	struct stat st;
+	struct fs_names names;
+	bool waiting = false;
+
+	if (fstat(dir, &st) < 0 || fs_names(dir, ".", &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++)
+		waiting = waiting || (strcmp(names.name[i], ".lock") != 0 && strcmp(names.name[i], ".retry") != 0);
+	fs_names_free(&names);
+	if (waiting || clock_now() - (int64_t)st.st_mtim.tv_sec * CLOCK_SECOND < idle)
+		return 0;
+	unlinkat(dir, ".retry", 0);
+	unlinkat(dir, ".lock", 0);
+	if (unlinkat(spool->out, site, AT_REMOVEDIR) < 0)
+		return errno == ENOTEMPTY || errno == EEXIST ? 0 : err_sys(err, "out/%s", site);
+	return fs_sync(spool->out, err) < 0 ? -1 : 1;
+}
+
+int
+queue_retire(const struct spool *spool, const char *site, int64_t idle, struct err *err)
+{
+	struct spool_lock lock;
+	int dir;
+
+	if (spool->lease != NULL)
+		return 0;	/* its lock is not in the folder; few spools are shared, and few domains many */
+	if (try_lock_site(spool, site, false, &dir, &lock, err) < 0)
+		return errno == EWOULDBLOCK || errno == ENOENT ? 0 : -1;
+	int result = remove_folder(spool, site, dir, idle, err);
+	spool_unlock(&lock);
+	close(dir);
+	return result;
 }
 
 /* walking the buckets */
@@ -322,6 +376,20 @@ message_sync(struct message *m, struct err *err)
 	if (fs_sync(m->kept ? m->dir : m->queue->bucket_dir, err) < 0)
 		return -1;
 	return m->claimed ? fs_sync(m->queue->claims, err) : 0;
+}
+
+int
+message_left(struct message *m, struct err *err)
+{
+	struct queue *q = m->queue;
+	bool walking = q->bucket_dir >= 0 && strcmp(bucket_name(q), str_c(&m->bucket)) == 0;
+
+	if (!m->kept || walking || fs_is(m->fd, m->dir, str_c(&m->id)))
+		return 0;
+	if (message_sync(m, err) < 0)
+		return -1;
+	unlinkat(q->dir, str_c(&m->bucket), AT_REMOVEDIR);	/* fails while anything is in it */
+	return 0;
 }
 
 void

@@ -64,6 +64,8 @@ bool queue_must_stop(int number);	/* an errno that is no single message's fault:
 			   outcomes cannot be noted, and what is not noted is sent again */
 int queue_sync(struct queue *q, struct err *err);	/* the removals are durable */
 void queue_close(struct queue *q);
+int queue_retire(const struct spool *spool, const char *site, int64_t idle, struct err *err);	/* 1: nothing
+			   waited for so long, and its folder is gone; 0: it stays */
 
 int message_still_there(struct message *m);	/* check before the byte that commits; in a shared
 			   spool it claims the message, too: false when another host has the site */
@@ -83,6 +85,8 @@ int message_append(struct message *m, struct span lines, struct err *err);	/* st
  * is durable after message_sync(), before it is closed. */
 int message_keep(struct message *m, struct err *err);
 int message_sync(struct message *m, struct err *err);
+int message_left(struct message *m, struct err *err);	/* before it is closed: the same if it is gone and
+			   its bucket left, which no walk syncs any more */
 void message_close(struct message *m);
 
 /*

@@ -169,7 +169,7 @@ static const struct conf_row spool_rows[] = {
 	ROW("delay-after", times, delay_after, "4h", "age at which a sender is told of a delay; 0: never"),
 	ROW("expire-after", times, expire_after, "5d", "age at which a message is returned; 0: never"),
 	ROW("resolver", text, resolver, "", "name servers HOST:PORT for MX records (preset: those of the system)"),
-	ROW("max-outgoing", number, max_outgoing, "100", "next hops that are served at a time; 0: any number"),
+	ROW("max-outgoing", number, max_outgoing, "100", "messages on their way to next hops at a time; 0: any number"),
 	ROW("bounce-from", text, bounce_from, "", "From of our reports (preset: postmaster@HOST)"),
 	ROW("bounce-size", bytes, bounce_size, "100K", "a larger original is returned by its header only"),
 	ROW("seen-keep", seconds, seen_keep, "90d", "how long the ids of peers are remembered"),
@@ -278,6 +278,8 @@ static const struct conf_row hop_rows[] = {
 	ROW("login-in-clear", yesno, login_in_clear, "no", "they are told without TLS, too"),
 	ROW("proxy", text, proxy, "", "socks5://HOST:PORT or socks4a://HOST:PORT on the way"),
 	ROW("max-messages", number, max_messages, "100", "most messages over one connection; 0: any number"),
+	ROW("connections", number, connections, "5", "most connections to it at a time, 1 to 100"),
+	ROW("keep", seconds, keep, "2s", "how long a connection without work waits for more; 0: not at all"),
 	{0},
 };
 #undef CONF_OF

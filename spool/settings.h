@@ -149,6 +149,8 @@ struct hop_settings {		/* [hop PATTERN]: next hops that are spoken with by SMTP 
 	bool login_in_clear;
 	char *proxy;		/* socks5://HOST:PORT, socks4a://HOST:PORT */
 	uint64_t max_messages;	/* over one connection, 0 = any */
+	uint64_t connections;	/* at a time, at most */
+	int64_t keep;		/* seconds for which one that has nothing to do stays */
 };
 
 struct route {			/* [routes] PATTERN = DESTINATION, in order */

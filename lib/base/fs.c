@@ -265,8 +265,8 @@ fs_load(int dir, const char *name, size_t max, struct str *out, struct err *err)
 	return result < 0 ? err_prefix(err, "%s", name) : 0;
 }
 
-int
-fs_lock(int dir, const char *name, bool wait, struct err *err)
+static int
+lock_file(int dir, const char *name, bool wait, struct err *err)
 {
 	int fd = openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
 	if (fd < 0)
@@ -280,6 +280,19 @@ fs_lock(int dir, const char *name, bool wait, struct err *err)
 		if (number == EWOULDBLOCK)
 			return err_set(err, ERR_TEMP, "%s is held by another process", name);
 		return err_sys(err, "lock %s", name);
+	}
+	return fd;
+}
+
+/* A file that was removed while we waited for it keeps nobody else out: the new one does. */
+int
+fs_lock(int dir, const char *name, bool wait, struct err *err)
+{
+	int fd = lock_file(dir, name, wait, err);
+
+	while (fd >= 0 && !fs_is(fd, dir, name)) {
+		close(fd);
+		fd = lock_file(dir, name, wait, err);
 	}
 	return fd;
 }

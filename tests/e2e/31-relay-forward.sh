@@ -57,6 +57,9 @@ cat >>"$hub/mochila.conf" <<-END
 	[relay main]
 	listen = 127.0.0.1:0
 	timeout = 20s
+	[hop *]
+	connections = 1
+	keep = 0
 	[routes]
 	home.example = smtp:127.0.0.1:$home_port
 	gone.example = smtp:127.0.0.1:$home_port

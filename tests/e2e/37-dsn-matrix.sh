@@ -88,6 +88,9 @@ make_site "$work/hub" hub
 		[site first]
 		[relay main]
 		listen = 127.0.0.1:0
+		[hop *]
+		connections = 1
+		keep = 0
 		[routes]
 		ann.example = maildir:mail/ann
 		box.example = maildir:mail/box

@@ -53,6 +53,9 @@ cat >>"$hub/mochila.conf" <<-END
 	[relay strangers]
 	listen = 127.0.0.1:0
 	relay-from =
+	[hop *]
+	connections = 1
+	keep = 0
 	[routes]
 	hub.example = maildir:mail/%u
 	home.example = smtp:$(at "$home")

@@ -1228,6 +1228,125 @@ START_TEST(a_quota_puts_mail_off_and_recovers_by_itself)
 }
 END_TEST
 
+/* folders of destinations that are no more */
+
+enum { COMERS = 60 };
+
+static const char *
+comer(int i)
+{
+	static char name[40];
+	snprintf(name, sizeof name, "comer-%d", i);
+	return name;
+}
+
+/* Each put where nothing waits, with all three steps to be made. */
+static _Noreturn void
+bring_them(void)
+{
+	for (int i = 0; i < COMERS; i++) {
+		char id[80];
+		snprintf(id, sizeof id, "20261121T184502.%06d-7f3a9c02d41be066-1", i);
+		if (bucket_place(&spool, spool.tmp, comer(i), "mx:x.example", id, 'N', &err) < 0)
+			_exit(1);
+	}
+	_exit(0);
+}
+
+static size_t
+deliver_waiting(const char *site)
+{
+	struct queue q;
+	struct message m;
+	size_t done = 0;
+
+	OK(queue_open(&q, &spool, site, true, &err));
+	while (queue_next(&q, &m, &err) > 0) {
+		message_rcpt(&m, 0, RCPT_DONE, "250 2.0.0 ok");
+		OK(message_settle(&m, &err));
+		message_close(&m);
+		done++;
+	}
+	queue_close(&q);
+	return done;
+}
+
+START_TEST(a_folder_that_goes_takes_nothing_from_whoever_comes)
+{
+	const char *id = accept_one(to_home, "Subject: x\r\n\r\nbody\r\n", "", "", NULL);
+	char bytes[4000];
+	size_t done = 0, gone = 0;
+	int status;
+
+	int fd = openat(spool.in, id, O_RDONLY);
+	ck_assert_int_ge(fd, 0);
+	ssize_t len = read(fd, bytes, sizeof bytes);
+	close(fd);
+	ck_assert_int_gt(len, 0);
+	for (int i = 0; i < COMERS; i++)
+		write_file(spool.tmp, comer(i), bytes, (size_t)len);
+	pid_t child = fork();
+	if (child == 0)
+		bring_them();
+	while (waitpid(child, &status, WNOHANG) == 0) {
+		done += deliver_waiting("mx:x.example");
+		for (int i = 0; i < 5; i++) {
+			int result = queue_retire(&spool, "mx:x.example", 0, &err);
+			ck_assert_msg(result >= 0, "%s", err.text);
+			gone += result > 0;
+		}
+	}
+	ck_assert_int_eq(status, 0);
+	done += deliver_waiting("mx:x.example");
+	ck_assert_uint_eq(done, COMERS);
+	ck_assert_uint_gt(gone, 0);
+}
+END_TEST
+
+START_TEST(a_folder_goes_when_nothing_waited_for_long)
+{
+	struct stat st;
+
+	accept_one(to_home, "Subject: x\r\n\r\nbody\r\n", "", "", NULL);
+	settle();
+	ck_assert_int_eq(queue_retire(&spool, "home", 0, &err), 0);
+	ck_assert_uint_eq(deliver_waiting("home"), 1);
+	ck_assert_int_eq(queue_retire(&spool, "home", 3600 * CLOCK_SECOND, &err), 0);
+	ck_assert_int_eq(fstatat(spool.out, "home", &st, 0), 0);
+	ck_assert_int_eq(queue_retire(&spool, "home", 0, &err), 1);
+	ck_assert_int_lt(fstatat(spool.out, "home", &st, 0), 0);
+	accept_one(to_home, "Subject: x\r\n\r\nbody\r\n", "", "", NULL);
+	settle();
+	ck_assert_uint_eq(deliver_waiting("home"), 1);
+}
+END_TEST
+
+/* Who waited for the lock of a folder that is gone does not hold one that keeps nobody out. */
+START_TEST(the_lock_of_a_removed_file_is_taken_anew)
+{
+	int first = fs_lock(spool.tmp, ".lock", false, &err), ready[2];
+	char byte;
+	int status;
+
+	ck_assert_int_ge(first, 0);
+	ck_assert_int_eq(pipe(ready), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		close(first);
+		ssize_t told = write(ready[1], "", 1);
+		int fd = fs_lock(spool.tmp, ".lock", true, &err);
+		_exit(told == 1 && fd >= 0 && fs_is(fd, spool.tmp, ".lock") ? 0 : 1);
+	}
+	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+	unlinkat(spool.tmp, ".lock", 0);
+	close(first);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	close(ready[0]);
+	close(ready[1]);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -1266,6 +1385,9 @@ END_TEST
 /* quotas */
 
 		a_quota_puts_mail_off_and_recovers_by_itself,
+		a_folder_that_goes_takes_nothing_from_whoever_comes,
+		a_folder_goes_when_nothing_waited_for_long,
+		the_lock_of_a_removed_file_is_taken_anew,
 	};
 	Suite *suite = suite_create("spool");
 	TCase *tcase = tcase_create("spool");
