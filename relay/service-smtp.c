@@ -18,6 +18,7 @@
 #include "relay/auth.h"
 #include "relay/binary.h"
 #include "relay/session.h"
+#include "spool/masquerade.h"
 #include "spool/quota.h"
 
 enum {
@@ -35,6 +36,8 @@ struct smtp {
 	struct header_gather header;
 	struct str id;			/* of the message under way */
 	bool counted;			/* its hops were */
+	bool masked;			/* its addresses go by other names: */
+	enum masquerade_way mask;
 	bool accepted;			/* a message was, since the last look */
 	bool greeted;			/* or the greeting still waits */
 	size_t messages, refused;
@@ -166,13 +169,32 @@ check_user_rate(const struct smtp *smtp, struct err *err)
 	return err_as_reply(err, 450, "4.7.1");
 }
 
+/* What counts is the address that he has here. */
+static int
+check_rcpt(const struct smtp *smtp, struct span rcpt, struct err *err)
+{
+	const bool ours = is_ours(smtp);
+	struct str here = {0};
+	int masked = ours ? 0 : masquerade_address(settings_of(smtp), MASQUERADE_IN, rcpt, &here, err);
+
+	if (masked < 0) {
+		log_error("-: event=not-decided why=\"%s\"", err->text);
+		err_set(err, ERR_TEMP, "whose address this is cannot be found out now");
+	}
+	struct span to = masked > 0 ? str_span(&here) : rcpt;
+	int result = masked < 0 ? err_as_reply(err, 451, "4.3.0") : access_rcpt(settings_of(smtp), ours, to, err);
+	if (result == 0)
+		result = quota_rcpt(&smtp->session->relay->spool, to, err);
+	str_free(&here);
+	return result;
+}
+
 static int
 on_rcpt(void *ctx, const struct envelope *env, const struct rcpt *rcpt, struct err *err)
 {
 	struct smtp *smtp = ctx;
 
-	if (check_user_rate(smtp, err) == 0 && access_rcpt(settings_of(smtp), is_ours(smtp), str_span(&rcpt->to), err) == 0 &&
-	    quota_rcpt(&smtp->session->relay->spool, str_span(&rcpt->to), err) == 0)
+	if (check_user_rate(smtp, err) == 0 && check_rcpt(smtp, str_span(&rcpt->to), err) == 0)
 		return 0;
 	log_refusal(smtp, env, str_span(&rcpt->to), err);
 	return -1;
@@ -222,7 +244,7 @@ forget(struct smtp *smtp)
 	binary_close(&smtp->binary);
 	str_clear(&smtp->header.text);
 	smtp->header = (struct header_gather){ .text = smtp->header.text, .max = HEADER_MAX };
-	smtp->counted = false;
+	smtp->counted = smtp->masked = false;
 	smtp->body = smtp->body_before = 0;
 }
 
@@ -270,6 +292,18 @@ envelope_to_keep(const struct smtp *smtp, const struct envelope *env, struct env
 	str_free(&args);
 }
 
+/* Ours that leaves, and what comes from elsewhere, may be called otherwise. */
+static int
+mask_envelope(struct smtp *smtp, struct envelope *kept, struct err *err)
+{
+	const struct settings *settings = settings_of(smtp);
+
+	smtp->mask = is_ours(smtp) ? MASQUERADE_OUT : MASQUERADE_IN;
+	smtp->masked = masquerade_set(settings, smtp->mask) &&
+	    (smtp->mask == MASQUERADE_IN || masquerade_leaves(settings, kept));
+	return smtp->masked ? masquerade_envelope(settings, smtp->mask, kept, err) : 0;
+}
+
 static int
 begin_arrival(struct smtp *smtp, const struct envelope *env, struct err *err)
 {
@@ -282,7 +316,9 @@ begin_arrival(struct smtp *smtp, const struct envelope *env, struct err *err)
 	str_set_span(&info.id, str_span(&smtp->id));
 	str_set(&info.from, "smtp");
 	str_set_span(&info.client, str_span(&smtp->session->client));
-	int result = open_arrival(smtp, err);
+	int result = mask_envelope(smtp, &kept, err);
+	if (result == 0)
+		result = open_arrival(smtp, err);
 	if (result == 0 && binary)
 		result = binary_open(&smtp->binary, &smtp->session->relay->spool, err);
 	if (result == 0)
@@ -348,6 +384,19 @@ sender_of(const struct smtp *smtp, struct str *from)
 		str_printf(from, "@%s", smtp->host);
 }
 
+static int
+mask_header(const struct smtp *smtp, struct str *header, struct err *err)
+{
+	struct str other = {0};
+
+	if (!smtp->masked)
+		return 0;
+	int result = masquerade_header(settings_of(smtp), smtp->mask, str_span(header), &other, err);
+	str_free(header);
+	*header = other;
+	return result;
+}
+
 /* The header waited until it was whole; what of the body came with it goes along. */
 static int
 put_header(struct smtp *smtp, struct err *err)
@@ -364,7 +413,9 @@ put_header(struct smtp *smtp, struct err *err)
 	complete_header(&completing, &text, &header);
 	if (header.len > 0 && !span_begins(text, "\r\n") && completing.add_missing)
 		str_add_text(&header, "\r\n");	/* a text without a header has one now */
-	int result = put(smtp, header.p, header.len, err);
+	int result = mask_header(smtp, &header, err);
+	if (result == 0)
+		result = put(smtp, header.p, header.len, err);
 	if (result == 0)
 		result = put(smtp, text.p, text.len, err);
 	str_free(&from);
@@ -377,12 +428,18 @@ on_body(void *ctx, const char *bytes, size_t len, struct err *err)
 {
 	struct smtp *smtp = ctx;
 
+	size_t before = smtp->header.text.len;
+
 	if (smtp->header.done)
 		return put(smtp, bytes, len, err);
 	header_gather(&smtp->header, (struct span){ bytes, len });
 	if (!smtp->header.done)
 		return 0;
-	return check_header(smtp, err) < 0 ? -1 : put_header(smtp, err);
+	if (check_header(smtp, err) < 0 || put_header(smtp, err) < 0)
+		return -1;
+	/* Behind a header that is nearly too long not all of these bytes were gathered. */
+	size_t gathered = smtp->header.text.len - before;
+	return gathered < len ? put(smtp, bytes + gathered, len - gathered, err) : 0;
 }
 
 static void

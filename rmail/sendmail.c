@@ -372,6 +372,7 @@ send_message(struct sending *s, int argc, char **argv, struct err *err)
 
 	int result = gather(s, argc, argv, &text, err);
 	/* With -G it is somebody else's, on its way: nothing is added and nothing taken off. */
+	s->submission.as_it_is = s->gateway;
 	if (result == 0 && s->gateway) {
 		str_add_span(&s->submission.body, str_span(&text));
 		result = submit(&s->submission, err);

@@ -15,6 +15,7 @@
 #include "lib/mail/crlf.h"
 #include "lib/mail/received.h"
 #include "lib/mail/utf8.h"
+#include "spool/masquerade.h"
 #include "spool/quota.h"
 #include "spool/spool.h"
 
@@ -377,10 +378,34 @@ submit_by_program(struct submission *s, struct err *err)
 	return result;
 }
 
+/* Ours that leaves, and what a site brings, may be called otherwise. */
+static int
+mask(struct submission *s, struct err *err)
+{
+	enum masquerade_way way = s->peer == NULL ? MASQUERADE_OUT : MASQUERADE_IN;
+	struct str other = {0};
+
+	if (s->as_it_is || !masquerade_set(s->settings, way) ||
+	    (way == MASQUERADE_OUT && !masquerade_leaves(s->settings, &s->env)))
+		return 0;
+	int result = masquerade_envelope(s->settings, way, &s->env, err);
+	if (result == 0)
+		result = masquerade_header(s->settings, way, str_span(&s->body), &other, err);
+	if (result == 0) {
+		str_free(&s->body);
+		s->body = other;
+		other = (struct str){0};
+	}
+	str_free(&other);
+	return result;
+}
+
 int
 submit(struct submission *s, struct err *err)
 {
-	return s->program != NULL ? submit_by_program(s, err) : submit_to_spool(s, err);
+	if (s->program != NULL)
+		return submit_by_program(s, err);
+	return mask(s, err) < 0 ? -1 : submit_to_spool(s, err);
 }
 
 void

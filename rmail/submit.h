@@ -21,6 +21,7 @@ struct submission {
 	const char *peer;	/* the site that UUCP vouches for; NULL: none */
 	const char *job;	/* of that peer, to know it again; NULL: not said */
 	const char *program;	/* NULL: the spool */
+	bool as_it_is;		/* nothing of it is changed */
 	struct envelope env;
 	struct str body;	/* header and all, CRLF lines */
 };

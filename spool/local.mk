@@ -16,6 +16,7 @@ spool_libspool_a_SOURCES = \
 	%D%/hours.c %D%/hours.h \
 	%D%/job.c %D%/job.h \
 	%D%/maildir.c %D%/maildir.h \
+	%D%/masquerade.c %D%/masquerade.h \
 	%D%/mboxfile.c %D%/mboxfile.h \
 	%D%/maildrop.c %D%/maildrop.h \
 	%D%/journal.c %D%/journal.h \

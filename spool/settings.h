@@ -138,6 +138,7 @@ struct address_settings {	/* [addresses]: lists of tables (spool/table.h) */
 	char *routes;		/* asked where no row of [routes] but "*" means an address */
 	char *aliases;
 	char *extension;	/* letters that begin one: "+" */
+	char *masquerade, *unmask;	/* tables: spool/masquerade.h */
 };
 
 struct hop_settings {		/* [hop PATTERN]: next hops that are spoken with by SMTP or LMTP */

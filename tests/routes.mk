@@ -1,6 +1,6 @@
 # tests of where mail goes: tables, aliases, lists of recipients, mailboxes, next hops
 dist_check_SCRIPTS += %D%/e2e/50-delivery.sh %D%/e2e/51-tables.sh %D%/e2e/52-recipients.sh %D%/e2e/53-hops.sh \
-	%D%/e2e/54-mx.sh %D%/e2e/55-dsn-parser.sh %D%/e2e/56-lanes.sh
+	%D%/e2e/54-mx.sh %D%/e2e/55-dsn-parser.sh %D%/e2e/56-lanes.sh %D%/e2e/57-masquerade.sh
 EXTRA_DIST += %D%/e2e/dns.py %D%/e2e/hop.py %D%/e2e/lanes.py
 
 check_PROGRAMS += tests/unit/mboxfile
@@ -27,3 +27,11 @@ check_PROGRAMS += tests/unit/smtp-auth
 tests_unit_smtp_auth_SOURCES = %D%/unit/smtp-auth.c %D%/unit/unit.h
 tests_unit_smtp_auth_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_smtp_auth_LDADD = $(PROTO_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/rewrite tests/unit/masquerade
+tests_unit_rewrite_SOURCES = %D%/unit/rewrite.c %D%/unit/unit.h
+tests_unit_rewrite_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_rewrite_LDADD = $(PROTO_TEST_LIBS)
+tests_unit_masquerade_SOURCES = %D%/unit/masquerade.c %D%/unit/scratch.h %D%/unit/unit.h
+tests_unit_masquerade_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_masquerade_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)

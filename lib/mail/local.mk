@@ -16,6 +16,7 @@ lib_libmail_a_SOURCES = \
 	%D%/plain.c %D%/plain.h \
 	%D%/received.c %D%/received.h \
 	%D%/recode.c %D%/recode.h \
+	%D%/rewrite.c %D%/rewrite.h \
 	%D%/utf8.c %D%/utf8.h \
 	%D%/wish.c %D%/wish.h \
 	%D%/xtext.c %D%/xtext.h
