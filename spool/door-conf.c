@@ -22,15 +22,17 @@ door_conf_path(const struct door *door, struct str *path, struct err *err)
 	return 0;
 }
 
-/* "[site NAME]" of this name? */
+/* "[site NAME]", when the section is called "site NAME"? */
 static bool
-is_section(struct span line, const char *site)
+is_section(struct span line, const char *section)
 {
+	struct span wanted = span_of(section);
+
 	line = span_trim(line);
 	if (line.len < 2 || line.p[0] != '[' || line.p[line.len - 1] != ']')
 		return false;
 	struct span inside = { line.p + 1, line.len - 2 };
-	return span_is(span_word(&inside), "site") && span_is(span_trim(inside), site);
+	return span_same(span_word(&inside), span_word(&wanted)) && span_same(span_trim(inside), span_trim(wanted));
 }
 
 static bool
@@ -41,12 +43,12 @@ begins_section(struct span line)
 }
 
 static bool
-is_link(struct span line)
+is_key(struct span line, const char *wanted)
 {
 	struct span key;
 
 	line = span_trim(line);
-	return span_cut(&line, '=', &key) && line.p != NULL && span_is(span_trim(key), "link");
+	return span_cut(&line, '=', &key) && line.p != NULL && span_is(span_trim(key), wanted);
 }
 
 static struct span
@@ -58,13 +60,13 @@ without_cr(struct span line)
 }
 
 static void
-add_link(const char *link, struct str *out)
+add_line(const struct door_conf_line *new, struct str *out)
 {
-	str_printf(out, "link =%s%s\n", link[0] != '\0' ? " " : "", link);
+	str_printf(out, "%s =%s%s\n", new->key, new->value[0] != '\0' ? " " : "", new->value);
 }
 
 void
-door_conf_edit(struct span text, const char *site, const char *link, bool keep, struct str *out)
+door_conf_edit(struct span text, struct door_conf_line *new, bool keep, struct str *out)
 {
 	size_t behind = 0;	/* in out: where the section's first line may be put */
 	bool inside = false, found = false, said = false;
@@ -75,11 +77,11 @@ door_conf_edit(struct span text, const char *site, const char *link, bool keep, 
 		if (rest.p == NULL && line.len == 0)
 			break;
 		if (begins_section(bare))
-			inside = is_section(bare, site);
-		if (inside && !said && is_link(bare)) {
+			inside = is_section(bare, new->section);
+		if (inside && !said && is_key(bare, new->key)) {
 			said = true;
 			if (!keep) {
-				add_link(link, out);
+				add_line(new, out);
 				continue;
 			}
 		}
@@ -91,40 +93,48 @@ door_conf_edit(struct span text, const char *site, const char *link, bool keep, 
 		}
 	}
 	if (!found) {
-		str_printf(out, "%s[site %s]\n", out->len > 0 ? "\n" : "", site);
+		str_printf(out, "%s[%s]\n", out->len > 0 ? "\n" : "", new->section);
 		behind = out->len;
 	}
 	if (!said) {
 		struct str tail = {0};
 		str_add(&tail, out->p + behind, out->len - behind);
 		out->len = behind;
-		add_link(link, out);
+		add_line(new, out);
 		str_add_span(out, str_span(&tail));
 		str_free(&tail);
 	}
+	new->kept = said && keep;
 }
 
+/* The lines of one section come one above the other: so from the last to the first. */
 static int
-replace(int dir, const char *name, const char *site, const char *link, bool keep, struct err *err)
+replace(int dir, const char *name, struct door_conf_line *lines, size_t count, bool keep, bool dry, struct err *err)
 {
-	struct str before = {0}, after = {0};
+	struct str before = {0}, text = {0}, after = {0};
 	struct stat st;
 	int result = fs_load(dir, name, CONF_MAX, &before, err);
 
 	if (result == 0 && fstatat(dir, name, &st, 0) < 0)
 		result = err_sys(err, "%s", name);
-	if (result == 0) {
-		door_conf_edit(str_span(&before), site, link, keep, &after);
-		if (!span_same(str_span(&before), str_span(&after)))
-			result = fs_replace(dir, name, str_span(&after), st.st_mode & 07777, err);
+	str_set_span(&after, str_span(&before));
+	for (size_t i = count; i > 0 && result == 0; i--) {
+		str_set_span(&text, str_span(&after));
+		str_clear(&after);
+		door_conf_edit(str_span(&text), &lines[i - 1], keep, &after);
+		if (after.len > CONF_MAX)
+			result = err_set(err, ERR_CONFIG, "%s would grow beyond %d bytes", name, CONF_MAX);
 	}
+	if (result == 0 && !dry && !span_same(str_span(&before), str_span(&after)))
+		result = fs_replace(dir, name, str_span(&after), st.st_mode & 07777, err);
 	str_free(&before);
+	str_free(&text);
 	str_free(&after);
 	return result;
 }
 
 int
-door_conf_link(const struct door *door, const char *site, const char *link, bool keep,
+door_conf_lines(const struct door *door, struct door_conf_line *lines, size_t count, bool keep, bool dry,
     struct err *err)
 {
 	struct str path = {0};
@@ -140,7 +150,7 @@ door_conf_link(const struct door *door, const char *site, const char *link, bool
 		if (dir >= 0)
 			lock = fs_lock(dir, ".mochila.conf.lock", true, err);
 		if (lock >= 0)
-			result = replace(dir, name, site, link, keep, err);
+			result = replace(dir, name, lines, count, keep, dry, err);
 		free(folder);
 	}
 	if (lock >= 0)
@@ -148,5 +158,17 @@ door_conf_link(const struct door *door, const char *site, const char *link, bool
 	if (dir >= 0)
 		close(dir);
 	str_free(&path);
+	return result;
+}
+
+int
+door_conf_link(const struct door *door, const char *site, const char *link, bool keep, struct err *err)
+{
+	struct str section = {0};
+
+	str_printf(&section, "site %s", site);
+	struct door_conf_line line = { .section = str_c(&section), .key = "link", .value = link };
+	int result = door_conf_lines(door, &line, 1, keep, false, err);
+	str_free(&section);
 	return result;
 }

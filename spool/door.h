@@ -33,7 +33,7 @@ struct door_command {
 };
 
 extern const struct door_command door_init, door_pair, door_call, door_status, door_list, door_show,
-    door_hold, door_release, door_retry, door_link_up, door_remove, door_bounce, door_log, door_doctor, door_top, door_history, door_user, door_recipients,
+    door_hold, door_release, door_retry, door_link_up, door_remove, door_bounce, door_log, door_doctor, door_top, door_history, door_user, door_recipients, door_import,
     door_bsmtp, door_rmail, door_sendmail, door_uuxqt;
 
 /* Reads a sub-command's options, wants min to max operands, which argv is moved on to,
@@ -233,8 +233,15 @@ int door_conf_path(const struct door *door, struct str *path, struct err *err);
  * replaced durably, and only when something changes.  keep: a link said there stays. */
 int door_conf_link(const struct door *door, const char *site, const char *link, bool keep,
     struct err *err);
-/* The pure part of it, for tests. */
-void door_conf_edit(struct span text, const char *site, const char *link, bool keep, struct str *out);
+struct door_conf_line {		/* key = value below [section]; "site hub" */
+	const char *section, *key, *value;
+	bool kept;		/* the file said something there already, and it stays */
+};
+/* The same for any lines, all of them or none.  dry: only finds out what would be kept. */
+int door_conf_lines(const struct door *door, struct door_conf_line *lines, size_t count, bool keep, bool dry,
+    struct err *err);
+/* The pure part of it, for one line. */
+void door_conf_edit(struct span text, struct door_conf_line *line, bool keep, struct str *out);
 
 /* ---- Keys as text (door-key.c) ---- */
 

@@ -55,6 +55,7 @@ spool_mochila_SOURCES = \
 	%D%/door-estimate.c \
 	%D%/door-find.c \
 	%D%/door-hosts.c \
+	%D%/door-import.c %D%/import.h %D%/import-taylor.c %D%/import-emailrelay.c %D%/import-hours.c %D%/import-mail.c \
 	%D%/door-history.c \
 	%D%/door-init.c \
 	%D%/door-key.c \

@@ -26,6 +26,7 @@ static const struct door_command *const commands[] = {
 	&door_recipients,
 	&door_doctor,
 	&door_user,
+	&door_import,
 	&door_bsmtp,
 	&door_rmail,
 	&door_sendmail,

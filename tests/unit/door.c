@@ -36,11 +36,15 @@ START_TEST(a_link_is_said_once_and_all_else_stays)
 {
 	struct str again = {0};
 
-	door_conf_edit(span_of(edits[_i].before), edits[_i].site, edits[_i].link, edits[_i].keep, &out);
+	struct str section = {0};
+	str_printf(&section, "site %s", edits[_i].site);
+	struct door_conf_line line = { .section = str_c(&section), .key = "link", .value = edits[_i].link };
+	door_conf_edit(span_of(edits[_i].before), &line, edits[_i].keep, &out);
 	ck_assert_str_eq(str_c(&out), edits[_i].after);
-	door_conf_edit(str_span(&out), edits[_i].site, edits[_i].link, edits[_i].keep, &again);
+	door_conf_edit(str_span(&out), &line, edits[_i].keep, &again);
 	ck_assert_str_eq(str_c(&again), edits[_i].after);
 	str_free(&again);
+	str_free(&section);
 }
 END_TEST
 
