@@ -7,6 +7,11 @@ tests_unit_smtp_server_SOURCES = %D%/unit/smtp-server.c %D%/unit/unit.h \
 tests_unit_smtp_server_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_smtp_server_LDADD = $(PROTO_TEST_LIBS)
 
+check_PROGRAMS += tests/unit/envelope-file
+tests_unit_envelope_file_SOURCES = %D%/unit/envelope-file.c %D%/unit/unit.h
+tests_unit_envelope_file_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_envelope_file_LDADD = $(PROTO_TEST_LIBS)
+
 check_PROGRAMS += tests/unit/smtp-client
 tests_unit_smtp_client_SOURCES = %D%/unit/smtp-client.c %D%/unit/unit.h \
 	%D%/talk/sender.c %D%/talk/sender.h

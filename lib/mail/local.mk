@@ -10,6 +10,7 @@ lib_libmail_a_SOURCES = \
 	%D%/dot.c %D%/dot.h \
 	%D%/dsn.c %D%/dsn.h \
 	%D%/envelope.c %D%/envelope.h \
+	%D%/envelope-file.c %D%/envelope-file.h \
 	%D%/fromline.c %D%/fromline.h \
 	%D%/header.c %D%/header.h \
 	%D%/mbox.c %D%/mbox.h \
