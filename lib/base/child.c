@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -45,7 +46,7 @@ clean_environment(void)
 
 /* Between fork and exec: only what is safe there. */
 static _Noreturn void
-become(const struct child *child, char **environment, int report)
+become(const struct child *child, char **environment, int report, pid_t parent)
 {
 	int from[3] = { child->in, child->out, child->errors };
 	sigset_t none;
@@ -66,6 +67,8 @@ become(const struct child *child, char **environment, int report)
 	/* What whoever started us left open is not for the child either. */
 	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
 	if (child->session && setsid() < 0)
+		goto failed;
+	if (child->dies_with_us && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
 		goto failed;
 	if (child->folder != NULL && chdir(child->folder) < 0)
 		goto failed;
@@ -92,12 +95,12 @@ child_start(const struct child *child, struct err *err)
 	if (pipe2(pipe_fd, O_CLOEXEC) < 0)
 		return err_sys(err, "pipe");
 	char **environment = child->environment == NULL ? clean_environment() : NULL;
-	pid_t pid = fork();
+	pid_t parent = getpid(), pid = fork();
 	if (pid == 0) {
 		/* the report must survive the dup2()s above */
 		int report = fcntl(pipe_fd[1], F_DUPFD_CLOEXEC, 10);
 		become(child, environment != NULL ? environment :
-		    (char **)(uintptr_t)child->environment, report);
+		    (char **)(uintptr_t)child->environment, report, parent);
 	}
 	int fork_number = errno;
 	free(environment);

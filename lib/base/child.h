@@ -18,6 +18,7 @@ struct child {
 	const char *const *environment;	/* NULL: the clean one */
 	const char *folder;		/* NULL: where we are */
 	bool session;			/* a session and process group of its own, named by its pid */
+	bool dies_with_us;		/* killed when our process ends, however it does */
 	int in, out, errors;		/* -1: /dev/null; errors may be 2 */
 };
 

@@ -349,3 +349,32 @@ fs_names_free(struct fs_names *names)
 	free(names->name);
 	*names = (struct fs_names){0};
 }
+
+static int
+remove_below(int dir, const char *name, int depth, struct err *err)
+{
+	enum { DEPTH_MAX = 50 };
+	struct fs_names names = {0};
+
+	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (depth > DEPTH_MAX)
+		return err_set(err, ERR_TEMP, "%s: folders too deep to be removed", name);
+	int below = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (below < 0)
+		return err_sys(err, "remove %s", name);
+	int result = fs_names(below, ".", &names, err);
+	for (size_t i = 0; i < names.count && result == 0; i++)
+		result = remove_below(below, names.name[i], depth + 1, err);
+	fs_names_free(&names);
+	close(below);
+	if (result == 0 && unlinkat(dir, name, AT_REMOVEDIR) < 0)
+		result = err_sys(err, "remove %s", name);
+	return result;
+}
+
+int
+fs_remove_tree(int dir, const char *name, struct err *err)
+{
+	return remove_below(dir, name, 0, err);
+}

@@ -34,6 +34,9 @@ int fs_rename(int from_dir, const char *from, int to_dir, const char *to, struct
 bool fs_is(int fd, int dir, const char *name);	/* is the file open as fd still dir/name? */
 int fs_remove(int dir, const char *name, struct err *err);	/* fine if not there */
 
+int fs_remove_tree(int dir, const char *name, struct err *err);	/* a folder too, with all in it;
+				fine if not there */
+
 /* Replaces a small file durably: dir/.new-name, fsync, rename, fsync dir. */
 int fs_replace(int dir, const char *name, struct span bytes, mode_t mode, struct err *err);
 int fs_load(int dir, const char *name, size_t max, struct str *out, struct err *err);
