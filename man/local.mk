@@ -5,3 +5,4 @@ dist_man_MANS += %D%/mochila-m.7
 dist_man_MANS += %D%/uucico-ssh.8 %D%/uux.8 %D%/uuxqt.8
 dist_man_MANS += %D%/mochila-login.8 %D%/mochila-users.5
 dist_man_MANS += %D%/mochila-mta.7
+dist_man_MANS += %D%/mochila-filter.8

@@ -1,10 +1,20 @@
 # relay: the daemon that takes, keeps and forwards (relay/relay.h).
 sbin_PROGRAMS += relay/mochila-relay
+# What mail goes through, in mochila-filter and, where it is quick, in the relay.
+filter_sources = \
+	%D%/chain.c %D%/chain.h \
+	%D%/filter.c %D%/filter.h \
+	%D%/filter-exec.c %D%/filter-exit.c %D%/filter-exit.h \
+	%D%/filter-mailboxes.c %D%/filter-plain.c \
+	%D%/filters.h %D%/filters-packet.c \
+	%D%/letter.c %D%/letter.h
 relay_sources = \
 	%D%/acceptor.c %D%/acceptor.h \
 	%D%/access.c %D%/access.h \
 	%D%/auth.c %D%/auth.h \
 	%D%/binary.c %D%/binary.h \
+	%D%/filters.c $(filter_sources) \
+	%D%/refit.c %D%/refit.h \
 	%D%/lane.c %D%/lane.h \
 	%D%/mailbox.c %D%/mailbox.h \
 	%D%/login.c %D%/login.h \
@@ -23,7 +33,7 @@ relay_sources = \
 	%D%/service-pop3.c %D%/service-smtp.c %D%/service.h \
 	%D%/session.c %D%/session.h \
 	%D%/settler.c %D%/settler.h \
-	%D%/transport-command.c %D%/transport-maildir.c %D%/transport-mbox.c \
+	%D%/transport-command.c %D%/transport-filter.c %D%/transport-maildir.c %D%/transport-mbox.c \
 	%D%/transport-smtp.c %D%/transport.h \
 	%D%/verify.c %D%/verify.h
 relay_mochila_relay_SOURCES = $(relay_sources) %D%/main.c
@@ -34,3 +44,8 @@ pkglibexec_PROGRAMS += relay/mochila-login
 relay_mochila_login_SOURCES = %D%/main-login.c %D%/login.c %D%/login.h \
 	%D%/login-command.c %D%/login-dovecot.c %D%/login-file.c
 relay_mochila_login_LDADD = $(SPOOL_LIBS) $(CRYPT_LIBS)
+
+# Runs filters, which may take their time.
+pkglibexec_PROGRAMS += relay/mochila-filter
+relay_mochila_filter_SOURCES = %D%/main-filter.c $(filter_sources)
+relay_mochila_filter_LDADD = spool/libspool.a lib/libproto.a lib/libmail.a $(NET_LIBS) $(BASE_LIBS)

@@ -38,14 +38,40 @@ add_instance(struct setup *setup, const struct relay_settings *settings, struct 
 	return 0;
 }
 
+/* What mail goes through must be there before the first message comes. */
+static int
+check_chain(const struct settings *settings, const char *names, bool arrival, struct err *err)
+{
+	struct span rest = span_of(names), name;
+	int result = 0;
+
+	while (result == 0 && (name = span_word(&rest)).len > 0)
+		result = filter_check(settings_filter(settings, name), arrival, err);
+	return result;
+}
+
+static int
+check_filters(const struct settings *settings, struct err *err)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < settings->relays && result == 0; i++)
+		result = check_chain(settings, settings->relay[i].filters, true, err);
+	for (size_t i = 0; i < settings->sites && result == 0; i++)
+		result = check_chain(settings, settings->site[i].filters, false, err);
+	for (size_t i = 0; i < settings->hops && result == 0; i++)
+		result = check_chain(settings, settings->hop[i].filters, false, err);
+	return result;
+}
+
 struct setup *
 setup_new(struct settings *settings, const char *only, struct err *err)
 {
 	struct setup *setup = mem_get(sizeof *setup);
-	int result = 0;
 
 	*setup = (struct setup){ .settings = *settings, .holders = 1 };
 	*settings = (struct settings){0};
+	int result = check_filters(&setup->settings, err);
 	setup->instance = mem_get(setup->settings.relays * sizeof *setup->instance);
 	for (size_t i = 0; i < setup->settings.relays && result == 0; i++)
 		if (only == NULL || strcmp(only, setup->settings.relay[i].name) == 0)
@@ -288,6 +314,7 @@ relay_start(struct relay *relay, struct err *err)
 	runner_start(&relay->runner, relay);
 	settler_start(&relay->settler, relay);
 	verify_start(&relay->verify, relay);
+	filters_start(&relay->filters, relay);
 	for (size_t i = 0; i < relay->doors; i++)
 		door_start(relay->door[i]);
 	return 0;
@@ -387,6 +414,7 @@ relay_close(struct relay *relay)
 	runner_close(&relay->runner);
 	settler_close(&relay->settler);
 	verify_close(&relay->verify);
+	filters_close(&relay->filters);
 	acceptor_close(&relay->acceptor);
 	drop_doors(relay);
 	timer_free(&relay->patience);

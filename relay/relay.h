@@ -17,6 +17,7 @@
 #include "lib/net/listen.h"
 #include "relay/acceptor.h"
 #include "relay/access.h"
+#include "relay/filters.h"
 #include "relay/meters.h"
 #include "relay/rate.h"
 #include "relay/runner.h"
@@ -66,6 +67,7 @@ struct relay {
 	struct settler settler;
 	struct runner runner;
 	struct verify verify;
+	struct filters filters;
 	struct meters meters;
 	struct rate rate;	/* of clients */
 	struct rate user_rate;

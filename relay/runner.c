@@ -10,7 +10,7 @@
 #include "spool/route.h"
 
 const struct transport *const transports[] = {
-	&transport_command, &transport_lmtp, &transport_maildir, &transport_mbox, &transport_mx,
+	&transport_command, &transport_filter, &transport_lmtp, &transport_maildir, &transport_mbox, &transport_mx,
 	&transport_smtp, &transport_smtps, NULL,
 };
 

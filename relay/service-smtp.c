@@ -17,9 +17,12 @@
 #include "lib/proto/smtp-server.h"
 #include "relay/auth.h"
 #include "relay/binary.h"
+#include "relay/filters.h"
+#include "relay/refit.h"
 #include "relay/session.h"
 #include "spool/masquerade.h"
 #include "spool/quota.h"
+#include "spool/route.h"
 
 enum {
 	HEADER_MAX = 256 << 10,	/* DATA-05 */
@@ -33,6 +36,7 @@ struct smtp {
 	struct arrival arrival;
 	struct binary binary;		/* what came for it, where that is no lines */
 	struct waiter waiter;		/* for the sync that makes it durable */
+	struct filters_asking asking;	/* while filters have it */
 	struct header_gather header;
 	struct str id;			/* of the message under way */
 	bool counted;			/* its hops were */
@@ -491,6 +495,157 @@ on_synced(struct waiter *waiter, const struct err *trouble)
 	follow(smtp);
 }
 
+/* What the arrival has is the spool's. */
+static int
+post(struct smtp *smtp, struct err *err)
+{
+	int result = arrival_post(&smtp->arrival, err);
+
+	if (result > 0) {
+		smtp->waiter.answer = on_synced;
+		acceptor_wait(&smtp->session->relay->acceptor, &smtp->waiter);
+		return SMTP_LATER;
+	}
+	return result;
+}
+
+static int
+keep_as_it_is(struct smtp *smtp, struct err *err)
+{
+	if (arrival_end(&smtp->arrival, err) < 0)
+		return -1;
+	if (limits_of(smtp)->from_filter)
+		refit_mark(&smtp->arrival);
+	return post(smtp, err);
+}
+
+/* its filters */
+
+static void
+log_filtered(struct smtp *smtp, const struct filtered *filtered)
+{
+	struct span rest = str_span(&filtered->notes), line;
+
+	while (span_cut(&rest, '\n', &line))
+		if (line.len > 0)
+			log_info("%s: %.*s", str_c(&smtp->id), (int)line.len, line.p);
+}
+
+static int
+keep_filtered(struct smtp *smtp, const struct filtered *filtered, struct err *err)
+{
+	struct relay *relay = smtp->session->relay;
+	int left;
+
+	switch (filtered->verdict) {
+	case FILTERED_SAME:
+		return keep_as_it_is(smtp, err);
+	case FILTERED_CHANGED:
+		left = refit_arrival(&smtp->arrival, &relay->spool, others_busy(smtp) || smtp->messages > 0 ?
+		    &relay->acceptor.journal : NULL, filtered->fd, limits_of(smtp)->from_filter, err);
+		return left > 0 ? post(smtp, err) : left;
+	case FILTERED_GONE:
+		spool_event(&relay->spool, str_c(&smtp->id), "event=filtered-away from=<%s>", str_c(&smtp->server.env.from));
+		return 0;
+	case FILTERED_HELD:
+		return refit_hold(&smtp->arrival, &relay->spool, filtered->err.text, err);
+	case FILTERED_REFUSED:
+	case FILTERED_LATER:
+		break;
+	}
+	*err = filtered->err;
+	return -1;
+}
+
+/* 0, -1 or SMTP_LATER, as for the engine. */
+static int
+take_filtered(struct smtp *smtp, struct filtered *filtered, struct err *err)
+{
+	struct relay *relay = smtp->session->relay;
+
+	log_filtered(smtp, filtered);
+	int result = keep_filtered(smtp, filtered, err);
+	if (filtered->rescan) {
+		spool_ring(&relay->spool);
+		runner_look(&relay->runner, true);
+	}
+	filtered_free(filtered);
+	return result;
+}
+
+static int
+ended(struct smtp *smtp, int result, struct err *err)
+{
+	if (result == 0)
+		accepted(smtp, err);
+	else if (result < 0)
+		not_accepted(smtp, err);
+	return result;
+}
+
+static void
+on_filtered(struct filters_asking *asking, struct filtered *filtered)
+{
+	struct smtp *smtp = (struct smtp *)((char *)asking - offsetof(struct smtp, asking));
+	struct err err = {0};
+	int result = ended(smtp, take_filtered(smtp, filtered, &err), &err);
+
+	if (result == SMTP_LATER)
+		return;
+	smtp_server_answer(&smtp->server, result, &err);
+	follow(smtp);
+}
+
+static void
+describe_session(struct smtp *smtp, struct filter_job *job)
+{
+	const struct envelope *env = &smtp->server.env;
+	const char *port = strrchr(str_c(&smtp->session->where), ':');
+
+	job->arrival = true;
+	str_set_span(&job->helo, str_span(&smtp->server.helo));
+	if (smtp->server.authenticated)
+		str_set_span(&job->user, str_span(&smtp->auth.user));
+	str_set(&job->port, port != NULL ? port + 1 : "");
+	for (size_t i = 0; i < env->rcpts; i++) {
+		struct route_match match = route_find(settings_of(smtp), str_span(&env->rcpt[i].to));
+		if (match.kind == ROUTE_NONE || match.kind >= ROUTE_REJECT || route_leads_out(match.kind))
+			continue;
+		str_add_span(&job->locals, str_span(&env->rcpt[i].to));
+		str_add_char(&job->locals, '\n');
+	}
+}
+
+/* Bodies that are small are at hand; others are in the arrival's file. */
+static int
+ask_filters(struct smtp *smtp, struct filter_job *job, struct err *err)
+{
+	struct arrival *arrival = &smtp->arrival;
+	struct filters_text text = { .len = arrival->body_len };
+	struct filtered filtered;
+
+	if (chain_take(job, settings_of(smtp), limits_of(smtp)->filters, err) < 0 ||
+	    arrival_text(arrival, &text.text, &text.at, err) < 0)
+		return -1;
+	describe_session(smtp, job);
+	if (filters_quick(job, &arrival->info, &arrival->env, text.text, &filtered))
+		return take_filtered(smtp, &filtered, err);
+	text.file = arrival->fd;
+	smtp->asking.answer = on_filtered;
+	return filters_ask(&smtp->session->relay->filters, job, &arrival->info, &arrival->env, &text, &smtp->asking,
+	    err) < 0 ? -1 : SMTP_LATER;
+}
+
+static int
+filter_it(struct smtp *smtp, struct err *err)
+{
+	struct filter_job job = {0};
+	int result = ask_filters(smtp, &job, err);
+
+	chain_free(&job);
+	return result;
+}
+
 static int
 on_end(void *ctx, struct err *err)
 {
@@ -502,19 +657,8 @@ on_end(void *ctx, struct err *err)
 	if (result == 0 && smtp->binary.fd >= 0)
 		result = binary_end(&smtp->binary, &smtp->arrival, err);
 	if (result == 0)
-		result = arrival_end(&smtp->arrival, err);
-	if (result == 0)
-		result = arrival_post(&smtp->arrival, err);
-	if (result > 0) {
-		smtp->waiter.answer = on_synced;
-		acceptor_wait(&smtp->session->relay->acceptor, &smtp->waiter);
-		return SMTP_LATER;
-	}
-	if (result == 0)
-		accepted(smtp, err);
-	else
-		not_accepted(smtp, err);
-	return result;
+		result = limits_of(smtp)->filters[0] != '\0' ? filter_it(smtp, err) : keep_as_it_is(smtp, err);
+	return ended(smtp, result, err);
 }
 
 static void
@@ -752,7 +896,7 @@ smtp_late(struct session *session)
 		greet(smtp);
 		return;
 	}
-	if (comes_fast_enough(smtp)) {
+	if (smtp->asking.filters != NULL || comes_fast_enough(smtp)) {	/* filters have deadlines of their own */
 		set_deadline(smtp);
 		return;
 	}
@@ -779,6 +923,7 @@ smtp_close(struct session *session)
 	log_info("-: event=disconnect relay=%s client=%s messages=%zu refused=%zu", limits_of(smtp)->name,
 	    str_c(&session->where), smtp->messages, smtp->refused);
 	acceptor_leave(&smtp->waiter);
+	filters_leave(&smtp->asking);
 	forget(smtp);
 	str_free(&smtp->header.text);
 	auth_close(&smtp->auth);

@@ -22,7 +22,7 @@ struct transport {
 	void (*close)(struct lane *lane);	/* at once, even in the middle; may be NULL */
 };
 
-extern const struct transport transport_command, transport_lmtp, transport_maildir, transport_mbox,
+extern const struct transport transport_command, transport_filter, transport_lmtp, transport_maildir, transport_mbox,
     transport_mx, transport_smtp, transport_smtps;
 
 extern const struct transport *const transports[];	/* NULL-ended */

@@ -212,6 +212,17 @@ arrival_flush(struct arrival *a, struct err *err)
 }
 
 int
+arrival_text(struct arrival *a, struct span *text, off_t *at, struct err *err)
+{
+	*text = (struct span){0};
+	*at = a->body_at;
+	if (a->body_at < a->at)
+		return flush(a, err);
+	*text = (struct span){ a->body_len > 0 ? a->buffer.p + (a->body_at - a->at) : "", (size_t)a->body_len };
+	return 0;
+}
+
+int
 arrival_hold(struct arrival *a, const char *reason, struct err *err)
 {
 	const struct spool *spool = a->spool;
@@ -224,6 +235,16 @@ arrival_hold(struct arrival *a, const char *reason, struct err *err)
 	a->committed = true;
 	spool_event(spool, name, "event=held reason=\"%s\"", reason);
 	return fs_sync_dir(spool->hold, ".", err);
+}
+
+int
+arrival_replace(struct arrival *a, int dir, const char *name, struct err *err)
+{
+	if (flush(a, err) < 0 || fs_sync(a->fd, err) < 0 ||
+	    fs_rename(a->spool->tmp, str_c(&a->name), dir, name, err) < 0)
+		return -1;
+	a->committed = true;
+	return fs_sync_dir(dir, ".", err);
 }
 
 /* tmp/NAME to in/NAME, durably.  Settle leaves it alone while our lock, or our name, is on

@@ -517,6 +517,8 @@ take_state(struct entry *entry, struct span line, int64_t at)
 	} else if (span_is(word, "released")) {
 		str_clear(&entry->held);
 		entry->asked = quoted_value(line, "reason", &reply) && span_is(reply, "asked for");
+	} else if (span_is(word, "filtered")) {
+		entry->filtered = true;
 	} else if (span_is(word, "delay-due")) {
 		entry->delay_due = true;
 	} else if (span_is(word, "delayed")) {

@@ -57,6 +57,7 @@ struct entry {
 	bool delay_due;		/* its sender is to be told of a delay */
 	int64_t delayed;	/* when he was, 0 = never */
 	struct str held;	/* reason of the last hold, empty if none or released */
+	bool filtered;		/* it has been through the filters of where it goes */
 	bool asked;		/* released because the site it was held back for asked for it */
 	off_t start;		/* offset of the first byte in its file */
 	off_t body_at;

@@ -126,6 +126,8 @@ route_target(const struct spool *spool, struct entry *entry, const struct target
 	}
 	if (match.kind != ROUTE_NONE)
 		route_folder(&match, &folder);
+	if (match.kind != ROUTE_NONE && !entry->filtered)
+		route_by_filters(spool->settings, &folder);
 	struct group *group = group_for(spool, groups, entry, match.kind == ROUTE_NONE ? TO_HOLD : TO_OUT,
 	    str_span(&folder), target->aliased);
 	join_group(group, entry, target);
@@ -258,8 +260,12 @@ route_rcpt(const struct spool *spool, struct entry *entry, size_t i, struct grou
 	bool routed = false;
 
 	if (route_folder_ok(str_span(&entry->info.to))) {
-		struct span folder = str_span(&entry->info.to);
-		join_group(group_for(spool, groups, entry, TO_OUT, folder, target.aliased), entry, &target);
+		struct str folder = {0};
+		str_set_span(&folder, str_span(&entry->info.to));
+		if (!entry->filtered)
+			route_by_filters(spool->settings, &folder);
+		join_group(group_for(spool, groups, entry, TO_OUT, str_span(&folder), target.aliased), entry, &target);
+		str_free(&folder);
 		return 0;
 	}
 	if (!entry->info.aliased && route_by_alias(spool, entry, i, groups, &routed, err) < 0)

@@ -370,6 +370,39 @@ message_keep(struct message *m, struct err *err)
 	return m->kept ? 0 : err_sys(err, "queue %s", m->queue->site);
 }
 
+static void
+forget_fresh(struct message *m)
+{
+	for (size_t i = 0; m->fresh != NULL && i < m->entry.env.rcpts; i++) {
+		str_free(&m->fresh[i].reply);
+		str_free(&m->fresh[i].via);
+	}
+	free(m->fresh);
+	m->fresh = NULL;
+}
+
+int
+message_reopen(struct message *m, struct err *err)
+{
+	struct entry entry;
+	off_t at = 0;
+	int fd = fs_open(message_dir(m), str_c(&m->id), O_RDWR, err);
+	int got = fd < 0 ? -1 : entry_read(fd, &at, false, &entry, err);
+
+	if (got <= 0) {
+		if (fd >= 0)
+			close(fd);
+		return got < 0 ? -1 : err_set(err, ERR_PERM, "an empty file");
+	}
+	close(m->fd);
+	m->fd = fd;
+	forget_fresh(m);
+	entry_free(&m->entry);
+	m->entry = entry;
+	m->fresh = mem_get(entry.env.rcpts * sizeof *m->fresh);
+	return 0;
+}
+
 int
 message_sync(struct message *m, struct err *err)
 {
@@ -399,12 +432,7 @@ message_close(struct message *m)
 	if (m->kept)
 		close(m->dir);
 	m->kept = false;
-	for (size_t i = 0; m->fresh != NULL && i < m->entry.env.rcpts; i++) {
-		str_free(&m->fresh[i].reply);
-		str_free(&m->fresh[i].via);
-	}
-	free(m->fresh);
-	m->fresh = NULL;
+	forget_fresh(m);
 	if (m->fd >= 0)
 		close(m->fd);
 	m->fd = -1;

@@ -87,6 +87,7 @@ int message_keep(struct message *m, struct err *err);
 int message_sync(struct message *m, struct err *err);
 int message_left(struct message *m, struct err *err);	/* before it is closed: the same if it is gone and
 			   its bucket left, which no walk syncs any more */
+int message_reopen(struct message *m, struct err *err);	/* another file has taken its place and name */
 void message_close(struct message *m);
 
 /*

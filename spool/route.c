@@ -71,6 +71,7 @@ static const struct kind {
 	{ "maildir:", ROUTE_MAILDIR, is_something, false, "maildir:DIR" },
 	{ "mbox:", ROUTE_MBOX, is_something, false, "mbox:FILE" },
 	{ "command:", ROUTE_COMMAND, is_program, true, "command:/PROGRAM ARGUMENTS" },
+	{ "filter:", ROUTE_FILTER, is_something, true, NULL },
 	{ "reject:", ROUTE_REJECT, is_anything, false, "reject:TEXT" },
 	{0},
 };
@@ -332,7 +333,8 @@ void
 route_forms(struct str *out)
 {
 	for (const struct kind *kind = kinds; kind->name != NULL; kind++)
-		str_printf(out, "%s%s", kind == kinds ? "" : kind[1].name != NULL ? ", " : " or ", kind->form);
+		if (kind->form != NULL)
+			str_printf(out, "%s%s", kind == kinds ? "" : kind[1].name != NULL ? ", " : " or ", kind->form);
 }
 
 static int
@@ -357,7 +359,7 @@ route_check(const char *pattern, const char *destination, struct err *err)
 
 	if (check_pattern(pattern, err) < 0)
 		return -1;
-	if (match.kind == ROUTE_NONE) {
+	if (match.kind == ROUTE_NONE || match.kind == ROUTE_FILTER) {
 		route_forms(&text);
 		err_set(err, ERR_CONFIG, "[routes] %.100s = %.100s: want %s", pattern, destination, str_c(&text));
 		str_free(&text);
@@ -409,6 +411,31 @@ route_folder_of(const char *kind, const char *rest, struct str *out)
 {
 	str_printf(out, "%s:", kind);
 	add_plain(rest, out);
+}
+
+static const char BY_FILTERS[] = "filter:";
+
+void
+route_by_filters(const struct settings *settings, struct str *folder)
+{
+	struct str whole = {0};
+
+	if (settings_filters_of(settings, str_c(folder))[0] == '\0')
+		return;
+	str_printf(&whole, "%s%.*s", BY_FILTERS, (int)folder->len, folder->p);
+	str_free(folder);
+	*folder = whole;
+}
+
+void
+route_behind_filters(const char *rest, struct str *folder)
+{
+	struct route_match match = route_destination(rest);
+
+	if (match.kind == ROUTE_NONE)
+		str_add_text(folder, rest);	/* a site */
+	else
+		route_folder(&match, folder);
 }
 
 bool

@@ -14,6 +14,7 @@
 
 enum route_kind {
 	ROUTE_NONE, ROUTE_SITE, ROUTE_SMTP, ROUTE_SMTPS, ROUTE_LMTP, ROUTE_MX, ROUTE_MAILDIR, ROUTE_MBOX, ROUTE_COMMAND,
+	ROUTE_FILTER,		/* by way of its filters (relay/filter.h): settle says so, no route does */
 	ROUTE_REJECT,
 	ROUTE_LATER,		/* a table cannot be asked: rest says why */
 };
@@ -36,6 +37,9 @@ void route_forms(struct str *out);		/* "site:NAME, smtp:HOST:PORT, ..." */
 void route_folder(const struct route_match *match, struct str *out);
 void route_folder_of(const char *kind, const char *rest, struct str *out);	/* "lmtp", "HOST:PORT" */
 bool route_folder_ok(struct span folder);	/* what that gives, and no path */
+void route_by_filters(const struct settings *settings, struct str *folder);	/* "home" becomes "filter:home"
+			   where mail for it goes through filters first */
+void route_behind_filters(const char *rest, struct str *folder);	/* and back, of what is behind "filter:" */
 void route_of_folder(const char *folder, struct str *destination);	/* "site:home", "smtp:..." */
 
 #endif

@@ -170,6 +170,7 @@ static const struct conf_row spool_rows[] = {
 	ROW("expire-after", times, expire_after, "5d", "age at which a message is returned; 0: never"),
 	ROW("resolver", text, resolver, "", "name servers HOST:PORT for MX records (preset: those of the system)"),
 	ROW("max-outgoing", number, max_outgoing, "100", "messages on their way to next hops at a time; 0: any number"),
+	ROW("max-filters", number, max_filters, "4", "messages that are filtered at a time, 1 to 100"),
 	ROW("bounce-from", text, bounce_from, "", "From of our reports (preset: postmaster@HOST)"),
 	ROW("bounce-size", bytes, bounce_size, "100K", "a larger original is returned by its header only"),
 	ROW("seen-keep", seconds, seen_keep, "90d", "how long the ids of peers are remembered"),
@@ -244,6 +245,7 @@ static const struct conf_row site_rows[] = {
 	ROW("money-per-megabyte", money, money_per_megabyte, "0", "of 1,000,000 bytes, both ways"),
 	ROW("money-per-minute", money, money_per_minute, "0", "of a call"),
 	ROW("quota", bytes, quota, "0", "no mail is taken while more than that waits for it; 0: none"),
+	ROW("filters", text, filters, "", "names of [filter]s that mail for it goes through"),
 	ROW("retry-after", own_times, retry_after, "", "as in [spool]; empty: what it says"),
 	ROW("retry-max", own_times, retry_max, "", "as in [spool]; empty: what it says"),
 	ROW("delay-after", own_times, delay_after, "0", "as in [spool]; waiting for a call is no delay"),
@@ -280,6 +282,7 @@ static const struct conf_row hop_rows[] = {
 	ROW("max-messages", number, max_messages, "100", "most messages over one connection; 0: any number"),
 	ROW("connections", number, connections, "5", "most connections to it at a time, 1 to 100"),
 	ROW("keep", seconds, keep, "2s", "how long a connection without work waits for more; 0: not at all"),
+	ROW("filters", text, filters, "", "names of [filter]s that mail goes through before it is sent there"),
 	{0},
 };
 #undef CONF_OF
@@ -318,6 +321,43 @@ static const struct conf_row relay_rows[] = {
 	ROW("pop3-listen", text, pop3_listen, "", "where mail is read by POP3: HOST:PORT ..."),
 	ROW("pop3-mailbox", text, pop3_mailbox, "mail/%u", "the Maildir of a user"),
 	ROW("pop3-timeout", seconds, pop3_timeout, "10m", "silence after which a reader is cut off"),
+	ROW("filters", text, filters, "", "names of [filter]s that mail goes through before it is accepted"),
+	ROW("from-filter", yesno, from_filter, "no", "mail that comes in here comes back from a filter"),
+	{0},
+};
+#undef CONF_OF
+
+static int
+one_of(void *field, const char *value, const char *const words[])
+{
+	for (size_t i = 0; words[i] != NULL; i++)
+		if (strcmp(value, words[i]) == 0)
+			return conf_text.set(field, value);
+	return -1;
+}
+
+static int
+trouble_set(void *field, const char *value)
+{
+	return one_of(field, value, (const char *const[]){ "defer", "pass", NULL });
+}
+
+static int
+found_set(void *field, const char *value)
+{
+	return one_of(field, value, (const char *const[]){ "reject", "hold", "mark", "drop", NULL });
+}
+
+static const struct conf_type conf_trouble = { "defer or pass", trouble_set, times_show, times_drop };
+static const struct conf_type conf_found = { "reject, hold, mark or drop", found_set, times_show, times_drop };
+
+#define CONF_OF struct filter_settings
+static const struct conf_row filter_rows[] = {
+	ROW("run", text, run, "", "KIND:REST, as exec:/PROGRAM or milter:HOST:PORT"),
+	ROW("timeout", seconds, timeout, "1m", "for one message"),
+	ROW("max-size", bytes, max_size, "0", "what is larger does not go through it; 0: all does"),
+	ROW("on-trouble", trouble, on_trouble, "defer", "a message whose filter fails: defer or pass"),
+	ROW("found", found, found, "reject", "spam, or a virus: reject, hold, mark or drop"),
 	{0},
 };
 #undef CONF_OF
@@ -597,6 +637,24 @@ route_said(const struct settings *s, const char *pattern)
 	return NULL;
 }
 
+static int
+fill_filters(struct settings *s, struct err *err)
+{
+	const char *name;
+
+	for (; (name = conf_name(&s->conf, "filter", s->filters)) != NULL; s->filters++) {
+		if (!settings_site_name(name))
+			return err_set(err, ERR_CONFIG, "[filter %s]: its name is 1-40 of A-Z a-z 0-9 . _ -", name);
+		s->filter = mem_resize(s->filter, s->filters + 1, sizeof *s->filter);
+		s->filter[s->filters] = (struct filter_settings){ .name = mem_text(name) };
+		if (conf_fill(&s->conf, "filter", name, filter_rows, &s->filter[s->filters], err) < 0) {
+			s->filters++;
+			return -1;
+		}
+	}
+	return 0;
+}
+
 static void
 fill_routes(struct settings *s)
 {
@@ -666,6 +724,34 @@ check_ways(const struct settings *s, struct err *err)
 }
 
 static int
+check_chain(const struct settings *s, const char *chain, const char *kind, const char *name, struct err *err)
+{
+	struct span rest = span_of(chain), word;
+
+	while ((word = span_word(&rest)).len > 0)
+		if (settings_filter(s, word) == NULL)
+			return err_set(err, ERR_CONFIG, "[%s %s] filters: there is no [filter %.*s]", kind, name,
+			    word.len > 40 ? 40 : (int)word.len, word.p);
+	return 0;
+}
+
+static int
+check_filters(const struct settings *s, struct err *err)
+{
+	int result = 0;
+
+	if (s->spool.max_filters < 1 || s->spool.max_filters > 100)
+		return err_set(err, ERR_CONFIG, "spool.max-filters: want 1 to 100");
+	for (size_t i = 0; i < s->sites && result == 0; i++)
+		result = check_chain(s, s->site[i].filters, "site", s->site[i].name, err);
+	for (size_t i = 0; i < s->relays && result == 0; i++)
+		result = check_chain(s, s->relay[i].filters, "relay", s->relay[i].name, err);
+	for (size_t i = 0; i < s->hops && result == 0; i++)
+		result = check_chain(s, s->hop[i].filters, "hop", s->hop[i].name, err);
+	return result;
+}
+
+static int
 check_values(const struct settings *s, struct err *err)
 {
 	enum log_level level;
@@ -681,13 +767,14 @@ check_values(const struct settings *s, struct err *err)
 	if (log_level_of(s->spool.log_level, &level) < 0)
 		return err_set(err, ERR_CONFIG, "spool.log-level = %s: not error, warn, info or debug",
 		    s->spool.log_level);
-	return check_routes(s, err) < 0 || check_ways(s, err) < 0 ? -1 : check_classes(s, err);
+	return check_routes(s, err) < 0 || check_ways(s, err) < 0 || check_filters(s, err) < 0 ? -1 :
+	    check_classes(s, err);
 }
 
 int
 settings_load(struct settings *settings, const struct settings_args *args, struct err *err)
 {
-	static const char *const kinds[] = { "spool", "addresses", "hop", "site", "relay", "link", "way", "routes", "classes", NULL };
+	static const char *const kinds[] = { "spool", "addresses", "filter", "hop", "site", "relay", "link", "way", "routes", "classes", NULL };
 
 	*settings = (struct settings){0};
 	if (find_root(settings, args, err) < 0 ||
@@ -702,7 +789,7 @@ settings_load(struct settings *settings, const struct settings_args *args, struc
 	preset_names(&settings->spool);
 	if (fill_sites(settings, err) < 0 || fill_relays(settings, err) < 0 ||
 	    fill_links(settings, err) < 0 || fill_ways(settings, err) < 0 ||
-	    fill_hops(settings, err) < 0)
+	    fill_hops(settings, err) < 0 || fill_filters(settings, err) < 0)
 		return -1;
 	fill_routes(settings);
 	fill_classes(settings);
@@ -725,6 +812,8 @@ settings_show(const struct settings *s, struct str *out)
 		conf_show(&s->conf, "way", s->way[i].name, way_rows, &s->way[i], out);
 	for (size_t i = 0; i + 1 < s->hops; i++)
 		conf_show(&s->conf, "hop", s->hop[i].name, hop_rows, &s->hop[i], out);
+	for (size_t i = 0; i < s->filters; i++)
+		conf_show(&s->conf, "filter", s->filter[i].name, filter_rows, &s->filter[i], out);
 	str_add_text(out, "[routes]\n");
 	for (size_t i = 0; i < s->routes; i++)
 		str_printf(out, "%s = %s\n", s->route[i].pattern, s->route[i].destination);
@@ -771,6 +860,11 @@ settings_free(struct settings *s)
 		free(s->hop[i].name);
 	}
 	free(s->hop);
+	for (size_t i = 0; i < s->filters; i++) {
+		conf_drop(filter_rows, &s->filter[i]);
+		free(s->filter[i].name);
+	}
+	free(s->filter);
 	free(s->link);
 	free(s->way);
 	free(s->route);
@@ -847,6 +941,34 @@ settings_hop(const struct settings *settings, const char *kind, const char *rest
 		i++;
 	str_free(&destination);
 	return &settings->hop[i];
+}
+
+const struct filter_settings *
+settings_filter(const struct settings *settings, struct span name)
+{
+	for (size_t i = 0; i < settings->filters; i++)
+		if (span_is(name, settings->filter[i].name))
+			return &settings->filter[i];
+	return NULL;
+}
+
+const char *
+settings_filters_of(const struct settings *settings, const char *folder)
+{
+	const struct site_settings *site = settings_site(settings, folder);
+	struct str destination = {0};
+
+	if (settings->filters == 0 || strncmp(folder, "filter:", 7) == 0)
+		return "";
+	if (site != NULL)
+		return site->filters;
+	route_of_folder(folder, &destination);
+	const char *rest = strchr(str_c(&destination), ':');
+	char *kind = mem_text_n(destination.p, rest != NULL ? (size_t)(rest - destination.p) : 0);
+	const char *filters = rest != NULL ? settings_hop(settings, kind, rest + 1)->filters : "";
+	free(kind);
+	str_free(&destination);
+	return filters;
 }
 
 const struct relay_settings *

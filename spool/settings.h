@@ -40,6 +40,7 @@ struct spool_settings {		/* [spool] */
 	uint64_t bounce_size;	/* bytes: a larger original is not returned whole */
 	bool shared;		/* several hosts work this spool (spool/lease.h) */
 	char *resolver;		/* name servers for MX, "" = the system's */
+	uint64_t max_filters;	/* messages that are filtered at a time */
 	uint64_t max_outgoing;	/* destinations served at a time, 0 = any */
 	char *node;		/* this one among them: [A-Za-z0-9_-], 1 to 40 */
 	int64_t lease;		/* seconds without a sign of life before one is taken for dead */
@@ -89,6 +90,7 @@ struct site_settings {		/* [site NAME] */
 	uint64_t call_largest;	/* message that a call moves */
 	uint64_t month_money, money_per_megabyte, money_per_minute;	/* millionths of it */
 	uint64_t quota;		/* bytes that may wait for it, 0 = none */
+	char *filters;		/* names of [filter]s that its mail goes through first */
 	char *retry_after, *retry_max, *delay_after, *expire_after;	/* settings_patience() */
 };
 
@@ -132,6 +134,17 @@ struct relay_settings {		/* [relay NAME] */
 	char *pop3_listen;	/* HOST:PORT, blank-separated; "" = none */
 	char *pop3_mailbox;	/* the Maildir of who has none of his own: %u, %d (spool/maildir.h) */
 	int64_t pop3_timeout;	/* seconds for a command */
+	char *filters;		/* names of [filter]s that mail goes through before its 250 */
+	bool from_filter;	/* what comes in here has been through those of where it goes */
+};
+
+struct filter_settings {	/* [filter NAME] (relay/filter.h) */
+	char *name;
+	char *run;		/* KIND:REST */
+	int64_t timeout;	/* seconds for one message */
+	uint64_t max_size;	/* bytes: what is larger does not go through it, 0 = all does */
+	char *on_trouble;	/* defer, pass: a message whose filter cannot be asked */
+	char *found;		/* reject, hold, mark, drop: one in which it found what it looks for */
 };
 
 struct address_settings {	/* [addresses]: lists of tables (spool/table.h) */
@@ -152,6 +165,7 @@ struct hop_settings {		/* [hop PATTERN]: next hops that are spoken with by SMTP 
 	uint64_t max_messages;	/* over one connection, 0 = any */
 	uint64_t connections;	/* at a time, at most */
 	int64_t keep;		/* seconds for which one that has nothing to do stays */
+	char *filters;		/* names of [filter]s that mail goes through before it is sent there */
 };
 
 struct route {			/* [routes] PATTERN = DESTINATION, in order */
@@ -179,6 +193,8 @@ struct settings {
 	size_t ways;
 	struct hop_settings *hop;	/* in order; the last is that of all others */
 	size_t hops;
+	struct filter_settings *filter;
+	size_t filters;
 	struct address_settings addresses;
 	struct tables *tables;	/* those that were opened */
 	struct route *route;
@@ -229,6 +245,9 @@ const struct way_settings *settings_way(const struct settings *settings, struct 
 
 /* The first [hop] whose pattern means kind:rest, or the presets. */
 const struct hop_settings *settings_hop(const struct settings *settings, const char *kind, const char *rest);
+const struct filter_settings *settings_filter(const struct settings *settings, struct span name);
+/* The names of those that mail for out/FOLDER goes through before it is there; "": none. */
+const char *settings_filters_of(const struct settings *settings, const char *folder);
 const struct relay_settings *settings_relay(const struct settings *settings, const char *name);
 void settings_path(const struct settings *settings, const char *path, struct str *out);
 				/* absolute: below root unless it is already */

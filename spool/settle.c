@@ -187,6 +187,8 @@ static void
 add_states(const struct body *body, const struct group *group, struct str *out)
 {
 	str_add_span(out, str_span(&group->history));
+	if (body->entry != NULL && body->entry->filtered)
+		entry_state_line(clock_now(), NULL, "filtered", NULL, (struct span){0}, out);
 	if (body->entry != NULL && (body->entry->delayed != 0 || body->entry->delay_due))
 		entry_state_line(clock_now(), NULL, "delayed", NULL, (struct span){0}, out);
 	if (group->fate == TO_HOLD)

@@ -99,10 +99,14 @@ int arrival_body(struct arrival *a, const void *bytes, size_t len, struct err *e
 int arrival_end(struct arrival *a, struct err *err);
 void arrival_states(struct arrival *a, struct span lines);	/* of entry_state_line() */
 int arrival_undo(struct arrival *a, struct err *err);
+int arrival_text(struct arrival *a, struct span *text, off_t *at, struct err *err);	/* the body as far as
+			   it came: in memory, or text->p is NULL and a->fd has it from *at on */
 int arrival_flush(struct arrival *a, struct err *err);	/* whole entries can be read from fd */
 int arrival_commit(struct arrival *a, struct err *err);
 int arrival_hold(struct arrival *a, const char *reason, struct err *err);	/* instead: its one
 			   entry goes to hold/ with the reason, durably */
+int arrival_replace(struct arrival *a, int dir, const char *name, struct err *err);	/* instead: it takes
+			   the place of dir/NAME, durably */
 void arrival_close(struct arrival *a);
 
 /* settle - turns what lies in in/ (and drop/) into files in out/, hold/; also the

@@ -7,7 +7,7 @@ mkdir -p "$work" || exit 1
 unset MOCHILA_ROOT MOCHILA_CONFIG MOCHILA_SET
 
 # "[spool] max-size = 35M", one a line.  What is taken from the host has no preset to compare.
-./spool/mochila --root="$work/none" --set 'site x.link=' --set 'link x.call=no' --set 'hop x.tls=opportunistic' --set 'way x.link=' --show-config >"$work/config" || exit 1
+./spool/mochila --root="$work/none" --set 'site x.link=' --set 'link x.call=no' --set 'hop x.tls=opportunistic' --set 'way x.link=' --set 'filter x.timeout=1m' --show-config >"$work/config" || exit 1
 awk '/^\[/ { section = $1; sub(/]$/, "", section); next }
 	/^# .*\(preset: / { bare = 1; next }
 	/^#/ { next }

@@ -43,4 +43,5 @@ tests_e2e_cert_LDADD = $(BASE_LIBS)
 dist_check_SCRIPTS += %D%/e2e/30-relay.sh %D%/e2e/31-relay-forward.sh %D%/e2e/32-relay-ledger.sh %D%/e2e/33-relay-limits.sh %D%/e2e/34-relay-syncs.sh %D%/e2e/35-dsn.sh %D%/e2e/36-retry.sh %D%/e2e/37-dsn-matrix.sh %D%/e2e/38-quota.sh %D%/e2e/39-postfix.sh
 dist_check_SCRIPTS += %D%/e2e/60-pop3.sh %D%/e2e/62-submission.sh
 dist_check_SCRIPTS += %D%/crash/relay-faults.sh
+dist_check_SCRIPTS += %D%/e2e/65-filters.sh %D%/e2e/66-filters-out.sh
 EXTRA_DIST += %D%/e2e/relay-lib.sh

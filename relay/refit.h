@@ -1,0 +1,26 @@
+/*
+ * refit - what filters made of a message is written anew.
+ */
+#ifndef RELAY_REFIT_H
+#define RELAY_REFIT_H
+
+#include "spool/queue.h"
+
+/* The entries of fd instead of what the arrival had; those that filters hold go to hold/, at once
+ * and durably.  filtered: by the filters of where they go, too.  Returns how many are left, to be
+ * posted or committed, or -1. */
+int refit_arrival(struct arrival *arrival, const struct spool *spool, struct journal *journal, int fd,
+    bool filtered, struct err *err);
+/* The message as it is, under its id, to hold/. */
+int refit_hold(struct arrival *arrival, const struct spool *spool, const char *reason, struct err *err);
+
+/* A message that waits: the entry of fd takes its place, under its id, as one that was filtered.  1:
+ * it was held instead, and is in hold/; the other one is still there. */
+int refit_message(struct message *message, int fd, struct err *err);
+
+void refit_mark(struct arrival *arrival);	/* its last entry was filtered so */
+
+/* A piece of a file into an arrival. */
+int refit_body(struct arrival *arrival, int fd, off_t at, uint64_t len, struct err *err);
+
+#endif

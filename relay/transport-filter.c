@@ -1,0 +1,242 @@
+/*
+ * transport-filter - through the filters of a destination, and then there.
+ *
+ *	out/filter:home/BUCKET/ID	waits for the filters of [site home]
+ *	out/home/BUCKET/ID		has been through them
+ *
+ * What they changed is written anew under its id in the first place, with a line that says it
+ * was filtered, and only then moved to the second by one rename: killed at any moment the
+ * message is in one place, whole, and what was done is not done again.
+ */
+#include "relay/transport.h"
+
+#include <stdlib.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "relay/filters.h"
+#include "relay/lane.h"
+#include "relay/refit.h"
+#include "relay/relay.h"
+#include "spool/bucket.h"
+
+enum { TROUBLES = 3 };	/* in a row, and all of it pauses */
+
+struct work {
+	struct lane *lane;
+	struct filters_asking asking;
+	struct str folder;	/* behind the filters */
+	unsigned troubles;
+};
+
+static void
+tell_all(struct lane *lane, const struct err *err)
+{
+	for (size_t i = 0; i < lane->message.entry.env.rcpts; i++)
+		if (lane_waiting(lane, i))
+			lane_rcpt_err(lane, i, err);
+}
+
+/* It has been through: to where it goes. */
+static int
+move_on(struct work *work, struct err *err)
+{
+	struct message *m = &work->lane->message;
+	const char *folder = str_c(&work->folder);
+
+	if (!message_still_there(m))
+		return 0;	/* a person took it */
+	if (bucket_place(m->spool, message_dir(m), str_c(&m->id), folder, str_c(&m->id), m->entry.info.grade, err) < 0)
+		return -1;
+	m->queue->removed = true;
+	spool_event(m->spool, str_c(&m->id), "event=filtered site=%s", folder);
+	spool_ring(m->spool);
+	return message_sync(m, err);
+}
+
+static int
+pass(struct work *work, struct err *err)
+{
+	struct message *m = &work->lane->message;
+	struct str line = {0};
+
+	entry_state_line(clock_now(), NULL, "filtered", NULL, (struct span){0}, &line);
+	int result = message_append(m, str_span(&line), err);
+	str_free(&line);
+	return result < 0 ? -1 : move_on(work, err);
+}
+
+/* Where the filters send it, if not there. */
+static void
+take_destination(struct work *work, int fd)
+{
+	struct entry entry;
+	struct err ignored;
+	off_t at = 0;
+
+	if (entry_read(fd, &at, false, &entry, &ignored) <= 0)
+		return;
+	if (route_folder_ok(str_span(&entry.info.to)))
+		str_set_span(&work->folder, str_span(&entry.info.to));
+	entry_free(&entry);
+}
+
+static int
+change(struct work *work, int fd, struct err *err)
+{
+	struct message *m = &work->lane->message;
+
+	take_destination(work, fd);
+	int result = refit_message(m, fd, err);
+	if (result <= 0)
+		return result < 0 ? -1 : move_on(work, err);
+	/* The changed one is in hold/; this one is done with. */
+	for (size_t i = 0; i < m->entry.env.rcpts; i++)
+		if (lane_waiting(work->lane, i))
+			message_rcpt(m, i, RCPT_DONE, "250 2.0.0 held");
+	return 0;
+}
+
+static void
+trouble(struct work *work, const struct err *err)
+{
+	struct lane *lane = work->lane;
+
+	tell_all(lane, err);
+	lane_done(lane, ++work->troubles >= TROUBLES ? err : NULL);
+}
+
+/* It has been decided; err: this could not be written down, or they want a rest. */
+static int
+act(struct work *work, const struct filtered *filtered, struct err *err)
+{
+	struct lane *lane = work->lane;
+
+	switch (filtered->verdict) {
+	case FILTERED_SAME:
+		return pass(work, err);
+	case FILTERED_CHANGED:
+		return change(work, filtered->fd, err);
+	case FILTERED_GONE:
+		for (size_t i = 0; i < lane->message.entry.env.rcpts; i++)
+			if (lane_waiting(lane, i))
+				lane_rcpt(lane, i, RCPT_DONE, "250 2.0.0 a filter has taken it");
+		return 0;
+	case FILTERED_HELD:
+		return message_hold(&lane->message, filtered->err.text, err);
+	case FILTERED_REFUSED:
+	case FILTERED_LATER:
+		break;
+	}
+	tell_all(lane, &filtered->err);
+	return 0;
+}
+
+static void
+log_notes(const struct work *work, const struct filtered *filtered)
+{
+	struct span rest = str_span(&filtered->notes), line;
+
+	while (span_cut(&rest, '\n', &line))
+		if (line.len > 0)
+			log_info("%.*s: %.*s", (int)work->lane->message.id.len, work->lane->message.id.p, (int)line.len, line.p);
+}
+
+static void
+on_filtered(struct filters_asking *asking, struct filtered *filtered)
+{
+	struct work *work = (struct work *)((char *)asking - offsetof(struct work, asking));
+	struct lane *lane = work->lane;
+	struct err err = {0};
+	bool rests = filtered->rest_after;
+
+	log_notes(work, filtered);
+	if (filtered->rescan) {
+		spool_ring(&lane->relay->spool);
+		runner_look(&lane->relay->runner, true);
+	}
+	/* A filter that says "later" has decided; one that cannot be asked has not. */
+	if (filtered->verdict == FILTERED_LATER && filtered->err.reply == 0) {
+		trouble(work, &filtered->err);
+		filtered_free(filtered);
+		return;
+	}
+	int result = act(work, filtered, &err);
+	filtered_free(filtered);
+	if (result < 0) {
+		trouble(work, &err);
+		return;
+	}
+	work->troubles = 0;
+	if (rests)
+		err_set(&err, ERR_TEMP, "a filter wants no more for now");
+	lane_done(lane, rests ? &err : NULL);
+}
+
+static int
+ask(struct work *work, struct err *err)
+{
+	struct lane *lane = work->lane;
+	const struct settings *settings = &lane->relay->setup->settings;
+	struct entry *entry = &lane->message.entry;
+	struct filters_text text = { .file = lane->message.fd, .at = entry->body_at, .len = entry->body_len };
+	struct filter_job job = {0};
+	struct envelope env = {0};
+
+	entry_still_waiting(entry, &env);
+	work->asking.answer = on_filtered;
+	int result = chain_take(&job, settings, settings_filters_of(settings, str_c(&work->folder)), err);
+	if (result == 0)
+		result = filters_ask(&lane->relay->filters, &job, &entry->info, &env, &text, &work->asking, err);
+	envelope_free(&env);
+	chain_free(&job);
+	return result;
+}
+
+static void
+filter_open(struct lane *lane)
+{
+	struct work *work = mem_get(sizeof *work);
+
+	*work = (struct work){ .lane = lane };
+	lane->work = work;
+}
+
+static void
+filter_send(struct lane *lane)
+{
+	struct work *work = lane->work;
+	struct err err = {0};
+
+	str_clear(&work->folder);
+	route_behind_filters(lane->rest, &work->folder);
+	if (lane->message.entry.filtered) {	/* and it died right behind that */
+		if (route_folder_ok(str_span(&lane->message.entry.info.to)))
+			str_set_span(&work->folder, str_span(&lane->message.entry.info.to));
+		if (move_on(work, &err) == 0)
+			lane_done(lane, NULL);
+		else
+			trouble(work, &err);
+	} else if (ask(work, &err) < 0) {
+		trouble(work, &err);
+	}
+}
+
+static void
+filter_close(struct lane *lane)
+{
+	struct work *work = lane->work;
+
+	filters_leave(&work->asking);
+	str_free(&work->folder);
+	free(work);
+	lane->work = NULL;
+}
+
+const struct transport transport_filter = {
+	.name = "filter",
+	.kind = ROUTE_FILTER,
+	.open = filter_open,
+	.send = filter_send,
+	.close = filter_close,
+};
