@@ -236,6 +236,7 @@ filter_close(struct lane *lane)
 const struct transport transport_filter = {
 	.name = "filter",
 	.kind = ROUTE_FILTER,
+	.many = true,
 	.open = filter_open,
 	.send = filter_send,
 	.close = filter_close,
