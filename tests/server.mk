@@ -1,5 +1,5 @@
 # tests of the relay's server
-dist_check_SCRIPTS += %D%/hostile/smtp.sh %D%/e2e/60-tls.sh %D%/e2e/61-wishes.sh %D%/e2e/62-doors.sh %D%/e2e/63-clients.sh %D%/e2e/64-operation.sh
+dist_check_SCRIPTS += %D%/hostile/smtp.sh %D%/e2e/60-tls.sh %D%/e2e/61-wishes.sh %D%/e2e/62-doors.sh %D%/e2e/63-clients.sh %D%/e2e/65-next-hops.sh %D%/e2e/64-operation.sh
 EXTRA_DIST += %D%/hostile/smtp.py %D%/e2e/60-tls.py %D%/e2e/62-doors.py
 check_PROGRAMS += tests/unit/proxy tests/unit/rate
 tests_unit_proxy_SOURCES = %D%/unit/proxy.c %D%/unit/unit.h

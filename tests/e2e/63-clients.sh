@@ -184,21 +184,7 @@ if inside_peer opensmtpd "$work/opensmtpd" opensmtpd opensmtpq; then
 		match from any for domain "tls.example" action "tls"
 		match from any for domain "smtps.example" action "smtps"
 	END
-	# Its folders are where it was built to have them: in the namespace only.
-	cat >"$work/opensmtpd/run" <<-'END'
-		#!/bin/sh
-		mkdir -p /var/spool /var/lib /run
-		mount -t tmpfs -o mode=755 spool /var/spool && mount -t tmpfs -o mode=755 lib /var/lib &&
-		mount -t tmpfs -o mode=755 run /run || exit 99
-		mkdir -p -m 711 /var/spool/smtpd /var/lib/opensmtpd/empty /run/opensmtpd
-		mkdir -m 700 /var/spool/smtpd/queue /var/spool/smtpd/corrupt /var/spool/smtpd/purge /var/spool/smtpd/temporary \
-		    /var/spool/smtpd/incoming
-		mkdir -m 770 /var/spool/smtpd/offline
-		chown 64901:0 /var/spool/smtpd/queue /var/spool/smtpd/corrupt /var/spool/smtpd/purge /var/spool/smtpd/temporary \
-		    /var/spool/smtpd/incoming
-		chown 0:64901 /var/spool/smtpd/offline
-		exec "$@"
-	END
+	opensmtpd_folders >"$work/opensmtpd/run"
 	chmod 755 "$work/opensmtpd/run"
 	start opensmtpd $inside "$work/opensmtpd/run" smtpd -d -f "$work/opensmtpd/conf"
 	opensmtpd=$pid

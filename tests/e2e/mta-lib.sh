@@ -37,3 +37,22 @@ inside_peer() {
 	why="no mount namespace with an overlay: $(tail -n 1 "$inside_dir/why")"
 	return 1
 }
+
+# opensmtpd_folders: a script that runs its arguments where OpenSMTPD's folders are as it was built
+# to have them, inside its namespace only.
+opensmtpd_folders() {
+	cat <<-'END'
+		#!/bin/sh
+		mkdir -p /var/spool /var/lib /run
+		mount -t tmpfs -o mode=755 spool /var/spool && mount -t tmpfs -o mode=755 lib /var/lib &&
+		mount -t tmpfs -o mode=755 run /run || exit 99
+		mkdir -p -m 711 /var/spool/smtpd /var/lib/opensmtpd/empty /run/opensmtpd
+		mkdir -m 700 /var/spool/smtpd/queue /var/spool/smtpd/corrupt /var/spool/smtpd/purge /var/spool/smtpd/temporary \
+		    /var/spool/smtpd/incoming
+		mkdir -m 770 /var/spool/smtpd/offline
+		chown 64901:0 /var/spool/smtpd/queue /var/spool/smtpd/corrupt /var/spool/smtpd/purge /var/spool/smtpd/temporary \
+		    /var/spool/smtpd/incoming
+		chown 0:64901 /var/spool/smtpd/offline
+		exec "$@"
+	END
+}
