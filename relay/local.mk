@@ -21,6 +21,7 @@ relay_sources = \
 	%D%/login-command.c %D%/login-dovecot.c %D%/login-file.c \
 	%D%/meters.h %D%/service-metrics.c \
 	%D%/notify.c %D%/notify.h \
+	%D%/pool.c %D%/pool.h \
 	%D%/rate.c %D%/rate.h \
 	%D%/hop-secrets.c %D%/hop-secrets.h \
 	%D%/reach.c %D%/reach.h \

@@ -4,52 +4,31 @@
  *	verify_ask(&relay->verify, sources, &who, &question)	one answer will come
  *	verify_leave(&question)					nobody waits for it any more
  *
- * The work is done by a few processes (relay/login.h), started when they are first needed
- * and ended when the relay ends; each answers one question at a time.  One that takes too long
- * or dies is replaced, and its question answered "later".  Questions wait in a queue that
- * has an end.  A wrong password is told only after a while, and the longer the more often that
+ * The work is done by a few processes (relay/login.h, pool.h).  A wrong password is told only after a while, and the longer the more often that
  * client was wrong lately: guessing is slow, and holds nobody else up.
  */
 #ifndef RELAY_VERIFY_H
 #define RELAY_VERIFY_H
 
-#include "lib/net/loop.h"
 #include "lib/net/place.h"
 #include "relay/login.h"
+#include "relay/pool.h"
 
-struct relay;
-
-enum { VERIFY_WORKERS = 4, VERIFY_QUEUE_MAX = 200, VERIFY_GUESSERS = 256 };
+enum { VERIFY_WORKERS = 4, VERIFY_GUESSERS = 256 };
 
 struct verify_question {		/* embedded in who asks */
-	struct verify_question *next, **at;	/* at NULL: waits for nothing */
-	struct str text;
+	struct pool_question asked;
 	struct ip ip;
 	struct timer slow;		/* a "no" that is held back */
 	/* result: 1 yes (mailbox may be empty), 0 no, -1 err */
 	void (*answer)(struct verify_question *question, int result, struct span mailbox, const struct err *err);
-	struct verify *verify;
-};
-
-struct verify_worker {
-	struct verify *verify;
-	pid_t pid;			/* 0: there is none */
-	int to, from;
-	struct watch watch;
-	struct timer late;
-	struct verify_question *question;	/* NULL: idle, or nobody waits for the answer */
-	bool busy;
-	uint64_t number;
-	struct str heard;
+	struct verify *verify;		/* NULL: waits for nothing */
 };
 
 struct verify {
 	struct relay *relay;
 	char *sources;			/* those that the workers were started with */
-	struct verify_worker worker[VERIFY_WORKERS];
-	struct verify_question *first, **last;
-	size_t waiting;
-	uint64_t number;
+	struct pool pool;
 	struct guesser { struct ip ip; unsigned wrong; int64_t last; } guesser[VERIFY_GUESSERS];
 };
 

@@ -4,6 +4,7 @@ lib_libnet_a_SOURCES = \
 	%D%/mx.c %D%/mx.h \
 	%D%/place.c %D%/place.h \
 	%D%/dial.c %D%/dial.h \
+	%D%/dns.c %D%/dns.h \
 	%D%/listen.c %D%/listen.h \
 	%D%/loop.c %D%/loop.h \
 	%D%/resolve.c %D%/resolve.h \

@@ -12,7 +12,7 @@
 #include "lib/base/digest.h"
 #include "lib/net/place.h"
 
-enum { QUERY_MS = 4000, QUERY_TRIES = 3, NAME_LONGEST = 253 };
+enum { NAME_LONGEST = 253 };
 
 struct mx_host {
 	struct mx *mx;
@@ -33,76 +33,6 @@ mx_places_free(struct mx_places *places)
 	}
 	free(places->place);
 	*places = (struct mx_places){0};
-}
-
-/* sockets */
-
-static void
-set_tick(struct mx *mx)
-{
-	struct timeval most = { .tv_sec = 1 }, left;
-
-	const struct timeval *wait = ares_timeout(mx->channel, &most, &left);
-	timer_set(&mx->tick, (int64_t)wait->tv_sec * CLOCK_SECOND + wait->tv_usec);
-}
-
-static void
-on_tick(void *ctx)
-{
-	struct mx *mx = ctx;
-
-	ares_process_fd(mx->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-	set_tick(mx);
-}
-
-static void
-on_readable(void *ctx)
-{
-	const struct mx_socket *socket = ctx;
-	struct mx *mx = socket->mx;
-
-	ares_process_fd(mx->channel, socket->fd, ARES_SOCKET_BAD);
-	set_tick(mx);
-}
-
-static void
-on_writable(void *ctx)
-{
-	const struct mx_socket *socket = ctx;
-	struct mx *mx = socket->mx;
-
-	ares_process_fd(mx->channel, ARES_SOCKET_BAD, socket->fd);
-	set_tick(mx);
-}
-
-static struct mx_socket *
-socket_of(struct mx *mx, int fd)
-{
-	for (size_t i = 0; i < MX_SOCKETS; i++)
-		if (mx->socket[i].fd == fd)
-			return &mx->socket[i];
-	return NULL;
-}
-
-/* c-ares says what it waits for on a socket of its own. */
-static void
-on_socket(void *ctx, ares_socket_t fd, int read, int write)
-{
-	struct mx *mx = ctx;
-	struct mx_socket *socket = socket_of(mx, fd);
-
-	if (socket == NULL && (read || write) && (socket = socket_of(mx, -1)) != NULL)
-		*socket = (struct mx_socket){ .fd = fd, .mx = mx };
-	if (socket == NULL)
-		return;		/* more than we look at: its question runs out of time */
-	watch_free(&socket->read);
-	watch_free(&socket->write);
-	if (read)
-		watch_start(&socket->read, mx->loop, fd, WATCH_READ, on_readable, socket);
-	if (write)
-		watch_start(&socket->write, mx->loop, fd, WATCH_WRITE, on_writable, socket);
-	if (!read && !write)
-		socket->fd = -1;
 }
 
 /* the answer */
@@ -254,7 +184,7 @@ ask_addresses(struct mx *mx)
 
 	mx->asked = mx->hosts + 1;	/* one for us: an answer may come at once */
 	for (size_t i = 0; i < mx->hosts; i++)
-		ares_getaddrinfo(mx->channel, mx->host[i].name, NULL, &hints, on_addresses, &mx->host[i]);
+		ares_getaddrinfo(mx->dns.channel, mx->host[i].name, NULL, &hints, on_addresses, &mx->host[i]);
 	if (--mx->asked == 0)
 		end(mx);
 }
@@ -343,52 +273,6 @@ on_mx(void *ctx, int status, int timeouts, unsigned char *answer, int len)
 
 /* the beginning */
 
-static void
-comma_list(const char *servers, struct str *out)
-{
-	struct span rest = span_of(servers), word;
-
-	while ((word = span_word(&rest)).len > 0) {
-		str_add_text(out, out->len > 0 ? "," : "");
-		str_add_span(out, word);
-	}
-}
-
-static int
-open_channel(ares_channel *channel, struct ares_options *options, int mask, const char *servers, struct err *err)
-{
-	struct str list = {0};
-	int status = ares_library_init(ARES_LIB_INIT_ALL);
-
-	*channel = NULL;
-	if (status == ARES_SUCCESS)
-		status = ares_init_options(channel, options, mask);
-	comma_list(servers, &list);
-	if (status == ARES_SUCCESS && list.len > 0)
-		status = ares_set_servers_ports_csv(*channel, str_c(&list));
-	str_free(&list);
-	if (status == ARES_SUCCESS)
-		return 0;
-	if (*channel != NULL)
-		ares_destroy(*channel);
-	*channel = NULL;
-	return err_set(err, ERR_TEMP, "the resolver: %s", ares_strerror(status));
-}
-
-int
-mx_check_servers(const char *servers, struct err *err)
-{
-	struct ares_options none = {0};
-	ares_channel channel;
-
-	if (open_channel(&channel, &none, 0, servers, err) < 0) {
-		err->kind = ERR_CONFIG;
-		return -1;
-	}
-	ares_destroy(channel);
-	return 0;
-}
-
 /* "[192.0.2.1]", "[IPv6:2001:db8::1]" (RFC 5321 4.1.3). */
 static void
 take_literal(struct mx *mx)
@@ -418,29 +302,22 @@ mx_start(struct mx *mx, struct loop *loop, const char *domain, const char *serve
     const char *ourselves, int64_t seconds,
     void (*done)(void *ctx, struct mx_places *places, const struct err *err), void *ctx)
 {
-	struct ares_options options = { .timeout = QUERY_MS, .tries = QUERY_TRIES, .sock_state_cb = on_socket,
-		.sock_state_cb_data = mx };
-	const int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
-
 	*mx = (struct mx){ .loop = loop, .domain = mem_text(domain), .ourselves = mem_text(ourselves),
 		.host = mem_get(MX_HOSTS * sizeof *mx->host), .done = done, .ctx = ctx };
-	for (size_t i = 0; i < MX_SOCKETS; i++)
-		mx->socket[i].fd = -1;
 	size_t len = strlen(mx->domain);
 	if (len > 1 && mx->domain[len - 1] == '.')
 		mx->domain[len - 1] = '\0';
-	timer_start(&mx->tick, loop, on_tick, mx);
 	timer_start(&mx->end, loop, on_end, mx);
 	timer_start(&mx->limit, loop, on_limit, mx);
 	timer_set(&mx->limit, seconds * CLOCK_SECOND);
 	if (domain[0] == '[') {
 		take_literal(mx);
 		end(mx);
-	} else if (open_channel(&mx->channel, &options, mask, servers, &mx->err) < 0) {
+	} else if (dns_open(&mx->dns, loop, servers, &mx->err) < 0) {
 		end(mx);
 	} else {
-		ares_query(mx->channel, mx->domain, ns_c_in, ns_t_mx, on_mx, mx);
-		set_tick(mx);
+		ares_query(mx->dns.channel, mx->domain, ns_c_in, ns_t_mx, on_mx, mx);
+		dns_asked(&mx->dns);
 	}
 }
 
@@ -458,14 +335,7 @@ mx_cancel(struct mx *mx)
 {
 	if (mx->loop == NULL)
 		return;
-	if (mx->channel != NULL)
-		ares_destroy(mx->channel);
-	mx->channel = NULL;
-	for (size_t i = 0; i < MX_SOCKETS; i++) {
-		watch_free(&mx->socket[i].read);
-		watch_free(&mx->socket[i].write);
-	}
-	timer_free(&mx->tick);
+	dns_close(&mx->dns);
 	timer_free(&mx->end);
 	timer_free(&mx->limit);
 	for (size_t i = 0; i < mx->hosts; i++)

@@ -8,14 +8,14 @@
  * the hosts, those that are no better than we are left out, and nobody left means a loop.
  * Whatever the DNS cannot tell now is ERR_TEMP.
  *
- * A lookup has name servers, sockets and time of its own; c-ares talks to them.
+ * A lookup has name servers, sockets and time of its own (dns.h).
  */
 #ifndef LIB_NET_MX_H
 #define LIB_NET_MX_H
 
-#include "lib/net/loop.h"
+#include "lib/net/dns.h"
 
-enum { MX_HOSTS = 16, MX_PLACES = 32, MX_SOCKETS = 16 };	/* more are not looked at */
+enum { MX_HOSTS = 16, MX_PLACES = 32 };	/* more are not looked at */
 
 struct mx_place {
 	char *host;		/* its name, for TLS and the log */
@@ -29,18 +29,12 @@ struct mx_places {
 void mx_places_free(struct mx_places *places);
 
 struct mx_host;
-struct ares_channeldata;
 
 struct mx {
 	struct loop *loop;
 	char *domain, *ourselves;
-	struct ares_channeldata *channel;
-	struct mx_socket {
-		int fd;		/* -1: none */
-		struct watch read, write;
-		struct mx *mx;
-	} socket[MX_SOCKETS];
-	struct timer tick, end, limit;	/* c-ares's own; for the answer; for all */
+	struct dns dns;
+	struct timer end, limit;	/* for the answer; for all */
 	struct mx_host *host;
 	size_t hosts, asked;	/* asked: whose addresses are still to come */
 	bool implicit;		/* there is no MX: the domain itself */
@@ -56,6 +50,5 @@ void mx_start(struct mx *mx, struct loop *loop, const char *domain, const char *
     const char *ourselves, int64_t seconds,
     void (*done)(void *ctx, struct mx_places *places, const struct err *err), void *ctx);
 void mx_cancel(struct mx *mx);		/* {0} and a finished one are fine */
-int mx_check_servers(const char *servers, struct err *err);
 
 #endif
