@@ -18,7 +18,7 @@ relay_sources = \
 	%D%/lane.c %D%/lane.h \
 	%D%/mailbox.c %D%/mailbox.h \
 	%D%/login.c %D%/login.h \
-	%D%/login-command.c %D%/login-dovecot.c %D%/login-file.c \
+	%D%/login-command.c %D%/login-dovecot.c %D%/login-file.c %D%/lines.c %D%/lines.h \
 	%D%/meters.h %D%/service-metrics.c \
 	%D%/notify.c %D%/notify.h \
 	%D%/pool.c %D%/pool.h \
@@ -43,8 +43,9 @@ relay_mochila_relay_LDADD = spool/libspool.a lib/libproto.a lib/libmail.a $(NET_
 # Knows passwords, so that the relay need not.
 pkglibexec_PROGRAMS += relay/mochila-login
 relay_mochila_login_SOURCES = %D%/main-login.c %D%/login.c %D%/login.h \
+	%D%/answering.c %D%/answering.h %D%/lines.c %D%/lines.h \
 	%D%/login-command.c %D%/login-dovecot.c %D%/login-file.c
-relay_mochila_login_LDADD = $(SPOOL_LIBS) $(CRYPT_LIBS)
+relay_mochila_login_LDADD = $(SPOOL_LIBS) lib/libnet.a $(BASE_LIBS) $(CRYPT_LIBS)
 
 # Runs filters, which may take their time.
 pkglibexec_PROGRAMS += relay/mochila-filter

@@ -21,7 +21,7 @@
 
 #include "lib/base/err.h"
 
-enum { LOGIN_QUESTION_MAX = 4096, LOGIN_SECONDS = 20 };
+enum { LOGIN_SECONDS = 20 };
 
 struct login {
 	struct span user, pass, service, client;

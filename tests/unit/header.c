@@ -117,7 +117,7 @@ START_TEST(nothing_is_injected_into_our_trace)
 	};
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		struct span bad = span_of(names[i]);
-		struct received received = { bad, bad, SPAN("home"), bad, bad, when };
+		struct received received = { bad, bad, SPAN("home"), bad, bad, when, bad };
 		struct str out = {0};
 		struct header_field field;
 		received_field(&received, &out);
