@@ -41,13 +41,35 @@ access_free(struct access *access)
 	*access = (struct access){0};
 }
 
+int
+access_nearest(const struct access *access, const struct ip *client)
+{
+	int bits = -1;
+
+	for (size_t i = 0; i < access->networks; i++)
+		if (network_has(&access->network[i], client) && (int)access->network[i].bits > bits)
+			bits = (int)access->network[i].bits;
+	return bits;
+}
+
 bool
 access_trusts(const struct access *access, const struct ip *client)
 {
-	for (size_t i = 0; i < access->networks; i++)
-		if (network_has(&access->network[i], client))
+	return access_nearest(access, client) >= 0;
+}
+
+bool
+access_is_local(const struct ip *client)
+{
+	static const char *const networks[] = { "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
+		"fc00::/7", "fe80::/10" };
+	struct network network;
+	struct err ignored;
+
+	for (size_t i = 0; i < sizeof networks / sizeof networks[0]; i++)
+		if (network_parse(span_of(networks[i]), &network, &ignored) == 0 && network_has(&network, client))
 			return true;
-	return false;
+	return ip_is_loopback(client);
 }
 
 static int

@@ -25,6 +25,9 @@ int access_parse(struct access *access, const char *relay_from, struct err *err)
 int access_parse_as(struct access *access, const char *networks, const char *setting, struct err *err);
 void access_free(struct access *access);
 bool access_trusts(const struct access *access, const struct ip *client);
+int access_nearest(const struct access *access, const struct ip *client);	/* bits of the smallest of
+		   the networks that he is in; -1: of none */
+bool access_is_local(const struct ip *client);	/* this host, or a network of no use outside (RFC 1918 ...) */
 
 /* 0, or ERR_PERM with the code for the reply to RCPT. */
 int access_rcpt(const struct settings *settings, bool trusted, struct span rcpt, struct err *err);

@@ -53,7 +53,7 @@ say(uint64_t number, struct span words, struct err *err)
 	str_printf(&line, "%llu ", (unsigned long long)number);
 	str_add_span(&line, words);
 	for (size_t i = 0; i < line.len; i++)
-		if ((unsigned char)line.p[i] < ' ')
+		if ((unsigned char)line.p[i] < ' ' && line.p[i] != '\t')
 			line.p[i] = ' ';
 	str_add_char(&line, '\n');
 	int sent = fs_write(1, line.p, line.len, err);

@@ -191,6 +191,10 @@ int
 auth_step(struct auth *auth, const char *mechanism, struct span response, struct str *challenge,
     struct err *err)
 {
+	const struct sasl_row *row = mechanism != NULL ? row_of(span_of(mechanism)) : NULL;
+
+	if (row != NULL)
+		auth->how = row->name;
 	int result = sasl_step(&auth->sasl, mechanism, response, challenge, err);
 
 	if (result == SASL_MORE)
@@ -216,7 +220,7 @@ void
 auth_open(struct auth *auth, struct session *session, const char *service,
     void (*done)(struct auth *auth, int result, const struct err *err))
 {
-	*auth = (struct auth){ .session = session, .service = service, .done = done,
+	*auth = (struct auth){ .session = session, .service = service, .done = done, .how = "",
 		.sasl = { .hooks = &hooks }, .question.answer = on_verified };
 	auth->sasl.ctx = auth;
 	auth->anybody = anybody_may(auth);

@@ -30,6 +30,7 @@ struct auth {
 	struct str user, mailbox;	/* once it is somebody; mailbox may be empty */
 	struct str shown;		/* the user as one word, for logs: others read them by words */
 	struct str certificate;		/* whom the client's names */
+	const char *how;		/* the mechanism by which he is asked or was known; "" */
 	bool anybody;			/* may log in here */
 	struct str mechanisms, clear_mechanisms;
 	void (*done)(struct auth *auth, int result, const struct err *err);	/* of an AUTH_LATER: 0 or -1 */

@@ -15,11 +15,14 @@ relay_sources = \
 	%D%/binary.c %D%/binary.h \
 	%D%/filters.c $(filter_sources) \
 	%D%/refit.c %D%/refit.h \
+	%D%/check.c %D%/check.h \
+	%D%/check-call.c %D%/check-command.c %D%/check-rows.c \
 	%D%/lane.c %D%/lane.h \
 	%D%/mailbox.c %D%/mailbox.h \
 	%D%/login.c %D%/login.h \
 	%D%/login-command.c %D%/login-dovecot.c %D%/login-file.c %D%/lines.c %D%/lines.h \
 	%D%/meters.h %D%/service-metrics.c \
+	%D%/gate.c %D%/gate.h %D%/grey.c %D%/grey.h %D%/lists.c %D%/lists.h %D%/window.c %D%/window.h \
 	%D%/notify.c %D%/notify.h \
 	%D%/pool.c %D%/pool.h \
 	%D%/rate.c %D%/rate.h \
@@ -51,3 +54,10 @@ relay_mochila_login_LDADD = $(SPOOL_LIBS) lib/libnet.a $(BASE_LIBS) $(CRYPT_LIBS
 pkglibexec_PROGRAMS += relay/mochila-filter
 relay_mochila_filter_SOURCES = %D%/main-filter.c $(filter_sources)
 relay_mochila_filter_LDADD = spool/libspool.a lib/libproto.a lib/libmail.a $(NET_LIBS) $(BASE_LIBS)
+
+# Asks others about senders and recipients, so that the relay need not wait.
+pkglibexec_PROGRAMS += relay/mochila-check
+relay_mochila_check_SOURCES = %D%/main-check.c %D%/check.c %D%/check.h \
+	%D%/answering.c %D%/answering.h %D%/lines.c %D%/lines.h \
+	%D%/check-call.c %D%/check-command.c %D%/check-rows.c %D%/check-spf.c
+relay_mochila_check_LDADD = $(SPOOL_LIBS) $(NET_LIBS) $(BASE_LIBS) $(SPF_LIBS)

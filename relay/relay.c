@@ -6,12 +6,15 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "relay/auth.h"
+#include "relay/check.h"
 #include "relay/notify.h"
 #include "relay/service.h"
 #include "relay/session.h"
+#include "relay/window.h"
 #include "spool/relaying.h"
 
 enum {
+	CHECK_WORKERS = 8,
 	PATIENCE_SECONDS = 10,
 	PARTING_MS = 200,	/* for the last replies to leave */
 };
@@ -27,6 +30,9 @@ add_instance(struct setup *setup, const struct relay_settings *settings, struct 
 	if (access_parse(&instance->access, settings->relay_from, err) < 0 ||
 	    access_parse_as(&instance->proxies, settings->proxy_from, "proxy-from", err) < 0 ||
 	    access_parse_as(&instance->spokesmen, settings->xclient_from, "xclient-from", err) < 0 ||
+	    access_parse_as(&instance->denied, settings->deny_from, "deny-from", err) < 0 ||
+	    access_parse_as(&instance->welcome, settings->welcome_from, "welcome-from", err) < 0 ||
+	    gate_check(settings, err) < 0 ||
 	    verify_check(settings->login, err) < 0 ||
 	    auth_check(settings->login_mechanisms, err) < 0)
 		return err_prefix(err, "[relay %s]", settings->name);
@@ -72,6 +78,8 @@ setup_new(struct settings *settings, const char *only, struct err *err)
 	*setup = (struct setup){ .settings = *settings, .holders = 1 };
 	*settings = (struct settings){0};
 	int result = check_filters(&setup->settings, err);
+	if (result == 0 && dns_check_servers(setup->settings.spool.resolver, err) < 0)
+		result = err_prefix(err, "[spool] resolver");
 	setup->instance = mem_get(setup->settings.relays * sizeof *setup->instance);
 	for (size_t i = 0; i < setup->settings.relays && result == 0; i++)
 		if (only == NULL || strcmp(only, setup->settings.relay[i].name) == 0)
@@ -100,6 +108,8 @@ setup_drop(struct setup *setup)
 		access_free(&setup->instance[i].access);
 		access_free(&setup->instance[i].proxies);
 		access_free(&setup->instance[i].spokesmen);
+		access_free(&setup->instance[i].denied);
+		access_free(&setup->instance[i].welcome);
 		tls_drop(setup->instance[i].tls);
 	}
 	free(setup->instance);
@@ -301,6 +311,17 @@ sign_of_life(void *ctx)
 	timer_set(&relay->watchdog, notify_watchdog() / 2);
 }
 
+static void
+sweep_windows(const struct setup *setup)
+{
+	int64_t longest = 0;
+
+	for (size_t i = 0; i < setup->instances; i++)
+		if (setup->instance[i].settings->pop_before_smtp > longest)
+			longest = setup->instance[i].settings->pop_before_smtp;
+	window_sweep(&setup->settings, longest);
+}
+
 int
 relay_start(struct relay *relay, struct err *err)
 {
@@ -315,6 +336,8 @@ relay_start(struct relay *relay, struct err *err)
 	settler_start(&relay->settler, relay);
 	verify_start(&relay->verify, relay);
 	filters_start(&relay->filters, relay);
+	pool_start(&relay->checks, relay, "mochila-check", "check", CHECK_WORKERS, CHECK_SECONDS);
+	sweep_windows(relay->setup);
 	for (size_t i = 0; i < relay->doors; i++)
 		door_start(relay->door[i]);
 	return 0;
@@ -415,6 +438,10 @@ relay_close(struct relay *relay)
 	settler_close(&relay->settler);
 	verify_close(&relay->verify);
 	filters_close(&relay->filters);
+	pool_close(&relay->checks);
+	lists_forget(&relay->lists);
+	free(relay->gate_memory.known);
+	grey_close(&relay->grey);
 	acceptor_close(&relay->acceptor);
 	drop_doors(relay);
 	timer_free(&relay->patience);

@@ -18,6 +18,8 @@
 #include "relay/acceptor.h"
 #include "relay/access.h"
 #include "relay/filters.h"
+#include "relay/gate.h"
+#include "relay/grey.h"
 #include "relay/meters.h"
 #include "relay/rate.h"
 #include "relay/runner.h"
@@ -33,6 +35,7 @@ struct instance {		/* a [relay NAME] */
 	const struct relay_settings *settings;
 	struct access access;
 	struct access proxies, spokesmen;	/* proxy-from, xclient-from */
+	struct access denied, welcome;	/* deny-from, welcome-from */
 	struct tls *tls;	/* NULL: plain text only */
 };
 
@@ -68,6 +71,10 @@ struct relay {
 	struct runner runner;
 	struct verify verify;
 	struct filters filters;
+	struct pool checks;	/* relay/check.h */
+	struct lists_memory lists;
+	struct gate_memory gate_memory;
+	struct grey grey;
 	struct meters meters;
 	struct rate rate;	/* of clients */
 	struct rate user_rate;

@@ -6,12 +6,16 @@
 
 #include <stdlib.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/proto/pop3-server.h"
 #include "relay/auth.h"
 #include "relay/session.h"
+#include "relay/window.h"
 #include "spool/maildir.h"
 #include "spool/maildrop.h"
+
+enum { REFRESH_SECONDS = 10 };
 
 struct pop3 {
 	struct session *session;
@@ -19,6 +23,7 @@ struct pop3 {
 	struct auth auth;
 	struct maildrop drop;
 	bool open;
+	int64_t refreshed;	/* when POP before SMTP was told last that he is here */
 	char *host;
 };
 
@@ -86,6 +91,31 @@ find_folder(struct pop3 *pop3, struct str *folder, struct err *err)
 	return 0;
 }
 
+/* From there he may send for a while, if the settings say so. */
+static void
+open_window(struct pop3 *pop3)
+{
+	struct err err;
+
+	if (limits_of(pop3)->pop_before_smtp == 0 || pop3->session->known)
+		return;
+	pop3->refreshed = clock_mono();
+	if (window_open(&pop3->session->setup->settings, &pop3->session->ip, str_span(&pop3->auth.shown), &err) < 0)
+		log_warn("-: event=pop-before-smtp-trouble why=\"%s\"", err.text);
+}
+
+/* A session lives longer than its beginning: so does the right. */
+static void
+keep_window(struct pop3 *pop3)
+{
+	int64_t now = clock_mono();
+
+	if (!pop3->open || limits_of(pop3)->pop_before_smtp == 0 || now - pop3->refreshed < REFRESH_SECONDS * CLOCK_SECOND)
+		return;
+	pop3->refreshed = now;
+	window_refresh(&pop3->session->setup->settings, &pop3->session->ip);
+}
+
 static int
 hook_open(void *ctx, size_t *count, struct err *err)
 {
@@ -108,6 +138,7 @@ hook_open(void *ctx, size_t *count, struct err *err)
 	}
 	pop3->open = true;
 	*count = pop3->drop.count;
+	open_window(pop3);
 	return 0;
 }
 
@@ -193,6 +224,7 @@ pop3_input(struct session *session, const void *bytes, size_t len)
 {
 	struct pop3 *pop3 = session->work;
 
+	keep_window(pop3);
 	pop3_server_feed(&pop3->server, bytes, len);
 	follow(pop3);
 }

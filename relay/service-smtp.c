@@ -18,8 +18,10 @@
 #include "relay/auth.h"
 #include "relay/binary.h"
 #include "relay/filters.h"
+#include "relay/gate.h"
 #include "relay/refit.h"
 #include "relay/session.h"
+#include "relay/window.h"
 #include "spool/masquerade.h"
 #include "spool/quota.h"
 #include "spool/route.h"
@@ -33,6 +35,8 @@ struct smtp {
 	struct session *session;
 	struct smtp_server server;
 	struct auth auth;
+	struct gate gate;
+	struct str reader;		/* who has read his mail from there (POP before SMTP) */
 	struct arrival arrival;
 	struct binary binary;		/* what came for it, where that is no lines */
 	struct waiter waiter;		/* for the sync that makes it durable */
@@ -119,18 +123,29 @@ answer_priority(const struct smtp *smtp, const struct envelope *env, struct err 
 	return 0;
 }
 
+/* Only for clients that cannot log in: where they must, having read mail is not enough. */
+static void
+find_reader(struct smtp *smtp)
+{
+	const struct relay_settings *limits = limits_of(smtp);
+
+	str_clear(&smtp->reader);
+	if (limits->pop_before_smtp > 0 && !limits->login_required && !smtp->server.authenticated)
+		window_is_open(settings_of(smtp), &smtp->session->ip, limits->pop_before_smtp, &smtp->reader);
+}
+
 /* RFC 6409 4.3 and 6.1 */
 static int
 check_login(const struct smtp *smtp, const struct envelope *env, struct err *err)
 {
 	const struct relay_settings *limits = limits_of(smtp);
-	struct span user = str_span(&smtp->auth.user), from = str_span(&env->from), domain = envelope_domain(from);
+	struct span user = str_span(smtp->server.authenticated ? &smtp->auth.user : &smtp->reader), from = str_span(&env->from), domain = envelope_domain(from);
 
 	if (limits->login_required && !smtp->server.authenticated) {
 		err_set(err, ERR_PERM, "log in first");
 		return err_as_reply(err, 530, "5.7.0");
 	}
-	if (!limits->login_sender || !smtp->server.authenticated || from.len == 0)
+	if (!limits->login_sender || user.len == 0 || from.len == 0)
 		return 0;
 	if (memchr(user.p, '@', user.len) == NULL && domain.len > 0)
 		from.len -= domain.len + 1;
@@ -145,6 +160,8 @@ on_mail(void *ctx, const struct envelope *env, uint64_t size, struct err *err)
 {
 	struct smtp *smtp = ctx;
 
+	gate_forget(&smtp->gate);
+	find_reader(smtp);
 	/* Twice: while it is settled a message lies in in/ and in out/. */
 	if (smtp->session->relay->ending)
 		err_set(err, ERR_TEMP, "shutting down, please come back");
@@ -175,33 +192,72 @@ check_user_rate(const struct smtp *smtp, struct err *err)
 
 /* What counts is the address that he has here. */
 static int
-check_rcpt(const struct smtp *smtp, struct span rcpt, struct err *err)
+check_rcpt(const struct smtp *smtp, struct span rcpt, struct str *here, struct err *err)
 {
 	const bool ours = is_ours(smtp);
-	struct str here = {0};
-	int masked = ours ? 0 : masquerade_address(settings_of(smtp), MASQUERADE_IN, rcpt, &here, err);
+	int masked = ours ? 0 : masquerade_address(settings_of(smtp), MASQUERADE_IN, rcpt, here, err);
 
 	if (masked < 0) {
 		log_error("-: event=not-decided why=\"%s\"", err->text);
 		err_set(err, ERR_TEMP, "whose address this is cannot be found out now");
+		return err_as_reply(err, 451, "4.3.0");
 	}
-	struct span to = masked > 0 ? str_span(&here) : rcpt;
-	int result = masked < 0 ? err_as_reply(err, 451, "4.3.0") : access_rcpt(settings_of(smtp), ours, to, err);
-	if (result == 0)
-		result = quota_rcpt(&smtp->session->relay->spool, to, err);
-	str_free(&here);
-	return result;
+	if (masked == 0)
+		str_set_span(here, rcpt);
+	int result = access_rcpt(settings_of(smtp), ours || smtp->reader.len > 0, str_span(here), err);
+	return result == 0 ? quota_rcpt(&smtp->session->relay->spool, str_span(here), err) : result;
+}
+
+/* Whoever is near, known or welcome is not looked up. */
+static bool
+is_free(const struct smtp *smtp)
+{
+	const struct session *session = smtp->session;
+
+	return is_ours(smtp) || smtp->reader.len > 0 || access_is_local(&session->ip) ||
+	    access_trusts(&session->instance->welcome, &session->ip);
+}
+
+static int
+ask_gate(struct smtp *smtp, const struct envelope *env, struct span to, struct err *err)
+{
+	const bool in = smtp->server.authenticated;
+	const struct gate_about about = { .free = is_free(smtp), .helo = str_span(&smtp->server.helo),
+		.from = str_span(&env->from), .to = to, .user = in ? str_span(&smtp->auth.user) : SPAN(""),
+		.mechanism = span_of(in ? smtp->auth.how : "none") };
+
+	return gate_ask(&smtp->gate, &about, err);
+}
+
+static void
+on_gate(struct gate *gate, int result, const struct err *err)
+{
+	struct smtp *smtp = (struct smtp *)((char *)gate - offsetof(struct smtp, gate));
+
+	if (result < 0)
+		log_refusal(smtp, &smtp->server.env, str_span(&gate->to), err);
+	if (result < 0 && err->reply == GATE_CLOSES)
+		smtp_server_close(&smtp->server, "421 4.7.0 not now");
+	else
+		smtp_server_answer(&smtp->server, result, err);
+	follow(smtp);
 }
 
 static int
 on_rcpt(void *ctx, const struct envelope *env, const struct rcpt *rcpt, struct err *err)
 {
 	struct smtp *smtp = ctx;
+	struct str here = {0};
+	int result = check_user_rate(smtp, err);
 
-	if (check_user_rate(smtp, err) == 0 && check_rcpt(smtp, str_span(&rcpt->to), err) == 0)
-		return 0;
-	log_refusal(smtp, env, str_span(&rcpt->to), err);
-	return -1;
+	if (result == 0)
+		result = check_rcpt(smtp, str_span(&rcpt->to), &here, err);
+	if (result == 0)
+		result = ask_gate(smtp, env, str_span(&here), err);
+	if (result < 0)
+		log_refusal(smtp, env, str_span(&rcpt->to), err);
+	str_free(&here);
+	return result == GATE_LATER ? SMTP_LATER : result;
 }
 
 /* the message */
@@ -414,6 +470,7 @@ put_header(struct smtp *smtp, struct err *err)
 	const struct completing completing = { .host = smtp->host, .from = str_c(&from), .results = smtp->host,
 		.add_missing = submitted && limits->add_missing, .strip_bcc = submitted && limits->remove_bcc,
 		.now = clock_now() };
+	gate_results(&smtp->gate, &header);
 	complete_header(&completing, &text, &header);
 	if (header.len > 0 && !span_begins(text, "\r\n") && completing.add_missing)
 		str_add_text(&header, "\r\n");	/* a text without a header has one now */
@@ -454,8 +511,8 @@ log_accepted(struct smtp *smtp)
 	spool_event(&smtp->session->relay->spool, str_c(&smtp->id),
 	    "event=accepted from=<%s> rcpts=%zu size=%llu client=%s relay=%s%s%s", str_c(&env->from), env->rcpts,
 	    (unsigned long long)smtp->arrival.body_len, str_c(&smtp->session->where),
-	    limits_of(smtp)->name, smtp->server.authenticated ? " user=" : "",
-	    smtp->server.authenticated ? str_c(&smtp->auth.shown) : "");
+	    limits_of(smtp)->name, smtp->server.authenticated ? " user=" : smtp->reader.len > 0 ? " reader=" : "",
+	    smtp->server.authenticated ? str_c(&smtp->auth.shown) : str_c(&smtp->reader));
 }
 
 static void
@@ -731,6 +788,7 @@ on_xclient(void *ctx, const char *addr, const char *port, struct err *err)
 	smtp->server.authenticated = false;
 	auth_close(&smtp->auth);
 	auth_open(&smtp->auth, smtp->session, "smtp", on_known);
+	gate_client(&smtp->gate);
 	offer_logins(smtp);
 	smtp->session->spoken_for = true;
 	smtp->server.options.max_hold = is_ours(smtp) ? (uint64_t)limits_of(smtp)->max_hold : 0;
@@ -810,6 +868,28 @@ greet(struct smtp *smtp)
 	follow(smtp);
 }
 
+/* The smallest network that says something of him counts. */
+static bool
+is_denied(const struct session *session)
+{
+	const struct instance *instance = session->instance;
+	int bits = access_nearest(&instance->denied, &session->ip);
+
+	return bits >= 0 && !session->known && bits > access_nearest(&instance->welcome, &session->ip) &&
+	    bits > access_nearest(&instance->access, &session->ip);
+}
+
+static void
+turn_away(struct smtp *smtp)
+{
+	static const char reply[] = "554 5.7.1 no mail is taken from you here\r\n";
+
+	log_info("-: event=denied relay=%s client=%s", limits_of(smtp)->name, str_c(&smtp->session->where));
+	smtp->session->relay->meters.turned_away_total++;
+	stream_send(&smtp->session->stream, reply, sizeof reply - 1);
+	session_end(smtp->session);
+}
+
 static void
 smtp_open(struct session *session)
 {
@@ -820,8 +900,11 @@ smtp_open(struct session *session)
 	*smtp = (struct smtp){ .session = session, .arrival.fd = -1, .binary.fd = -1,
 	    .header.max = HEADER_MAX, .host = mem_text(session->setup->settings.spool.host) };
 	auth_open(&smtp->auth, session, "smtp", on_known);
+	gate_open(&smtp->gate, session, on_gate);
 	log_info("-: event=connect relay=%s client=%s", limits->name, str_c(&session->where));
-	if (limits->greeting_delay > 0 && !session->known)
+	if (is_denied(session))
+		turn_away(smtp);
+	else if (limits->greeting_delay > 0 && !session->known)
 		stream_deadline(&session->stream, limits->greeting_delay);
 	else
 		greet(smtp);
@@ -927,6 +1010,8 @@ smtp_close(struct session *session)
 	forget(smtp);
 	str_free(&smtp->header.text);
 	auth_close(&smtp->auth);
+	gate_close(&smtp->gate);
+	str_free(&smtp->reader);
 	smtp_server_free(&smtp->server);
 	str_free(&smtp->id);
 	free(smtp->host);

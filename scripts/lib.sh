@@ -12,7 +12,7 @@ die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 # Debian's names.  Building and the demo need the first; the tests use the second where
 # they are there, and say so where they are not.
 build_packages='build-essential autoconf automake pkg-config libssh2-1-dev zlib1g-dev libbz2-dev libzstd-dev libssl-dev
-	libevent-dev libc-ares-dev libjansson-dev libgsasl-dev check openssh-client procps'
+	libevent-dev libc-ares-dev libjansson-dev libgsasl-dev libspf2-dev check openssh-client procps'
 test_packages='strace shellcheck mandoc valgrind python3 zstd'
 
 # missing PACKAGE...: those that are not installed.

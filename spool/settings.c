@@ -287,6 +287,15 @@ static const struct conf_row hop_rows[] = {
 };
 #undef CONF_OF
 
+static int
+spf_set(void *field, const char *value)
+{
+	return strcmp(value, "no") == 0 || strcmp(value, "note") == 0 || strcmp(value, "refuse") == 0 ?
+	    conf_text.set(field, value) : -1;
+}
+
+static const struct conf_type conf_spf = { "no, note or refuse", spf_set, times_show, times_drop };
+
 #define CONF_OF struct relay_settings
 static const struct conf_row relay_rows[] = {
 	ROW("listen", text, listen, "127.0.0.1:2525", "[tls:][lmtp:]HOST:PORT, unix:PATH or systemd:NAME; several apart by blanks"),
@@ -317,6 +326,18 @@ static const struct conf_row relay_rows[] = {
 	ROW("add-missing", yesno, add_missing, "yes", "give a user's mail the Date, From, Message-ID it lacks"),
 	ROW("remove-bcc", yesno, remove_bcc, "no", "take Bcc fields off a user's mail"),
 	ROW("trace-user", yesno, trace_user, "no", "name the user in Received"),
+	ROW("deny-from", text, deny_from, "", "networks whose mail is not taken, but where a nearer one below says so"),
+	ROW("welcome-from", text, welcome_from, "", "networks of which lists, SPF and greylist are not asked"),
+	ROW("lists", text, lists, "", "lists of clients in the DNS: ZONE[/ADDRESS,...][:WEIGHT] apart by blanks"),
+	ROW("lists-refuse", number, lists_refuse, "1", "sum of weights from which mail is refused"),
+	ROW("lists-wait", seconds, lists_wait, "5s", "what did not answer by then counts nothing"),
+	ROW("spf", spf, spf, "no", "no; note the result in the header; refuse what fails"),
+	ROW("verify-recipients", text, verify_recipients, "", "who knows our recipients: local:, maildir:DIR, file:PATH, "
+	    "|PROGRAM, net:HOST:PORT, call:"),
+	ROW("verify-senders", text, verify_senders, "", "the same of senders"),
+	ROW("greylist", seconds, greylist, "0", "who sends for the first time comes back after this; 0: no greylist"),
+	ROW("greylist-keep", seconds, greylist_keep, "36d", "and is known for so long after his last mail"),
+	ROW("pop-before-smtp", seconds, pop_before_smtp, "0", "who read mail may send from there for so long; 0: no"),
 	ROW("metrics-listen", text, metrics_listen, "", "where Prometheus reads metrics: unix:PATH or HOST:PORT"),
 	ROW("pop3-listen", text, pop3_listen, "", "where mail is read by POP3: HOST:PORT ..."),
 	ROW("pop3-mailbox", text, pop3_mailbox, "mail/%u", "the Maildir of a user"),

@@ -130,6 +130,14 @@ struct relay_settings {		/* [relay NAME] */
 	bool login_in_clear;	/* a password may be said without TLS, by others than this host, too */
 	uint64_t user_rate, user_max_size;
 	bool add_missing, remove_bcc, trace_user;	/* of mail from those who logged in */
+	char *deny_from, *welcome_from;	/* networks */
+	char *lists;		/* relay/lists.h */
+	uint64_t lists_refuse;
+	int64_t lists_wait;
+	char *spf;		/* no, note, refuse */
+	char *verify_recipients, *verify_senders;	/* relay/check.h */
+	int64_t greylist, greylist_keep;	/* seconds */
+	int64_t pop_before_smtp;	/* seconds; 0 = no */
 	char *metrics_listen;	/* the same, for Prometheus */
 	char *pop3_listen;	/* HOST:PORT, blank-separated; "" = none */
 	char *pop3_mailbox;	/* the Maildir of who has none of his own: %u, %d (spool/maildir.h) */

@@ -41,7 +41,12 @@ noinst_PROGRAMS += tests/e2e/cert
 tests_e2e_cert_SOURCES = %D%/e2e/cert.c %D%/certs.c %D%/certs.h
 tests_e2e_cert_LDADD = $(BASE_LIBS)
 dist_check_SCRIPTS += %D%/e2e/30-relay.sh %D%/e2e/31-relay-forward.sh %D%/e2e/32-relay-ledger.sh %D%/e2e/33-relay-limits.sh %D%/e2e/34-relay-syncs.sh %D%/e2e/35-dsn.sh %D%/e2e/36-retry.sh %D%/e2e/37-dsn-matrix.sh %D%/e2e/38-quota.sh %D%/e2e/39-postfix.sh
-dist_check_SCRIPTS += %D%/e2e/60-pop3.sh %D%/e2e/62-submission.sh
+dist_check_SCRIPTS += %D%/e2e/60-pop3.sh %D%/e2e/62-submission.sh %D%/e2e/65-gate.sh
 dist_check_SCRIPTS += %D%/crash/relay-faults.sh
 dist_check_SCRIPTS += %D%/e2e/65-filters.sh %D%/e2e/66-filters-out.sh
-EXTRA_DIST += %D%/e2e/relay-lib.sh
+EXTRA_DIST += %D%/e2e/relay-lib.sh %D%/e2e/65-gate.py
+check_PROGRAMS += tests/unit/gate
+tests_unit_gate_SOURCES = %D%/unit/gate.c %D%/unit/unit.h %D%/unit/scratch.h relay/grey.c relay/window.c relay/lists.c \
+	relay/check.c relay/check-call.c relay/check-command.c relay/check-rows.c relay/lines.c
+tests_unit_gate_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_gate_LDADD = spool/libspool.a lib/libproto.a lib/libmail.a $(NET_LIBS) $(BASE_LIBS) $(CHECK_LIBS)

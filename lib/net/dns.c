@@ -93,8 +93,8 @@ comma_list(const char *servers, struct str *out)
 	}
 }
 
-static int
-open_channel(ares_channel *channel, struct ares_options *options, int mask, const char *servers, struct err *err)
+int
+dns_channel(ares_channel *channel, struct ares_options *options, int mask, const char *servers, struct err *err)
 {
 	struct str list = {0};
 	int status = ares_library_init(ARES_LIB_INIT_ALL);
@@ -120,7 +120,7 @@ dns_check_servers(const char *servers, struct err *err)
 	struct ares_options none = {0};
 	ares_channel channel;
 
-	if (open_channel(&channel, &none, 0, servers, err) < 0) {
+	if (dns_channel(&channel, &none, 0, servers, err) < 0) {
 		err->kind = ERR_CONFIG;
 		return -1;
 	}
@@ -138,7 +138,7 @@ dns_open(struct dns *dns, struct loop *loop, const char *servers, struct err *er
 	*dns = (struct dns){ .loop = loop };
 	for (size_t i = 0; i < DNS_SOCKETS; i++)
 		dns->socket[i].fd = -1;
-	if (open_channel(&dns->channel, &options, mask, servers, err) < 0)
+	if (dns_channel(&dns->channel, &options, mask, servers, err) < 0)
 		return -1;
 	timer_start(&dns->tick, loop, on_tick, dns);
 	return 0;

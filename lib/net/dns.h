@@ -29,6 +29,10 @@ struct dns {
 int dns_open(struct dns *dns, struct loop *loop, const char *servers, struct err *err);
 void dns_asked(struct dns *dns);
 void dns_close(struct dns *dns);	/* {0} is fine */
+struct ares_options;
+/* A channel for who waits himself. */
+int dns_channel(struct ares_channeldata **channel, struct ares_options *options, int mask, const char *servers,
+    struct err *err);
 int dns_check_servers(const char *servers, struct err *err);
 
 #endif

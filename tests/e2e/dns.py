@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # dns.py PORTFILE ZONE - a small name server on the loopback, for the tests.
 #
-# ZONE has lines "NAME TYPE VALUE": MX "10 host" (". " is the root), A, AAAA, CNAME (followed
+# ZONE has lines "NAME TYPE VALUE": MX "10 host" (". " is the root), A, AAAA, TXT, CNAME (followed
 # within the zone), FAIL (SERVFAIL), SILENT (no answer at all).  A name without any line is not
 # there (NXDOMAIN); each question is printed.  It reads ZONE anew for each.
 import ipaddress
@@ -9,7 +9,7 @@ import socket
 import struct
 import sys
 
-TYPES = {"A": 1, "CNAME": 5, "MX": 15, "AAAA": 28}
+TYPES = {"A": 1, "CNAME": 5, "MX": 15, "TXT": 16, "AAAA": 28}
 
 
 def zone(path):
@@ -31,6 +31,8 @@ def data(kind, value):
         return struct.pack(">H", int(value[0])) + wire(value[1])
     if kind == "CNAME":
         return wire(value[0])
+    if kind == "TXT":       # "|" parts the strings of one record
+        return b"".join(bytes([len(part)]) + part.encode() for part in " ".join(value).split("|"))
     return ipaddress.ip_address(value[0]).packed
 
 
