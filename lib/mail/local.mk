@@ -11,6 +11,7 @@ lib_libmail_a_SOURCES = \
 	%D%/dsn.c %D%/dsn.h \
 	%D%/envelope.c %D%/envelope.h \
 	%D%/envelope-file.c %D%/envelope-file.h \
+	%D%/fields.c %D%/fields.h \
 	%D%/fromline.c %D%/fromline.h \
 	%D%/header.c %D%/header.h \
 	%D%/mbox.c %D%/mbox.h \
