@@ -10,6 +10,7 @@ include $(srcdir)/tests/bsmtp.mk
 include $(srcdir)/tests/rmail.mk
 include $(srcdir)/tests/uucico.mk
 include $(srcdir)/tests/relay.mk
+include $(srcdir)/tests/filter.mk
 include $(srcdir)/tests/routes.mk
 include $(srcdir)/tests/server.mk
 include $(srcdir)/tests/door.mk

@@ -1,6 +1,8 @@
 # lib/proto: dialogues without I/O.
 noinst_LIBRARIES += lib/libproto.a
 lib_libproto_a_SOURCES = \
+	%D%/clamd.c %D%/clamd.h \
+	%D%/dialogue.h \
 	%D%/ext-8bitmime.c \
 	%D%/ext-auth.c \
 	%D%/ext-binarymime.c \
@@ -18,7 +20,10 @@ lib_libproto_a_SOURCES = \
 	%D%/ext-starttls.c \
 	%D%/pop3-server.c %D%/pop3-server.h \
 	%D%/ext-xclient.c \
+	%D%/milter.c %D%/milter.h \
 	%D%/proxy.c %D%/proxy.h \
+	%D%/rspamd.c %D%/rspamd.h \
+	%D%/spamd.c %D%/spamd.h \
 	%D%/reply.c %D%/reply.h \
 	%D%/sasl.c %D%/sasl.h \
 	%D%/sasl-line.c %D%/sasl-line.h \
