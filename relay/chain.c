@@ -92,7 +92,7 @@ chain_free(struct filter_job *job)
 		letter_free(job->letter[i]);
 	free(job->letter);
 	struct str *const texts[] = { &job->root, &job->host, &job->folder, &job->user, &job->helo, &job->port,
-		&job->locals, &job->notes };
+		&job->locals, &job->notes, &job->outcomes };
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		str_free(texts[i]);
 	*job = (struct filter_job){0};
@@ -224,7 +224,7 @@ sum_up(struct filter_job *job, struct filtered *filtered, struct err *err)
 		left += !letter->gone;
 	}
 	if (left == 0) {
-		filtered->verdict = FILTERED_GONE;
+		filtered->verdict = job->outcomes.len > 0 ? FILTERED_EACH : FILTERED_GONE;
 	} else if (changed) {
 		filtered->verdict = FILTERED_CHANGED;
 		filtered->fd = write_letters(job, err);
@@ -253,7 +253,8 @@ chain_run(struct filter_job *job, const struct entry_info *info, const struct en
 	filtered->rescan = job->rescan;
 	filtered->rest_after = job->rest_after;
 	filtered->notes = job->notes;
-	job->notes = (struct str){0};
+	filtered->outcomes = job->outcomes;
+	job->notes = job->outcomes = (struct str){0};
 }
 
 void
@@ -262,6 +263,7 @@ filtered_free(struct filtered *filtered)
 	if (filtered->fd >= 0)
 		close(filtered->fd);
 	str_free(&filtered->notes);
+	str_free(&filtered->outcomes);
 	*filtered = (struct filtered){ .fd = -1 };
 }
 
@@ -356,7 +358,7 @@ chain_read(struct span text, struct filter_job *job, struct entry *entry, size_t
 
 static const char *const verdict_words[] = {
 	[FILTERED_SAME] = "same", [FILTERED_CHANGED] = "changed", [FILTERED_GONE] = "gone",
-	[FILTERED_HELD] = "held", [FILTERED_REFUSED] = "refused", [FILTERED_LATER] = "later",
+	[FILTERED_EACH] = "each", [FILTERED_HELD] = "held", [FILTERED_REFUSED] = "refused", [FILTERED_LATER] = "later",
 };
 
 static void
@@ -375,7 +377,9 @@ filtered_write(const struct filtered *filtered, struct str *out)
 	for (const char *c = filtered->err.text; *c != '\0'; c++)
 		str_add_char(out, (unsigned char)*c < ' ' ? ' ' : *c);
 	str_add_char(out, '\n');
-	add_plain(out, str_span(&filtered->notes), FILTERED_TEXT_MAX / 2);
+	add_plain(out, str_span(&filtered->outcomes), FILTERED_TEXT_MAX * 3 / 4);
+	str_add_char(out, '\n');
+	add_plain(out, str_span(&filtered->notes), FILTERED_TEXT_MAX / 8);
 }
 
 int
@@ -401,6 +405,10 @@ filtered_read(struct span text, struct filtered *filtered, struct err *err)
 		    "%.*s", (int)why.len, why.p);
 		err_as_reply(&filtered->err, (int)reply, strlen(code) > 2 ? code + (code[0] == ' ') : NULL);
 		free(code);
+	}
+	while (span_cut(&text, '\n', &line) && line.len > 0) {
+		str_add_span(&filtered->outcomes, line);
+		str_add_char(&filtered->outcomes, '\n');
 	}
 	str_add_span(&filtered->notes, text);
 	return 0;

@@ -12,12 +12,13 @@
 
 #include "relay/filter.h"
 
-enum { CHAIN_MAX = 64, FILTERED_TEXT_MAX = 16 << 10 };
+enum { CHAIN_MAX = 64, FILTERED_TEXT_MAX = 120 << 10 };
 
 enum filter_verdict {
 	FILTERED_SAME,		/* it goes on as it is */
 	FILTERED_CHANGED,	/* the entries of the file go on instead */
 	FILTERED_GONE,		/* nothing goes on */
+	FILTERED_EACH,		/* nothing goes on; outcomes says what became of each recipient */
 	FILTERED_HELD,		/* as it is, to hold/, with err.text */
 	FILTERED_REFUSED,	/* err */
 	FILTERED_LATER,		/* err; it is kept and tried again */
@@ -27,7 +28,7 @@ struct filtered {
 	enum filter_verdict verdict;
 	struct err err;
 	bool rescan, rest_after;
-	struct str notes;
+	struct str notes, outcomes;
 	int fd;			/* of FILTERED_CHANGED; else -1 */
 };
 

@@ -34,19 +34,13 @@
 #include "lib/base/child.h"
 #include "lib/base/clock.h"
 #include "lib/base/fs.h"
-#include "lib/mail/crlf.h"
-#include "lib/mail/envelope-file.h"
 #include "relay/filter-exit.h"
+#include "relay/filter-files.h"
 
-enum { WORDS_MAX = 100, SAID_MAX = 8192, ENVELOPE_MAX = 8 << 20 };
+enum { WORDS_MAX = 100, SAID_MAX = 8192 };
 
 struct work {
-	struct filter_job *job;
-	struct letter *letter;
-	int dir;
-	struct str content, envelope;	/* names in dir */
-	struct str written;		/* of the envelope */
-	struct stat before;		/* of the content */
+	struct filter_files files;
 	struct str said;
 	int status;
 };
@@ -56,68 +50,6 @@ exec_check(const char *rest, struct err *err)
 {
 	return rest[0] == '/' && rest[1] != '\0' && rest[1] != ' ' ? 0 :
 	    err_set(err, ERR_CONFIG, "a program is named by its whole path");
-}
-
-/* what it finds */
-
-static int
-put_file(struct work *work, struct str *name, struct span bytes, struct stat *st, struct err *err)
-{
-	int fd = fs_create(work->dir, str_c(name), 0600, err);
-	int result = fd < 0 ? -1 : fs_write(fd, bytes.p, bytes.len, err);
-
-	if (result == 0 && st != NULL && fstat(fd, st) < 0)
-		result = err_sys(err, "%s", str_c(name));
-	if (fd >= 0)
-		close(fd);
-	return result;
-}
-
-static void
-describe(const struct work *work, struct envelope_file *file)
-{
-	const struct letter *letter = work->letter;
-
-	envelope_copy(&file->env, &letter->env);
-	file->local = mem_get((letter->env.rcpts + 1) * sizeof *file->local);
-	for (size_t i = 0; i < letter->env.rcpts; i++)
-		file->local[i] = filter_is_local(work->job, str_span(&letter->env.rcpt[i].to));
-	str_set_span(&file->client, str_span(&letter->info.client));
-	str_set_span(&file->user, str_span(&work->job->user));
-	str_set_span(&file->forward_to, str_span(&letter->forward_to));
-	str_set_span(&file->forward_to_address, str_span(&letter->forward_to_address));
-	str_set_span(&file->selector, str_span(&letter->selector));
-}
-
-/* The names differ in one word only, as scripts know: s/content/envelope.new/ */
-static int
-put_files(struct work *work, struct err *err)
-{
-	static unsigned count;
-	struct envelope_file file = {0};
-	const struct str *id = &work->letter->info.id;
-
-	str_printf(&work->content, "mochila.%.*s.%u.content", (int)id->len, id->p, ++count);
-	str_printf(&work->envelope, "mochila.%.*s.%u.envelope.%s", (int)id->len, id->p, count,
-	    work->job->arrival ? "new" : "busy");
-	describe(work, &file);
-	envelope_file_write(&file, &work->written);
-	envelope_file_free(&file);
-	int result = put_file(work, &work->content, letter_text(work->letter), &work->before, err);
-	return result < 0 ? -1 : put_file(work, &work->envelope, str_span(&work->written), NULL, err);
-}
-
-static void
-empty_dir(int dir)
-{
-	struct fs_names names = {0};
-	struct err ignored;
-
-	if (fs_names(dir, ".", &names, &ignored) < 0)
-		return;
-	for (size_t i = 0; i < names.count; i++)
-		fs_remove_tree(dir, names.name[i], &ignored);
-	fs_names_free(&names);
 }
 
 /* how it is run */
@@ -142,7 +74,7 @@ watch_it(struct work *work, pid_t pid, int out)
 	struct pollfd fds[] = { { .fd = ended, .events = POLLIN }, { .fd = out, .events = POLLIN } };
 	int64_t left = 1;
 
-	while ((fds[0].revents & POLLIN) == 0 && (left = (work->job->deadline - clock_mono()) / 1000) > 0) {
+	while ((fds[0].revents & POLLIN) == 0 && (left = (work->files.job->deadline - clock_mono()) / 1000) > 0) {
 		fds[1].revents = 0;
 		poll(fds, 2, ended < 0 ? 20 : left > 60000 ? 60000 : (int)left + 1);
 		read_said(work, out);
@@ -188,7 +120,7 @@ run_program(struct work *work, const struct str *rest, struct err *err)
 {
 	const char *argv[WORDS_MAX + 3];
 	struct span words = str_span(rest), word;
-	struct str folder = work->job->folder, root = work->job->root, paths[2] = {0};
+	struct str root = work->files.job->root;
 	char *own[WORDS_MAX];
 	size_t count = 0;
 
@@ -197,104 +129,20 @@ run_program(struct work *work, const struct str *rest, struct err *err)
 		argv[count] = own[count];
 		count++;
 	}
-	str_printf(&paths[0], "%s/%s", str_c(&folder), str_c(&work->content));
-	str_printf(&paths[1], "%s/%s", str_c(&folder), str_c(&work->envelope));
-	argv[count] = str_c(&paths[0]);
-	argv[count + 1] = str_c(&paths[1]);
+	argv[count] = str_c(&work->files.content_path);
+	argv[count + 1] = str_c(&work->files.envelope_path);
 	argv[count + 2] = NULL;
 	int result = run_argv(work, argv, str_c(&root), err);
 	while (count > 0)
 		free(own[--count]);
-	str_free(&paths[0]);
-	str_free(&paths[1]);
-	return result;
-}
-
-/* what it left */
-
-static int
-take_content(struct work *work, struct err *err)
-{
-	struct stat st;
-	int fd = fs_open(work->dir, str_c(&work->content), O_RDONLY, err);
-
-	if (fd < 0)
-		return -1;
-	if (fstat(fd, &st) == 0 && st.st_ino == work->before.st_ino && st.st_size == work->before.st_size &&
-	    st.st_mtim.tv_sec == work->before.st_mtim.tv_sec && st.st_mtim.tv_nsec == work->before.st_mtim.tv_nsec) {
-		close(fd);
-		return 0;
-	}
-	struct str raw = {0}, text = {0};
-	struct crlf crlf = {0};
-	int result = fs_read_all(fd, INT32_MAX, &raw, err);
-	close(fd);
-	if (result == 0 && !span_same(str_span(&raw), letter_text(work->letter))) {
-		crlf_add(&crlf, str_span(&raw), &text);
-		crlf_end(&crlf, &text);
-		letter_replace_take(work->letter, &text);
-	}
-	if (result < 0)
-		err->kind = ERR_TEMP;
-	str_free(&raw);
-	str_free(&text);
-	return result;
-}
-
-static struct span
-args_of(const struct envelope *env, const struct str *to)
-{
-	for (size_t i = 0; i < env->rcpts; i++)
-		if (span_same(str_span(&env->rcpt[i].to), str_span(to)))
-			return str_span(&env->rcpt[i].args);
-	return SPAN("");
-}
-
-/* Whom it added was asked nothing for; the others keep what was. */
-static void
-take_addresses(struct work *work, const struct envelope_file *file)
-{
-	struct letter *letter = work->letter;
-	struct envelope env = {0};
-
-	envelope_from(&env, str_span(&file->env.from), str_span(&letter->env.args));
-	for (size_t i = 0; i < file->env.rcpts; i++)
-		envelope_add(&env, str_span(&file->env.rcpt[i].to), args_of(&letter->env, &file->env.rcpt[i].to));
-	envelope_free(&letter->env);
-	letter->env = env;
-	letter->changed = true;
-	str_set_span(&letter->forward_to, str_span(&file->forward_to));
-	str_set_span(&letter->forward_to_address, str_span(&file->forward_to_address));
-	str_set_span(&letter->selector, str_span(&file->selector));
-}
-
-static int
-take_envelope(struct work *work, struct err *err)
-{
-	struct str text = {0};
-	int result = fs_load(work->dir, str_c(&work->envelope), ENVELOPE_MAX, &text, err);
-
-	if (result == 0 && !span_same(str_span(&text), str_span(&work->written))) {
-		struct envelope_file file;
-		result = envelope_file_read(str_span(&text), &file, err);
-		if (result == 0 && file.env.rcpts == 0)
-			work->letter->gone = true;
-		else if (result == 0)
-			take_addresses(work, &file);
-		envelope_file_free(&file);
-	}
-	if (result < 0)
-		err->kind = ERR_TEMP;
-	str_free(&text);
 	return result;
 }
 
 static int
 exec_run(struct filter_job *job, const struct filter_spec *spec, struct letter *letter, struct err *err)
 {
-	struct str folder = job->folder;
-	struct work work = { .job = job, .letter = letter, .dir = fs_dir(AT_FDCWD, str_c(&folder), err) };
-	int result = work.dir < 0 ? -1 : put_files(&work, err);
+	struct work work = {0};
+	int result = filter_files_put(&work.files, job, letter, err);
 
 	if (result == 0)
 		result = run_program(&work, &spec->rest, err);
@@ -303,15 +151,8 @@ exec_run(struct filter_job *job, const struct filter_spec *spec, struct letter *
 		letter->gone = result == 0;
 	}
 	if (result > 0)
-		result = take_content(&work, err) < 0 || take_envelope(&work, err) < 0 ?
-		    err_prefix(err, "what the filter left") : 0;
-	if (work.dir >= 0) {
-		empty_dir(work.dir);
-		close(work.dir);
-	}
-	str_free(&work.content);
-	str_free(&work.envelope);
-	str_free(&work.written);
+		result = filter_files_take(&work.files, err);
+	filter_files_free(&work.files);
 	str_free(&work.said);
 	return result;
 }

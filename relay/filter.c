@@ -8,7 +8,8 @@
 
 const struct filter *const filter_rows[] = {
 	&filter_exec, &filter_file, &filter_exit, &filter_sleep, &filter_msgid, &filter_split, &filter_mx,
-	&filter_copy, &filter_deliver, NULL,
+	&filter_copy, &filter_deliver, &filter_net, &filter_spam, &filter_spam_report, &filter_spam_edit,
+	&filter_clamd, &filter_rspamd, &filter_milter, &filter_lmtp, NULL,
 };
 
 const struct filter *
@@ -39,6 +40,9 @@ filter_check(const struct filter_settings *settings, bool arrival, struct err *e
 		str_free(&forms);
 	} else if (filter->arrival_only && !arrival) {
 		result = err_set(err, ERR_CONFIG, "%s is for mail that arrives: only [relay] filters can name it",
+		    filter->scheme);
+	} else if (filter->departure_only && arrival) {
+		result = err_set(err, ERR_CONFIG, "%s is for mail on its way out: [hop] or [site] filters can name it",
 		    filter->scheme);
 	} else if (filter->check != NULL) {
 		result = filter->check(rest, err);

@@ -44,12 +44,13 @@ struct filter_job {		/* a message on its way through a chain */
 	bool rescan;		/* somebody may have put mail into the spool */
 	bool rest_after;	/* nothing more goes there in this round */
 	struct str notes;	/* for the log, a line each */
+	struct str outcomes;	/* of recipients, where each has his own: "N done|failed|later REPLY" */
 	int64_t deadline;	/* clock_mono() of the filter that runs */
 };
 
 struct filter {
 	const char *scheme;	/* "exec:" */
-	bool quick, arrival_only;
+	bool quick, arrival_only, departure_only;
 	int (*check)(const char *rest, struct err *err);	/* NULL: anything is fine */
 	int (*run)(struct filter_job *job, const struct filter_spec *spec, struct letter *letter, struct err *err);
 	const char *form;	/* for messages: "exec:/PROGRAM [ARGUMENT ...]" */

@@ -4,10 +4,13 @@ sbin_PROGRAMS += relay/mochila-relay
 filter_sources = \
 	%D%/chain.c %D%/chain.h \
 	%D%/filter.c %D%/filter.h \
-	%D%/filter-exec.c %D%/filter-exit.c %D%/filter-exit.h \
-	%D%/filter-mailboxes.c %D%/filter-plain.c \
+	%D%/filter-clamd.c %D%/filter-exec.c %D%/filter-exit.c %D%/filter-exit.h \
+	%D%/filter-files.c %D%/filter-files.h \
+	%D%/filter-lmtp.c %D%/filter-mailboxes.c %D%/filter-milter.c %D%/filter-net.c %D%/filter-plain.c \
+	%D%/filter-rspamd.c %D%/filter-spam.c \
 	%D%/filters.h %D%/filters-packet.c \
-	%D%/letter.c %D%/letter.h
+	%D%/letter.c %D%/letter.h \
+	%D%/talk.c %D%/talk.h
 relay_sources = \
 	%D%/acceptor.c %D%/acceptor.h \
 	%D%/access.c %D%/access.h \
@@ -41,7 +44,8 @@ relay_sources = \
 	%D%/transport-smtp.c %D%/transport.h \
 	%D%/verify.c %D%/verify.h
 relay_mochila_relay_SOURCES = $(relay_sources) %D%/main.c
-relay_mochila_relay_LDADD = spool/libspool.a lib/libproto.a lib/libmail.a $(NET_LIBS) $(BASE_LIBS) $(CRYPT_LIBS) $(GSASL_LIBS)
+relay_mochila_relay_LDADD = spool/libspool.a lib/libproto.a lib/libmail.a $(NET_LIBS) $(BASE_LIBS) $(CRYPT_LIBS) $(GSASL_LIBS) \
+	$(JANSSON_LIBS)
 
 # Knows passwords, so that the relay need not.
 pkglibexec_PROGRAMS += relay/mochila-login
@@ -53,7 +57,7 @@ relay_mochila_login_LDADD = $(SPOOL_LIBS) lib/libnet.a $(BASE_LIBS) $(CRYPT_LIBS
 # Runs filters, which may take their time.
 pkglibexec_PROGRAMS += relay/mochila-filter
 relay_mochila_filter_SOURCES = %D%/main-filter.c $(filter_sources)
-relay_mochila_filter_LDADD = spool/libspool.a lib/libproto.a lib/libmail.a $(NET_LIBS) $(BASE_LIBS)
+relay_mochila_filter_LDADD = spool/libspool.a lib/libproto.a lib/libmail.a $(NET_LIBS) $(BASE_LIBS) $(JANSSON_LIBS) -lm
 
 # Asks others about senders and recipients, so that the relay need not wait.
 pkglibexec_PROGRAMS += relay/mochila-check

@@ -602,6 +602,7 @@ keep_filtered(struct smtp *smtp, const struct filtered *filtered, struct err *er
 		    &relay->acceptor.journal : NULL, filtered->fd, limits_of(smtp)->from_filter, err);
 		return left > 0 ? post(smtp, err) : left;
 	case FILTERED_GONE:
+	case FILTERED_EACH:
 		spool_event(&relay->spool, str_c(&smtp->id), "event=filtered-away from=<%s>", str_c(&smtp->server.env.from));
 		return 0;
 	case FILTERED_HELD:

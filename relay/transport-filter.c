@@ -106,6 +106,29 @@ trouble(struct work *work, const struct err *err)
 	lane_done(lane, ++work->troubles >= TROUBLES ? err : NULL);
 }
 
+/* The nth of those that were waiting when it was asked, and still are. */
+static void
+tell_each(struct work *work, struct span outcomes)
+{
+	struct lane *lane = work->lane;
+	struct span line;
+	size_t count = 0;
+
+	for (size_t i = 0; i < lane->message.entry.env.rcpts; i++) {
+		uint64_t n;
+		if (!lane_waiting(lane, i))
+			continue;
+		if (!span_cut(&outcomes, '\n', &line) || span_number(span_word(&line), UINT32_MAX, &n) < 0 || n != count++)
+			break;
+		struct span word = span_word(&line);
+		struct str reply = {0};
+		str_add_span(&reply, span_trim(line));
+		lane_rcpt(lane, i, span_is(word, "done") ? RCPT_DONE : span_is(word, "failed") ? RCPT_FAILED : RCPT_DEFERRED,
+		    str_c(&reply));
+		str_free(&reply);
+	}
+}
+
 /* It has been decided; err: this could not be written down, or they want a rest. */
 static int
 act(struct work *work, const struct filtered *filtered, struct err *err)
@@ -121,6 +144,9 @@ act(struct work *work, const struct filtered *filtered, struct err *err)
 		for (size_t i = 0; i < lane->message.entry.env.rcpts; i++)
 			if (lane_waiting(lane, i))
 				lane_rcpt(lane, i, RCPT_DONE, "250 2.0.0 a filter has taken it");
+		return 0;
+	case FILTERED_EACH:
+		tell_each(work, str_span(&filtered->outcomes));
 		return 0;
 	case FILTERED_HELD:
 		return message_hold(&lane->message, filtered->err.text, err);
