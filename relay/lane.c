@@ -6,15 +6,36 @@
 #include "relay/road.h"
 #include "relay/transport.h"
 
+static struct lane *
+opened(struct lane lane)
+{
+	struct lane *opened = mem_get(sizeof *opened);
+
+	*opened = lane;
+	if (opened->transport->open != NULL)
+		opened->transport->open(opened);
+	return opened;
+}
+
 struct lane *
 lane_new(struct road *road)
 {
-	struct lane *lane = mem_get(sizeof *lane);
+	return opened((struct lane){ .relay = road->relay, .road = road, .rest = road->rest,
+	    .transport = road->transport });
+}
 
-	*lane = (struct lane){ .relay = road->relay, .road = road, .rest = road->rest, .transport = road->transport };
-	if (lane->transport->open != NULL)
-		lane->transport->open(lane);
-	return lane;
+struct lane *
+lane_of_its_own(struct relay *relay, const char *rest, const struct transport *transport,
+    void (*over)(struct lane *lane, const struct err *err), void *ctx)
+{
+	return opened((struct lane){ .relay = relay, .rest = rest, .transport = transport, .over = over, .ctx = ctx });
+}
+
+void
+lane_early(struct lane *lane)
+{
+	if (!lane->busy && lane->transport->early != NULL)
+		lane->transport->early(lane);
 }
 
 void
@@ -85,7 +106,10 @@ lane_rcpt_err(struct lane *lane, size_t rcpt, const struct err *err)
 void
 lane_done(struct lane *lane, const struct err *err)
 {
-	road_done(lane, err);
+	if (lane->road == NULL)
+		lane->over(lane, err);
+	else
+		road_done(lane, err);
 }
 
 void
@@ -98,5 +122,8 @@ lane_broken(struct lane *lane, const struct err *err)
 		if (lane_waiting(lane, i) && lane->message.fresh[i].at == 0)
 			lane_rcpt(lane, i, RCPT_DEFERRED, str_c(&words));
 	str_free(&words);
-	road_broken(lane, err);
+	if (lane->road == NULL)
+		lane->over(lane, err);
+	else
+		road_broken(lane, err);
 }

@@ -3,7 +3,8 @@
  *
  * What a transport sees: the road gives it a message, it notes what became of each
  * recipient, and says that it is done.  A lane keeps what its transport keeps from one
- * message to the next, a connection; the lanes of a road know nothing of each other.
+ * message to the next, a connection; the lanes of a road know nothing of each other.  One that
+ * is on no road has an owner who is told when the message is over (pass.h).
  */
 #ifndef RELAY_LANE_H
 #define RELAY_LANE_H
@@ -17,16 +18,21 @@ struct transport;
 
 struct lane {
 	struct relay *relay;
-	struct road *road;
+	struct road *road;	/* NULL: it is of its own, and over() is called */
 	const char *rest;	/* of the destination, behind "smtp:" or "maildir:" */
 	const struct transport *transport;
 	void *work;		/* the transport's */
 	struct message message;
 	bool busy;		/* the message is with the transport */
 	bool proven;		/* it has brought one since it rested */
+	void (*over)(struct lane *lane, const struct err *err);
+	void *ctx;
 };
 
 struct lane *lane_new(struct road *road);
+struct lane *lane_of_its_own(struct relay *relay, const char *rest, const struct transport *transport,
+    void (*over)(struct lane *lane, const struct err *err), void *ctx);	/* rest is borrowed */
+void lane_early(struct lane *lane);	/* a connection now: a message will come */
 void lane_send(struct lane *lane);	/* its message, to the transport */
 void lane_rest(struct lane *lane);	/* nothing more for now; not while it is busy */
 void lane_free(struct lane *lane);

@@ -28,6 +28,7 @@ relay_sources = \
 	%D%/gate.c %D%/gate.h %D%/grey.c %D%/grey.h %D%/lists.c %D%/lists.h %D%/window.c %D%/window.h \
 	%D%/notify.c %D%/notify.h \
 	%D%/pool.c %D%/pool.h \
+	%D%/pass.c %D%/pass.h \
 	%D%/rate.c %D%/rate.h \
 	%D%/hop-secrets.c %D%/hop-secrets.h \
 	%D%/reach.c %D%/reach.h \

@@ -15,6 +15,7 @@
 	METER(tls_handshakes_total, "counter", "TLS handshakes that were completed")	\
 	METER(tls_failures_total, "counter", "TLS handshakes that were not")	\
 	METER(messages_accepted_total, "counter", "Messages answered with 250")	\
+	METER(messages_passed_total, "counter", "Messages that the next hop answered for")	\
 	METER(bytes_accepted_total, "counter", "Bytes of them")	\
 	METER(refused_total, "counter", "Senders, recipients and messages refused")	\
 	METER(messages_settled_total, "counter", "Messages routed, those of other programs too")	\

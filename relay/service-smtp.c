@@ -19,6 +19,7 @@
 #include "relay/binary.h"
 #include "relay/filters.h"
 #include "relay/gate.h"
+#include "relay/pass.h"
 #include "relay/refit.h"
 #include "relay/session.h"
 #include "relay/window.h"
@@ -41,6 +42,8 @@ struct smtp {
 	struct binary binary;		/* what came for it, where that is no lines */
 	struct waiter waiter;		/* for the sync that makes it durable */
 	struct filters_asking asking;	/* while filters have it */
+	struct pass pass;
+	bool passing;			/* it is to go on before it is answered for */
 	struct header_gather header;
 	struct str id;			/* of the message under way */
 	bool counted;			/* its hops were */
@@ -304,7 +307,7 @@ forget(struct smtp *smtp)
 	binary_close(&smtp->binary);
 	str_clear(&smtp->header.text);
 	smtp->header = (struct header_gather){ .text = smtp->header.text, .max = HEADER_MAX };
-	smtp->counted = smtp->masked = false;
+	smtp->counted = smtp->masked = smtp->passing = false;
 	smtp->body = smtp->body_before = 0;
 }
 
@@ -325,6 +328,8 @@ open_arrival(struct smtp *smtp, struct err *err)
 {
 	struct relay *relay = smtp->session->relay;
 
+	if (smtp->passing)
+		return arrival_open(&smtp->arrival, &relay->spool, str_c(&smtp->id), err);
 	if (!others_busy(smtp) && smtp->messages == 0)
 		return arrival_open(&smtp->arrival, &relay->spool, NULL, err);
 	arrival_join(&smtp->arrival, &relay->acceptor.journal);
@@ -352,6 +357,28 @@ envelope_to_keep(const struct smtp *smtp, const struct envelope *env, struct env
 	str_free(&args);
 }
 
+static bool
+forwards(const struct smtp *smtp, const char *when)
+{
+	return strcmp(limits_of(smtp)->forward, when) == 0;
+}
+
+static bool
+keeps_nothing(const struct smtp *smtp)
+{
+	return strcmp(limits_of(smtp)->forward_down, "refuse") == 0;
+}
+
+/* In LMTP each recipient is answered for, and what is kept for later is kept here. */
+static bool
+may_pass(struct smtp *smtp, const struct envelope *env)
+{
+	struct span ignored;
+
+	return (forwards(smtp, "at-once") || forwards(smtp, "connect")) && !smtp->session->lmtp &&
+	    !envelope_arg(str_span(&env->args), "HOLDUNTIL", &ignored) && pass_may(&smtp->pass, env, keeps_nothing(smtp));
+}
+
 /* Ours that leaves, and what comes from elsewhere, may be called otherwise. */
 static int
 mask_envelope(struct smtp *smtp, struct envelope *kept, struct err *err)
@@ -377,6 +404,7 @@ begin_arrival(struct smtp *smtp, const struct envelope *env, struct err *err)
 	str_set(&info.from, "smtp");
 	str_set_span(&info.client, str_span(&smtp->session->client));
 	int result = mask_envelope(smtp, &kept, err);
+	smtp->passing = result == 0 && may_pass(smtp, &kept);
 	if (result == 0)
 		result = open_arrival(smtp, err);
 	if (result == 0 && binary)
@@ -566,6 +594,15 @@ post(struct smtp *smtp, struct err *err)
 	return result;
 }
 
+/* Onwards first, where it is to; filters may have changed who it is for. */
+static int
+send_on(struct smtp *smtp, struct err *err)
+{
+	if (!smtp->passing || smtp->arrival.fd < 0 || !may_pass(smtp, &smtp->arrival.env))
+		return post(smtp, err);
+	return pass_send(&smtp->pass, &smtp->arrival, err) < 0 ? -1 : SMTP_LATER;
+}
+
 static int
 keep_as_it_is(struct smtp *smtp, struct err *err)
 {
@@ -573,7 +610,7 @@ keep_as_it_is(struct smtp *smtp, struct err *err)
 		return -1;
 	if (limits_of(smtp)->from_filter)
 		refit_mark(&smtp->arrival);
-	return post(smtp, err);
+	return send_on(smtp, err);
 }
 
 /* its filters */
@@ -598,9 +635,9 @@ keep_filtered(struct smtp *smtp, const struct filtered *filtered, struct err *er
 	case FILTERED_SAME:
 		return keep_as_it_is(smtp, err);
 	case FILTERED_CHANGED:
-		left = refit_arrival(&smtp->arrival, &relay->spool, others_busy(smtp) || smtp->messages > 0 ?
-		    &relay->acceptor.journal : NULL, filtered->fd, limits_of(smtp)->from_filter, err);
-		return left > 0 ? post(smtp, err) : left;
+		left = refit_arrival(&smtp->arrival, &relay->spool, !smtp->passing && (others_busy(smtp) ||
+		    smtp->messages > 0) ? &relay->acceptor.journal : NULL, filtered->fd, limits_of(smtp)->from_filter, err);
+		return left > 0 ? send_on(smtp, err) : left;
 	case FILTERED_GONE:
 	case FILTERED_EACH:
 		spool_event(&relay->spool, str_c(&smtp->id), "event=filtered-away from=<%s>", str_c(&smtp->server.env.from));
@@ -639,6 +676,52 @@ ended(struct smtp *smtp, int result, struct err *err)
 	else if (result < 0)
 		not_accepted(smtp, err);
 	return result;
+}
+
+/* The next hop has it: we have nothing to do with it any more. */
+static void
+passed_on(struct smtp *smtp)
+{
+	const struct envelope *env = &smtp->server.env;
+
+	spool_event(&smtp->session->relay->spool, str_c(&smtp->id), "event=passed from=<%.*s> rcpts=%zu size=%llu client=%s "
+	    "relay=%s", (int)env->from.len, env->from.p != NULL ? env->from.p : "", env->rcpts,
+	    (unsigned long long)smtp->arrival.body_len, str_c(&smtp->session->where), limits_of(smtp)->name);
+	smtp->session->relay->meters.messages_passed_total++;
+	smtp->messages++;
+	forget(smtp);
+}
+
+static int
+after_pass(struct smtp *smtp, enum passed how, struct err *err)
+{
+	if (how == PASS_TAKEN) {
+		passed_on(smtp);
+		return 0;
+	}
+	if (how == PASS_REFUSED || (how == PASS_NOT && keeps_nothing(smtp))) {
+		if (how == PASS_NOT) {
+			err_prefix(err, "the next hop cannot be reached");
+			err->kind = ERR_TEMP;
+			err_as_reply(err, 451, "4.4.1");
+		}
+		return ended(smtp, -1, err);
+	}
+	*err = (struct err){0};
+	return ended(smtp, post(smtp, err), err);
+}
+
+static void
+on_passed(struct pass *pass, enum passed how, const struct err *said)
+{
+	struct smtp *smtp = (struct smtp *)((char *)pass - offsetof(struct smtp, pass));
+	struct err err = *said;
+	int result = after_pass(smtp, how, &err);
+
+	if (result == SMTP_LATER)
+		return;
+	smtp_server_answer(&smtp->server, result, &err);
+	follow(smtp);
 }
 
 static void
@@ -817,7 +900,7 @@ follow(struct smtp *smtp)
 {
 	struct session *session = smtp->session;
 
-	if (smtp->accepted) {
+	if (smtp->accepted && !forwards(smtp, "disconnect")) {
 		smtp->accepted = false;
 		settler_wake(&session->relay->settler, in_transaction(smtp) || others_busy(smtp));
 	}
@@ -863,6 +946,8 @@ greet(struct smtp *smtp)
 	};
 
 	smtp->greeted = true;
+	if (forwards(smtp, "connect"))
+		pass_ready(&smtp->pass);
 	smtp_server_start(&smtp->server, &options, &hooks, smtp);
 	if (session->stream.tls != NULL)
 		smtp_server_secured(&smtp->server);
@@ -902,6 +987,7 @@ smtp_open(struct session *session)
 	    .header.max = HEADER_MAX, .host = mem_text(session->setup->settings.spool.host) };
 	auth_open(&smtp->auth, session, "smtp", on_known);
 	gate_open(&smtp->gate, session, on_gate);
+	pass_open(&smtp->pass, session->relay, on_passed);
 	log_info("-: event=connect relay=%s client=%s", limits->name, str_c(&session->where));
 	if (is_denied(session))
 		turn_away(smtp);
@@ -980,7 +1066,8 @@ smtp_late(struct session *session)
 		greet(smtp);
 		return;
 	}
-	if (smtp->asking.filters != NULL || comes_fast_enough(smtp)) {	/* filters have deadlines of their own */
+	/* Filters and next hops have deadlines of their own. */
+	if (smtp->asking.filters != NULL || pass_busy(&smtp->pass) || comes_fast_enough(smtp)) {
 		set_deadline(smtp);
 		return;
 	}
@@ -1007,6 +1094,9 @@ smtp_close(struct session *session)
 	log_info("-: event=disconnect relay=%s client=%s messages=%zu refused=%zu", limits_of(smtp)->name,
 	    str_c(&session->where), smtp->messages, smtp->refused);
 	acceptor_leave(&smtp->waiter);
+	pass_close(&smtp->pass);
+	if (smtp->accepted)
+		settler_wake(&session->relay->settler, others_busy(smtp));
 	filters_leave(&smtp->asking);
 	forget(smtp);
 	str_free(&smtp->header.text);

@@ -32,6 +32,7 @@ struct hop {
 	struct stream stream;
 	struct smtp_client client;
 	char *host;		/* what we call ourselves */
+	bool dialling;
 	bool up;		/* the stream is in use */
 	bool begun;		/* and so is the client: with implicit TLS it comes later */
 	bool shaking;		/* hands, for TLS */
@@ -467,6 +468,8 @@ not_reached(struct hop *hop, const struct err *err)
 {
 	struct lane *lane = hop->lane;
 
+	if (!lane->busy)
+		return;		/* nobody waits for it yet */
 	if (err->kind != ERR_PERM) {
 		lane_done(lane, err);
 		return;
@@ -483,6 +486,7 @@ on_reached(void *ctx, int fd, const struct err *err)
 	struct hop *hop = ctx;
 	struct err why = *err;
 
+	hop->dialling = false;
 	if (fd >= 0 && hop_secrets_load(&hop->secrets, hop->lane->relay->setup, hop->lane->transport->name,
 	    hop->lane->rest, &why) < 0) {
 		close(fd);
@@ -505,6 +509,8 @@ on_reached(void *ctx, int fd, const struct err *err)
 		begin_session(hop, false);
 }
 
+static void dial(struct hop *hop);
+
 static bool
 reached(uint64_t most, size_t count)
 {
@@ -522,8 +528,15 @@ hop_send(struct hop *hop)
 		say_goodbye(hop);
 	if (hop->up)
 		follow(hop);
-	else
-		reach_start(&hop->reach, on_reached, hop);
+	else if (!hop->dialling)
+		dial(hop);
+}
+
+static void
+dial(struct hop *hop)
+{
+	hop->dialling = true;
+	reach_start(&hop->reach, on_reached, hop);
 }
 
 /* the row */
@@ -536,6 +549,15 @@ smtp_open(struct lane *lane)
 	hop->lane = lane;
 	reach_open(&hop->reach, lane);
 	lane->work = hop;
+}
+
+static void
+smtp_early(struct lane *lane)
+{
+	struct hop *hop = lane->work;
+
+	if (!hop->up && !hop->dialling)
+		dial(hop);
 }
 
 static void
@@ -575,6 +597,7 @@ const struct transport transport_smtp = {
 	.kind = ROUTE_SMTP,
 	.many = true,
 	.open = smtp_open,
+	.early = smtp_early,
 	.send = smtp_send,
 	.rest = smtp_rest,
 	.close = smtp_close,
@@ -585,6 +608,7 @@ const struct transport transport_lmtp = {
 	.kind = ROUTE_LMTP,
 	.many = true,
 	.open = smtp_open,
+	.early = smtp_early,
 	.send = smtp_send,
 	.rest = smtp_rest,
 	.close = smtp_close,
@@ -595,6 +619,7 @@ const struct transport transport_mx = {
 	.kind = ROUTE_MX,
 	.many = true,
 	.open = smtp_open,
+	.early = smtp_early,
 	.send = smtp_send,
 	.rest = smtp_rest,
 	.close = smtp_close,
@@ -605,6 +630,7 @@ const struct transport transport_smtps = {
 	.kind = ROUTE_SMTPS,
 	.many = true,
 	.open = smtp_open,
+	.early = smtp_early,
 	.send = smtp_send,
 	.rest = smtp_rest,
 	.close = smtp_close,

@@ -17,6 +17,7 @@ struct transport {
 	enum route_kind kind;
 	bool many;		/* several lanes at a time, as [hop] says (road.h) */
 	void (*open)(struct lane *lane);	/* once, may set lane->work; may be NULL */
+	void (*early)(struct lane *lane);	/* a connection, before there is a message; may be NULL */
 	void (*send)(struct lane *lane);	/* lane->message */
 	void (*rest)(struct lane *lane);	/* nothing more for now; may be NULL */
 	void (*close)(struct lane *lane);	/* at once, even in the middle; may be NULL */
@@ -26,5 +27,7 @@ extern const struct transport transport_command, transport_filter, transport_lmt
     transport_mx, transport_smtp, transport_smtps;
 
 extern const struct transport *const transports[];	/* NULL-ended */
+
+const struct transport *transport_of(enum route_kind kind);	/* NULL: calls and batches see to it */
 
 #endif

@@ -647,8 +647,8 @@ listed_before(const struct message *m, size_t i)
 	return false;
 }
 
-static void
-state_lines(const struct message *m, struct str *out)
+void
+message_lines(const struct message *m, struct str *out)
 {
 	static const char *const words[] = {
 		[RCPT_WAITING] = "waiting", [RCPT_DEFERRED] = "deferred",
@@ -749,7 +749,7 @@ message_settle(struct message *m, struct err *err)
 {
 	struct str lines = {0};
 
-	state_lines(m, &lines);
+	message_lines(m, &lines);
 	int result = settle_lines(m, str_span(&lines), err);
 	int number = errno;
 	str_free(&lines);

@@ -75,6 +75,7 @@ void message_report(struct message *m, size_t rcpt, enum dsn_kind kind);	/* of a
 bool message_age(struct message *m, int64_t now);	/* delay-after, expire-after: true when it is to
 			   be settled, its recipients failed or a delay due; queue_next does it */
 int message_settle(struct message *m, struct err *err);	/* with reports due: to in/ */
+void message_lines(const struct message *m, struct str *lines);	/* its outcomes, as an entry has them */
 int message_hold(struct message *m, const char *reason, struct err *err);	/* to hold/ID; the reason
 			   goes beside it where its file takes no line */
 int message_room(struct message *m, struct err *err);	/* before a try: room on the disk for its

@@ -255,15 +255,38 @@ static const struct conf_row site_rows[] = {
 #undef CONF_OF
 
 static int
-hop_tls_set(void *field, const char *value)
+one_of(void *field, const char *words, const char *value)
 {
-	static const char *const words[] = { "off", "opportunistic", "required", "verified", "pinned" };
+	struct span rest = span_of(words), word;
 
-	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-		if (strcmp(value, words[i]) == 0)
+	while ((word = span_word(&rest)).len > 0)
+		if (span_is(word, value))
 			return conf_text.set(field, value);
 	return -1;
 }
+
+static int
+hop_tls_set(void *field, const char *value)
+{
+	return one_of(field, "off opportunistic required verified pinned", value);
+}
+
+static int
+forward_set(void *field, const char *value)
+{
+	return one_of(field, "queued disconnect at-once connect", value);
+}
+
+static int
+down_set(void *field, const char *value)
+{
+	return one_of(field, "spool refuse", value);
+}
+
+static const struct conf_type conf_forward = {
+	"queued, disconnect, at-once or connect", forward_set, times_show, times_drop,
+};
+static const struct conf_type conf_down = { "spool or refuse", down_set, times_show, times_drop };
 
 static const struct conf_type conf_hop_tls = {
 	"off, opportunistic, required, verified or pinned", hop_tls_set, times_show, times_drop,
@@ -338,6 +361,8 @@ static const struct conf_row relay_rows[] = {
 	ROW("greylist", seconds, greylist, "0", "who sends for the first time comes back after this; 0: no greylist"),
 	ROW("greylist-keep", seconds, greylist_keep, "36d", "and is known for so long after his last mail"),
 	ROW("pop-before-smtp", seconds, pop_before_smtp, "0", "who read mail may send from there for so long; 0: no"),
+	ROW("forward", forward, forward, "queued", "when mail goes on: queued, disconnect, at-once or connect"),
+	ROW("forward-down", down, forward_down, "spool", "at-once without its next hop: spool, or refuse (451)"),
 	ROW("metrics-listen", text, metrics_listen, "", "where Prometheus reads metrics: unix:PATH or HOST:PORT"),
 	ROW("pop3-listen", text, pop3_listen, "", "where mail is read by POP3: HOST:PORT ..."),
 	ROW("pop3-mailbox", text, pop3_mailbox, "mail/%u", "the Maildir of a user"),
@@ -349,24 +374,15 @@ static const struct conf_row relay_rows[] = {
 #undef CONF_OF
 
 static int
-one_of(void *field, const char *value, const char *const words[])
-{
-	for (size_t i = 0; words[i] != NULL; i++)
-		if (strcmp(value, words[i]) == 0)
-			return conf_text.set(field, value);
-	return -1;
-}
-
-static int
 trouble_set(void *field, const char *value)
 {
-	return one_of(field, value, (const char *const[]){ "defer", "pass", NULL });
+	return one_of(field, "defer pass", value);
 }
 
 static int
 found_set(void *field, const char *value)
 {
-	return one_of(field, value, (const char *const[]){ "reject", "hold", "mark", "drop", NULL });
+	return one_of(field, "reject hold mark drop", value);
 }
 
 static const struct conf_type conf_trouble = { "defer or pass", trouble_set, times_show, times_drop };

@@ -138,6 +138,8 @@ struct relay_settings {		/* [relay NAME] */
 	char *verify_recipients, *verify_senders;	/* relay/check.h */
 	int64_t greylist, greylist_keep;	/* seconds */
 	int64_t pop_before_smtp;	/* seconds; 0 = no */
+	char *forward;		/* queued, disconnect, at-once, connect (relay/pass.h) */
+	char *forward_down;	/* spool, refuse */
 	char *metrics_listen;	/* the same, for Prometheus */
 	char *pop3_listen;	/* HOST:PORT, blank-separated; "" = none */
 	char *pop3_mailbox;	/* the Maildir of who has none of his own: %u, %d (spool/maildir.h) */

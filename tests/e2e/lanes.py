@@ -4,10 +4,10 @@
 #	most=N		connections at a time; one more is told 421
 #	limits=WORDS	of LIMITS, as RCPTMAX=2,MAILMAX=3
 #	rcpts=N		recipients of a transaction; one more is told 452
-#	gate=FILE	DATA is answered when FILE is there
+#	gate=FILE	a message is answered when FILE is there
 #
 # LOG has a line for each connection, transaction and goodbye; "at-once N" is the most that
-# were in DATA side by side so far.
+# were in hand side by side so far.
 import os
 import socketserver
 import sys
@@ -49,15 +49,17 @@ class Hop(socketserver.StreamRequestHandler):
 
     def data(self, mine):
         global working, most_working
+        subject = ""
+        while (line := self.rfile.readline()).rstrip(b"\r\n") != b".":
+            if not line:
+                return None
+            if line.lower().startswith(b"subject: "):
+                subject = line[9:].decode().rstrip()
         with lock:
             working += 1
             most_working = max(most_working, working)
             seen = most_working
         note("at-once %d" % seen)
-        subject = ""
-        while (line := self.rfile.readline().rstrip(b"\r\n")) != b".":
-            if line.lower().startswith(b"subject: "):
-                subject = line[9:].decode()
         while "gate" in options and not os.path.exists(options["gate"]):
             time.sleep(0.02)
         with lock:
@@ -84,7 +86,8 @@ class Hop(socketserver.StreamRequestHandler):
                 self.say("250 2.1.5 ok")
             elif verb == "DATA":
                 self.say("354 go on")
-                subject = self.data(mine)
+                if (subject := self.data(mine)) is None:
+                    return
                 note("took %d %s %s" % (mine, subject, ",".join(rcpts)))
                 self.say("250 2.0.0 taken")
             elif verb == "QUIT":
