@@ -208,7 +208,7 @@ static const struct {
 	[M_OPEN] = { m_open_heard, false },
 	[M_DATA] = { m_data_heard, false },
 	[M_ACK] = { m_ack_heard, true },
-	[M_DID] = { m_did_heard, false },
+	[M_DID] = { m_did_heard, true },	/* it answers our HELLO */
 	[M_SEEN] = { m_seen_heard, true },
 	[M_NOREF] = { m_noref_heard, true },
 	[M_PING] = { m_ping_heard, true },
@@ -313,6 +313,16 @@ done(const struct m *m)
 	return m_idle(m) && own->dry_tried && !own->more_follows && !stays(m);
 }
 
+/* A caller who knows that nothing of ours waits does not wait for their HELLO to say so. */
+static bool
+has_nothing(const struct m *m)
+{
+	const struct m_parts *own = m->own;
+
+	return m->config.nothing && m->config.caller && !m->met && !m->config.half_duplex && !m->config.stay &&
+	    own->greeted && own->dry && own->sendings == 0;
+}
+
 static void
 say_end(struct m *m)
 {
@@ -322,7 +332,7 @@ say_end(struct m *m)
 		return;
 	if (own->ending)
 		say_bye(m, own->end, "");
-	else if (done(m))
+	else if (done(m) || has_nothing(m))
 		say_bye(m, M_BYE_DONE, "");
 }
 

@@ -157,6 +157,7 @@ struct m_config {
 	int64_t timeout;	/* seconds: silence before the first measurement; the most ever */
 	int64_t keepalive;	/* seconds; an idle standing call says something so often */
 	bool stay;		/* the call goes on when all is sent, until m_end() */
+	bool nothing;		/* there is nothing of ours: BYE may go with the first words */
 	bool half_duplex;	/* one floor, for HF: the holder speaks for at most `burst` seconds */
 	int64_t burst;
 	uint64_t max_object;	/* the largest we take; 0: any */

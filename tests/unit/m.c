@@ -93,6 +93,28 @@ START_TEST(an_empty_call_ends)
 }
 END_TEST
 
+START_TEST(who_has_nothing_says_so_at_once)
+{
+	struct line line = { .delay = CLOCK_SECOND };
+
+	home.config.nothing = true;
+	good_call(&line);
+	ck_assert_int_lt(line.took, 3 * CLOCK_SECOND);
+	stop();
+	end_mail(&hub, 2000, 'N', 1);
+	struct line broken = { .delay = CLOCK_SECOND, .there = line.up };
+	call(&broken);	/* what is behind HELLO and BYE, the ACK, is lost */
+	stop();
+	ck_assert_int_eq(end_arrived(&hub, &home), 1);
+	ck_assert(!hub.thing[0].done);
+	line = (struct line){ .delay = CLOCK_SECOND };
+	good_call(&line);
+	ck_assert_uint_eq(hub.dids, 1);		/* told behind BYE */
+	all_there();
+	stop();
+}
+END_TEST
+
 /* --- the line is cut --- */
 
 /* Two mails and one; with history where warm. */
@@ -1026,6 +1048,7 @@ END_TEST
 UNIT_WITH("m", make, drop,
 	{ mails_go_both_ways_in_one_call, 3 },
 	{ an_empty_call_ends, 1 },
+	{ who_has_nothing_says_so_at_once, 1 },
 	{ cut_at_any_byte_nothing_is_lost_or_doubled, ROWS(cuts) },
 	{ cuts_and_kills_at_random_lose_nothing, 4 },
 	{ a_bit_turned_over_is_seen, 16 },
