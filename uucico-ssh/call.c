@@ -457,6 +457,22 @@ explain(struct call *call)
 		snprintf(err->text + len, sizeof err->text - len, "; %s", call->link.row->advice);
 }
 
+/* No job and no message is there for them; what comes in these seconds goes in the next call. */
+static bool
+nothing_waits(const struct call *call)
+{
+	struct fs_names names = {0};
+	struct err ignored;
+	size_t mails = 0;
+
+	if (fs_names(call->spool->out, call->site->name, &names, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < names.count; i++)
+		mails += names.name[i][0] != '.';
+	fs_names_free(&names);
+	return mails == 0 && call->out.count == 0;
+}
+
 static void
 begin(struct call *call)
 {
@@ -473,6 +489,7 @@ begin(struct call *call)
 		m_call_config(&call->m, caller, call->grade, &call->budget);
 		call->m.engine = &call->uucp.m;
 		call->m.config.stay = call->stay;
+		call->m.config.nothing = config.optimistic && nothing_waits(call);
 		config.m = &call->m.config;
 		config.m_hooks = &m_call_hooks;
 		config.m_arg = &call->m;
@@ -602,6 +619,7 @@ call_run(struct call *call, struct err *err)
 		begin(call);
 		talk(call);
 		show_progress(call, true);
+		call->link.both_know = call->spoke_m;
 		if (call->uucp.err.kind == ERR_NONE)
 			link_finish(&call->link);
 		link_hear_noise(&call->link);

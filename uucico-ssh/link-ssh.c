@@ -61,6 +61,8 @@ static ssize_t
 ssh_read(struct link *link, void *to, size_t len, struct err *err)
 {
 	struct ssh *ssh = link->mine;
+
+	ssh_flush(ssh_outer(ssh));	/* all that was written since */
 	ssize_t got = libssh2_channel_read(ssh->channel, to, len);
 
 	count(link);
@@ -90,12 +92,14 @@ ssh_write(struct link *link, const void *from, size_t len, struct err *err)
 static size_t
 ssh_poll(const struct link *link, bool writing, struct pollfd fds[LINK_FDS])
 {
-	const struct ssh *ssh = ssh_outer(link->mine);
+	struct ssh *ssh = ssh_outer(link->mine);
+
+	ssh_flush(ssh);
 	int directions = libssh2_session_block_directions(ssh->session);
 
 	(void)writing;	/* what holds a write up may be the window, and that is a read */
 	fds[0] = (struct pollfd){ .fd = ssh->fd, .events = POLLIN };
-	if ((directions & LIBSSH2_SESSION_BLOCK_OUTBOUND) != 0)
+	if ((directions & LIBSSH2_SESSION_BLOCK_OUTBOUND) != 0 || ssh->flight.len > 0)
 		fds[0].events |= POLLOUT;
 	return 1;
 }
@@ -109,7 +113,7 @@ ssh_finish(struct link *link)
 	struct err err;
 	ssize_t got;
 
-	while (libssh2_channel_send_eof(ssh->channel) == LIBSSH2_ERROR_EAGAIN)
+	while (!link->both_know && libssh2_channel_send_eof(ssh->channel) == LIBSSH2_ERROR_EAGAIN)
 		if (ssh_wait(ssh, deadline, &err) < 0)
 			return;
 	while ((got = libssh2_channel_read(ssh->channel, rest, sizeof rest)) > 0 ||

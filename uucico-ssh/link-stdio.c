@@ -51,10 +51,17 @@ stdio_close(struct link *link)
 	link->in = link->out = -1;
 }
 
-/* Taylor UUCP says its last words twice, and is angry at a line closed in between. */
+/* Taylor UUCP says its last words twice, and is angry at a line closed in between.  Who knows
+ * that all is said waits for our end of file, and sshd tells it only when our standard error is
+ * at its end, too. */
 static void
 stdio_finish(struct link *link)
 {
+	if (link->both_know) {
+		stdio_close(link);
+		to_nobody(2);
+		return;
+	}
 	shutdown(1, SHUT_WR);	/* where it is a socket, which is 0 too, they would wait for its end */
 	to_nobody(1);
 	link_fd_drain(link, END_SECONDS);

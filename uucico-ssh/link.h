@@ -39,6 +39,7 @@ struct link {
 	int in, out, errors;	/* -1 where there is none */
 	pid_t pid;
 	bool finished;		/* the call ended in good order */
+	bool both_know;		/* and both ends know it: the called one closes the line */
 	struct str noise;	/* what the far end wrote to its standard error, cut */
 	uint64_t down, up;	/* bytes of the conversation */
 	uint64_t wire_down, wire_up;	/* with what carries them; equal where nobody can count */

@@ -71,10 +71,12 @@ jump(struct ssh *ssh, const struct settings *settings, const struct site_setting
 	int result = ssh_place(via, str_c(&place), err);
 	if (result == 0 && via->command.len > 0)
 		result = err_set(err, ERR_CONFIG, "it is USER@HOST[:PORT]");
+	str_add(&via->forward, str_c(&ssh->host), ssh->host.len + 1);
+	str_add_span(&via->forward, str_span(&ssh->port));
 	if (result == 0)
 		result = reach_session(via, settings, site, key, err);
 	if (result == 0)
-		result = ssh_forward(via, str_c(&ssh->host), str_c(&ssh->port), err);
+		result = ssh_forward(via, err);
 	str_free(&place);
 	return result < 0 ? err_prefix(err, "jump = %s", site->jump) : 0;
 }

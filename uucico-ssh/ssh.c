@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,31 +121,98 @@ connect_tcp(struct ssh *ssh, struct err *err)
 
 /* --- libssh2 --- */
 
-/* Our own, to count what really crosses the line, and to see the server's KEXINIT. */
+void
+ssh_flush(struct ssh *ssh)
+{
+	while (ssh->flight.len > 0 && ssh->broken == 0) {
+		ssize_t done = send(ssh->fd, ssh->flight.p, ssh->flight.len, MSG_NOSIGNAL);
+		if (done < 0 && errno != EINTR) {
+			ssh->broken = errno == EAGAIN ? 0 : errno;
+			return;
+		}
+		ssh->unanswered = false;
+		str_cut(&ssh->flight, done > 0 ? (size_t)done : 0);
+	}
+}
+
+/* What libssh2 sent tells how far it is.  Type 21 is NEWKEYS (RFC 4253 7.3), the last one in
+ * the clear. */
+static void
+note_packet(struct ssh *ssh, const unsigned char *bytes, size_t len)
+{
+	if (ssh->has_keys)
+		ssh->secrets++;
+	else
+		ssh->has_keys = len > 5 && bytes[5] == 21;
+}
+
+/* The session's calls are those by which libssh2 speaks with an agent, too: that is another
+ * descriptor. */
+static ssize_t
+agent_send(int fd, const void *bytes, size_t len, int flags)
+{
+	ssize_t done = send(fd, bytes, len, flags | MSG_NOSIGNAL);
+
+	return done < 0 ? -errno : done;
+}
+
+static ssize_t
+agent_receive(int fd, void *bytes, size_t len, int flags)
+{
+	ssize_t got = recv(fd, bytes, len, flags);
+
+	return got < 0 ? -errno : got;
+}
+
+/* Our own, to send what goes together at once, to count what really crosses the line, and to
+ * see the server's KEXINIT.  Called for a packet each. */
 static ssize_t
 count_send(libssh2_socket_t fd, const void *bytes, size_t len, int flags, void **abstract)
 {
 	struct ssh *ssh = *abstract;
-	ssize_t done = send(fd, bytes, len, flags | MSG_NOSIGNAL);
 
-	if (done < 0)
-		return -errno;
-	ssh->up += (uint64_t)done;
-	return done;
+	if (fd != ssh->fd)
+		return agent_send(fd, bytes, len, flags);
+	if (ssh->flight.len >= SSH_FLIGHT_MAX / 4)
+		ssh_flush(ssh);
+	if (ssh->over || ssh->broken != 0)
+		return ssh->over ? -EPIPE : -ssh->broken;
+	if (ssh->flight.len >= SSH_FLIGHT_MAX)
+		return -EAGAIN;
+	str_add(&ssh->flight, bytes, len);
+	note_packet(ssh, bytes, len);
+	ssh->up += (uint64_t)len;
+	return (ssize_t)len;
 }
 
 static ssize_t
 count_receive(libssh2_socket_t fd, void *bytes, size_t len, int flags, void **abstract)
 {
 	struct ssh *ssh = *abstract;
-	ssize_t got = recv(fd, bytes, len, flags);
 
+	if (fd != ssh->fd)
+		return agent_receive(fd, bytes, len, flags);
+	ssize_t got = ssh->over ? -1 : recv(fd, bytes, len, flags);
 	if (got < 0)
-		return -errno;
+		return ssh->over ? -ECONNRESET : -errno;
 	ssh->down += (uint64_t)got;
+	ssh->unanswered = true;
 	if (ssh->early.len + (size_t)got <= SSH_EARLY_MAX)
 		str_add(&ssh->early, bytes, (size_t)got);
 	return got;
+}
+
+/* Before a command runs sshd has Nagle's algorithm on: the second word of an answer waits until
+ * its first is acknowledged, which our side delays by 40 ms where there is nothing to say.  2
+ * lets this one ACK go now, and no other. */
+static void
+acknowledge(struct ssh *ssh)
+{
+#ifdef TCP_QUICKACK
+	if (ssh->unanswered)
+		setsockopt(ssh->fd, IPPROTO_TCP, TCP_QUICKACK, &(int){2}, sizeof(int));
+#endif
+	ssh->unanswered = false;
 }
 
 /* BAD_USE: libssh2 wants to widen the window and a packet of ours is half written; it can
@@ -159,12 +228,14 @@ static ssize_t
 channel_send(libssh2_socket_t fd, const void *bytes, size_t len, int flags, void **abstract)
 {
 	struct ssh *ssh = *abstract;
-	ssize_t done = libssh2_channel_write(ssh->via->channel, bytes, len);
 
-	(void)fd;
-	(void)flags;
+	if (fd != ssh_outer(ssh)->fd)
+		return agent_send(fd, bytes, len, flags);
+	ssize_t done = ssh->over ? LIBSSH2_ERROR_SOCKET_SEND : libssh2_channel_write(ssh->via->channel, bytes, len);
 	if (done > 0)
 		ssh->up += (uint64_t)done;
+	if (done == (ssize_t)len)	/* the rest of a packet counts for all of it */
+		note_packet(ssh, bytes, len);
 	return done >= 0 ? done : ssh_later(done) ? -EAGAIN : -EPIPE;
 }
 
@@ -172,10 +243,10 @@ static ssize_t
 channel_receive(libssh2_socket_t fd, void *bytes, size_t len, int flags, void **abstract)
 {
 	struct ssh *ssh = *abstract;
-	ssize_t got = libssh2_channel_read(ssh->via->channel, bytes, len);
 
-	(void)fd;
-	(void)flags;
+	if (fd != ssh_outer(ssh)->fd)
+		return agent_receive(fd, bytes, len, flags);
+	ssize_t got = ssh->over ? LIBSSH2_ERROR_SOCKET_RECV : libssh2_channel_read(ssh->via->channel, bytes, len);
 	if (got == 0)
 		return libssh2_channel_eof(ssh->via->channel) != 0 ? 0 : -EAGAIN;
 	if (got < 0)
@@ -186,8 +257,8 @@ channel_receive(libssh2_socket_t fd, void *bytes, size_t len, int flags, void **
 	return got;
 }
 
-const struct ssh *
-ssh_outer(const struct ssh *ssh)
+struct ssh *
+ssh_outer(struct ssh *ssh)
 {
 	while (ssh->via != NULL)
 		ssh = ssh->via;
@@ -197,14 +268,17 @@ ssh_outer(const struct ssh *ssh)
 int
 ssh_wait(struct ssh *ssh, int64_t deadline, struct err *err)
 {
-	const struct ssh *outer = ssh_outer(ssh);
+	struct ssh *outer = ssh_outer(ssh);
+
+	ssh_flush(outer);
 	int directions = libssh2_session_block_directions(outer->session);
 	struct pollfd fd = { .fd = outer->fd, .events = outer != ssh ? POLLIN : 0 };
 
 	if ((directions & LIBSSH2_SESSION_BLOCK_INBOUND) != 0 || directions == 0)
 		fd.events |= POLLIN;
-	if ((directions & LIBSSH2_SESSION_BLOCK_OUTBOUND) != 0)
+	if ((directions & LIBSSH2_SESSION_BLOCK_OUTBOUND) != 0 || outer->flight.len > 0)
 		fd.events |= POLLOUT;
+	acknowledge(outer);
 	int result = link_wait(&fd, 1, deadline, err);
 	if (result == 0)
 		return err_set(err, ERR_TEMP, "%s has not answered for %lld s", str_c(&ssh->where),
@@ -242,6 +316,7 @@ make_session(struct ssh *ssh, const char *types, enum lists_wide wide, struct er
 	    (ssh->session = libssh2_session_init_ex(NULL, NULL, NULL, ssh)) == NULL)
 		return err_set(err, ERR_TEMP, "libssh2 cannot start");
 	libssh2_session_set_blocking(ssh->session, 0);
+	libssh2_session_banner_set(ssh->session, "SSH-2.0-mochila");
 	libssh2_session_callback_set(ssh->session, LIBSSH2_CALLBACK_SEND,
 	    ssh->via != NULL ? (void *)channel_send : (void *)count_send);
 	libssh2_session_callback_set(ssh->session, LIBSSH2_CALLBACK_RECV,
@@ -254,10 +329,13 @@ make_session(struct ssh *ssh, const char *types, enum lists_wide wide, struct er
 	return 0;
 }
 
+/* Done when the service of logins has been asked for: what we want of it may follow at once. */
 static int
 step_handshake(struct ssh *ssh)
 {
-	return libssh2_session_handshake(ssh->session, ssh_outer(ssh)->fd);
+	int result = libssh2_session_handshake(ssh->session, ssh_outer(ssh)->fd);
+
+	return result == LIBSSH2_ERROR_EAGAIN && ssh->secrets > 0 ? 0 : result;
 }
 
 static uint32_t
@@ -338,6 +416,7 @@ shake_hands(struct ssh *ssh, const char *types, enum lists_wide wide, struct err
 static void
 hang_up(struct ssh *ssh)
 {
+	ssh->over = true;
 	if (ssh->session != NULL)
 		libssh2_session_free(ssh->session);
 	ssh->session = NULL;
@@ -345,6 +424,9 @@ hang_up(struct ssh *ssh)
 		close(ssh->fd);
 	ssh->fd = -1;
 	str_clear(&ssh->early);
+	str_clear(&ssh->flight);
+	ssh->has_keys = ssh->over = false;
+	ssh->broken = 0;
 }
 
 /* Through a jump host there is one channel to there, and one try. */
@@ -362,16 +444,56 @@ ssh_connect(struct ssh *ssh, const char *types, struct err *err)
 	return explain_handshake(ssh, types, err);
 }
 
+/* --- the channel, which is opened while we log in --- */
+
+static int
+step_channel(struct ssh *ssh)
+{
+	const char *host = str_c(&ssh->forward);
+
+	if (ssh->channel == NULL && ssh->forward.len > 0)
+		ssh->channel = libssh2_channel_direct_tcpip(ssh->session, host,
+		    (int)strtol(host + strlen(host) + 1, NULL, 10));
+	else if (ssh->channel == NULL)
+		ssh->channel = libssh2_channel_open_ex(ssh->session, "session", strlen("session"),
+		    SSH_WINDOW, LIBSSH2_CHANNEL_PACKET_DEFAULT, NULL, 0);
+	return ssh->channel != NULL ? 0 : libssh2_session_last_errno(ssh->session);
+}
+
 /* --- login --- */
+
+/* The question whether the key would do was one packet, our signature the second. */
+static bool
+has_signed(const struct ssh *ssh)
+{
+	return ssh->secrets >= ssh->attempt + 2;
+}
+
+/* The server's word that there is such a service stays in the queue. */
+static int
+step_login(struct ssh *ssh, int (*step)(struct ssh *ssh))
+{
+	int result = step(ssh);
+
+	if (result == LIBSSH2_ERROR_EAGAIN && has_signed(ssh))
+		step_channel(ssh);	/* what it says is asked again */
+	return result;
+}
 
 static const struct str *current_key;	/* of the step below: libssh2's calls take no closure */
 static const char *current_passphrase;
 
 static int
-step_key_file(struct ssh *ssh)
+try_key_file(struct ssh *ssh)
 {
 	return libssh2_userauth_publickey_frommemory(ssh->session, str_c(&ssh->user), ssh->user.len,
 	    NULL, 0, current_key->p, current_key->len, current_passphrase);
+}
+
+static int
+step_key_file(struct ssh *ssh)
+{
+	return step_login(ssh, try_key_file);
 }
 
 static int
@@ -398,6 +520,7 @@ login_with_file(struct ssh *ssh, const char *path, struct str *passphrase, struc
 
 	if (result < 0)
 		return -1;
+	ssh->attempt = ssh->secrets;
 	current_key = &key;
 	current_passphrase = passphrase->len > 0 ? str_c(passphrase) : NULL;
 	result = repeat(ssh, step_key_file, err);
@@ -420,9 +543,15 @@ static LIBSSH2_AGENT *current_agent;
 static struct libssh2_agent_publickey *current_identity;
 
 static int
-step_agent(struct ssh *ssh)
+try_agent(struct ssh *ssh)
 {
 	return libssh2_agent_userauth(current_agent, str_c(&ssh->user), current_identity);
+}
+
+static int
+step_agent(struct ssh *ssh)
+{
+	return step_login(ssh, try_agent);
 }
 
 /* ssh-rsa signs with SHA-1 here, and no server of today takes that. */
@@ -443,9 +572,12 @@ try_identities(struct ssh *ssh, struct err *err)
 
 	while (libssh2_agent_get_identity(current_agent, &identity, identity) == 0) {
 		current_identity = identity;
+		ssh->attempt = ssh->secrets;
 		int result = usable(identity) ? repeat(ssh, step_agent, err) : 1;
 		if (result == 0)
 			return 0;
+		if (has_signed(ssh))	/* the channel was asked for, too */
+			return err->kind == ERR_NONE ? 1 : -1;
 		if (lost(result))
 			err_set(err, ERR_TEMP, "%s dropped the line while we logged in", str_c(&ssh->where));
 		if (err->kind != ERR_NONE)
@@ -485,15 +617,7 @@ ssh_login(struct ssh *ssh, const char *key_path, struct str *passphrase, struct 
 	return key_path != NULL ? login_with_file(ssh, key_path, passphrase, err) : login_with_agent(ssh, err);
 }
 
-/* --- channel --- */
-
-static int
-step_channel(struct ssh *ssh)
-{
-	ssh->channel = libssh2_channel_open_ex(ssh->session, "session", strlen("session"),
-	    SSH_WINDOW, LIBSSH2_CHANNEL_PACKET_DEFAULT, NULL, 0);
-	return ssh->channel != NULL ? 0 : libssh2_session_last_errno(ssh->session);
-}
+/* --- what runs in the channel --- */
 
 static const char *current_command;
 
@@ -517,31 +641,16 @@ ssh_start(struct ssh *ssh, const char *command, struct err *err)
 	    last_words(ssh), link_ssh.advice);
 }
 
-static struct span forward_to;	/* host, and behind its NUL the port */
-
-static int
-step_forward(struct ssh *ssh)
-{
-	const char *port = forward_to.p + strlen(forward_to.p) + 1;
-
-	ssh->channel = libssh2_channel_direct_tcpip(ssh->session, forward_to.p, (int)strtol(port, NULL, 10));
-	return ssh->channel != NULL ? 0 : libssh2_session_last_errno(ssh->session);
-}
-
 int
-ssh_forward(struct ssh *ssh, const char *host, const char *port, struct err *err)
+ssh_forward(struct ssh *ssh, struct err *err)
 {
-	struct str both = {0};
+	const char *host = str_c(&ssh->forward), *port = host + strlen(host) + 1;
 
-	str_add(&both, host, strlen(host) + 1);
-	str_add_text(&both, port);
-	str_c(&both);
-	forward_to = str_span(&both);
 	*err = (struct err){0};
-	int result = repeat(ssh, step_forward, err);
-	str_free(&both);
-	if (result == 0 || err->kind != ERR_NONE)
-		return result == 0 ? 0 : -1;
+	if (repeat(ssh, step_channel, err) == 0)
+		return 0;
+	if (err->kind != ERR_NONE)
+		return -1;
 	return err_set(err, ERR_TEMP, "%s does not connect us with %s port %s (%s); our key's line there needs "
 	    "restrict,port-forwarding,permitopen=\"%s:%s\"", str_c(&ssh->where), host, port, last_words(ssh), host, port);
 }
@@ -560,6 +669,7 @@ step_disconnect(struct ssh *ssh)
 	return libssh2_session_disconnect(ssh->session, "bye");
 }
 
+/* Who has said all in the channel need not be asked to close it. */
 void
 ssh_say_goodbye(struct ssh *ssh)
 {
@@ -567,32 +677,31 @@ ssh_say_goodbye(struct ssh *ssh)
 	struct err err = {0};
 
 	ssh->timeout = GOODBYE_SECONDS;
-	if (ssh->channel != NULL)
+	if (ssh->channel != NULL && libssh2_channel_eof(ssh->channel) == 0)
 		repeat(ssh, step_close, &err);
 	if (ssh->session != NULL && err.kind == ERR_NONE)
 		repeat(ssh, step_disconnect, &err);
+	ssh_flush(ssh_outer(ssh));
+	ssh->over = true;
 	ssh->timeout = patience;
 	if (ssh->via != NULL)
 		ssh_say_goodbye(ssh->via);
 }
 
+/* Nothing is said any more, so nothing has to be waited for. */
 void
 ssh_close(struct ssh *ssh)
 {
-	if (ssh->session != NULL) {	/* it frees nothing where it would have to wait */
-		libssh2_session_set_blocking(ssh->session, 1);
-		libssh2_session_set_timeout(ssh->session, GOODBYE_SECONDS * 1000);
-	}
-	if (ssh->channel != NULL)
-		libssh2_channel_free(ssh->channel);
-	if (ssh->session != NULL)
+	ssh->over = true;
+	if (ssh->session != NULL)	/* its channels, too */
 		libssh2_session_free(ssh->session);
-	if (ssh->via != NULL)	/* behind ours, which may still say something by it */
+	if (ssh->via != NULL)	/* behind ours, which used it */
 		ssh_close(ssh->via);
 	free(ssh->via);
 	if (ssh->fd >= 0)
 		close(ssh->fd);
-	struct str *all[] = { &ssh->user, &ssh->host, &ssh->port, &ssh->command, &ssh->where, &ssh->early };
+	struct str *all[] = { &ssh->user, &ssh->host, &ssh->port, &ssh->command, &ssh->where, &ssh->early,
+		&ssh->forward, &ssh->flight };
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
 		str_free(all[i]);
 	socks_proxy_free(&ssh->proxy);

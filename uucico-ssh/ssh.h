@@ -12,6 +12,11 @@
  * our own: curve25519 or ecdh, ed25519 or ecdsa, aes-ctr with hmac-sha2, and nothing
  * that Terrapin or an old hash could touch.  Channels are for exec, and for the way through
  * a jump host.
+ *
+ * A round trip may take seconds, so nothing waits that need not.  libssh2 works each request
+ * off in a state of its own, and what it is not asked for stays in a queue: so the login begins
+ * while the service it belongs to is still being asked for, and the channel is opened
+ * behind our signature.  It asks whether a key would do before it signs; that cannot be helped.
  */
 #ifndef UUCICO_SSH_SSH_H
 #define UUCICO_SSH_SSH_H
@@ -23,6 +28,7 @@
 enum {
 	SSH_EARLY_MAX = 8192,
 	SSH_WINDOW = 8 << 20,	/* a second of 64 Mbit/s: what a long fat link holds */
+	SSH_FLIGHT_MAX = 256 << 10,
 };
 
 struct ssh {
@@ -35,21 +41,31 @@ struct ssh {
 	int fd;
 	LIBSSH2_SESSION *session;
 	LIBSSH2_CHANNEL *channel;
+	struct str forward;		/* "HOST NUL PORT": what the channel leads to; empty: a session */
 	uint64_t up, down;		/* bytes of TCP */
+	struct str flight;		/* from libssh2, not yet on the socket: what goes together is one write */
+	int broken;			/* errno of the socket */
+	bool unanswered;		/* something came, and nothing was said since */
+	bool over;			/* nothing more is said or heard */
+	bool has_keys;			/* our NEWKEYS is out */
+	unsigned secrets;		/* packets that libssh2 sent behind it */
+	unsigned attempt;		/* secrets, when the login under way began */
 	struct str early;		/* the server's first bytes: its KEXINIT is among them */
 };
 
 /* rest: "//[USER@]HOST[:PORT][/COMMAND]" */
 int ssh_place(struct ssh *ssh, const char *rest, struct err *err);
-/* types: host key algorithms to ask for, or NULL for all that are good enough. */
+/* Until keys are exchanged, and the login may begin.  types: host key algorithms to ask for, or
+ * NULL for all that are good enough. */
 int ssh_connect(struct ssh *ssh, const char *types, struct err *err);
 int ssh_login(struct ssh *ssh, const char *key_path, struct str *passphrase, struct err *err);
 int ssh_start(struct ssh *ssh, const char *command, struct err *err);
-int ssh_forward(struct ssh *ssh, const char *host, const char *port, struct err *err);	/* a channel to there */
+int ssh_forward(struct ssh *ssh, struct err *err);	/* a channel to where ssh->forward says */
+void ssh_flush(struct ssh *ssh);	/* what is in flight, as far as the socket takes it */
 void ssh_say_goodbye(struct ssh *ssh);	/* for a short time, no more */
 void ssh_close(struct ssh *ssh);	/* and those to the jump hosts */
 
-const struct ssh *ssh_outer(const struct ssh *ssh);	/* the one that has the socket */
+struct ssh *ssh_outer(struct ssh *ssh);	/* the one that has the socket */
 /* Is a result of libssh2 one that only asks for patience? */
 bool ssh_later(ssize_t result);
 

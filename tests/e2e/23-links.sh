@@ -57,18 +57,28 @@ rm -f "$keys/known_hosts.old"
 
 # ---- What an empty call costs -------------------------------------------------------------
 
-# A line on which a byte takes half a second one way; stock sshd but for its banner.
-start meter "$build/tests/e2e/meter" "$work/meter.port" "$port" 500 "$work/metered"
+# A line on which a byte takes a while; stock sshd but for its banner.  The first call by m is one
+# of strangers, the second is what they say ever after.
+start meter "$build/tests/e2e/meter" "$work/meter.port" "$port" 200 "$work/metered"
 check "a long line" wait_for 60 test -s "$work/meter.port"
 ours --host-key "ssh://127.0.0.1:$(cat "$work/meter.port")" >>"$keys/known_hosts"
 check "(metered)" wait_for 60 test -s "$work/metered"
-rm -f "$work/metered"
-check "an empty call over it" by "--set=site hub.link=ssh://$me@127.0.0.1:$(cat "$work/meter.port")"
-check "ends" wait_for 60 test -s "$work/metered"
+sed -i 's/^protocols = .*/protocols = m/' "$hub/mochila.conf"
+metered() {
+	rm -f "$work/metered"
+	by --set="site hub.protocols=m" "--set=site hub.link=ssh://$me@127.0.0.1:$(cat "$work/meter.port")" &&
+	    wait_for 60 test -s "$work/metered"
+}
+check "an empty call over it" metered
+check "and the next one" metered
+sed -i 's/^protocols = .*/protocols = ietygGv/' "$hub/mochila.conf"
 say "an empty call: $(cat "$work/metered")"
-# What comes down is sshd's own, and as long as the path of its authorized_keys is.
-bytes=$(awk -F '[= ]' 'NR == 1 { print $2 }' "$work/metered")
-check "costs no more bytes up than it did" test "$bytes" -le 1400
+# What comes down is sshd's own, and as long as the path of its authorized_keys is.  Turns: banner,
+# ours and keys, login, signature and channel, command, what is said, goodbye.
+bytes=$(sed -n '1s/up=\([0-9]*\) .*/\1/p' "$work/metered")
+turns=$(sed -n '1s/.* turns=\([0-9]*\).*/\1/p' "$work/metered")
+check "costs no more bytes up than it did" test "$bytes" -le 1250
+check "and no more turns of the line" test "$turns" -le 10
 stop "$pid"
 # A server that was set up unlike others.
 sshd_more="Ciphers aes256-ctr
@@ -104,6 +114,17 @@ check "and there" large jump-back "$hub" bob@hub.example ann@home.example
 check "a call through it" by "$jump"
 check "brought ours" arrived "$hub" jump-large
 check "and theirs" arrived "$home" jump-back
+from_home jump-agent
+eval "$(ssh-agent -s)" >/dev/null
+trap 'stop_all; kill "$SSH_AGENT_PID"' EXIT
+ssh-add -q "$keys/id_ed25519" 2>/dev/null
+mv "$keys/id_ed25519" "$work/id"
+check "with an agent's key for both" by "$jump"
+mv "$work/id" "$keys/id_ed25519"
+kill "$SSH_AGENT_PID"
+trap stop_all EXIT
+unset SSH_AUTH_SOCK
+check "brought the mail" arrived "$hub" jump-agent
 check "where the way is not permitted" exits 75 ours -s hub "$jump" "--set=site hub.link=ssh://$me@127.0.0.1:1"
 check "it says what is needed" said 'permitopen="127.0.0.1:1"'
 ours --new-key "$keys/other" >/dev/null
