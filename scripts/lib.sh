@@ -13,6 +13,9 @@ die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 # they are there, and say so where they are not.
 build_packages='build-essential autoconf automake pkg-config libssh2-1-dev zlib1g-dev libbz2-dev libzstd-dev libssl-dev
 	libevent-dev libc-ares-dev libjansson-dev libgsasl-dev libspf2-dev check openssh-client procps'
+# What scripts/package needs beyond them, and scripts/try-packages beyond these.
+package_packages='debhelper dh-apparmor po-debconf fakeroot lintian'
+root_packages='debootstrap'
 test_packages='strace shellcheck mandoc valgrind python3 zstd'
 
 # missing PACKAGE...: those that are not installed.
@@ -390,4 +393,41 @@ namespace_is_ours() {
 		seen=$?
 		umount "$1"
 		exit $seen' sh "$2/probe" $$ 2>/dev/null
+}
+
+# ---- A root of its own ---------------------------------------------------------------
+
+# fresh_root DIR: a minimal Debian 12 there, which knows this machine's mirror and starts no service.
+# What was fetched is kept beside the peers for the next time.  Root only; 1 and $why.
+fresh_root() {
+	test "$(id -u)" -eq 0 || { why="only root can make a root"; return 1; }
+	# shellcheck disable=SC2086	# one word a package
+	bring $root_packages || { why="debootstrap is missing"; return 1; }
+	peers_folder
+	fresh_kept=$MOCHILA_PEERS/../bookworm.tar
+	mkdir -p "$1" "$MOCHILA_PEERS" || return 1
+	if ! test -f "$fresh_kept"; then
+		debootstrap --variant=minbase --include=ca-certificates bookworm "$1" >"$1.log" 2>&1 ||
+		    { why="debootstrap failed: $(tail -n 1 "$1.log")"; return 1; }
+		tar -C "$1" -cf "$fresh_kept.$$" . && mv "$fresh_kept.$$" "$fresh_kept" || return 1
+	else
+		tar -C "$1" -xf "$fresh_kept" || return 1
+	fi
+	cp /etc/apt/sources.list "$1/etc/apt/sources.list" 2>/dev/null
+	cp /etc/apt/sources.list.d/* "$1/etc/apt/sources.list.d/" 2>/dev/null
+	cp /etc/apt/apt.conf.d/*proxy* "$1/etc/apt/apt.conf.d/" 2>/dev/null
+	cp /etc/resolv.conf "$1/etc/resolv.conf"
+	printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"
+	chmod 755 "$1/usr/sbin/policy-rc.d"
+}
+
+# in_root DIR COMMAND...: there, with /proc, /dev and processes of its own, all ended with it.
+in_root() {
+	in_root=$1
+	shift
+	# shellcheck disable=SC2016	# the inner shell expands it
+	unshare --mount --pid --fork --kill-child --propagation private sh -c '
+		mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" || exit 99
+		exec chroot "$0" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
+		    ${http_proxy:+http_proxy="$http_proxy"} "$@"' "$in_root" "$@"
 }

@@ -5,3 +5,12 @@ dist_examples_DATA += %D%/examples/home.conf %D%/examples/hub.conf %D%/examples/
 	%D%/dispatch
 EXTRA_DIST += %D%/bench.sh %D%/bench-call %D%/bench-relay %D%/bench-spool %D%/bench-wire %D%/check %D%/demo %D%/lib.sh %D%/peers %D%/postfix.sh \
 	%D%/train-dictionary
+dist_examples_DATA += %D%/examples/mochila-call@.service %D%/examples/mochila-call@.timer %D%/examples/logrotate
+EXTRA_DIST += %D%/package %D%/try-packages %D%/try-fresh %D%/completion.bash %D%/completion.zsh \
+	%D%/packages/apparmor %D%/packages/openrc/mochila-relay \
+	%D%/packages/openwrt/Makefile %D%/packages/openwrt/files/link-up %D%/packages/openwrt/files/mochila-relay.init \
+	%D%/packages/debian/changelog %D%/packages/debian/control %D%/packages/debian/copyright %D%/packages/debian/rules \
+	%D%/packages/debian/source/format %D%/packages/debian/tests/control %D%/packages/debian/po/POTFILES.in \
+	%D%/packages/debian/mochila-mta.links %D%/packages/debian/mochila-uucp.links %D%/packages/debian/mochila.config \
+	%D%/packages/debian/mochila.dirs %D%/packages/debian/mochila.install %D%/packages/debian/mochila.lintian-overrides \
+	%D%/packages/debian/mochila.postinst %D%/packages/debian/mochila.postrm %D%/packages/debian/mochila.templates

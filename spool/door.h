@@ -40,7 +40,7 @@ extern const struct door_command door_init, door_pair, door_call, door_status, d
  * and opens the spool where that is needed; 1: --help was printed.  max < 0: any number. */
 int door_options(struct door *door, const struct door_command *command, const struct opt_row *rows,
     int min, int max, int *argc, char ***argv, struct err *err);
-#define DOOR_HELP(to) { "help", 0, NULL, "print this help", OPT_FLAG, (to) }
+#define DOOR_HELP(to) { "help", 0, NULL, "print this help", OPT_HELP, (to) }
 
 /* ---- Looking (door-find.c) ---- */
 

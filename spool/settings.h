@@ -227,7 +227,7 @@ struct settings_args {		/* what every program takes on its command line */
 	{ "log", 0, "WHERE", "stderr, syslog, none or a file", OPT_TEXT, &(args)->log }, \
 	{ "log-level", 0, "LEVEL", "error, warn, info or debug", OPT_TEXT, &(args)->log_level }, \
 	{ "show-config", 0, NULL, "print every setting and where it is from", OPT_FLAG, &(args)->show_config }, \
-	{ "help", 0, NULL, "print this", OPT_FLAG, &(args)->help }, \
+	{ "help", 0, NULL, "print this, or all of it", OPT_HELP, &(args)->help }, \
 	{ "version", 0, NULL, "print the version", OPT_FLAG, &(args)->version }
 
 int settings_load(struct settings *settings, const struct settings_args *args, struct err *err);

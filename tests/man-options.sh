@@ -7,15 +7,15 @@ common='--root --config --set --log --log-level --show-config --help --version'
 
 # "  -f, --from=ADDRESS  text" becomes -f and --from, one a line.
 of_lines() {
-	sed -n 's/^ *\(-[^ ,]*\)\(, *\)\{0,1\}\(--[^ =]*\)\{0,1\}.*/\1\n\3/p' |
-	    sed 's/[=,].*//' | grep -E '^--?[A-Za-z0-9]' | sort -u
+	sed -n 's/^ *\(-[^ ,]*\)\(, *\)\{0,1\}\(--[^ =[]*\)\{0,1\}.*/\1\n\3/p' |
+	    sed 's/[=,[].*//' | grep -E '^--?[A-Za-z0-9]' | sort -u
 }
-of_help() { "$1" --help 2>/dev/null | of_lines; }
+of_help() { "$1" --help=all 2>/dev/null | of_lines; }
 
 # What the sub-commands of a program with a table of them take.
 of_commands() {
-	"$1" --help 2>/dev/null | sed -n 's/^  \([a-z]*\) .*/\1/p' | while read -r command; do
-		"$1" "$command" --help 2>/dev/null | of_lines
+	"$1" --help=all 2>/dev/null | sed -n 's/^  \([a-z]*\) .*/\1/p' | while read -r command; do
+		"$1" "$command" --help=all 2>/dev/null | of_lines
 	done
 }
 

@@ -5,7 +5,10 @@
 #include <string.h>
 #include <sysexits.h>
 
-enum { LONG_BASE = 256 };
+enum { LONG_BASE = 256, SCREEN_LINES = 23, SCREEN_COLUMNS = 79, NAME_WIDTH = 12 };
+
+/* --help=all was said: what opt_help() prints is whole. */
+static bool whole_help;
 
 static size_t
 count_rows(const struct opt_row *rows)
@@ -36,6 +39,10 @@ take(const struct opt_row *row, const char *value)
 	switch (row->kind) {
 	case OPT_FLAG:
 		*(bool *)row->to = true;
+		break;
+	case OPT_HELP:
+		*(bool *)row->to = true;
+		whole_help = value != NULL;
 		break;
 	case OPT_TEXT:
 		*(const char **)row->to = value;
@@ -79,7 +86,7 @@ opt_parse(const struct opt_row *rows, bool first_operand_ends, int *argc, char *
 
 	str_add_text(&letters, first_operand_ends ? "+:" : ":");
 	for (size_t i = 0; i < count; i++) {
-		int takes = rows[i].arg != NULL ? required_argument : no_argument;
+		int takes = rows[i].kind == OPT_HELP ? optional_argument : rows[i].arg != NULL ? required_argument : no_argument;
 		if (rows[i].name != NULL)
 			longs[named++] = (struct option){ rows[i].name, takes, NULL, LONG_BASE + (int)i };
 		if (rows[i].letter != 0) {
@@ -92,7 +99,7 @@ opt_parse(const struct opt_row *rows, bool first_operand_ends, int *argc, char *
 	opterr = 0;
 	while ((got = getopt_long(*argc, *argv, str_c(&letters), longs, NULL)) != -1) {
 		const struct opt_row *row = got == '?' || got == ':' ? NULL : row_of(rows, count, got);
-		if (row == NULL) {
+		if (row == NULL || (row->kind == OPT_HELP && optarg != NULL && strcmp(optarg, "all") != 0)) {
 			result = bad_usage(got, *argv, err);
 			break;
 		}
@@ -105,22 +112,130 @@ opt_parse(const struct opt_row *rows, bool first_operand_ends, int *argc, char *
 	return result;
 }
 
+static void
+add_row(const struct opt_row *row, struct str *out)
+{
+	size_t start = out->len;
+
+	if (row->letter != 0)
+		str_printf(out, "  -%c%s", row->letter, row->name != NULL ? ", " : "");
+	else
+		str_add_text(out, "      ");
+	if (row->name != NULL)
+		str_printf(out, "--%s%s", row->name, row->kind == OPT_HELP ? "[=all]" : "");
+	if (row->arg != NULL)
+		str_printf(out, row->name != NULL ? "=%s" : " %s", row->arg);
+	while (out->len - start < 28)
+		str_add_char(out, ' ');
+	str_printf(out, " %s\n", row->help);
+}
+
+/* A line as wide as a screen, with what is left out of it marked. */
+static void
+add_cut(struct span line, struct str *out)
+{
+	if (line.len > SCREEN_COLUMNS) {
+		str_add_span(out, span_trim(span_to(line, SCREEN_COLUMNS - 4)));
+		str_add_text(out, " ...\n");
+		return;
+	}
+	str_add_span(out, line);
+	str_add_char(out, '\n');
+}
+
+/* Lists are shown by their names, several on a line: "  init [--site NAME]  make the root". */
+static void
+add_about(const char *about, struct str *out)
+{
+	struct span rest = span_of(about), line;
+	size_t start = out->len;
+	bool in_list = false;
+
+	while (span_cut(&rest, '\n', &line)) {
+		bool name = span_begins(line, "  ") && line.len > 2 && line.p[2] != ' ';
+		if (in_list && (!name || out->len - start + NAME_WIDTH > SCREEN_COLUMNS)) {
+			str_add_char(out, '\n');
+			start = out->len;
+		}
+		in_list = name;
+		if (!name) {
+			add_cut(line, out);
+			start = out->len;
+			continue;
+		}
+		struct span word = span_word(&line);
+		size_t at = out->len;
+		str_printf(out, "  %.*s", (int)word.len, word.p);
+		while (out->len - at < NAME_WIDTH)
+			str_add_char(out, ' ');
+	}
+	if (in_list)
+		str_add_char(out, '\n');
+}
+
+static size_t
+lines_of(const struct str *out)
+{
+	size_t lines = 0;
+
+	for (size_t i = 0; i < out->len; i++)
+		lines += out->p[i] == '\n';
+	return lines;
+}
+
+/* One that all programs have (SETTINGS_OPTS). */
+static bool
+is_common(const struct opt_row *row)
+{
+	static const char *const names[] = { "root", "config", "set", "log", "log-level", "show-config", "help", "version" };
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0] && row->name != NULL; i++)
+		if (strcmp(row->name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+/* What all programs take is left out first where there is no room, then the last. */
+static void
+help_on_a_screen(const char *usage, const char *about, const struct opt_row *rows, struct str *out)
+{
+	size_t count = count_rows(rows), own = 0, lines, room;
+	struct str row = {0}, head = {0};
+	struct span rest, line;
+
+	str_printf(&head, "usage: %s", usage);
+	rest = str_span(&head);
+	while (span_cut(&rest, '\n', &line))
+		add_cut(line, out);
+	add_about(about, out);
+	str_add_char(out, '\n');
+	lines = lines_of(out);
+	for (size_t i = 0; i < count; i++)
+		own += !is_common(&rows[i]);
+	bool all = lines + count <= SCREEN_LINES;
+	room = all ? count : lines + own < SCREEN_LINES ? own : SCREEN_LINES - 1 - lines;
+	for (size_t i = 0; i < count && room > 0; i++) {
+		if (!all && is_common(&rows[i]))
+			continue;
+		str_clear(&row);
+		add_row(&rows[i], &row);
+		add_cut(span_to(str_span(&row), row.len - 1), out);
+		room--;
+	}
+	if (!all)
+		str_add_text(out, "      --help=all             all options, also those that all programs have\n");
+	str_free(&row);
+	str_free(&head);
+}
+
 void
 opt_help(const char *usage, const char *about, const struct opt_row *rows, struct str *out)
 {
-	str_printf(out, "usage: %s\n%s\n\n", usage, about);
-	for (size_t i = 0, n = count_rows(rows); i < n; i++) {
-		size_t start = out->len;
-		if (rows[i].letter != 0)
-			str_printf(out, "  -%c%s", rows[i].letter, rows[i].name != NULL ? ", " : "");
-		else
-			str_add_text(out, "      ");
-		if (rows[i].name != NULL)
-			str_printf(out, "--%s", rows[i].name);
-		if (rows[i].arg != NULL)
-			str_printf(out, rows[i].name != NULL ? "=%s" : " %s", rows[i].arg);
-		while (out->len - start < 28)
-			str_add_char(out, ' ');
-		str_printf(out, " %s\n", rows[i].help);
+	if (!whole_help) {
+		help_on_a_screen(usage, about, rows, out);
+		return;
 	}
+	str_printf(out, "usage: %s\n%s\n\n", usage, about);
+	for (size_t i = 0, n = count_rows(rows); i < n; i++)
+		add_row(&rows[i], out);
 }

@@ -9,7 +9,8 @@
  *		{0},
  *	};
  *
- * --help prints the rows; the man pages are compared with it by a test.
+ * --help prints the rows that a screen of 24 lines has room for, --help=all all of them; the man
+ * pages are compared with the latter by a test.
  */
 #ifndef LIB_BASE_OPT_H
 #define LIB_BASE_OPT_H
@@ -20,6 +21,7 @@ enum opt_kind {
 	OPT_FLAG,	/* bool: set */
 	OPT_TEXT,	/* const char *: borrowed from argv; the last one counts */
 	OPT_LIST,	/* struct opt_list: every one, in order */
+	OPT_HELP,	/* bool: set; may have the value "all" */
 };
 
 struct opt_list {
@@ -41,6 +43,7 @@ struct opt_row {
  * ERR_CONFIG with exit status EX_USAGE. */
 int opt_parse(const struct opt_row *rows, bool first_operand_ends, int *argc, char ***argv,
     struct err *err);
+/* As it was asked for, to opt_parse().  Lines of about that begin with two blanks are a list. */
 void opt_help(const char *usage, const char *about, const struct opt_row *rows, struct str *out);
 void opt_list_add(struct opt_list *list, const char *text);
 void opt_list_free(struct opt_list *list);
