@@ -133,6 +133,8 @@ access_rcpt(const struct settings *settings, bool trusted, struct span rcpt, str
 
 	if (alias < 0)
 		return later(err, NULL);
+	if (match.kind == ROUTE_NONE && strcmp(match.rest, route_probe) == 0)
+		return trusted ? 0 : refuse(err, "5.7.1", "relaying denied");
 	if (match.kind == ROUTE_LATER || (match.kind == ROUTE_NONE && match.rest[0] != '\0'))
 		return later(err, match.rest);
 	if ((alias > 0 || (match.kind != ROUTE_NONE && !match.wildcard)) && names_a_hop(rcpt))

@@ -53,4 +53,7 @@ void check_certificates(struct doctor *doctor);
 /* door-hosts.c: who works here */
 void check_hosts(struct doctor *doctor);
 
+/* Sends a probe and tells of it until an answer comes, or for so long (door-probe.c). */
+int door_probe(struct door *door, const char *to, const char *wait, struct err *err);
+
 #endif

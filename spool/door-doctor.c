@@ -559,15 +559,20 @@ static int
 doctor_run(struct door *door, int argc, char **argv, struct err *err)
 {
 	struct doctor doctor = { .door = door };
+	const char *mail = NULL, *wait = "5m";
 	bool help = false;
 	const struct opt_row rows[] = {
 		{ "json", 0, NULL, "an array of objects, for programs", OPT_FLAG, &doctor.json },
+		{ "mail", 0, "ADDRESS", "send a probe there, and tell what it passes", OPT_TEXT, &mail },
+		{ "wait", 0, "TIME", "for its answer: 90, 15m (preset: 5m)", OPT_TEXT, &wait },
 		DOOR_HELP(&help), {0},
 	};
 	int result = door_options(door, &door_doctor, rows, 0, 0, &argc, &argv, err);
 
 	if (result != 0)
 		return result < 0 ? -1 : 0;
+	if (mail != NULL)
+		return door_probe(door, mail, wait, err);
 	for (const struct doctor_check *check = checks; check->name != NULL; check++)
 		run_check(&doctor, check);
 	if (doctor.json)
@@ -584,5 +589,5 @@ doctor_run(struct door *door, int argc, char **argv, struct err *err)
 }
 
 const struct door_command door_doctor = {
-	"doctor", "[--json]", "what is wrong here, and what to type", true, doctor_run
+	"doctor", "[--json] | --mail ADDRESS", "what is wrong here, and what to type", true, doctor_run
 };

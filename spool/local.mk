@@ -63,7 +63,7 @@ spool_mochila_SOURCES = \
 	%D%/door-list.c \
 	%D%/door-log.c \
 	%D%/door-move.c \
-	%D%/door-pair.c %D%/door-via.c \
+	%D%/door-pair.c %D%/door-probe.c %D%/door-via.c \
 	%D%/door-recipients.c \
 	%D%/door-run.c \
 	%D%/door-select.c \

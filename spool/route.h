@@ -27,6 +27,11 @@ struct route_match {
 	char rest[ROUTE_REST_MAX];	/* behind "kind:"; of ROUTE_NONE what is wrong, if anything is */
 };
 
+/* This local part at our host is the sender of probes ("mochila doctor --mail"): what comes for it is
+ * held, ROUTE_NONE with the reason route_probe, unless a route names the address. */
+#define ROUTE_PROBE "mochila-probe"
+extern const char route_probe[];
+
 struct route_match route_find(const struct settings *settings, struct span address);
 bool route_meets(const char *pattern, struct span address);	/* is it one that the row means? */
 struct route_match route_destination(const char *destination);	/* ROUTE_NONE: it is none */

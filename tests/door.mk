@@ -18,4 +18,4 @@ tests_unit_door_LDADD = $(SPOOL_LIBS) $(JANSSON_LIBS) $(CHECK_LIBS)
 tests_unit_door_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 EXTRA_DIST += %D%/e2e/entry-lib.sh
 dist_check_SCRIPTS += %D%/crash/door-faults.sh
-dist_check_SCRIPTS += %D%/e2e/40-mochila.sh %D%/e2e/41-pair.sh %D%/e2e/42-doctor.sh %D%/e2e/43-status-many.sh %D%/e2e/44-hands.sh %D%/e2e/45-import.sh %D%/man-settings.sh
+dist_check_SCRIPTS += %D%/e2e/40-mochila.sh %D%/e2e/41-pair.sh %D%/e2e/42-doctor.sh %D%/e2e/43-status-many.sh %D%/e2e/44-hands.sh %D%/e2e/45-import.sh %D%/e2e/46-probe.sh %D%/man-settings.sh
