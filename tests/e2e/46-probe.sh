@@ -33,7 +33,6 @@ END
 relay_up "$work/hub" || fail "the relay does not start"
 mochila --root "$work/home" call hub >"$work/calls.log" 2>&1 || fail "no call"
 hub=$(sed -n 's/^main smtp //p' "$work/hub/ready")
-probe() { mochila --root "$work/home" doctor --mail "$@" >"$work/probe.log" 2>&1; }
 said() { grep -qE -e "$1" "$work/probe.log" || { sed 's/^/	/' "$work/probe.log"; false; }; }
 
 # Calls until the probe has ended.
@@ -41,9 +40,12 @@ call_on() {
 	mochila --root "$work/home" call hub >>"$work/calls.log" 2>&1
 	! kill -0 "$probe" 2>/dev/null
 }
+probe_told() {
+	mochila --root "$work/home" doctor --mail "$1" --wait 2m >"$work/probe.log" 2>&1
+	echo $? >"$work/probe.log.status"
+}
 probe_with_calls() {	# STATUS ADDRESS
-	start probe sh -c 'mochila --root "$1" doctor --mail "$2" --wait 2m >"$3" 2>&1; echo $? >"$3.status"' sh \
-	    "$work/home" "$2" "$work/probe.log"
+	start probe probe_told "$2"
 	probe=$pid
 	wait_for 90 call_on
 	test "$(cat "$work/probe.log.status")" -eq "$1"
