@@ -44,13 +44,53 @@ end(struct stream *stream, const struct err *err)
 static bool
 survives(struct stream *stream, void (*hook)(struct stream *stream, struct span bytes), struct span bytes)
 {
-	bool freed = false;
+	bool freed = false, *outer = stream->freed;
 
 	stream->freed = &freed;
 	hook(stream, bytes);
 	if (!freed)
-		stream->freed = NULL;
+		stream->freed = outer;
+	else if (outer != NULL)
+		*outer = true;
 	return !freed;
+}
+
+/* True when all that waits could be written. */
+static bool
+write_now(struct bufferevent *io)
+{
+	struct evbuffer *out = bufferevent_get_output(io);
+
+	if (evbuffer_get_length(out) > 0 && (bufferevent_get_enabled(io) & EV_WRITE) == 0) {
+		evbuffer_unfreeze(out, 1);
+		evbuffer_write(out, bufferevent_getfd(io));
+		evbuffer_freeze(out, 1);
+	}
+	return evbuffer_get_length(out) == 0;
+}
+
+/* What the hooks of one event have said goes out in one write, at once, and as it nearly always
+ * fits into the socket the loop is not asked to watch for room.  What does not fit, and what
+ * breaks, is the loop's. */
+static void
+push(struct stream *stream)
+{
+	if (evbuffer_get_length(bufferevent_get_output(stream->io)) == 0)
+		return;
+	if (!write_now(stream->io))
+		bufferevent_enable(stream->io, EV_WRITE);
+	else if (stream->choked || stream->hooks->sent != NULL)
+		bufferevent_trigger(stream->io, EV_WRITE, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+}
+
+static void
+in_event(struct stream *stream, void (*work)(struct stream *stream, struct span none))
+{
+	stream->busy = true;
+	if (!survives(stream, work, (struct span){0}))
+		return;
+	stream->busy = false;
+	push(stream);
 }
 
 static void
@@ -126,26 +166,43 @@ give(struct stream *stream, struct evbuffer *in)
 }
 
 static void
-on_input(struct bufferevent *io, void *arg)
+take_input(struct stream *stream, struct span none)
 {
-	struct evbuffer *in = bufferevent_get_input(io);
+	struct evbuffer *in = bufferevent_get_input(stream->io);
 
-	while (give(arg, in))
+	(void)none;
+	while (give(stream, in))
 		;
 }
 
 static void
-on_sent(struct bufferevent *io, void *arg)
+on_input(struct bufferevent *io, void *arg)
 {
-	struct stream *stream = arg;
-
 	(void)io;
+	in_event(arg, take_input);
+}
+
+static void
+more_room(struct stream *stream, struct span none)
+{
+	(void)none;
 	if (stream->choked) {
 		stream->choked = false;
 		set_reading(stream);
 	}
 	if (stream->hooks->sent != NULL)
 		stream->hooks->sent(stream->ctx);
+}
+
+static void
+on_sent(struct bufferevent *io, void *arg)
+{
+	size_t left = evbuffer_get_length(bufferevent_get_output(io));
+
+	if (left == 0)
+		bufferevent_disable(io, EV_WRITE);
+	if (left <= STREAM_LITTLE)	/* more may have come since push() asked for this */
+		in_event(arg, more_room);
 }
 
 static void
@@ -191,7 +248,8 @@ stream_start(struct stream *stream, struct loop *loop, int fd,
 	bufferevent_setcb(stream->io, on_input, on_sent, on_event, stream);
 	bufferevent_setwatermark(stream->io, EV_READ, 0, INPUT_MAX);
 	bufferevent_setwatermark(stream->io, EV_WRITE, STREAM_LITTLE, 0);
-	bufferevent_enable(stream->io, EV_READ | EV_WRITE);
+	bufferevent_disable(stream->io, EV_WRITE);	/* push() */
+	bufferevent_enable(stream->io, EV_READ);
 	timer_start(&stream->deadline, loop, on_deadline, stream);
 }
 
@@ -212,6 +270,8 @@ void
 stream_send(struct stream *stream, const void *bytes, size_t len)
 {
 	put(stream, bytes, len);
+	if (!stream->busy)
+		push(stream);
 	if (!stream->choked && stream_backlog(stream) > STREAM_MUCH) {
 		stream->choked = true;
 		set_reading(stream);
@@ -403,8 +463,10 @@ stream_finish(struct stream *stream)
 	bufferevent_setwatermark(farewell->io, EV_WRITE, 0, 0);
 	farewell_input(farewell->io, farewell);
 	bufferevent_enable(farewell->io, EV_READ);
-	if (evbuffer_get_length(bufferevent_get_output(stream->io)) == 0)
+	if (write_now(farewell->io))
 		farewell_sent(farewell->io, farewell);
+	else
+		bufferevent_enable(farewell->io, EV_WRITE);
 	forget(stream);
 }
 

@@ -2,7 +2,7 @@
  * stream - a connected socket with buffers, a deadline and back-pressure.
  *
  *	stream_start(&stream, loop, fd, &hooks, ctx);	the stream closes fd
- *	stream_send(&stream, bytes, len);		kept and sent when it can be
+ *	stream_send(&stream, bytes, len);		kept, and sent in one write behind the hook
  *	stream_pause(&stream, true);			no more input for now
  *	stream_deadline(&stream, seconds);		from now on, whatever trickles in
  *	stream_finish(&stream);				send the rest, then goodbye
@@ -51,6 +51,7 @@ struct stream {
 	struct tls_link *tls;	/* NULL: plain text */
 	bool shaken;		/* and it has its secret */
 	struct str held;	/* to be sent when it has */
+	bool busy;		/* in a hook of ours, behind which what it said is sent */
 	bool *freed;		/* set for a hook's caller when the hook freed us */
 };
 
