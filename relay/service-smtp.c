@@ -908,7 +908,9 @@ follow(struct smtp *smtp)
 		smtp_server_close(&smtp->server, "421 4.3.2 shutting down, please come back");
 	if (smtp->server.out.len > 0)
 		set_deadline(smtp);
-	stream_send_str(&session->stream, &smtp->server.out);
+	/* Who has sent all at once waits for the last reply: they go together, in one packet. */
+	if (!smtp->server.waiting)
+		stream_send_str(&session->stream, &smtp->server.out);
 	stream_pause(&session->stream, smtp->server.waiting);
 	if (smtp->server.closing)
 		session_end(session);
