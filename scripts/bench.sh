@@ -136,5 +136,5 @@ handed_on() {
 }
 all_gone() {
 	# shellcheck disable=SC2086	# words
-	test -z "${queues:-}" || test -z "$(find $queues -type f ! -name '.*' ! -size 0 -print -quit)"
+	test -z "${queues:-}" || test -z "$(find $queues -type f ! -name '.*' ! -size 0 -print -quit 2>/dev/null)"
 }
