@@ -5,8 +5,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lib/base/clock.h"
+#include "lib/base/digest.h"
 #include "lib/base/log.h"
 #include "lib/mail/base64.h"
+#include "relay/secretsfile.h"
 #include "relay/session.h"
 #include "spool/users.h"
 
@@ -17,6 +20,8 @@ limits_of(const struct auth *auth)
 }
 
 /* ---- which mechanisms ---- */
+
+static const char APOP[] = "APOP";	/* of POP3 only, and none of SASL's (RFC 1939 section 7) */
 
 static const struct sasl_row *
 row_of(struct span name)
@@ -33,7 +38,7 @@ auth_check(const char *mechanisms, struct err *err)
 	struct span rest = span_of(mechanisms), word;
 
 	while ((word = span_word(&rest)).len > 0)
-		if (row_of(word) == NULL)
+		if (row_of(word) == NULL && !span_is_case(word, APOP))
 			return err_set(err, ERR_CONFIG, "login-mechanisms: %.*s is none that is known here",
 			    (int)word.len, word.p);
 	return 0;
@@ -42,7 +47,10 @@ auth_check(const char *mechanisms, struct err *err)
 static void
 path_of(const struct auth *auth, struct span source, struct str *path)
 {
-	char *file = mem_text_n(source.p + strlen("file:"), source.len - strlen("file:"));
+	struct span scheme;
+
+	span_cut(&source, ':', &scheme);
+	char *file = mem_text_n(source.p, source.len);
 
 	settings_path(&auth->session->setup->settings, file, path);
 	free(file);
@@ -58,7 +66,7 @@ anybody_may(const struct auth *auth)
 	while (!any && (word = span_word(&rest)).len > 0) {
 		struct str path = {0};
 		struct stat st;
-		if (span_begins(word, "file:"))
+		if (span_begins(word, "file:") || span_begins(word, "emailrelay:"))
 			path_of(auth, word, &path);
 		any = path.len == 0 || stat(str_c(&path), &st) == 0;
 		str_free(&path);
@@ -83,6 +91,37 @@ add_mechanisms(const struct auth *auth, bool tls, struct str *out)
 
 /* ---- what sasl asks ---- */
 
+/* What a file of users has for him. */
+static int
+secret_of_users(struct auth *auth, const char *path, struct span user, const char *scheme, struct str *text,
+    struct str *secret, struct err *err)
+{
+	struct user who;
+
+	if (users_load(path, text, err) < 0)
+		return -1;
+	int found = users_find(str_span(text), user, &who) && users_secret(&who, scheme, secret);
+	if (found > 0)
+		str_set_span(&auth->mailbox, who.mailbox);
+	return found;
+}
+
+static int
+secret_of_emailrelay(const char *path, struct span user, const char *scheme, struct str *text, struct str *secret,
+    struct err *err)
+{
+	unsigned char states[SECRETSFILE_STATES];
+
+	if (secretsfile_load(path, text, err) < 0)
+		return -1;
+	if (strcmp(scheme, "{PLAIN}") == 0)
+		return secretsfile_password(str_span(text), user, secret);
+	if (strcmp(scheme, "{HMAC-MD5}") != 0 || secretsfile_states(str_span(text), user, states) == 0)
+		return 0;
+	base64_add(secret, states, sizeof states);
+	return 1;
+}
+
 /* Of the first file that has something for him. */
 static int
 hook_secret(void *ctx, struct span user, const char *scheme, struct str *secret, struct err *err)
@@ -92,19 +131,14 @@ hook_secret(void *ctx, struct span user, const char *scheme, struct str *secret,
 	int found = 0;
 
 	str_clear(&auth->mailbox);
-
 	while (found == 0 && (word = span_word(&rest)).len > 0) {
 		struct str path = {0}, text = {0};
-		struct user who;
-		if (!span_begins(word, "file:"))
+		bool theirs = span_begins(word, "emailrelay:");
+		if (!theirs && !span_begins(word, "file:"))
 			continue;
 		path_of(auth, word, &path);
-		if (users_load(str_c(&path), &text, err) < 0)
-			found = -1;
-		else if (users_find(str_span(&text), user, &who))
-			found = users_secret(&who, scheme, secret);
-		if (found > 0)
-			str_set_span(&auth->mailbox, who.mailbox);
+		found = theirs ? secret_of_emailrelay(str_c(&path), user, scheme, &text, secret, err) :
+		    secret_of_users(auth, str_c(&path), user, scheme, &text, secret, err);
 		if (text.p != NULL)
 			explicit_bzero(text.p, text.size);
 		str_free(&text);
@@ -209,6 +243,55 @@ auth_step(struct auth *auth, const char *mechanism, struct span response, struct
 	if (result == SASL_YES)
 		return 0;
 	if (err->kind == ERR_TEMP || err->kind == ERR_CONFIG) {
+		str_clear(&auth->user);
+		return -1;
+	}
+	verify_refuse(&auth->session->relay->verify, &auth->session->ip, &auth->question);
+	return AUTH_LATER;
+}
+
+bool
+auth_stamp(const struct auth *auth, struct str *stamp)
+{
+	unsigned char random[12];
+
+	/* Whoever listens can guess at the password from it: as one that is said (AUTH-05). */
+	bool covered = auth->session->stream.tls != NULL || limits_of(auth)->login_in_clear ||
+	    ip_is_loopback(&auth->session->ip);
+	if (!auth->anybody || !covered || !span_lists(span_of(limits_of(auth)->login_mechanisms), span_of(APOP)))
+		return false;
+	random_bytes(random, sizeof random);
+	str_add_char(stamp, '<');
+	digest_hex(random, sizeof random, stamp);
+	str_printf(stamp, ".%lld@%s>", (long long)clock_now(), auth->session->setup->settings.spool.host);
+	return true;
+}
+
+/* Of nobody there is a secret too, that nobody knows. */
+int
+auth_apop(struct auth *auth, struct span user, struct span stamp, struct span digest, struct err *err)
+{
+	unsigned char sum[DIGEST_MD5_SIZE];
+	struct str secret = {0}, text = {0}, right = {0};
+
+	set_user(auth, user);
+	auth->how = APOP;
+	int found = hook_secret(auth, user, "{PLAIN}", &secret, err);
+	str_add_span(&text, stamp);
+	str_add_span(&text, str_span(&secret));
+	digest_md5(str_span(&text), sum);
+	digest_hex(sum, sizeof sum, &right);
+	bool same = digest.len == right.len && digest_same(digest.p, right.p, right.len);
+	for (size_t i = 0; i < 2; i++) {
+		struct str *each = i == 0 ? &secret : &text;
+		if (each->p != NULL)
+			explicit_bzero(each->p, each->size);
+		str_free(each);
+	}
+	str_free(&right);
+	if (found > 0 && same)
+		return 0;
+	if (found < 0) {
 		str_clear(&auth->user);
 		return -1;
 	}

@@ -44,6 +44,9 @@ void auth_secured(struct auth *auth);	/* TLS stands: there may be a certificate,
 int auth_step(struct auth *auth, const char *mechanism, struct span response, struct str *challenge,
     struct err *err);
 int auth_password(struct auth *auth, struct span user, struct span pass, struct err *err);
+/* APOP, where it is among the mechanisms: what the greeting ends with, or false; then as auth_password(). */
+bool auth_stamp(const struct auth *auth, struct str *stamp);
+int auth_apop(struct auth *auth, struct span user, struct span stamp, struct span digest, struct err *err);
 void auth_cancel(struct auth *auth);
 void auth_close(struct auth *auth);
 

@@ -23,7 +23,8 @@ relay_sources = \
 	%D%/lane.c %D%/lane.h \
 	%D%/mailbox.c %D%/mailbox.h \
 	%D%/login.c %D%/login.h \
-	%D%/login-command.c %D%/login-dovecot.c %D%/login-file.c %D%/lines.c %D%/lines.h \
+	%D%/login-command.c %D%/login-dovecot.c %D%/login-file.c %D%/login-checkpassword.c \
+	%D%/login-emailrelay.c %D%/login-pam.c %D%/secretsfile.c %D%/secretsfile.h %D%/lines.c %D%/lines.h \
 	%D%/meters.h %D%/service-metrics.c \
 	%D%/gate.c %D%/gate.h %D%/grey.c %D%/grey.h %D%/lists.c %D%/lists.h %D%/window.c %D%/window.h \
 	%D%/notify.c %D%/notify.h \
@@ -46,14 +47,15 @@ relay_sources = \
 	%D%/verify.c %D%/verify.h
 relay_mochila_relay_SOURCES = $(relay_sources) %D%/main.c
 relay_mochila_relay_LDADD = spool/libspool.a lib/libproto.a lib/libmail.a $(NET_LIBS) $(BASE_LIBS) $(CRYPT_LIBS) $(GSASL_LIBS) \
-	$(JANSSON_LIBS)
+	$(JANSSON_LIBS) $(PAM_LIBS)
 
 # Knows passwords, so that the relay need not.
 pkglibexec_PROGRAMS += relay/mochila-login
 relay_mochila_login_SOURCES = %D%/main-login.c %D%/login.c %D%/login.h \
 	%D%/answering.c %D%/answering.h %D%/lines.c %D%/lines.h \
-	%D%/login-command.c %D%/login-dovecot.c %D%/login-file.c
-relay_mochila_login_LDADD = $(SPOOL_LIBS) lib/libnet.a $(BASE_LIBS) $(CRYPT_LIBS)
+	%D%/login-command.c %D%/login-dovecot.c %D%/login-file.c %D%/login-checkpassword.c \
+	%D%/login-emailrelay.c %D%/login-pam.c %D%/secretsfile.c %D%/secretsfile.h
+relay_mochila_login_LDADD = $(SPOOL_LIBS) lib/libnet.a $(BASE_LIBS) $(CRYPT_LIBS) $(PAM_LIBS)
 
 # Runs filters, which may take their time.
 pkglibexec_PROGRAMS += relay/mochila-filter

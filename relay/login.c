@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-const struct login_row *const login_rows[] = { &login_file, &login_command, &login_dovecot, NULL };
+const struct login_row *const login_rows[] = { &login_file, &login_command, &login_dovecot,
+	&login_checkpassword, &login_emailrelay, &login_pam, NULL };
 
 const struct login_row *
 login_row_of(const char *source, const char **rest)

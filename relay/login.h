@@ -34,7 +34,8 @@ struct login_row {
 	int (*check)(const char *rest, const struct login *who, struct str *mailbox, struct err *err);
 };
 
-extern const struct login_row login_file, login_command, login_dovecot;
+extern const struct login_row login_file, login_command, login_dovecot, login_checkpassword, login_emailrelay,
+	login_pam;
 extern const struct login_row *const login_rows[];	/* NULL-ended */
 
 const struct login_row *login_row_of(const char *source, const char **rest);	/* NULL: no such scheme */

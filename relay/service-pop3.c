@@ -25,6 +25,7 @@ struct pop3 {
 	bool open;
 	int64_t refreshed;	/* when POP before SMTP was told last that he is here */
 	char *host;
+	struct str stamp;	/* of the greeting, for APOP; "": there is no APOP */
 };
 
 static const struct relay_settings *
@@ -63,6 +64,14 @@ static int
 hook_pass(void *ctx, struct span user, struct span pass, struct err *err)
 {
 	return auth_password(&((struct pop3 *)ctx)->auth, user, pass, err);
+}
+
+static int
+hook_apop(void *ctx, struct span user, struct span digest, struct err *err)
+{
+	struct pop3 *pop3 = ctx;
+
+	return auth_apop(&pop3->auth, user, str_span(&pop3->stamp), digest, err);
 }
 
 static int
@@ -182,7 +191,8 @@ hook_remove(void *ctx, const bool *marked, size_t count, struct err *err)
 }
 
 static const struct pop3_server_hooks hooks = {
-	.pass = hook_pass, .sasl = hook_sasl, .sasl_end = hook_sasl_end, .open = hook_open, .size = hook_size, .uid = hook_uid, .begin = hook_begin,
+	.pass = hook_pass, .apop = hook_apop, .sasl = hook_sasl, .sasl_end = hook_sasl_end,
+	.open = hook_open, .size = hook_size, .uid = hook_uid, .begin = hook_begin,
 	.read = hook_read, .end = hook_end, .remove = hook_remove,
 };
 
@@ -209,6 +219,7 @@ pop3_open(struct session *session)
 		.host = pop3->host,
 		.mechanisms = str_c(&pop3->auth.mechanisms),
 		.clear_mechanisms = str_c(&pop3->auth.clear_mechanisms),
+		.stamp = auth_stamp(&pop3->auth, &pop3->stamp) ? str_c(&pop3->stamp) : NULL,
 		.stls = session->instance->tls != NULL,
 		.tls = session->stream.tls != NULL,
 		.clear = limits->login_in_clear || ip_is_loopback(&session->ip),
@@ -284,6 +295,7 @@ pop3_close(struct session *session)
 	auth_close(&pop3->auth);
 	pop3_server_free(&pop3->server);
 	maildrop_close(&pop3->drop);
+	str_free(&pop3->stamp);
 	free(pop3->host);
 	free(pop3);
 }

@@ -99,7 +99,7 @@ on_answer(struct pool_question *asked, int result, struct span words)
 static void
 source_of(const struct settings *settings, struct span word, struct str *out)
 {
-	static const struct span file = { "file:", 5 };
+	struct span file = span_begins(word, "emailrelay:") ? SPAN("emailrelay:") : SPAN("file:");
 
 	if (!span_begins(word, file.p)) {
 		str_add_span(out, word);
@@ -111,7 +111,14 @@ source_of(const struct settings *settings, struct span word, struct str *out)
 	free(path);
 }
 
-/* Sources are parted by blanks; "command:" takes all that is behind it. */
+/* A program's words are its own: it takes all that is behind it. */
+static bool
+takes_all(struct span rest)
+{
+	return span_begins(rest, "command:") || span_begins(rest, "checkpassword:");
+}
+
+/* Sources are parted by blanks. */
 static size_t
 split_sources(const struct settings *settings, const char *sources, struct str words[POOL_ARGS_MAX])
 {
@@ -119,7 +126,7 @@ split_sources(const struct settings *settings, const char *sources, struct str w
 	size_t count = 0;
 
 	while (rest.len > 0 && count < POOL_ARGS_MAX) {
-		struct span word = span_begins(rest, "command:") ? rest : span_word(&rest);
+		struct span word = takes_all(rest) ? rest : span_word(&rest);
 		if (word.p == rest.p)
 			rest.len = 0;
 		source_of(settings, word, &words[count++]);
@@ -193,14 +200,15 @@ verify_check(const char *sources, struct err *err)
 	const char *behind;
 
 	while (rest.len > 0) {
-		struct span word = span_begins(rest, "command:") ? rest : span_word(&rest);
+		struct span word = takes_all(rest) ? rest : span_word(&rest);
 		if (word.p == rest.p)
 			rest.len = 0;
 		char *text = mem_text_n(word.p, word.len);
 		const struct login_row *row = login_row_of(text, &behind);
 		free(text);
 		if (row == NULL)
-			return err_set(err, ERR_CONFIG, "login: %.*s is no file:, dovecot: or command:", (int)word.len, word.p);
+			return err_set(err, ERR_CONFIG, "login: %.*s is no file:, pam:, dovecot:, emailrelay:, "
+			    "checkpassword: or command:", (int)word.len, word.p);
 		rest = span_trim(rest);
 	}
 	return 0;

@@ -29,6 +29,11 @@ tests_unit_sasl_SOURCES = %D%/unit/sasl.c %D%/unit/unit.h
 tests_unit_sasl_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_sasl_LDADD = $(PROTO_TEST_LIBS) $(GSASL_LIBS)
 
+check_PROGRAMS += tests/unit/secretsfile
+tests_unit_secretsfile_SOURCES = %D%/unit/secretsfile.c %D%/unit/unit.h relay/secretsfile.c
+tests_unit_secretsfile_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_secretsfile_LDADD = $(PROTO_TEST_LIBS)
+
 # The words of mail, a test each.
 check_PROGRAMS += tests/unit/wish
 tests_unit_wish_SOURCES = %D%/unit/wish.c %D%/unit/unit.h
@@ -94,13 +99,13 @@ if FUZZERS
 FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 FUZZ_REPLAY =
 noinst_PROGRAMS += tests/fuzz/smtp-server tests/fuzz/smtp-client tests/fuzz/pop3-server \
-	tests/fuzz/words
+	tests/fuzz/sasl tests/fuzz/words
 else
 FUZZ_LINK = $(AM_LDFLAGS)
 FUZZ_REPLAY = tests/fuzz/libreplay.a
 noinst_LIBRARIES += tests/fuzz/libreplay.a
 check_PROGRAMS += tests/fuzz/smtp-server tests/fuzz/smtp-client tests/fuzz/pop3-server \
-	tests/fuzz/words
+	tests/fuzz/sasl tests/fuzz/words
 endif
 tests_fuzz_libreplay_a_SOURCES = %D%/fuzz/replay.c
 tests_fuzz_smtp_server_SOURCES = %D%/fuzz/smtp-server.c %D%/talk/fake.c %D%/talk/fake.h
@@ -112,9 +117,12 @@ tests_fuzz_smtp_client_LDADD = $(FUZZ_REPLAY) lib/libproto.a lib/libmail.a $(BAS
 tests_fuzz_pop3_server_SOURCES = %D%/fuzz/pop3-server.c %D%/talk/fake-pop3.c %D%/talk/fake-pop3.h
 tests_fuzz_pop3_server_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_pop3_server_LDADD = $(FUZZ_REPLAY) lib/libproto.a lib/libmail.a $(BASE_LIBS)
+tests_fuzz_sasl_SOURCES = %D%/fuzz/sasl.c relay/secretsfile.c
+tests_fuzz_sasl_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_sasl_LDADD = $(FUZZ_REPLAY) lib/libproto.a lib/libmail.a $(BASE_LIBS) $(GSASL_LIBS)
 tests_fuzz_words_SOURCES = %D%/fuzz/words.c
 tests_fuzz_words_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_words_LDADD = $(FUZZ_REPLAY) lib/libmail.a $(BASE_LIBS)
 EXTRA_DIST += %D%/fuzz/smtp-server.dict %D%/fuzz/smtp-client.dict \
 	%D%/fuzz/seeds/smtp-server %D%/fuzz/seeds/smtp-client %D%/fuzz/seeds/words \
-	%D%/fuzz/pop3-server.dict %D%/fuzz/seeds/pop3-server
+	%D%/fuzz/pop3-server.dict %D%/fuzz/seeds/pop3-server %D%/fuzz/seeds/sasl

@@ -48,24 +48,25 @@ clean_environment(void)
 static _Noreturn void
 become(const struct child *child, char **environment, int report, pid_t parent)
 {
-	int from[3] = { child->in, child->out, child->errors };
+	int from[4] = { child->three ? -1 : child->in, child->out, child->errors, child->three ? child->in : -1 };
+	const int count = child->three ? 4 : 3;
 	sigset_t none;
 
-	for (int i = 0; i < 3; i++) {
-		/* Away from 0-2 first, so that none is trodden on by another. */
-		int fd = from[i] >= 0 ? fcntl(from[i], F_DUPFD_CLOEXEC, 3) :
+	for (int i = 0; i < count; i++) {
+		/* Away from 0-3 first, so that none is trodden on by another. */
+		int fd = from[i] >= 0 ? fcntl(from[i], F_DUPFD_CLOEXEC, 4) :
 		    open("/dev/null", i == 0 ? O_RDONLY | O_CLOEXEC : O_WRONLY | O_CLOEXEC);
-		if (fd >= 0 && fd < 3)
-			fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		if (fd >= 0 && fd < 4)
+			fd = fcntl(fd, F_DUPFD_CLOEXEC, 4);
 		if (fd < 0)
 			goto failed;
 		from[i] = fd;
 	}
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < count; i++)
 		if (dup2(from[i], i) < 0)
 			goto failed;
 	/* What whoever started us left open is not for the child either. */
-	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+	close_range((unsigned)count, ~0U, CLOSE_RANGE_CLOEXEC);
 	if (child->session && setsid() < 0)
 		goto failed;
 	if (child->dies_with_us && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))

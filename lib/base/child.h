@@ -20,6 +20,7 @@ struct child {
 	bool session;			/* a session and process group of its own, named by its pid */
 	bool dies_with_us;		/* killed when our process ends, however it does */
 	int in, out, errors;		/* -1: /dev/null; errors may be 2 */
+	bool three;			/* in is descriptor 3, and 0 is /dev/null */
 };
 
 pid_t child_start(const struct child *child, struct err *err);	/* -1 with err */

@@ -1,12 +1,17 @@
 #include "lib/base/digest.h"
 
+#define OPENSSL_SUPPRESS_DEPRECATED	/* MD5 from a state in its middle */
+
 #include <errno.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/md5.h>
 
 static void
 must(bool ok)
@@ -88,4 +93,77 @@ digest_hmac_md5(struct span key, struct span text, unsigned char out[DIGEST_MD5_
 
 	must(HMAC(EVP_md5(), key.p, (int)key.len, (const unsigned char *)text.p, text.len, out, &len) != NULL &&
 	    len == DIGEST_MD5_SIZE);
+}
+
+void
+digest_md5(struct span text, unsigned char out[DIGEST_MD5_SIZE])
+{
+	unsigned len = 0;
+
+	must(EVP_Digest(text.p, text.len, out, &len, EVP_md5(), NULL) == 1 && len == DIGEST_MD5_SIZE);
+}
+
+static void
+put_state(const MD5_CTX *md5, unsigned char out[DIGEST_MD5_SIZE])
+{
+	const uint32_t words[] = { md5->A, md5->B, md5->C, md5->D };
+
+	for (size_t i = 0; i < DIGEST_MD5_SIZE; i++)
+		out[i] = (unsigned char)(words[i / 4] >> (8 * (i % 4)));
+}
+
+/* RFC 2104: a block of the key and the pad stands before the text. */
+void
+digest_hmac_md5_states(struct span key, unsigned char states[2 * DIGEST_MD5_SIZE])
+{
+	static const unsigned char pads[] = { 0x36, 0x5c };
+	unsigned char whole[MD5_CBLOCK] = {0}, block[MD5_CBLOCK];
+	MD5_CTX md5;
+
+	if (key.len > sizeof whole)
+		digest_md5(key, whole);
+	else if (key.len > 0)
+		memcpy(whole, key.p, key.len);
+	for (size_t side = 0; side < 2; side++) {
+		for (size_t i = 0; i < sizeof block; i++)
+			block[i] = whole[i] ^ pads[side];
+		must(MD5_Init(&md5) == 1 && MD5_Update(&md5, block, sizeof block) == 1);
+		put_state(&md5, states + side * DIGEST_MD5_SIZE);
+	}
+	OPENSSL_cleanse(whole, sizeof whole);
+	OPENSSL_cleanse(block, sizeof block);
+	OPENSSL_cleanse(&md5, sizeof md5);
+}
+
+static void
+go_on_from(const unsigned char state[DIGEST_MD5_SIZE], struct span text, unsigned char out[DIGEST_MD5_SIZE])
+{
+	uint32_t words[4] = {0};
+	MD5_CTX md5;
+
+	for (size_t i = 0; i < DIGEST_MD5_SIZE; i++)
+		words[i / 4] |= (uint32_t)state[i] << (8 * (i % 4));
+	must(MD5_Init(&md5) == 1);
+	md5.A = words[0];
+	md5.B = words[1];
+	md5.C = words[2];
+	md5.D = words[3];
+	md5.Nl = MD5_CBLOCK * 8;	/* bits of that block */
+	must(MD5_Update(&md5, text.p, text.len) == 1 && MD5_Final(out, &md5) == 1);
+}
+
+void
+digest_hmac_md5_from(const unsigned char states[2 * DIGEST_MD5_SIZE], struct span text,
+    unsigned char out[DIGEST_MD5_SIZE])
+{
+	unsigned char inner[DIGEST_MD5_SIZE];
+
+	go_on_from(states, text, inner);
+	go_on_from(states + DIGEST_MD5_SIZE, (struct span){ (const char *)inner, sizeof inner }, out);
+}
+
+bool
+digest_same(const void *a, const void *b, size_t len)
+{
+	return CRYPTO_memcmp(a, b, len) == 0;
 }

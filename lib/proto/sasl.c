@@ -137,23 +137,97 @@ step_oauthbearer(struct sasl *sasl, struct span response, struct str *challenge)
 	return user.p == NULL ? SASL_NO : check_token(sasl, user, response);
 }
 
+/* What is stored, or, of nobody, something that looks like it and always does so. */
+static void
+fetch(struct sasl *sasl, struct span user, const char *scheme, struct str *secret)
+{
+	int found = sasl->hooks->secret(sasl->ctx, user, scheme, secret, sasl->err);
+
+	sasl->failed |= found < 0;
+	if (found <= 0)
+		str_clear(secret);
+}
+
+/* ---- CRAM-MD5 (RFC 2195): libgsasl's wants the password, and some keep less than that ---- */
+
+static bool
+read_states(struct span base64, unsigned char states[2 * DIGEST_MD5_SIZE])
+{
+	return base64.len == BASE64_LETTERS(2 * DIGEST_MD5_SIZE) && base64_read(base64, states) == 2 * DIGEST_MD5_SIZE;
+}
+
+/* Of nobody there are states too, so that it takes as long. */
+static bool
+find_states(struct sasl *sasl, struct span user, unsigned char states[2 * DIGEST_MD5_SIZE])
+{
+	struct str secret = {0};
+	bool found = true;
+
+	fetch(sasl, user, "{PLAIN}", &secret);
+	if (secret.len > 0) {
+		digest_hmac_md5_states(str_span(&secret), states);
+	} else {
+		unsigned char decoded[2 * DIGEST_MD5_SIZE + 2];
+		fetch(sasl, user, "{HMAC-MD5}", &secret);
+		found = read_states(str_span(&secret), decoded);
+		if (found)
+			memcpy(states, decoded, 2 * DIGEST_MD5_SIZE);
+		else
+			random_bytes(states, 2 * DIGEST_MD5_SIZE);
+	}
+	wipe(&secret);
+	return found;
+}
+
+static void
+ask_cram(struct sasl *sasl, struct str *challenge)
+{
+	unsigned char random[12];
+
+	random_bytes(random, sizeof random);
+	str_add_char(challenge, '<');
+	digest_hex(random, 8, challenge);
+	str_add_char(challenge, '.');
+	digest_hex(random + 8, 4, challenge);
+	str_add_text(challenge, "@localhost>");
+	str_set_span(&sasl->challenge, str_span(challenge));
+}
+
+/* NAME DIGEST: the name may have blanks in it. */
+static int
+step_cram(struct sasl *sasl, struct span response, struct str *challenge)
+{
+	enum { HEX = 2 * DIGEST_MD5_SIZE };
+	unsigned char states[2 * DIGEST_MD5_SIZE], sum[DIGEST_MD5_SIZE];
+	struct str right = {0};
+
+	if (sasl->steps == 1) {
+		if (response.p != NULL && response.len > 0)
+			return SASL_NO;		/* the server begins */
+		ask_cram(sasl, challenge);
+		return SASL_MORE;
+	}
+	if (response.len < HEX + 2 || response.p[response.len - HEX - 1] != ' ')
+		return SASL_NO;
+	struct span user = span_to(response, response.len - HEX - 1);
+	if (!is_clean(user))
+		return SASL_NO;
+	bool found = find_states(sasl, user, states);
+	digest_hmac_md5_from(states, str_span(&sasl->challenge), sum);
+	digest_hex(sum, sizeof sum, &right);
+	bool same = digest_same(right.p, response.p + response.len - HEX, HEX);
+	explicit_bzero(states, sizeof states);
+	wipe(&right);
+	str_set_span(&sasl->user, user);
+	return found && same && !sasl->failed ? SASL_YES : SASL_NO;
+}
+
 /* ---- secrets that are not told: libgsasl ---- */
 
 struct library {
 	Gsasl *gsasl;
 	Gsasl_session *session;
 };
-
-/* What is stored, or, of nobody, something that looks like it and always does so. */
-static void
-fetch(struct sasl *sasl, struct span user, struct str *secret)
-{
-	int found = sasl->hooks->secret(sasl->ctx, user, sasl->row->scheme, secret, sasl->err);
-
-	sasl->failed |= found < 0;
-	if (found <= 0)
-		str_clear(secret);
-}
 
 static void
 nobodys_salt(struct span user, struct str *salt)
@@ -189,7 +263,7 @@ give_verifier(struct sasl *sasl, Gsasl_session *session, struct span user)
 	struct str secret = {0};
 	struct span rest;
 
-	fetch(sasl, user, &secret);
+	fetch(sasl, user, sasl->row->scheme, &secret);
 	if (secret.len == 0) {
 		size_t size = strcmp(sasl->row->scheme, "{SCRAM-SHA-1}") == 0 ? 20 : 32;
 		unsigned char none[32];
@@ -206,22 +280,6 @@ give_verifier(struct sasl *sasl, Gsasl_session *session, struct span user)
 	set_word(session, GSASL_SCRAM_SALT, &rest);
 	set_word(session, GSASL_SCRAM_STOREDKEY, &rest);
 	set_word(session, GSASL_SCRAM_SERVERKEY, &rest);
-	wipe(&secret);
-	return GSASL_OK;
-}
-
-static int
-give_password(struct sasl *sasl, Gsasl_session *session, struct span user)
-{
-	struct str secret = {0};
-
-	fetch(sasl, user, &secret);
-	if (secret.len == 0) {
-		unsigned char none[16];
-		random_bytes(none, sizeof none);
-		digest_hex(none, sizeof none, &secret);
-	}
-	gsasl_property_set(session, GSASL_PASSWORD, str_c(&secret));
 	wipe(&secret);
 	return GSASL_OK;
 }
@@ -245,7 +303,6 @@ on_question(Gsasl *gsasl, Gsasl_session *session, Gsasl_property property)
 {
 	struct sasl *sasl = gsasl_session_hook_get(session);
 	const char *user = gsasl_property_fast(session, GSASL_AUTHID);
-	bool scram = strncmp(sasl->row->name, "SCRAM-", 6) == 0;
 
 	(void)gsasl;
 	if (property == GSASL_CB_TLS_EXPORTER)
@@ -253,11 +310,9 @@ on_question(Gsasl *gsasl, Gsasl_session *session, Gsasl_property property)
 	if (user == NULL)
 		return GSASL_NO_CALLBACK;
 	str_set(&sasl->user, user);
-	if (scram && (property == GSASL_SCRAM_ITER || property == GSASL_SCRAM_SALT ||
-	    property == GSASL_SCRAM_STOREDKEY || property == GSASL_SCRAM_SERVERKEY))
+	if (property == GSASL_SCRAM_ITER || property == GSASL_SCRAM_SALT ||
+	    property == GSASL_SCRAM_STOREDKEY || property == GSASL_SCRAM_SERVERKEY)
 		return give_verifier(sasl, session, span_of(user));
-	if (!scram && property == GSASL_PASSWORD)
-		return give_password(sasl, session, span_of(user));
 	return GSASL_NO_CALLBACK;
 }
 
@@ -326,7 +381,7 @@ const struct sasl_row sasl_rows[] = {
 	{ "SCRAM-SHA-256", false, false, "{SCRAM-SHA-256}", step_library },
 	{ "SCRAM-SHA-1-PLUS", false, true, "{SCRAM-SHA-1}", step_library },
 	{ "SCRAM-SHA-1", false, false, "{SCRAM-SHA-1}", step_library },
-	{ "CRAM-MD5", false, false, "{PLAIN}", step_library },
+	{ "CRAM-MD5", false, false, "{PLAIN}", step_cram },
 	{ "PLAIN", true, false, NULL, step_plain },
 	{ "LOGIN", true, false, NULL, step_login },
 	{ "EXTERNAL", false, false, NULL, step_external },
@@ -365,6 +420,7 @@ sasl_free(struct sasl *sasl)
 {
 	library_free(sasl->work);
 	str_free(&sasl->user);
+	str_free(&sasl->challenge);
 	wipe(&sasl->pass);
 	*sasl = (struct sasl){ .hooks = sasl->hooks, .ctx = sasl->ctx };
 }

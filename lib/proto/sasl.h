@@ -25,8 +25,8 @@ enum { SASL_YES = 0, SASL_NO = -1, SASL_MORE = 2, SASL_CHECK = 3 };
 
 struct sasl_hooks {
 	/* What is stored of the user's secret for a scheme: "{SCRAM-SHA-256}", "{SCRAM-SHA-1}" (behind
-	 * it ITERATIONS,SALT,STORED,SERVER, the last three in base64) or "{PLAIN}" (the password
-	 * itself); appended without the scheme.  1, 0 there is none, -1 err. */
+	 * it ITERATIONS,SALT,STORED,SERVER, the last three in base64), "{PLAIN}" (the password itself) or
+	 * "{HMAC-MD5}" (digest_hmac_md5_states() in base64); appended without the scheme.  1, 0 there is none, -1 err. */
 	int (*secret)(void *ctx, struct span user, const char *scheme, struct str *secret, struct err *err);
 	/* Whom the client's certificate names, for EXTERNAL; NULL or "": nobody. */
 	const char *(*external)(void *ctx);
@@ -42,6 +42,7 @@ struct sasl {
 	void *ctx;
 	const struct sasl_row *row;
 	struct str user, pass;
+	struct str challenge;	/* of CRAM-MD5 */
 	bool token;		/* pass is an OAuth token, not a password */
 	int steps;
 	bool proven;		/* all that is left is that the client hears our own proof */

@@ -409,6 +409,26 @@ parse(struct said *said, const char *const *words, bool ends, int *argc, char **
 	return opt_parse(rows, ends, argc, argv, &err);
 }
 
+/* RFC 2195 section 2, and a key longer than a block. */
+START_TEST(an_hmac_goes_on_from_its_states)
+{
+	static const char longer[] = "0123456789012345678901234567890123456789012345678901234567890123456789";
+	unsigned char states[2 * DIGEST_MD5_SIZE], sum[DIGEST_MD5_SIZE], whole[DIGEST_MD5_SIZE];
+	struct span text = SPAN("<1896.697170952@postoffice.reston.mci.net>");
+	struct str hex = {0};
+
+	digest_hmac_md5_states(SPAN("tanstaaftanstaaf"), states);
+	digest_hmac_md5_from(states, text, sum);
+	digest_hex(sum, sizeof sum, &hex);
+	ck_assert_str_eq(str_c(&hex), "b913a602c7eda7a495b4e6e7334d3890");
+	digest_hmac_md5_states(span_of(longer), states);
+	digest_hmac_md5_from(states, text, sum);
+	digest_hmac_md5(span_of(longer), text, whole);
+	ck_assert_mem_eq(sum, whole, sizeof sum);
+	str_free(&hex);
+}
+END_TEST
+
 START_TEST(options_are_read_by_their_rows)
 {
 	const char *words[] = { "prog", "-q", "--set=a", "file", "--set", "b", "-shub", NULL };
@@ -542,6 +562,7 @@ main(void)
 	tcase_add_loop_test(tests, a_time_is_written_and_read_alike, 0, COUNT(times));
 	tcase_add_test(tests, the_clock_can_be_frozen);
 	tcase_add_test(tests, a_digest_is_sha_256_in_any_pieces);
+	tcase_add_test(tests, an_hmac_goes_on_from_its_states);
 	tcase_add_test(tests, options_are_read_by_their_rows);
 	tcase_add_test(tests, a_sub_command_keeps_its_options);
 	tcase_add_loop_test(tests, a_wrong_option_is_a_matter_of_usage, 0, COUNT(wrong));
