@@ -45,15 +45,43 @@ auth_check(const char *mechanisms, struct err *err)
 }
 
 static void
-path_of(const struct auth *auth, struct span source, struct str *path)
+path_in(const struct settings *settings, struct span source, struct str *path)
 {
 	struct span scheme;
 
 	span_cut(&source, ':', &scheme);
 	char *file = mem_text_n(source.p, source.len);
-
-	settings_path(&auth->session->setup->settings, file, path);
+	settings_path(settings, file, path);
 	free(file);
+}
+
+static void
+path_of(const struct auth *auth, struct span source, struct str *path)
+{
+	path_in(&auth->session->setup->settings, source, path);
+}
+
+int
+auth_networks(const struct settings *settings, const char *login, struct str *networks, struct err *err)
+{
+	struct span rest = span_of(login), word;
+	int result = 0;
+
+	while (result == 0 && (word = span_word(&rest)).len > 0) {
+		struct str path = {0}, text = {0};
+		struct stat st;
+		if (!span_begins(word, "emailrelay:"))
+			continue;
+		path_in(settings, word, &path);
+		if (stat(str_c(&path), &st) == 0)
+			result = secretsfile_load(str_c(&path), &text, err);
+		secretsfile_networks(str_span(&text), networks);
+		if (text.p != NULL)
+			explicit_bzero(text.p, text.size);
+		str_free(&text);
+		str_free(&path);
+	}
+	return result;
 }
 
 /* Where there is no file of users, nobody needs to be asked for his name. */

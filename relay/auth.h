@@ -19,6 +19,7 @@
 #include "relay/verify.h"
 
 struct session;
+struct settings;
 
 enum { AUTH_LATER = 1, AUTH_MORE = 2 };	/* as both engines have it */
 
@@ -37,6 +38,8 @@ struct auth {
 };
 
 int auth_check(const char *mechanisms, struct err *err);	/* of the settings: are they known? */
+/* Appends the networks that the files of [relay] login say may send anywhere. */
+int auth_networks(const struct settings *settings, const char *login, struct str *networks, struct err *err);
 void auth_open(struct auth *auth, struct session *session, const char *service,
     void (*done)(struct auth *auth, int result, const struct err *err));
 void auth_secured(struct auth *auth);	/* TLS stands: there may be a certificate, and mechanisms is anew */

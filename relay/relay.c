@@ -22,26 +22,34 @@ enum {
 /* setups */
 
 static int
-add_instance(struct setup *setup, const struct relay_settings *settings, struct err *err)
+read_access(struct instance *instance, const char *relay_from, struct err *err)
 {
-	struct instance *instance = &setup->instance[setup->instances];
+	const struct relay_settings *settings = instance->settings;
 
-	*instance = (struct instance){ .settings = settings };
-	if (access_parse(&instance->access, settings->relay_from, err) < 0 ||
+	return access_parse(&instance->access, relay_from, err) < 0 ||
 	    access_parse_as(&instance->proxies, settings->proxy_from, "proxy-from", err) < 0 ||
 	    access_parse_as(&instance->spokesmen, settings->xclient_from, "xclient-from", err) < 0 ||
 	    access_parse_as(&instance->denied, settings->deny_from, "deny-from", err) < 0 ||
-	    access_parse_as(&instance->welcome, settings->welcome_from, "welcome-from", err) < 0 ||
-	    gate_check(settings, err) < 0 ||
-	    verify_check(settings->login, err) < 0 ||
-	    auth_check(settings->login_mechanisms, err) < 0)
-		return err_prefix(err, "[relay %s]", settings->name);
-	setup->instances++;
-	if (secrets_load(&setup->settings, settings, &instance->tls, err) < 0)
-		return err_prefix(err, "[relay %s]", settings->name);
-	if (relaying_check(&setup->settings, settings->relay_from, err) < 0)
-		return err_prefix(err, "[relay %s] this would be an open relay", settings->name);
-	return 0;
+	    access_parse_as(&instance->welcome, settings->welcome_from, "welcome-from", err) < 0 ? -1 : 0;
+}
+
+static int
+add_instance(struct setup *setup, const struct relay_settings *settings, struct err *err)
+{
+	struct instance *instance = &setup->instance[setup->instances++];
+	struct str relay_from = {0};
+
+	*instance = (struct instance){ .settings = settings };
+	str_add_text(&relay_from, settings->relay_from);
+	int result = gate_check(settings, err) < 0 || verify_check(settings->login, err) < 0 ||
+	    auth_check(settings->login_mechanisms, err) < 0 ||
+	    auth_networks(&setup->settings, settings->login, &relay_from, err) < 0 ||
+	    read_access(instance, str_c(&relay_from), err) < 0 ||
+	    secrets_load(&setup->settings, settings, &instance->tls, err) < 0 ? -1 : 0;
+	if (result == 0 && relaying_check(&setup->settings, str_c(&relay_from), err) < 0)
+		result = err_prefix(err, "this would be an open relay");
+	str_free(&relay_from);
+	return result < 0 ? err_prefix(err, "[relay %s]", settings->name) : 0;
 }
 
 /* What mail goes through must be there before the first message comes. */

@@ -12,7 +12,7 @@ die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 # Debian's names.  Building and the demo need the first; the tests use the second where
 # they are there, and say so where they are not.
 build_packages='build-essential autoconf automake pkg-config libssh2-1-dev zlib1g-dev libbz2-dev libzstd-dev libssl-dev
-	libevent-dev libc-ares-dev libjansson-dev libgsasl-dev libspf2-dev check openssh-client procps'
+	libevent-dev libc-ares-dev libjansson-dev libgsasl-dev libspf2-dev libpam0g-dev check openssh-client procps'
 # What scripts/package needs beyond them, and scripts/try-packages beyond these.
 package_packages='debhelper dh-apparmor po-debconf fakeroot lintian'
 root_packages='debootstrap'

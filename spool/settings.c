@@ -339,7 +339,7 @@ static const struct conf_row relay_rows[] = {
 	ROW("tls-client-ca", text, tls_client_ca, "", "CAs (PEM) that vouch for clients' certificates"),
 	ROW("relay-from-certificates", text, relay_from_certificates, "",
 	    "clients that may send anywhere: names, or sha256: fingerprints"),
-	ROW("login", text, login, "file:users", "who may log in: file:USERS, dovecot:SOCKET, command:PROGRAM"),
+	ROW("login", text, login, "file:users", "who may log in: file:USERS, pam:SERVICE, dovecot:SOCKET, ..."),
 	ROW("login-mechanisms", text, login_mechanisms, "PLAIN LOGIN", "how they may say it: mechanisms of SASL"),
 	ROW("login-required", yesno, login_required, "no", "mail is taken only from those who logged in"),
 	ROW("login-sender", yesno, login_sender, "no", "whoever logged in sends by his own address only"),
