@@ -10,6 +10,7 @@
 #include "bsmtp/writer.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "spool/allowance.h"
 #include "spool/class.h"
 #include "spool/queue.h"
 
@@ -24,6 +25,7 @@ struct packing {
 	struct batch batch;
 	struct writer writer;
 	struct history history;
+	struct allowance allowance;	/* of the site's users */
 	bool open;
 	const char **class;	/* those met; one is packed in each walk through the queue */
 	size_t classes, turn;
@@ -243,13 +245,14 @@ is_for(const struct message *m, const char *domain)
 }
 
 static bool
-is_chosen(const struct packing *p, const struct message *m)
+is_chosen(struct packing *p, const struct message *m)
 {
 	const struct pack_choice *choice = p->choice;
 
 	return !span_is(str_span(&m->entry.info.from), "summary") &&	/* that goes by protocol m only */
 	    (choice->grade == 0 || m->entry.info.grade <= choice->grade) &&
 	    (p->site->call_largest == 0 || m->entry.body_len <= p->site->call_largest) &&
+	    !allowance_spent(&p->allowance, &m->entry) &&
 	    (choice->domain == NULL || is_for(m, choice->domain)) &&
 	    (choice->older == 0 || clock_now() - m->entry.info.time >= choice->older);
 }
@@ -387,11 +390,13 @@ pack_site(const struct bsmtp *b, const struct spool *spool, const char *site, st
 		return err_set(err, ERR_CONFIG, "there is no [site %.40s] in mochila.conf", site);
 	if (choose(&p, b, err) < 0)
 		return err_prefix(err, "[site %s]", site);
+	allowance_open(&p.allowance, spool, p.site);
 	int due = locked(&p, take_overdue, err) < 0 ? -1 : is_due(&p, err);
 	int result = due > 0 ? pack_queue(&p, err) : due;
 	if (result == 0)
 		result = locked(&p, tell, err);
 	free(p.class);
+	allowance_free(&p.allowance);
 	return result < 0 ? err_prefix(err, "packing for %s", site) : 0;
 }
 

@@ -2,6 +2,7 @@
 noinst_LIBRARIES += spool/libspool.a
 spool_libspool_a_SOURCES = \
 	%D%/alias.c %D%/alias.h \
+	%D%/allowance.c %D%/allowance.h \
 	%D%/arrival.c \
 	%D%/batch.c \
 	%D%/bucket.c %D%/bucket.h \

@@ -89,6 +89,8 @@ struct site_settings {		/* [site NAME] */
 	int64_t call_time, month_time;	/* seconds */
 	uint64_t call_largest;	/* message that a call moves */
 	uint64_t month_money, money_per_megabyte, money_per_minute;	/* millionths of it */
+	uint64_t user_month_bytes, user_month_money, user_largest;	/* of one user (spool/allowance.h) */
+	int64_t user_month_time;
 	uint64_t quota;		/* bytes that may wait for it, 0 = none */
 	char *filters;		/* names of [filter]s that its mail goes through first */
 	char *retry_after, *retry_max, *delay_after, *expire_after;	/* settings_patience() */

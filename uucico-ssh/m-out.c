@@ -140,6 +140,7 @@ open_queue(struct m_out *out, struct err *err)
 	out->jobs.since = out->began;
 	out->jobs.whole = true;
 	offered_load(&out->offered, out->queue.dir);
+	allowance_open(&out->allowance, out->spool, out->site);
 	out->open = true;
 	out->walked = out->jobs_over = out->more = out->passed = false;
 	return 1;
@@ -167,6 +168,7 @@ m_out_rest(struct m_out *out)
 	offered_close(&out->offered);
 	outgoing_close(&out->jobs);
 	queue_close(&out->queue);
+	allowance_free(&out->allowance);
 	out->open = false;
 }
 
@@ -256,6 +258,8 @@ must_wait(struct m_out_part *part)
 		put_off(out, id_of(part));
 		return true;
 	}
+	if (allowance_spent(&out->allowance, &part->m.entry))
+		return true;
 	out->passed = out->passed || waits;
 	return waits;
 }

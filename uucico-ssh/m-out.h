@@ -16,6 +16,7 @@
 #ifndef UUCICO_SSH_M_OUT_H
 #define UUCICO_SSH_M_OUT_H
 
+#include "spool/allowance.h"
 #include "uucico-ssh/m-form.h"
 #include "uucico-ssh/m-offered.h"
 #include "uucico-ssh/m-ring.h"
@@ -38,6 +39,7 @@ struct m_out {
 	bool tried;			/* those may be given */
 	bool stopped;			/* nothing more in this call */
 	size_t large;
+	struct allowance allowance;	/* of users, as far as the queue is open */
 	char grade;			/* the worst that goes in this call; 0: any */
 	uint64_t largest;		/* body that does, UINT64_MAX: any */
 	char **put_off;			/* ids that are not for this call */

@@ -47,6 +47,23 @@ check "is in the history" sh -c "grep -qE 'event=call .* cost=[0-9.]+$' '$home/s
 check "money of a month that is used up" exits 75 ours -s hub --set="site hub.month-money=0.01"
 check "is told" said 'month-money is used up'
 
+# ---- A user ---------------------------------------------------------------------------------
+
+# What was sent until now was one user's, and more than 500 KB.
+for protocol in i m; do
+	sed -i "s/^protocols = .*/protocols = $protocol/" "$home/mochila.conf" "$hub/mochila.conf"
+	from_home "user-$protocol"
+	check "a user's month, by $protocol" exits 0 within user-month-bytes=500K
+	check "is used up" grep -q 'event=waits site=hub user=".*" why=user-month-bytes' "$work/said"
+	check "and their mail waits" test "$(there "$home" "user-$protocol")" -eq 1
+	check "as when it costs too much" exits 0 ours -s hub --set="site hub.user-month-money=0.001" --set="site hub.money-per-megabyte=1"
+	check "or is too large" exits 0 within user-largest=5
+	check "it is still here" test "$(there "$home" "user-$protocol")" -eq 1
+	check "until it may" exits 0 within user-month-bytes=1G
+	check "then it is there" arrived "$hub" "user-$protocol"
+done
+sed -i "s/^protocols = .*/protocols = ietygGv/" "$home/mochila.conf" "$hub/mochila.conf"
+
 # The answering end has a budget of its own.
 from_home late
 check "a peer whose month is used up" exits 75 ours -s hub --set="site hub.link=exec:$answer --set='site home.month-bytes=1K'"

@@ -1,6 +1,7 @@
 /*
  * Budgets: what is left is the least that is said, and the history tells what was used.
  */
+#include "spool/allowance.h"
 #include "spool/budget.h"
 
 #include "tests/unit/scratch.h"
@@ -161,7 +162,58 @@ START_TEST(amounts_are_read_and_shown)
 }
 END_TEST
 
+/* A month in which ann gave 3000 bytes, bob 1000 by SMTP, and calls moved 6000 in 60 s: whose mail waits? */
+static const struct {
+	const char *said[3];
+	const char *from, *who;		/* info.from; the user, or the sender's address */
+	bool waits;
+} shares[] = {
+	{ { "site home.link=" }, "sendmail", "ann", false },
+	{ { "site home.user-month-bytes=2999" }, "sendmail", "ann", true },
+	{ { "site home.user-month-bytes=3000" }, "sendmail", "ann", false },
+	{ { "site home.user-month-bytes=2999" }, "smtp", "bob@hub", false },
+	{ { "site home.user-month-bytes=999" }, "smtp", "bob@hub", true },
+	{ { "site home.user-month-bytes=1" }, "smtp", "else@hub", false },
+	{ { "site home.user-month-bytes=1" }, "bsmtp", "", false },
+	{ { "site other.user-month-bytes=1" }, "sendmail", "ann", false },
+	{ { "site home.user-month-time=30s" }, "sendmail", "ann", false },	/* it is half a minute */
+	{ { "site home.user-month-time=29s" }, "sendmail", "ann", true },
+	{ { "site home.user-month-time=29s" }, "smtp", "bob@hub", false },
+	{ { "site home.user-month-money=0.5", "site home.money-per-minute=1" }, "sendmail", "ann", false },
+	{ { "site home.user-month-money=0.49", "site home.money-per-minute=1" }, "sendmail", "ann", true },
+	{ { "site home.user-month-money=2", "site home.money-per-megabyte=1000" }, "sendmail", "ann", true },
+	{ { "site home.user-month-money=4", "site home.money-per-megabyte=1000" }, "sendmail", "ann", false },
+	{ { "site home.user-largest=99" }, "sendmail", "new", true },
+	{ { "site home.user-largest=100" }, "sendmail", "new", false },
+};
+
+START_TEST(a_user_has_a_share)
+{
+	const char *said[4] = { "site home.key=" };
+	struct entry entry = { .body_len = 100 };
+	struct allowance allowance;
+	size_t count = 1;
+
+	for (size_t i = 0; i < 3 && shares[_i].said[i] != NULL; i++)
+		said[count++] = shares[_i].said[i];
+	begin(said, count);
+	called("home", 4000, 2000, "60.0", "0");
+	spool_event(&s.spool, "20261123T000000.000000-0000000000000001-1", "event=accepted from=sendmail client=ann bytes=3000 rcpts=1");
+	spool_event(&s.spool, "20261123T000000.000000-0000000000000002-1", "event=accepted from=<bob@hub> rcpts=1 size=1000 client=127.0.0.1");
+	bool smtp = strcmp(shares[_i].from, "smtp") == 0;
+	str_set(&entry.info.id, "20261123T000000.000000-0000000000000003-1");
+	str_set(&entry.info.from, shares[_i].from);
+	str_set(smtp ? &entry.env.from : &entry.info.client, shares[_i].who);
+	allowance_open(&allowance, &s.spool, settings_site(&s.settings, "home"));
+	ck_assert_int_eq(allowance_spent(&allowance, &entry), shares[_i].waits);
+	allowance_free(&allowance);
+	entry_free(&entry);
+	scratch_close(&s);
+}
+END_TEST
+
 UNIT("budget",
+	{ a_user_has_a_share, ROWS(shares) },
 	{ what_is_left_is_the_least_that_is_said, ROWS(limits) },
 	{ a_call_is_over_when_one_of_them_is, 1 },
 	{ without_limits_nothing_is_over, 1 },
