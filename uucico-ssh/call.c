@@ -51,7 +51,8 @@ hook_sent(void *arg, struct uucp_job *job, enum uucp_fate fate, const char *why,
 {
 	struct call *call = arg;
 
-	if (job->kind != 'R')
+	/* A request of ours has a grade, theirs has none. */
+	if (job->kind != 'R' || job->grade != '\0')
 		return outgoing_sent(&call->out, job, fate, why, err);
 	request_sent(call->site, job, fate, why);
 	return 0;

@@ -155,6 +155,8 @@ command_print(const struct uucp_job *job, unsigned features, bool decimal, struc
 	}
 	str_add_text(out, " -");
 	str_add_span(out, str_span(&job->options));
+	if (job->kind == 'R')
+		return;
 	str_add_char(out, ' ');
 	str_add_span(out, str_span(&job->temp));
 	str_printf(out, " 0%o", job->mode);

@@ -64,7 +64,7 @@ has_room(const struct incoming *in, uint64_t size)
 static bool
 is_file(const struct uucp_job *job)
 {
-	return job->kind == 'S' && job->to.len > 0 && (job->to.p[0] == '/' || job->to.p[0] == '~');
+	return strchr("SR", job->kind) != NULL && job->to.len > 0 && (job->to.p[0] == '/' || job->to.p[0] == '~');
 }
 
 static int

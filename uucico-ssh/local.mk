@@ -3,6 +3,7 @@ noinst_LIBRARIES += uucico-ssh/libuucico.a
 uucico_ssh_libuucico_a_SOURCES = \
 	%D%/call.c %D%/call.h \
 	%D%/command.c %D%/command.h \
+	%D%/copying.c %D%/copying.h \
 	%D%/filed.c %D%/filed.h \
 	%D%/files.c %D%/files.h \
 	%D%/frame.c %D%/frame.h \
@@ -57,3 +58,7 @@ uucico_ssh_uuxqt_LDADD = $(UUCICO_LIBS)
 pkglibexec_PROGRAMS += uucico-ssh/uux
 uucico_ssh_uux_SOURCES = %D%/uux.c
 uucico_ssh_uux_LDADD = $(UUCICO_LIBS)
+
+pkglibexec_PROGRAMS += uucico-ssh/uucp
+uucico_ssh_uucp_SOURCES = %D%/copy.c
+uucico_ssh_uucp_LDADD = $(UUCICO_LIBS)

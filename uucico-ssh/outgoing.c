@@ -8,6 +8,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "uucico-ssh/copying.h"
 #include "uucico-ssh/queued.h"
 #include "uucico-ssh/xfile.h"
 
@@ -352,9 +353,34 @@ offer_command(struct outgoing *out, struct outgoing_item *item, const struct fil
 	xfile_free(&x);
 }
 
+/* A plain file: its data to a path there, or a path there that we want. */
+static int
+offer_file(struct outgoing *out, struct outgoing_item *item, const struct copying *copying, struct queued *file,
+    struct uucp_job *job, struct err *err)
+{
+	const struct filed none = {0};
+	int result = offer_data(out, false, item, &none, file, job, err);
+
+	if (result < 0)
+		return -1;
+	((struct part *)job->mine)->last = true;
+	str_set_span(&job->from, copying->from);
+	str_set_span(&job->to, copying->to);
+	str_set(&job->options, "Cd");
+	if (copying->fetch) {
+		job->kind = 'R';
+		job->size = 0;
+		job->tried = false;
+		str_set(&job->temp, "D.0");
+	}
+	return result;
+}
+
 static int
 offer(struct outgoing *out, bool exec, struct outgoing_item *item, struct uucp_job *job, struct err *err)
 {
+	struct copying copying;
+	int copies = 0;
 	struct queued file;
 	struct filed filed;
 	int result = open_item(out, item, &file, err);
@@ -365,7 +391,11 @@ offer(struct outgoing *out, bool exec, struct outgoing_item *item, struct uucp_j
 		result = err_set(err, ERR_PERM, "%s: its files are not as it says", item->name);
 	if (result == 0 && out->whole)
 		filed.count = filed.total = 0;
-	if (result == 0 && item->part > filed.count)
+	else if (result == 0 && (copies = copying_parse(filed.command, &copying)) < 0)
+		result = err_set(err, ERR_PERM, "%s: no file is copied so", item->name);
+	if (result == 0 && copies > 0)
+		result = offer_file(out, item, &copying, &file, job, err) < 0 ? -1 : 0;
+	else if (result == 0 && item->part > filed.count)
 		offer_command(out, item, &filed, &file, job);
 	else if (result == 0)
 		result = offer_data(out, exec && filed.count == 0, item, &filed, &file, job, err);

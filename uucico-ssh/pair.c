@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/base/log.h"
+#include "uucico-ssh/copying.h"
 #include "uucico-ssh/xfile.h"
 
 enum { HASH_BYTES = 8 };
@@ -256,8 +257,12 @@ pair_all(const struct spool *spool, const char *peer, struct err *err)
 bool
 pair_may_run(const struct site_settings *site, struct span command, struct span *program)
 {
-	struct span first = span_word(&command), allowed = span_of(site->commands);
+	struct copying copying;
+	int copies = copying_parse(command, &copying);
 
+	if (copies != 0)	/* no program: where files may be is asked when it is done */
+		return copies > 0 && (copying.fetch ? site->requests : site->receive)[0] != '\0';
+	struct span first = span_word(&command), allowed = span_of(site->commands);
 	for (struct span word, name; (word = span_word(&allowed)).len > 0;) {
 		struct span path = word;
 		span_cut(&path, '=', &name);

@@ -16,7 +16,8 @@
 int pair_arrived(struct job *job, struct span to, struct err *err);
 int pair_all(const struct spool *spool, const char *peer, struct err *err);	/* after a crash */
 
-/* Is the first word of command in the site's "commands"?  program, unless NULL: what stands
+/* Is the first word of command in the site's "commands", or is it a file (uucico-ssh/copying.h) and
+ * may it send or fetch any?  program, unless NULL: what stands
  * behind its "=" there, or nothing. */
 bool pair_may_run(const struct site_settings *site, struct span command, struct span *program);
 

@@ -211,9 +211,12 @@ take_data(struct uucp *u, const struct arrived *packet)
 	uint32_t at = i->got_at;
 
 	i->got_at += (uint32_t)packet->data.len;
-	if (packet->remote > 0)
+	bool asked_for = packet->remote > 0 && uucp_awaits_file(u, UUCP_SLOTS + packet->remote - 1);
+	if (asked_for)
+		slot = UUCP_SLOTS + packet->remote - 1;
+	if (packet->remote > 0 && !asked_for)
 		return uucp_got_text(u, packet->remote - 1, &i->answers[packet->remote], packet->data);
-	if (packet->local == 0 || !uucp_awaits_file(u, slot))
+	if (!asked_for && (packet->local == 0 || !uucp_awaits_file(u, slot)))
 		return uucp_got_text(u, UUCP_SLOTS + slot, &i->asks[packet->local], packet->data);
 	return packet->data.len > 0 ? uucp_got_data_at(u, slot, at, packet->data) :
 	    uucp_got_end(u, slot);

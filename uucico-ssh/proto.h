@@ -17,6 +17,8 @@
  * What they asked for (R) is sent in sending[UUCP_SLOTS + theirs], and send(), data() and
  * sent() get that number: `i` has such a file on their channel.  A text that `i` finds on
  * their channel is heard for UUCP_SLOTS + its slot, for it may be their CY for such a file.
+ * What we asked for comes into receiving[UUCP_SLOTS + ours]: `i` finds it on our channel and says
+ * that number for data; a protocol of one slot says 0, and the session knows.
  *
  * Members that a protocol has no use for are NULL.  One with talk has a conversation of its
  * own: it has no use for any other but start and free, and ends it with uucp_stop().

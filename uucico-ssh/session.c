@@ -99,7 +99,7 @@ ask(struct uucp *u, unsigned slot)
 	command_print(&u->sending[slot].job, u->features, u->decimal, &line);
 	u->proto->command(u, slot, false, str_span(&line));
 	str_free(&line);
-	if (u->proto->early && !u->sending[slot].job.tried)
+	if (u->proto->early && !u->sending[slot].job.tried && u->sending[slot].job.kind != 'R')
 		begin_data(u, slot, 0);
 }
 
@@ -115,8 +115,8 @@ sends(const struct uucp *u)
 static bool
 receives(const struct uucp *u)
 {
-	for (unsigned slot = 0; slot < UUCP_SLOTS; slot++)
-		if (u->receiving[slot].active)
+	for (unsigned slot = 0; slot < UUCP_SENDING; slot++)
+		if (u->receiving[slot].active || (slot >= UUCP_SLOTS && u->receiving[slot].refused))
 			return true;
 	return false;
 }
@@ -260,7 +260,7 @@ answer_no(struct uucp *u, unsigned slot, struct span line)
 
 	if (!asked(u, slot, line.p[0]) || u->sending[slot].answered)
 		return uucp_wrong(u, "a no to nothing");
-	if (u->proto->early && u->sending[slot].state != UUCP_AWAIT_CY)
+	if (u->proto->early && u->sending[slot].state != UUCP_AWAIT_CY && line.p[0] != 'R')
 		u->proto->sent(u, slot);
 	while (noes[i].code != NULL && !span_is(code, noes[i].code))
 		i++;
@@ -293,6 +293,49 @@ answer_not_stored(struct uucp *u, unsigned slot, struct span line)
 	if (span_is(line, "CN5"))
 		return give_back(u, slot, UUCP_REFUSED, "it could not put the file into its place (CN5)");
 	return give_back(u, slot, UUCP_LATER, "not stored, with a code we do not know");
+}
+
+/* "RY MODE [SIZE]": what we asked for comes, and on which slot we know.  When we cannot take it
+ * after all it is passed over: there is no word to stop it. */
+static int
+answer_given(struct uucp *u, unsigned slot, struct span line)
+{
+	struct span words = span_from(line, 2), mode, size;
+	const struct uucp_job *asked_for = &u->sending[slot].job;
+	struct uucp_job *job = &u->receiving[UUCP_SLOTS + slot].job;
+
+	if (!asked(u, slot, 'R') || u->sending[slot].answered)
+		return uucp_wrong(u, "a file that nobody asked for");
+	mode = span_word(&words);
+	size = span_word(&words);
+	*job = (struct uucp_job){ .kind = 'R', .size = UUCP_SIZE_UNKNOWN, .mode = 0666 };
+	if (mode.len == 0 || ((u->features & UUCP_SIZES) != 0 && size.len > 0 && command_number(size, &job->size) < 0))
+		return uucp_wrong(u, "a file without a mode, or whose size is no number");
+	str_add_span(&job->from, str_span(&asked_for->from));
+	str_add_span(&job->to, str_span(&asked_for->to));
+	str_add_span(&job->user, str_span(&asked_for->user));
+	str_add_span(&job->options, str_span(&asked_for->options));
+	str_add_span(&job->temp, str_span(&asked_for->temp));
+	u->sending[slot].answered = true;
+	enum uucp_answer answer = u->hooks->offered(u->arg, job);
+	u->receiving[UUCP_SLOTS + slot].active = answer == UUCP_YES;
+	u->receiving[UUCP_SLOTS + slot].refused = answer != UUCP_YES;
+	u->receiving[UUCP_SLOTS + slot].why = answer;
+	if (answer != UUCP_YES)
+		command_free(job);
+	if (u->proto->receive != NULL)
+		u->proto->receive(u, slot);
+	return 0;
+}
+
+/* It is whole: we, who asked, say what became of it, and it is a job of ours that is done. */
+static int
+asked_for_came(struct uucp *u, unsigned slot, bool stored, enum uucp_fate fate, const char *why)
+{
+	say(u, slot, false, stored ? "CY" : "CN5");
+	u->jobs_in += stored;
+	u->progress = u->now;
+	return give_back(u, slot, fate, why);
 }
 
 /* HY answers our H, or ends the exchange in which we said HY. */
@@ -447,17 +490,32 @@ command_end(struct uucp *u, unsigned slot, struct span line)
 	return 0;
 }
 
+/* Where there is one slot and one direction at a time, what comes is what we asked for. */
+static unsigned
+coming(const struct uucp *u, unsigned slot)
+{
+	unsigned ours = UUCP_SLOTS + slot;
+	bool is_ours = slot < UUCP_SLOTS && !u->proto->duplex &&
+	    (u->receiving[ours].active || u->receiving[ours].refused);
+
+	return is_ours ? ours : slot;
+}
+
 bool
 uucp_awaits_file(const struct uucp *u, unsigned slot)
 {
+	slot = coming(u, slot);
 	return u->receiving[slot].active || u->receiving[slot].refused;
 }
 
 int
 uucp_got_size(struct uucp *u, unsigned slot, uint64_t left)
 {
+	slot = coming(u, slot);
 	struct uucp_job *job = &u->receiving[slot].job;
 
+	if (u->receiving[slot].refused)
+		return 0;
 	if (job->size == UUCP_SIZE_UNKNOWN)
 		job->size = job->at + left;
 	if (job->size - job->at == left)
@@ -469,9 +527,12 @@ uucp_got_size(struct uucp *u, unsigned slot, uint64_t left)
 int
 uucp_got_data(struct uucp *u, unsigned slot, const void *bytes, size_t len)
 {
+	slot = coming(u, slot);
 	struct uucp_job *job = &u->receiving[slot].job;
 	struct err err = {0};
 
+	if (u->receiving[slot].refused)
+		return 0;
 	if (!u->receiving[slot].active)
 		return uucp_wrong(u, "data of no file");
 	if (len > job->size - job->at)
@@ -505,9 +566,14 @@ uucp_got_data_at(struct uucp *u, unsigned slot, uint32_t at, struct span bytes)
 int
 uucp_got_end(struct uucp *u, unsigned slot)
 {
+	slot = coming(u, slot);
+	bool ours = slot >= UUCP_SLOTS;
+
 	if (u->receiving[slot].refused) {
 		u->receiving[slot].refused = false;
-		return 0;
+		bool never = u->receiving[slot].why == UUCP_DENIED || u->receiving[slot].why == UUCP_TOO_LARGE;
+		return !ours ? 0 : asked_for_came(u, slot - UUCP_SLOTS, false, never ? UUCP_REFUSED : UUCP_LATER,
+		    never ? "it may not be put there, or is too large" : "it cannot be put there now");
 	}
 	struct uucp_job job = u->receiving[slot].job;
 	struct err err = {0};
@@ -525,6 +591,9 @@ uucp_got_end(struct uucp *u, unsigned slot)
 		uucp_stop(u, &err);
 		return -1;
 	}
+	if (ours)
+		return asked_for_came(u, slot - UUCP_SLOTS, result == 0, result == 0 ? UUCP_DELIVERED : UUCP_REFUSED,
+		    result == 0 ? "it is here" : "it could not be put into its place");
 	u->jobs_in += result == 0;
 	u->idle_turns = 0;
 	say(u, slot, true, result == 0 ? "CY" : "CN5");
@@ -562,7 +631,9 @@ static const struct {
 } verbs[] = {
 	{ "SY", false, SLAVE, answer_yes },
 	{ "EY", false, SLAVE, answer_yes },
+	{ "RY", false, SLAVE, answer_given },
 	{ "SN", false, SLAVE, answer_no },
+	{ "RN", false, SLAVE, answer_no },
 	{ "EN", false, SLAVE, answer_no },
 	{ "CY", false, ANYONE, answer_stored },	/* the master's for what it asked for */
 	{ "CN", false, ANYONE, answer_not_stored },
@@ -627,7 +698,7 @@ session_end(struct uucp *u)
 	for (unsigned slot = 0; slot < UUCP_SENDING; slot++)
 		if (u->sending[slot].state != UUCP_FREE)
 			give_back(u, slot, UUCP_LATER, "the call ended before it was stored");
-	for (unsigned slot = 0; slot < UUCP_SLOTS; slot++) {
+	for (unsigned slot = 0; slot < UUCP_SENDING; slot++) {
 		if (u->receiving[slot].active) {
 			u->receiving[slot].active = false;
 			u->hooks->dropped(u->arg, &u->receiving[slot].job);

@@ -55,7 +55,8 @@ enum {
 
 /* A command and what it moves. */
 struct uucp_job {
-	char kind;			/* 'S' a file, 'E' a file and its command, 'R', 'X' */
+	char kind;			/* 'S' a file, 'E' a file and its command, 'R' one that is asked
+					 * for, 'X' */
 	struct str from, to, user, options, temp, notify, command;
 	unsigned mode;
 	uint64_t size;			/* or UUCP_SIZE_UNKNOWN */
@@ -100,7 +101,7 @@ struct uucp_hooks {
 	/* A call that they number (-Q): false when it is not one that can come now.  NULL: any. */
 	bool (*numbered)(void *arg, uint64_t number);
 
-	/* A job of theirs.  After UUCP_YES (job->at: what is there already) come its
+	/* A job of theirs, or (kind 'R') a file that they give because we asked.  After UUCP_YES (job->at: what is there already) come its
 	 * bytes and stored(), or dropped() when the call ends before. */
 	enum uucp_answer (*offered)(void *arg, struct uucp_job *job);
 	int (*write)(void *arg, struct uucp_job *job, const void *bytes, size_t len,
@@ -184,8 +185,9 @@ struct uucp {
 	struct {
 		bool active;
 		bool refused;		/* its data comes all the same, and is passed over */
+		enum uucp_answer why;	/* that */
 		struct uucp_job job;
-	} receiving[UUCP_SLOTS];
+	} receiving[UUCP_SENDING];	/* theirs, then what we asked for on our slots */
 	uint64_t jobs_out, jobs_in, bytes_out, bytes_in;	/* done, and file bytes moved */
 	uint64_t turns;			/* times we began to listen: about the round trips */
 	bool spoke;

@@ -12,6 +12,7 @@
 #include "lib/base/child.h"
 #include "lib/base/log.h"
 #include "spool/job.h"
+#include "uucico-ssh/copying.h"
 #include "uucico-ssh/helper.h"
 #include "uucico-ssh/lock.h"
 #include "uucico-ssh/pair.h"
@@ -175,6 +176,7 @@ run_command(struct uuxqt *x, struct job *job, struct err *err)
 {
 	const struct site_settings *site = settings_site(&x->settings, str_c(&job->peer));
 	struct span program = {0};
+	struct copying copying;
 	struct filed filed;
 
 	if (site == NULL)
@@ -184,6 +186,8 @@ run_command(struct uuxqt *x, struct job *job, struct err *err)
 	if (!pair_may_run(site, filed.command, &program))
 		return err_set(err, ERR_PERM, "[site %s] commands does not permit \"%.*s\"", site->name,
 		    filed.command.len > 60 ? 60 : (int)filed.command.len, filed.command.p);
+	if (copying_parse(filed.command, &copying) > 0)
+		return copying_run(&x->spool, site, job, &copying, err);
 	return run_filed(x, job, &filed, program, err);
 }
 

@@ -127,6 +127,75 @@ check "without the setting" theirs "$hub/pub/sent" 'home!~/never'
 try
 check "takes none" test ! -e "$home/take/never"
 
+# ---- Files that we ask for, and give -------------------------------------------------------
+
+ask() { uucp --root="$home" -r "$take" "$@"; }
+waiting() { messages "$home/spool/uux/hub"; }
+head -c 70000 /dev/urandom >"$hub/pub/wanted"
+: >"$hub/pub/nothing"
+chmod 644 "$hub/pub/wanted" "$hub/pub/nothing"
+came() { cmp "$hub/pub/$1" "$home/take/$2"; }
+for letter in i e t y g G v; do
+	speak "$letter"
+	rm -rf "$home/take" "$hub/pub/in"/*
+	mkdir "$home/take"
+	check "$letter: we want two files of his" ask "hub!$hub/pub/wanted" "hub!$hub/pub/nothing" '~/'
+	check "$letter: and one under another name" ask "hub!~/wanted" "$home/take/new/name"
+	check "$letter: and one that is not there" ask 'hub!~/none' '~/none'
+	check "$letter: and give him one" ask "$home/give/large" "hub!$hub/pub/in/"
+	from_us() { printf 'Subject: x\n\nx\n' | MOCHILA_ROOT="$home" sendmail -f a@home.example b@hub.example; }
+	check "$letter: and a mail" from_us
+	check "$letter: our call" call "$take"
+	check "$letter: the first is here" came wanted wanted
+	check "$letter: and the empty one" came nothing nothing
+	check "$letter: and the one with a name" came wanted new/name
+	check "$letter: the one that is not is held" test "$(find "$home/spool/hold" -name '*.job' | wc -l)" -eq 1
+	check "$letter: ours is there" got "$home/give/large" large
+	check "$letter: nothing waits" test "$(waiting)" -eq 0 -a "$(messages "$home/spool/sent")" -eq 0
+	rm -f "$home/spool/hold"/*
+	rm -rf "$home/take"
+	mkdir "$home/take"
+	check "$letter: when he calls" ask "hub!~/wanted" '~/'
+	cp "$home/mochila.conf" "$work/conf"
+	sed -i "s|^\[site hub\]|&\nreceive = take|" "$home/mochila.conf"
+	check "$letter: (his call)" taylor "$tuucico" -I "$hub/config" -S home -f
+	mv "$work/conf" "$home/mochila.conf"
+	check "$letter: it comes as well" wait_for 60 came wanted wanted
+done
+speak i
+for path in /etc/passwd '~/../x' "$home/take/../x" '~/.x'; do
+	check "a place that is not one to put it: $path" exits 77 ask 'hub!~/wanted' "$path"
+done
+check "a file that is not there" exits 66 ask "$home/give/none" 'hub!~/x'
+check "a site that is not known" exits 68 ask "$home/give/large" 'far!~/x'
+check "no site" exits 64 ask "$home/give/large" '~/x'
+check "a site behind a site" exits 64 ask 'hub!far!x' '~/x'
+check "nothing of these waits" test "$(waiting)" -eq 0
+check "a request whose place is closed meanwhile" ask 'hub!~/wanted' '~/late'
+try
+check "is not put there" test ! -e "$home/take/late"
+check "but held" test "$(find "$home/spool/hold" -name '*.job' | wc -l)" -eq 1
+
+# Between two of ours a request is a job, and so is its answer.
+far=$work/far
+make_site "$far" hub
+printf '[site home]\nrequests = %s/give\nreceive = %s/in\n' "$far" "$far" >>"$far/mochila.conf"
+mkdir "$far/give" "$far/in"
+cp "$home/give/large" "$far/give/report"
+meet() { call "$take" --set="site hub.protocols=$1" --set="site hub.link=exec:$MOCHILA_LIBEXEC/uucico-ssh -r0 --peer=home --root=$far"; }
+here() { cmp "$far/give/report" "$home/take/$1"; }
+answered() { test "$(find "$far/spool/uux/home" -type f 2>/dev/null | wc -l)" -eq 1; }
+for letter in m i; do
+	check "$letter: a file of one of ours, and one for it" sh -c "uucp --root='$home' -r '$take' 'hub!~/report' '~/$letter' &&
+	    uucp --root='$home' -r '$home/give/large' 'hub!~/$letter'"
+	check "$letter: a file that it does not give" ask 'hub!~/.hidden' '~/hidden'
+	ours -s hub "$take" --set="site hub.protocols=$letter" --set="site hub.link=exec:$MOCHILA_LIBEXEC/uucico-ssh -r0 --peer=home --root=$far" >"$work/said" 2>&1
+	test $letter = i || { wait_for 60 answered; meet m; }
+	check "$letter: the first is here" wait_for 60 here "$letter"
+	check "$letter: the other there" wait_for 60 cmp "$home/give/large" "$far/in/$letter"
+	check "$letter: the third nowhere" test ! -e "$home/take/hidden"
+done
+
 # ---- Numbered calls ---------------------------------------------------------------------------
 
 sed -i 's/^system home/system home\nsequence true/' "$hub/sys"

@@ -24,7 +24,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { CALLER = 1, BYTES = 2, LATE = 4, GREETED = 8, FRAMED = 16, WIRE = 32 };
-enum { OURS = 3, OUR_SIZE = 9000, KEPT_MAX = 1 << 20 };
+enum { OURS = 4, OUR_SIZE = 9000, KEPT_MAX = 1 << 20 };
 
 static const char letters[] = "ietygGv";
 
@@ -60,14 +60,15 @@ next(void *arg, struct uucp_job *job, struct err *err)
 	(void)err;
 	if (tally->given == OURS)
 		return 0;
-	job->kind = tally->given == 1 ? 'S' : 'E';
+	job->kind = tally->given == 1 ? 'S' : tally->given == 3 ? 'R' : 'E';
+	job->grade = 'N';
 	str_printf(&job->from, "D.%u", tally->given);
 	str_add_span(&job->to, str_span(&job->from));
 	str_add_span(&job->temp, str_span(&job->from));
 	str_set(&job->user, "uucp");
 	str_set(&job->options, "C");
 	str_set(&job->command, "rmail x");
-	job->size = tally->given == 2 ? OUR_SIZE : tally->given;
+	job->size = tally->given == 2 ? OUR_SIZE : tally->given == 3 ? 0 : tally->given;
 	job->tried = tally->given == 1;
 	tally->given++;
 	return 1;
@@ -91,7 +92,7 @@ sent(void *arg, struct uucp_job *job, enum uucp_fate fate, const char *why, stru
 
 	(void)err;
 	hold(why != NULL);
-	if (job->kind == 'R') {
+	if (job->kind == 'R' && job->grade == '\0') {
 		tally->asked--;
 		return 0;
 	}
@@ -120,14 +121,14 @@ offered(void *arg, struct uucp_job *job)
 	struct tally *tally = arg;
 	struct file *file;
 
-	hold(strchr("SE", job->kind) != NULL && job->temp.len > 0);
+	hold(strchr("SER", job->kind) != NULL && job->temp.len > 0);
 	if (job->mode == 0400)
 		return UUCP_HAD;
 	if (job->mode == 0200)
 		return UUCP_NO_ROOM;
 	tally->accepted++;
 	file = mem_get(sizeof *file);
-	if (!tally->among_us && job->size != UUCP_SIZE_UNKNOWN && job->size > 3)
+	if (!tally->among_us && job->kind != 'R' && job->size != UUCP_SIZE_UNKNOWN && job->size > 3)
 		job->at = 3;
 	file->written = job->at;
 	file->limit = job->size;
