@@ -27,7 +27,7 @@ unit_run(const char *name, SFun setup, SFun teardown, const struct unit_test *te
 	TCase *tcase = tcase_create(name);
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_set_timeout(tcase, 60);	/* the machine may be busy with the others */
+	tcase_set_timeout(tcase, 300);	/* the machine may be busy with the others */
 	for (int i = 0; i < count; i++)
 		tcase_add_loop_test(tcase, tests[i].test, 0, tests[i].rows);
 	suite_add_tcase(suite, tcase);

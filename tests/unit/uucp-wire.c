@@ -517,6 +517,7 @@ main(void)
 	Suite *suite = suite_create("uucp-wire");
 	TCase *wire = tcase_create("wire");
 
+	tcase_set_timeout(wire, 300);	/* the machine may be busy with the others */
 	tcase_add_loop_test(wire, the_sums_are_those_of_the_wire, 0, 7);
 	tcase_add_loop_test(wire, our_bytes_are_those_of_taylor, 0, 2 * ROWS(spoken));
 	tcase_add_loop_test(wire, damage_is_mended, 0, 60);

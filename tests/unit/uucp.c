@@ -787,6 +787,8 @@ main(void)
 	Suite *suite = suite_create("uucp");
 	TCase *engine = tcase_create("engine"), *spools = tcase_create("spools");
 
+	tcase_set_timeout(engine, 300);	/* the machine may be busy with the others */
+	tcase_set_timeout(spools, 300);
 	tcase_add_loop_test(engine, each_job_arrives_once_in_any_steps, 0, 6 * LETTERS);
 	tcase_add_loop_test(engine, a_large_file_flows_and_resumes, 0, LETTERS);
 	tcase_add_loop_test(engine, every_peer_gets_the_right_answer, 0, ROWS(talks));
