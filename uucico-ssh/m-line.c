@@ -329,8 +329,9 @@ patience(const struct m *m)
 	wait = line->smooth > 0 ? 3 * m->rtt + line->smooth : 10 * m->config.rtt;
 	if (m->rate > 0)
 		wait += (int64_t)((double)(2 * out) * CLOCK_SECOND / (double)m->rate);
-	if (out == 0 && m_unacked(m))	/* they have it all, and write it to a disk */
-		for (size_t i = 0; i < m->own->sendings; i++)
+	/* They have it all, or nearly, and say nothing while they write it to a disk. */
+	for (size_t i = 0; i < m->own->sendings; i++)
+		if (m->own->sending[i]->sent)
 			wait += (int64_t)(m->own->sending[i]->object.length / COMMIT_RATE) * CLOCK_SECOND;
 	return at_most(at_least(wait, FLOOR), most);
 }
