@@ -24,6 +24,7 @@ bench: all tests/bench/flush.so
 	@$(MKDIR_P) $(BENCH_DIR)
 	BUILD='$(abs_top_builddir)' sh $(srcdir)/scripts/bench-spool --short $(BENCH_DIR)
 	BUILD='$(abs_top_builddir)' sh $(srcdir)/scripts/bench-relay --short $(BENCH_DIR)
+	BUILD='$(abs_top_builddir)' sh $(srcdir)/scripts/bench-filter --short $(BENCH_DIR)
 	BUILD='$(abs_top_builddir)' sh $(srcdir)/scripts/bench-wire --short $(srcdir)/tests/fixtures/demo.mbox
 	BUILD='$(abs_top_builddir)' sh $(srcdir)/scripts/bench-call --short --dir $(BENCH_DIR)
 .PHONY: bench

@@ -21,5 +21,5 @@ tests_fuzz_milter_LDADD = $(FUZZ_REPLAY) lib/libproto.a lib/libmail.a $(BASE_LIB
 tests_fuzz_spamd_SOURCES = %D%/fuzz/spamd.c
 tests_fuzz_spamd_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_spamd_LDADD = $(FUZZ_REPLAY) lib/libproto.a lib/libmail.a $(BASE_LIBS) $(JANSSON_LIBS) -lm
-dist_check_SCRIPTS += %D%/e2e/67-scanners.sh
+dist_check_SCRIPTS += %D%/e2e/67-scanners.sh %D%/crash/filter-faults.sh
 EXTRA_DIST += %D%/fuzz/milter.dict %D%/fuzz/seeds/milter %D%/fuzz/spamd.dict %D%/fuzz/seeds/spamd

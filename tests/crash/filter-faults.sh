@@ -1,0 +1,133 @@
+#!/bin/sh
+# mochila-relay with filters that change mail while it arrives and before it goes out: killed at
+# calls that change a file, or such a call fails; some of them here, each with FAULT_STEP=1.  What
+# was answered with 250 comes once, changed by both; what was refused is not there, and is taken
+# when it comes again.
+# shellcheck disable=SC2317	# called by name
+. "${srcdir:-.}/tests/e2e/lib.sh"
+# shellcheck source=tests/e2e/relay-lib.sh
+. "$top/tests/e2e/relay-lib.sh"
+fault=$build/tests/crash/fault.so
+test -f "$fault" || skip "no $fault (built with sanitizers: they own LD_PRELOAD)"
+stage
+
+root=$work/home
+for way in in out; do
+	printf '#!/bin/sh\n{ printf "X-Way: %s\\r\\n"; cat "$1"; } >"$1.x" && mv "$1.x" "$1"\n' $way >"$work/way-$way"
+	chmod 755 "$work/way-$way"
+done
+make_site "$work/base" home
+cat >>"$work/base/mochila.conf" <<-END
+	retry-after = 1s
+	retry-max = 1s
+	max-filters = 1
+	[relay main]
+	listen = 127.0.0.1:0
+	filters = in
+	[filter in]
+	run = exec:$work/way-in
+	[filter out]
+	run = exec:$work/way-out
+	[hop maildir:mail/*]
+	filters = out
+	[site far]
+	filters = out
+	[routes]
+	home.example = maildir:mail/%u
+	far.example = site:far
+END
+for folder in tmp in out sent xqt hold failed seen drop log; do mkdir -p "$work/base/spool/$folder"; done
+
+# client WHERE: for a mailbox and a site; accepted 1, or refused 1.
+client() {
+	said=$(printf '%s\n' '< 220' '> EHLO x' '< 250' '> MAIL FROM:<ann@home.example>' '< 250' '> RCPT TO:<bob@home.example>' '< 250' \
+	    '> RCPT TO:<eve@far.example>' '< 250' '> DATA' '< 354' '> Subject: one' '> ' '> Hello.' '> .' '< 250 2.0.0' 'say accepted' |
+	    "$wire" call "$1" 2>&1)
+	accepted=$(printf '%s\n' "$said" | grep -c '^accepted')
+	refused=$(printf '%s\n' "$said" | grep -c ': 4[0-9][0-9] ')
+}
+boxed_all() { find "$root/mail/bob/new" -type f 2>/dev/null | wc -l; }
+at_far() { messages "$root/spool/out/far"; }
+on_its_way() { find "$root"/spool/out/filter:* "$root/spool/in" -type f ! -name '.*' 2>/dev/null | wc -l; }
+came() { test "$(boxed_all),$(at_far),$(on_its_way)" = "1,1,0"; }
+came_or_dead() { came || ! kill -0 "$relay" 2>/dev/null; }
+came_or_held() { came || test "$(messages "$root/spool/hold")" -gt 0; }
+said_or_dead() { test -s "$work/ready" || ! kill -0 "$relay" 2>/dev/null; }
+patient() { # TRIES COMMAND...: as wait_for, in steps of 20 ms
+	patient_left=$1
+	shift
+	until "$@"; do
+		test "$patient_left" -gt 0 || return 1
+		patient_left=$((patient_left - 1))
+		sleep 0.02
+	done
+}
+
+# Changed once by each, whatever was tried again.
+changed_once() {
+	for file in "$root"/mail/bob/new/* "$root"/spool/out/far/*/*; do
+		test "$(grep -ac '^X-Way: in' "$file"),$(grep -ac '^X-Way: out' "$file"),$(grep -ac '^Hello\.' "$file")" = 1,1,1 || return 1
+	done
+}
+
+# one WHAT AT
+one() {
+	rm -rf "$root"
+	cp -a "$work/base" "$root"
+	rm -f "$work/count" "$work/ready"
+	: >"$work/home.log"
+	accepted=0 refused=0 counted=
+	(
+		FAULT=$1 FAULT_AT=$2 FAULT_COUNT=$work/count FAULT_BELOW=$root LD_PRELOAD=$fault
+		export FAULT FAULT_AT FAULT_COUNT FAULT_BELOW LD_PRELOAD
+		exec mochila-relay --root "$root" --ready-fd 3 3>"$work/ready" 2>>"$work/home.log"
+	) &
+	relay=$!
+	started="$relay $started"
+	patient 200 said_or_dead
+	if test -s "$work/ready"; then
+		client "$(sed -n 's/^main smtp //p' "$work/ready")"
+		test "$accepted" -eq 0 || patient 30 came_or_dead
+	fi
+	stop "$relay" 2>/dev/null
+	relay_up "$root" || return 1
+	if test "$refused" -gt 0; then
+		client "$(at "$root")"
+		test "$accepted" -eq 1 || { counted="not taken when it came again"; return 1; }
+		refused=1
+	fi
+	if test "$accepted" -eq 0; then
+		# Nothing was promised; what was durable all the same comes once.
+		patient 50 test "$(on_its_way)" -eq 0
+	else
+		patient 500 came_or_held
+	fi
+	stop "$relay"
+	boxed=$(boxed_all) far=$(at_far) held=$(messages "$root/spool/hold")
+	counted="delivered $boxed, for far $far, held $held, on the way $(on_its_way)"
+	test "$boxed" -le 1 && test "$far" -le 1 || return 1
+	test "$accepted" -eq 0 || test "$held" -gt 0 || test "$boxed,$far" = 1,1 || return 1
+	test "$accepted" -eq 0 || test "$held" -gt 0 || changed_once || { counted="$counted; not changed once"; return 1; }
+	empty "$root/spool/tmp" && empty "$root/spool/failed" && { test "$1" = EIO || test "$held" -eq 0; }
+}
+
+sweep() { # WHAT STEP FIRST: until it ended before the fault came
+	cases=0 at=$3 count=999999
+	while test "$at" -lt 1000; do
+		cases=$((cases + 1))
+		one "$1" "$at" || {
+			fail "$1 at $at: accepted $accepted, refused $refused; $counted"
+			rm -rf "$work/failed.$1.$at"
+			cp -a "$root" "$work/failed.$1.$at"
+			cp "$work/home.log" "$work/failed.$1.$at/"
+		}
+		count=$(cat "$work/count" 2>/dev/null || echo 999999)
+		test "$count" -ge "$at" || break
+		at=$((at + $2))
+	done
+	check "$1: $cases cases, up to call $at, behind the last" test "$count,$accepted" = "$count,1"
+}
+step=${FAULT_STEP:-}
+sweep kill "${step:-13}" 1
+sweep EIO "${step:-19}" 2
+finish
