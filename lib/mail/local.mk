@@ -14,11 +14,13 @@ lib_libmail_a_SOURCES = \
 	%D%/fields.c %D%/fields.h \
 	%D%/fromline.c %D%/fromline.h \
 	%D%/header.c %D%/header.h \
+	%D%/html-text.c %D%/html-text.h \
 	%D%/mbox.c %D%/mbox.h \
 	%D%/plain.c %D%/plain.h \
 	%D%/received.c %D%/received.h \
 	%D%/recode.c %D%/recode.h \
 	%D%/rewrite.c %D%/rewrite.h \
+	%D%/thin.c %D%/thin.h \
 	%D%/utf8.c %D%/utf8.h \
 	%D%/wish.c %D%/wish.h \
 	%D%/xtext.c %D%/xtext.h
