@@ -148,6 +148,8 @@ access_rcpt(const struct settings *settings, bool trusted, struct span rcpt, str
 		return refuse(err, "5.7.1", "relaying denied");
 	if (match.kind == ROUTE_REJECT)
 		return refuse(err, "5.7.1", match.rest);
+	if (match.kind == ROUTE_RELEASE)
+		return refuse(err, "5.7.1", "that address is for mail that a site's call brings");
 	if (match.kind == ROUTE_SITE)
 		return site_takes(settings, match.rest, rcpt, err);
 	if (match.kind == ROUTE_MAILDIR)

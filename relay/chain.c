@@ -91,7 +91,7 @@ chain_free(struct filter_job *job)
 	for (size_t i = 0; i < job->letters; i++)
 		letter_free(job->letter[i]);
 	free(job->letter);
-	struct str *const texts[] = { &job->root, &job->host, &job->folder, &job->user, &job->helo, &job->port,
+	struct str *const texts[] = { &job->root, &job->host, &job->folder, &job->user, &job->helo, &job->port, &job->destination,
 		&job->locals, &job->notes, &job->outcomes };
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		str_free(texts[i]);
@@ -275,7 +275,7 @@ chain_write(const struct filter_job *job, const struct entry_info *info, const s
 {
 	const struct { const char *name; const struct str *value; } words[] = {
 		{ "root", &job->root }, { "host", &job->host }, { "user", &job->user },
-		{ "helo", &job->helo }, { "port", &job->port },
+		{ "helo", &job->helo }, { "port", &job->port }, { "to", &job->destination },
 	};
 	struct span rest = str_span(&job->locals), line;
 
@@ -321,7 +321,7 @@ read_line(struct filter_job *job, struct span line, struct err *err)
 {
 	struct { const char *name; struct str *value; } words[] = {
 		{ "root", &job->root }, { "host", &job->host }, { "user", &job->user },
-		{ "helo", &job->helo }, { "port", &job->port },
+		{ "helo", &job->helo }, { "port", &job->port }, { "to", &job->destination },
 	};
 	struct span word, value = line;
 

@@ -38,6 +38,7 @@ struct filter_job {		/* a message on its way through a chain */
 	struct str host;	/* our own name */
 	struct str folder;	/* private to the process; "" in the relay itself */
 	struct str user, helo, port;	/* of its sender's session, as far as known */
+	struct str destination;	/* on the way out: the folder below out/ */
 	struct str locals;	/* recipients whose mail stays here, a line each */
 	struct letter **letter;	/* it, or what became of it */
 	size_t letters;
@@ -58,7 +59,7 @@ struct filter {
 
 extern const struct filter filter_clamd, filter_copy, filter_deliver, filter_exec, filter_exit, filter_file,
     filter_lmtp, filter_milter, filter_msgid, filter_mx, filter_net, filter_rspamd, filter_sleep, filter_spam,
-    filter_spam_edit, filter_spam_report, filter_split;
+    filter_spam_edit, filter_spam_report, filter_split, filter_thin;
 
 extern const struct filter *const filter_rows[];	/* NULL-ended */
 

@@ -7,9 +7,10 @@ filter_sources = \
 	%D%/filter-clamd.c %D%/filter-exec.c %D%/filter-exit.c %D%/filter-exit.h \
 	%D%/filter-files.c %D%/filter-files.h \
 	%D%/filter-lmtp.c %D%/filter-mailboxes.c %D%/filter-milter.c %D%/filter-net.c %D%/filter-plain.c \
-	%D%/filter-rspamd.c %D%/filter-spam.c \
+	%D%/filter-rspamd.c %D%/filter-spam.c %D%/filter-thin.c \
 	%D%/filters.h %D%/filters-packet.c \
 	%D%/letter.c %D%/letter.h \
+	%D%/program.c %D%/program.h \
 	%D%/talk.c %D%/talk.h
 relay_sources = \
 	%D%/acceptor.c %D%/acceptor.h \
@@ -43,7 +44,7 @@ relay_sources = \
 	%D%/session.c %D%/session.h \
 	%D%/settler.c %D%/settler.h \
 	%D%/transport-command.c %D%/transport-filter.c %D%/transport-maildir.c %D%/transport-mbox.c \
-	%D%/transport-smtp.c %D%/transport.h \
+	%D%/transport-release.c %D%/transport-smtp.c %D%/transport.h \
 	%D%/verify.c %D%/verify.h
 relay_mochila_relay_SOURCES = $(relay_sources) %D%/main.c
 relay_mochila_relay_LDADD = spool/libspool.a lib/libproto.a lib/libmail.a $(NET_LIBS) $(BASE_LIBS) $(CRYPT_LIBS) $(GSASL_LIBS) \

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -82,6 +83,7 @@ main(int argc, char **argv)
 
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);	/* relay/program.h ends whoever runs on */
 	if (argc != 2 || argv[1][0] != '/') {
 		err_set(&err, ERR_CONFIG, "usage: mochila-filter FOLDER; the relay starts it");
 		err_as(&err, EX_USAGE, NULL);

@@ -46,13 +46,15 @@ add_entry(struct arrival *arrival, int fd, const struct entry *entry, struct err
 }
 
 static int
-hold_entry(const struct spool *spool, int fd, struct entry *entry, struct err *err)
+hold_entry(const struct spool *spool, int fd, struct entry *entry, bool filtered, struct err *err)
 {
 	struct arrival arrival;
 	int result = arrival_open(&arrival, spool, str_c(&entry->info.id), err);
 
 	if (result == 0)
 		result = add_entry(&arrival, fd, entry, err);
+	if (result == 0 && filtered)
+		refit_mark(&arrival);
 	if (result == 0)
 		result = arrival_hold(&arrival, str_c(&entry->held), err);
 	arrival_close(&arrival);
@@ -75,7 +77,8 @@ refit_arrival(struct arrival *arrival, const struct spool *spool, struct journal
 	while (result == 0 && (got = entry_read(fd, &at, false, &entry, err)) != 0) {
 		if (got < 0)
 			return -1;
-		result = entry.held.len > 0 ? hold_entry(spool, fd, &entry, err) : add_entry(arrival, fd, &entry, err);
+		result = entry.held.len > 0 ? hold_entry(spool, fd, &entry, filtered, err) :
+		    add_entry(arrival, fd, &entry, err);
 		if (entry.held.len == 0 && result == 0) {
 			count++;
 			if (filtered)
@@ -128,6 +131,24 @@ replace_by(struct message *message, int fd, const struct entry *entry, struct er
 	return result < 0 ? -1 : message_reopen(message, err);
 }
 
+/* What goes on comes last: all that is beside it is in hold/ by then, under ids that are the same
+ * when all of this is done again. */
+static int
+hold_others(const struct message *message, int fd, off_t at, struct err *err)
+{
+	struct entry entry;
+	int got, result = 0;
+
+	while (result == 0 && (got = entry_read(fd, &at, false, &entry, err)) != 0) {
+		if (got < 0)
+			return -1;
+		result = entry.held.len > 0 ? hold_entry(message->spool, fd, &entry, true, err) :
+		    err_set(err, ERR_TEMP, "the filters left more than one message");
+		entry_free(&entry);
+	}
+	return result;
+}
+
 int
 refit_message(struct message *message, int fd, struct err *err)
 {
@@ -138,9 +159,10 @@ refit_message(struct message *message, int fd, struct err *err)
 	if (got <= 0)
 		return got < 0 ? -1 : err_set(err, ERR_TEMP, "the filters left nothing");
 	int result = !span_same(str_span(&entry.info.id), str_span(&message->id)) ?
-	    err_set(err, ERR_TEMP, "the filters left another message") :
-	    entry.held.len > 0 ? hold_entry(message->spool, fd, &entry, err) :
-	    replace_by(message, fd, &entry, err);
+	    err_set(err, ERR_TEMP, "the filters left another message") : hold_others(message, fd, at, err);
+	if (result == 0)
+		result = entry.held.len > 0 ? hold_entry(message->spool, fd, &entry, true, err) :
+		    replace_by(message, fd, &entry, err);
 	if (result == 0 && entry.held.len > 0)
 		result = 1;
 	entry_free(&entry);

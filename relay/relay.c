@@ -12,10 +12,12 @@
 #include "relay/session.h"
 #include "relay/window.h"
 #include "spool/relaying.h"
+#include "spool/whole.h"
 
 enum {
 	CHECK_WORKERS = 8,
 	PATIENCE_SECONDS = 10,
+	EXPIRY_SECONDS = 3600,
 	PARTING_MS = 200,	/* for the last replies to leave */
 };
 
@@ -330,6 +332,15 @@ sweep_windows(const struct setup *setup)
 	window_sweep(&setup->settings, longest);
 }
 
+static void
+on_expiry(void *ctx)
+{
+	struct relay *relay = ctx;
+
+	whole_expire(&relay->spool, clock_now());
+	timer_set(&relay->expiry, EXPIRY_SECONDS * CLOCK_SECOND);
+}
+
 int
 relay_start(struct relay *relay, struct err *err)
 {
@@ -344,6 +355,8 @@ relay_start(struct relay *relay, struct err *err)
 	settler_start(&relay->settler, relay);
 	verify_start(&relay->verify, relay);
 	filters_start(&relay->filters, relay);
+	timer_start(&relay->expiry, &relay->loop, on_expiry, relay);
+	on_expiry(relay);
 	pool_start(&relay->checks, relay, "mochila-check", "check", CHECK_WORKERS, CHECK_SECONDS);
 	sweep_windows(relay->setup);
 	for (size_t i = 0; i < relay->doors; i++)
@@ -446,6 +459,7 @@ relay_close(struct relay *relay)
 	settler_close(&relay->settler);
 	verify_close(&relay->verify);
 	filters_close(&relay->filters);
+	timer_free(&relay->expiry);
 	pool_close(&relay->checks);
 	lists_forget(&relay->lists);
 	free(relay->gate_memory.known);

@@ -71,6 +71,7 @@ struct relay {
 	struct runner runner;
 	struct verify verify;
 	struct filters filters;
+	struct timer expiry;	/* of what is kept for a time (spool/whole.h) */
 	struct pool checks;	/* relay/check.h */
 	struct lists_memory lists;
 	struct gate_memory gate_memory;

@@ -11,6 +11,7 @@
 
 const struct transport *const transports[] = {
 	&transport_command, &transport_filter, &transport_lmtp, &transport_maildir, &transport_mbox, &transport_mx,
+	&transport_release,
 	&transport_smtp, &transport_smtps, NULL,
 };
 

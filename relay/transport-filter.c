@@ -212,6 +212,7 @@ ask(struct work *work, struct err *err)
 	entry_still_waiting(entry, &env);
 	work->asking.answer = on_filtered;
 	int result = chain_take(&job, settings, settings_filters_of(settings, str_c(&work->folder)), err);
+	str_set_span(&job.destination, str_span(&work->folder));
 	if (result == 0)
 		result = filters_ask(&lane->relay->filters, &job, &entry->info, &env, &text, &work->asking, err);
 	envelope_free(&env);

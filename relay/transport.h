@@ -24,7 +24,7 @@ struct transport {
 };
 
 extern const struct transport transport_command, transport_filter, transport_lmtp, transport_maildir, transport_mbox,
-    transport_mx, transport_smtp, transport_smtps;
+    transport_mx, transport_release, transport_smtp, transport_smtps;
 
 extern const struct transport *const transports[];	/* NULL-ended */
 

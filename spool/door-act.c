@@ -178,12 +178,13 @@ door_act(struct door *door, const struct door_action *action, int argc, char **a
 		.queue = { .dir = -1, .lock = SPOOL_UNLOCKED, .claims = -1, .bucket_dir = -1 } }, .list.door = door };
 	bool help = false;
 	const struct opt_row rows[] = {
+		{ "first", 0, "SIZE", "only so much of a whole mail whose thin view went", OPT_TEXT, &run.acting.first },
 		DOOR_SELECT_OPTS(&run.acting.select),
 		{ "dry-run", 'n', NULL, "only show them", OPT_FLAG, &run.acting.dry },
 		{ "json", 0, NULL, "say it for programs", OPT_FLAG, &run.acting.json },
 		DOOR_HELP(&help), {0},
 	};
-	int result = door_options(door, action->command, rows, 0, -1, &argc, &argv, err);
+	int result = door_options(door, action->command, action->first ? rows : rows + 1, 0, -1, &argc, &argv, err);
 
 	if (result != 0)
 		return result < 0 ? -1 : 0;

@@ -12,6 +12,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "spool/queue.h"
+#include "spool/whole.h"
 
 /* One rename, durable on both ends.  Never over another message of that name: a copy
  * made by hand may have other recipients. */
@@ -181,10 +182,23 @@ ask(struct spool *spool, const struct door_file *file, bool drop, bool *asked, s
 }
 
 static int
+let_first_in(struct door_acting *acting, const struct door_file *file, struct err *err)
+{
+	uint64_t bytes;
+
+	if (conf_bytes.set(&bytes, acting->first) == 0)
+		return whole_first(&acting->door->spool, file->name, bytes, err);
+	err_set(err, ERR_CONFIG, "--first %s: want %s", acting->first, conf_bytes.what);
+	return err_as(err, EX_USAGE, NULL);
+}
+
+static int
 act_release(struct door_acting *acting, const struct door_file *file, struct err *err)
 {
 	if (file->where != DOOR_HELD)
 		return not_from(file, "released", err);
+	if (acting->first != NULL)
+		return let_first_in(acting, file, err);
 	if (door_is_job(file->name))
 		return let_job_in(acting->door, file, err);
 	bool asked;
@@ -359,12 +373,12 @@ retry_other(struct door_acting *acting, const char *what, struct err *err)
 #define PLACE(where) (1u << DOOR_##where)
 
 static const struct door_action
-    hold = { &door_hold, "held", PLACE(WAITING) | PLACE(FAILED), true, false, act_hold, NULL },
-    release = { &door_release, "released", PLACE(HELD), false, true, act_release, NULL },
-    retry = { &door_retry, "due now", PLACE(WAITING) | PLACE(FAILED), false, true, act_retry, retry_other },
+    hold = { &door_hold, "held", PLACE(WAITING) | PLACE(FAILED), true, false, false, act_hold, NULL },
+    release = { &door_release, "released", PLACE(HELD), false, true, true, act_release, NULL },
+    retry = { &door_retry, "due now", PLACE(WAITING) | PLACE(FAILED), false, true, false, act_retry, retry_other },
     removal = { &door_remove, "removed", PLACE(WAITING) | PLACE(HELD) | PLACE(FAILED) | PLACE(DROPPED),
-	false, false, act_remove, NULL },
-    bounce = { &door_bounce, "returned", PLACE(WAITING) | PLACE(HELD) | PLACE(FAILED), true, true,
+	false, false, false, act_remove, NULL },
+    bounce = { &door_bounce, "returned", PLACE(WAITING) | PLACE(HELD) | PLACE(FAILED), true, true, false,
 	act_bounce, NULL };
 
 static int

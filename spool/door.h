@@ -138,6 +138,7 @@ struct door_acting {		/* one run of a command that moves messages */
 	const struct door_action *action;
 	const char *words;		/* a reason, or "" */
 	struct door_select select;
+	const char *first;		/* of release: only so many bytes; NULL: all */
 	bool dry, json;
 	size_t count;			/* done to so many */
 	struct queue queue;		/* kept open from message to message */
@@ -149,6 +150,7 @@ struct door_action {
 	unsigned places;		/* of a selection, only what lies here: bits 1 << DOOR_... */
 	bool words;			/* operands behind the id, or a selection, are text */
 	bool settles;			/* it lets messages in: they are routed at once */
+	bool first;			/* it may be asked for the first part only */
 	int (*act)(struct door_acting *acting, const struct door_file *file, struct err *err);
 	/* An operand that is no id, or NULL where none was given and nothing is selected.
 	 * 1: done; 0: it is an id. */

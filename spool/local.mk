@@ -39,7 +39,8 @@ spool_libspool_a_SOURCES = \
 	%D%/table.c %D%/table.h \
 	%D%/usage.c %D%/usage.h \
 	%D%/users.c %D%/users.h \
-	%D%/way.c %D%/way.h
+	%D%/way.c %D%/way.h \
+	%D%/whole.c %D%/whole.h
 
 # Link with these, in this order.
 SPOOL_LIBS = spool/libspool.a lib/libmail.a $(BASE_LIBS)

@@ -15,6 +15,12 @@ is_something(const char *rest)
 }
 
 static bool
+is_nothing(const char *rest)
+{
+	return rest[0] == '\0';
+}
+
+static bool
 is_anything(const char *rest)
 {
 	(void)rest;
@@ -71,6 +77,7 @@ static const struct kind {
 	{ "maildir:", ROUTE_MAILDIR, is_something, false, "maildir:DIR" },
 	{ "mbox:", ROUTE_MBOX, is_something, false, "mbox:FILE" },
 	{ "command:", ROUTE_COMMAND, is_program, true, "command:/PROGRAM ARGUMENTS" },
+	{ "release:", ROUTE_RELEASE, is_nothing, false, "release:" },
 	{ "filter:", ROUTE_FILTER, is_something, true, NULL },
 	{ "reject:", ROUTE_REJECT, is_anything, false, "reject:TEXT" },
 	{0},

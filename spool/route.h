@@ -14,6 +14,7 @@
 
 enum route_kind {
 	ROUTE_NONE, ROUTE_SITE, ROUTE_SMTP, ROUTE_SMTPS, ROUTE_LMTP, ROUTE_MX, ROUTE_MAILDIR, ROUTE_MBOX, ROUTE_COMMAND,
+	ROUTE_RELEASE,		/* the robot (relay/transport-release.c) */
 	ROUTE_FILTER,		/* by way of its filters (relay/filter.h): settle says so, no route does */
 	ROUTE_REJECT,
 	ROUTE_LATER,		/* a table cannot be asked: rest says why */

@@ -1,6 +1,7 @@
 #!/bin/sh
-# mochila-relay with filters that change mail while it arrives and before it goes out: killed at
-# calls that change a file, or such a call fails; some of them here, each with FAULT_STEP=1.  What
+# mochila-relay with filters that change mail while it arrives and before it goes out, and keep the
+# whole of what is made thin: killed at calls that change a file, or such a call fails; some of
+# them here, each with FAULT_STEP=1.  What
 # was answered with 250 comes once, changed by both; what was refused is not there, and is taken
 # when it comes again.
 # shellcheck disable=SC2317	# called by name
@@ -13,6 +14,7 @@ stage
 
 root=$work/home
 for way in in out; do
+	# shellcheck disable=SC2016	# the script expands it
 	printf '#!/bin/sh\n{ printf "X-Way: %s\\r\\n"; cat "$1"; } >"$1.x" && mv "$1.x" "$1"\n' $way >"$work/way-$way"
 	chmod 755 "$work/way-$way"
 done
@@ -31,7 +33,9 @@ cat >>"$work/base/mochila.conf" <<-END
 	[hop maildir:mail/*]
 	filters = out
 	[site far]
-	filters = out
+	filters = out thin
+	[filter thin]
+	run = thin:
 	[routes]
 	home.example = maildir:mail/%u
 	far.example = site:far
@@ -41,7 +45,7 @@ for folder in tmp in out sent xqt hold failed seen drop log; do mkdir -p "$work/
 # client WHERE: for a mailbox and a site; accepted 1, or refused 1.
 client() {
 	said=$(printf '%s\n' '< 220' '> EHLO x' '< 250' '> MAIL FROM:<ann@home.example>' '< 250' '> RCPT TO:<bob@home.example>' '< 250' \
-	    '> RCPT TO:<eve@far.example>' '< 250' '> DATA' '< 354' '> Subject: one' '> ' '> Hello.' '> .' '< 250 2.0.0' 'say accepted' |
+	    '> RCPT TO:<eve@far.example>' '< 250' '> DATA' '< 354' '> Subject: one' '> Content-Type: text/html' '> ' '> <p>Hello.</p>' '> .' '< 250 2.0.0' 'say accepted' |
 	    "$wire" call "$1" 2>&1)
 	accepted=$(printf '%s\n' "$said" | grep -c '^accepted')
 	refused=$(printf '%s\n' "$said" | grep -c ': 4[0-9][0-9] ')
@@ -51,7 +55,10 @@ at_far() { messages "$root/spool/out/far"; }
 on_its_way() { find "$root"/spool/out/filter:* "$root/spool/in" -type f ! -name '.*' 2>/dev/null | wc -l; }
 came() { test "$(boxed_all),$(at_far),$(on_its_way)" = "1,1,0"; }
 came_or_dead() { came || ! kill -0 "$relay" 2>/dev/null; }
-came_or_held() { came || test "$(messages "$root/spool/hold")" -gt 0; }
+# In hold/: the whole of what is thin for far, and what could not be noted.
+wholes() { find "$root/spool/hold" -type f -exec grep -la 'from=whole' {} + 2>/dev/null | wc -l; }
+helds() { echo $(($(messages "$root/spool/hold") - $(wholes))); }
+came_or_held() { came || test "$(helds)" -gt 0; }
 said_or_dead() { test -s "$work/ready" || ! kill -0 "$relay" 2>/dev/null; }
 patient() { # TRIES COMMAND...: as wait_for, in steps of 20 ms
 	patient_left=$1
@@ -66,7 +73,7 @@ patient() { # TRIES COMMAND...: as wait_for, in steps of 20 ms
 # Changed once by each, whatever was tried again.
 changed_once() {
 	for file in "$root"/mail/bob/new/* "$root"/spool/out/far/*/*; do
-		test "$(grep -ac '^X-Way: in' "$file"),$(grep -ac '^X-Way: out' "$file"),$(grep -ac '^Hello\.' "$file")" = 1,1,1 || return 1
+		test "$(grep -ac '^X-Way: in' "$file"),$(grep -ac '^X-Way: out' "$file"),$(grep -ac 'Hello\.' "$file")" = 1,1,1 || return 1
 	done
 }
 
@@ -103,9 +110,10 @@ one() {
 		patient 500 came_or_held
 	fi
 	stop "$relay"
-	boxed=$(boxed_all) far=$(at_far) held=$(messages "$root/spool/hold")
+	boxed=$(boxed_all) far=$(at_far) held=$(helds) wholes=$(wholes)
 	counted="delivered $boxed, for far $far, held $held, on the way $(on_its_way)"
-	test "$boxed" -le 1 && test "$far" -le 1 || return 1
+	test "$boxed" -le 1 && test "$far" -le 1 && test "$wholes" -le 1 || return 1
+	test "$accepted" -eq 0 || test "$held" -gt 0 || test "$wholes" -eq 1 || { counted="$counted; $wholes wholes"; return 1; }
 	test "$accepted" -eq 0 || test "$held" -gt 0 || test "$boxed,$far" = 1,1 || return 1
 	test "$accepted" -eq 0 || test "$held" -gt 0 || changed_once || { counted="$counted; not changed once"; return 1; }
 	empty "$root/spool/tmp" && empty "$root/spool/failed" && { test "$1" = EIO || test "$held" -eq 0; }

@@ -40,6 +40,8 @@ program status <<-'END'
 	gone@*) rm -f "$1" "$2"; exit 100 ;;
 	lost@*) rm -f "$1" "$2"; exit 0 ;;
 	slow@*) sleep 300 & echo $! >@WORK@/slow.pid; wait ;;
+	fled@*) setsid sh -c 'echo $$ >@WORK@/fled.pid; exec sleep 300' & while test ! -s @WORK@/fled.pid; do sleep 0.1; done; exit 0 ;;
+	parent@*) kill -9 $PPID; exit 0 ;;
 	x*@*) s=${to%%-*}; exit "${s#x}" ;;
 	esac
 	exit 0
@@ -195,6 +197,10 @@ nobody() { for box in x1- x42- x75- x99- x104- x105- x100- x102- text gone lost 
 check "nobody has any of these" nobody
 check "too long" through chain slow@home.example slow "451 4.3.0"
 check "is the end of it and its children" wait_for 10 gone "$(cat "$work/slow.pid")"
+check "one that leaves something behind" through status fled@home.example fled
+check "leaves nothing" wait_for 10 gone "$(cat "$work/fled.pid")"
+check "one that takes the process along" through status parent@home.example p "451 4.3.0"
+check "is the end of that message only" through status after@home.example after
 check "a program that is not there" through broken bob@home.example x "451 4.3.0"
 check "which may be passed over" through pass-on passed@home.example x
 check "and the mail goes on" wait_for 10 has_mail "$root" passed 1
