@@ -181,6 +181,7 @@ main(int argc, char **argv)
 		{ "older", 0, "TIME", "pack: only messages that are this old, as 90 or 15m", OPT_TEXT, &older },
 		{ "json", 0, NULL, "list, diff: as JSON", OPT_FLAG, &b.json },
 		{ "frame", 0, NULL, "cat: what stands behind the label, as it is", OPT_FLAG, &b.frame },
+		{ "label", 0, NULL, "cat: the label, in words", OPT_FLAG, &b.label },
 		{ "reference", 0, NULL, "cat: the bytes of history that the batch refers to", OPT_FLAG, &b.reference },
 		SETTINGS_OPTS(&args),
 		{0},

@@ -34,7 +34,7 @@ struct bsmtp {
 	const char *mbox, *maildir, *from, *output, *level;
 	const char *format;		/* said by --format; NULL: the site's, or full */
 	struct opt_list to;		/* pack: addresses; unpack: a sink */
-	bool files, json, frame, reference;
+	bool files, json, frame, reference, label;
 	bool again;		/* unpack: also what was unpacked by hand before */
 };
 

@@ -28,6 +28,7 @@ struct zstd {
 	ZSTD_DCtx *unpack;
 	struct str gathered, joined;	/* joined: dictionary and history */
 	bool begun;
+	size_t bare;		/* bytes of the magic number still to be left out, or to be put back */
 	char piece[PIECE];
 };
 
@@ -110,6 +111,7 @@ zstd_start(struct codec_stream *stream, struct err *err)
 	size_t result = 0;
 
 	stream->state = z;
+	z->bare = stream->setup.bare ? stream->codec->magic.len : 0;
 	if (stream->setup.window_log == 0)
 		stream->setup.window_log = CODEC_WINDOW;
 	if (stream->setup.window_log > CODEC_WINDOW_MAX)
@@ -135,7 +137,9 @@ squeeze(struct codec_stream *stream, struct span bytes, ZSTD_EndDirective how, s
 		left = ZSTD_compressStream2(z->pack, &out, &in, how);
 		if (ZSTD_isError(left))
 			return failed(stream, left, err);
-		if (codec_out(stream, z->piece, out.pos, err) < 0)
+		size_t bare = out.pos < z->bare ? out.pos : z->bare;
+		z->bare -= bare;
+		if (codec_out(stream, z->piece + bare, out.pos - bare, err) < 0)
 			return -1;
 	} while (how == ZSTD_e_end ? left > 0 : in.pos < in.size);
 	return 0;
@@ -194,11 +198,24 @@ unpack(struct codec_stream *stream, struct span bytes, struct err *err)
 }
 
 static int
+put_magic_back(struct codec_stream *stream, struct err *err)
+{
+	struct zstd *z = stream->state;
+
+	if (z->bare == 0)
+		return 0;
+	z->bare = 0;
+	return unpack(stream, stream->codec->magic, err);
+}
+
+static int
 zstd_feed(struct codec_stream *stream, const void *bytes, size_t len, struct err *err)
 {
 	struct span piece = { bytes, len };
 
-	return stream->way == CODEC_PACK ? pack(stream, piece, err) : unpack(stream, piece, err);
+	if (stream->way == CODEC_PACK)
+		return pack(stream, piece, err);
+	return put_magic_back(stream, err) < 0 ? -1 : unpack(stream, piece, err);
 }
 
 /* A few mails are worth the milliseconds that a larger batch would make seconds. */

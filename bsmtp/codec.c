@@ -47,8 +47,9 @@ codec_of_command(const char *command)
 static bool
 has_magic(const struct codec *codec, struct span first)
 {
-	return first.len >= codec->magic.len &&
-	    (codec->magic.len == 0 || memcmp(first.p, codec->magic.p, codec->magic.len) == 0);
+	if (codec->magic.len == 0)
+		return codec->label == NULL;
+	return first.len >= codec->magic.len && memcmp(first.p, codec->magic.p, codec->magic.len) == 0;
 }
 
 const struct codec *

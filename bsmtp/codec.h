@@ -16,7 +16,8 @@
  * A codec with a label has a line in front of its stream (bsmtp/label.h), which
  * reader and writer take off and put on: here is only the stream behind it.  It can
  * be packed against bytes that both ends have, a dictionary, a prefix of history or both, which must be given again to unpack it.  A codec that had no use for them says so after
- * codec_end(): they are gone from stream->setup.
+ * codec_end(): they are gone from stream->setup.  One that is not made for
+ * what it was given has become another by then, stream->codec.
  *
  * Adding a codec: codec-NAME.c, one X() in CODECS, one name in local.mk.
  */
@@ -31,6 +32,7 @@
 	X(Z) \
 	X(zstd) \
 	X(zstd_plain) \
+	X(mix) \
 	X(none)		/* last: it has no magic, so whatever is left is this */
 
 enum codec_way { CODEC_PACK, CODEC_UNPACK };
@@ -50,6 +52,7 @@ struct codec_setup {
 	struct span prefix;	/* borrowed likewise: raw bytes, of which the last ones are the best */
 	unsigned window_log;	/* memory that unpacking may take is 2^this; 0: CODEC_WINDOW.  Both
 				   ends must say the same, or the reader more */
+	bool bare;		/* without the first bytes, which are always the same: a label says it all */
 };
 
 typedef int codec_sink(void *ctx, const void *bytes, size_t len, struct err *err);
@@ -71,6 +74,7 @@ struct codec {
 	const char *says;	/* what it is, for people */
 	struct span magic;	/* how its streams begin */
 	const char *label;	/* its word in the label in front of what is packed; NULL: none is */
+	unsigned number;	/* and its number there */
 	bool alone;		/* packed against nothing: whoever has the tool reads it */
 	bool read_only;
 	int (*start)(struct codec_stream *stream, struct err *err);

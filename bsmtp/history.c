@@ -257,6 +257,16 @@ past_open(struct past *p, const struct spool *spool, const struct site_settings 
 	*p = (struct past){ .spool = spool, .site = site };
 }
 
+static struct ring_mark
+mark_of(const struct ring *ring, const struct label *label)
+{
+	struct ring_mark mark = label->mark;
+
+	if (label->part)
+		ring_fill_in(ring, LABEL_CHAIN, &mark);
+	return mark;
+}
+
 int
 history_of(struct ring *ring, const struct spool *spool, const char *site, enum ring_way way,
     const struct label *label, struct span *history, struct err *err)
@@ -265,7 +275,8 @@ history_of(struct ring *ring, const struct spool *spool, const char *site, enum 
 
 	if (ring_open(ring, spool, site, way, class_on(label), RING_WINDOW_MAX, err) < 0)
 		return -1;
-	if (ring_at(ring, label->mark, len, history, err) > 0 && history->len == len)
+	struct ring_mark mark = mark_of(ring, label);
+	if (ring_at(ring, mark, len, history, err) > 0 && history->len == len)
 		return 0;
 	ring_close(ring);
 	return err_set(err, ERR_TEMP, "it is packed against commit %llu of a history that is not here: "
@@ -329,7 +340,7 @@ commit(struct past *p, const struct label *label)
 	if (!open_ring(&ring, p->spool, p->site, RING_FROM, class_on(label)))
 		return false;
 	if (label->has_ref || label->has_at)
-		ring_trouble(ring_heard(&ring, label->mark, &why), &why);
+		ring_trouble(ring_heard(&ring, mark_of(&ring, label), &why), &why);
 	if (label->not_kept)
 		item.bytes = (struct span){0};
 	/* What is larger than the ring is not known as such below: it has been dropped already. */

@@ -7,11 +7,27 @@
 
 #define WORD "mb"
 
-bool
-label_begins(struct span first)
+enum { LINE_VERSION = 1, MARK = 0x90 };		/* and the version */
+enum { CODECS = 7, REF = 8, AT = 16, DICT = 32, WORDS = 64, ONE = 128 };	/* flags */
+
+static bool
+begins_line(struct span first)
 {
 	return first.len > strlen(WORD) && span_begins(first, WORD) &&
 	    first.p[strlen(WORD)] >= '0' && first.p[strlen(WORD)] <= '9';
+}
+
+static bool
+begins_bytes(struct span first)
+{
+	return first.len > 0 && ((unsigned char)first.p[0] & 0xf0) == MARK &&
+	    (unsigned char)first.p[0] > MARK + LINE_VERSION;
+}
+
+bool
+label_begins(struct span first)
+{
+	return begins_line(first) || begins_bytes(first);
 }
 
 static int
@@ -21,23 +37,29 @@ damaged(const char *what, struct err *err)
 }
 
 static int
+newer(uint64_t version, struct err *err)
+{
+	return err_set(err, ERR_CONFIG, "a batch of format %llu is newer than this mochila knows (%d)",
+	    (unsigned long long)version, LABEL_VERSION);
+}
+
+static int
 read_version(struct span word, struct err *err)
 {
 	uint64_t version;
 
-	if (!label_begins(word) || span_number(span_from(word, strlen(WORD)), UINT32_MAX, &version) < 0)
+	if (!begins_line(word) || span_number(span_from(word, strlen(WORD)), UINT32_MAX, &version) < 0)
 		return damaged("beginning", err);
-	if (version > LABEL_VERSION)
-		return err_set(err, ERR_CONFIG, "a batch of format %llu is newer than this mochila knows (%d)",
-		    (unsigned long long)version, LABEL_VERSION);
+	if (version > LINE_VERSION)
+		return newer(version, err);
 	return version > 0 ? 0 : damaged("version", err);
 }
 
 static int
 read_codec(struct span word, struct label *label, struct err *err)
 {
-	for (size_t i = 0; codecs[i] != NULL; i++)
-		if (codecs[i]->label != NULL && span_is(word, codecs[i]->label)) {
+	for (size_t i = 0; codecs[i] != NULL; i++)	/* version 1 knew of one */
+		if (codecs[i]->label != NULL && codecs[i]->number == 0 && span_is(word, codecs[i]->label)) {
 			label->codec = codecs[i];
 			return 0;
 		}
@@ -197,24 +219,19 @@ read_class(struct span text, struct label *label)
 	return strlen(label->class) == text.len && settings_site_name(label->class) ? 0 : -1;
 }
 
-static const struct label_word {
+struct label_word {
 	const char *name;
 	int (*read)(struct span text, struct label *label);
-} label_words[] = {	/* in this order, each at most once */
-	{ "ref=", read_ref },
-	{ "at=", read_at },
-	{ "dict=", read_dictionary },
-	{ "class=", read_class },
-	{ "keep=", read_keep },
-	{ "have=", read_have },
-	{ "lost=", read_lost },
-	{0},
+};
+#define LATER_WORDS { "class=", read_class }, { "keep=", read_keep }, { "have=", read_have }, { "lost=", read_lost }, {0}
+/* in this order, each at most once */
+static const struct label_word later_words[] = { LATER_WORDS }, all_words[] = {
+	{ "ref=", read_ref }, { "at=", read_at }, { "dict=", read_dictionary }, LATER_WORDS
 };
 
 static int
-read_words(struct span rest, struct label *label, struct err *err)
+read_words(struct span rest, const struct label_word *row, struct label *label, struct err *err)
 {
-	const struct label_word *row = label_words;
 	struct span word;
 
 	while (span_cut(&rest, ' ', &word)) {
@@ -229,24 +246,14 @@ read_words(struct span rest, struct label *label, struct err *err)
 	return 0;
 }
 
-/* Exact: whatever is read was written so, because a label is covered by no sum. */
+/* version 1: a line */
+
 static int
-check_same(struct span line, const struct label *label, struct err *err)
-{
-	struct str again = {0};
-
-	label_line(label, &again);
-	bool same = again.len == line.len + 1 && memcmp(again.p, line.p, line.len) == 0;
-	str_free(&again);
-	return same ? 0 : damaged("form", err);
-}
-
-int
-label_parse(struct span line, struct label *label, struct err *err)
+parse_line(struct span line, struct label *label, struct err *err)
 {
 	struct span rest = line, word[5] = {0};
 
-	*label = (struct label){0};
+	*label = (struct label){ .version = LINE_VERSION };
 	for (size_t i = 0; i < 5; i++)
 		span_cut(&rest, ' ', &word[i]);
 	if (read_version(word[0], err) < 0 || read_codec(word[1], label, err) < 0)
@@ -257,23 +264,12 @@ label_parse(struct span line, struct label *label, struct err *err)
 		return damaged("length", err);
 	if (read_bytes(word[4], label->sum, LABEL_SUM) < 0)
 		return damaged("sum", err);
-	return read_words(rest, label, err) < 0 ? -1 : check_same(line, label, err);
+	return read_words(rest, all_words, label, err);
 }
 
-void
-label_line(const struct label *label, struct str *out)
+static void
+add_later_words(const struct label *label, struct str *out)
 {
-	str_printf(out, WORD "%d %s %llu %llu ", LABEL_VERSION, label->codec->label,
-	    (unsigned long long)label->count, (unsigned long long)label->len);
-	add_bytes(out, label->sum, LABEL_SUM);
-	if (label->has_ref || label->has_at) {
-		str_printf(out, label->has_ref ? " ref=%llu:" : " at=%llu:", (unsigned long long)label->mark.k);
-		add_values(out, &label->mark.link, 1);
-	}
-	if (label->has_ref)
-		str_printf(out, ":%llu", (unsigned long long)label->units);
-	if (label->dictionary > 0)
-		str_printf(out, " dict=%llu", (unsigned long long)label->dictionary);
 	if (label->class[0] != '\0')
 		str_printf(out, " class=%s", label->class);
 	if (label->not_kept)
@@ -284,7 +280,262 @@ label_line(const struct label *label, struct str *out)
 		str_add_text(out, " lost=");
 		add_values(out, label->lost, label->losts);
 	}
+}
+
+static void
+add_chain(struct str *out, uint64_t link, size_t len)
+{
+	unsigned char bytes[8];
+
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = (unsigned char)(link >> (56 - 8 * i));
+	add_bytes(out, bytes, len);
+}
+
+static size_t
+sum_len(const struct label *label)
+{
+	return label->version == LINE_VERSION ? LABEL_SUM : LABEL_NAME;
+}
+
+bool
+label_vouches(const struct label *label, const unsigned char sum[DIGEST_SIZE])
+{
+	return memcmp(label->sum, sum, sum_len(label)) == 0;
+}
+
+void
+label_show(const struct label *label, struct str *out)
+{
+	str_printf(out, WORD "%u %s %llu %llu ", label->version, label->codec->label,
+	    (unsigned long long)label->count, (unsigned long long)label->len);
+	add_bytes(out, label->sum, sum_len(label));
+	if (label->has_ref || label->has_at) {
+		str_printf(out, label->has_ref ? " ref=%llu:" : " at=%llu:", (unsigned long long)label->mark.k);
+		add_chain(out, label->mark.link, label->part ? LABEL_CHAIN : 8);
+	}
+	if (label->has_ref)
+		str_printf(out, ":%llu", (unsigned long long)label->units);
+	if (label->dictionary > 0)
+		str_printf(out, " dict=%llu", (unsigned long long)label->dictionary);
+	add_later_words(label, out);
 	str_add_char(out, '\n');
+}
+
+static int
+take_line(struct span *bytes, struct label *label, struct err *err)
+{
+	struct span line;
+
+	if (memchr(bytes->p, '\n', bytes->len) == NULL || !span_cut(bytes, '\n', &line))
+		return 0;
+	return parse_line(line, label, err) < 0 ? -1 : 1;
+}
+
+/* version 2: bytes */
+
+static void
+put_number(struct str *out, uint64_t number)
+{
+	for (; number >= 128; number >>= 7)
+		str_add_char(out, (char)(number | 128));
+	str_add_char(out, (char)number);
+}
+
+static void
+put_chain(struct str *out, uint64_t link, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		str_add_char(out, (char)(link >> (56 - 8 * i)));
+}
+
+static bool
+has_words(const struct label *label)
+{
+	return label->class[0] != '\0' || label->not_kept || label->has_have || label->losts > 0;
+}
+
+static void
+put_bytes(const struct label *label, struct str *out)
+{
+	str_add_char(out, (char)(MARK + LABEL_VERSION));
+	str_add_char(out, (char)(label->codec->number | (label->has_ref ? REF : 0) | (label->has_at ? AT : 0) |
+	    (label->dictionary > 0 ? DICT : 0) | (has_words(label) ? WORDS : 0) | (label->count == 1 ? ONE : 0)));
+	if (label->count != 1)
+		put_number(out, label->count);
+	put_number(out, label->len);
+	str_add(out, label->sum, LABEL_NAME);
+	if (label->has_ref || label->has_at) {
+		put_number(out, label->mark.k);
+		put_chain(out, label->mark.link, label->has_ref ? LABEL_CHAIN : 8);
+	}
+	if (label->has_ref)
+		put_number(out, label->units);
+	if (label->dictionary > 0)
+		put_number(out, label->dictionary);
+	add_later_words(label, out);
+	if (has_words(label))
+		str_add_char(out, '\n');
+}
+
+struct taking {
+	struct span rest;
+	bool short_of;		/* bytes */
+	const char *wrong;
+};
+
+static struct span
+take(struct taking *t, size_t len)
+{
+	struct span taken = span_to(t->rest, len);
+
+	t->short_of |= t->rest.len < len;
+	t->rest = span_from(t->rest, taken.len);
+	return taken;
+}
+
+static uint64_t
+take_number(struct taking *t, uint64_t most, const char *what)
+{
+	uint64_t number = 0;
+	unsigned char c = 128;
+
+	for (unsigned at = 0; (c & 128) != 0; at += 7) {
+		struct span byte = take(t, 1);
+		if (byte.len == 0)
+			return 0;
+		c = (unsigned char)byte.p[0];
+		if (at > 63 || (at == 63 && c > 1))
+			t->wrong = what;
+		else
+			number |= (uint64_t)(c & 127) << at;
+		if (t->wrong != NULL)
+			return 0;
+	}
+	if (number > most)
+		t->wrong = what;
+	return number;
+}
+
+static uint64_t
+take_chain(struct taking *t, size_t len)
+{
+	struct span bytes = take(t, len);
+	uint64_t link = 0;
+
+	for (size_t i = 0; i < bytes.len; i++)
+		link |= (uint64_t)(unsigned char)bytes.p[i] << (56 - 8 * i);
+	return link;
+}
+
+static void
+take_mark(struct taking *t, struct label *label, unsigned flags)
+{
+	label->has_ref = label->part = (flags & REF) != 0;
+	label->has_at = (flags & AT) != 0;
+	if (label->has_ref && label->has_at)
+		t->wrong = "flags";
+	if (!label->has_ref && !label->has_at)
+		return;
+	label->mark.k = take_number(t, RING_K_MAX, "number");
+	label->mark.link = take_chain(t, label->has_ref ? LABEL_CHAIN : 8);
+	if (label->has_ref && (label->units = take_number(t, RING_WINDOW_MAX / LABEL_UNIT, "length of history")) == 0)
+		t->wrong = "length of history";
+}
+
+static const struct codec *
+codec_of_number(unsigned number)
+{
+	for (size_t i = 0; codecs[i] != NULL; i++)
+		if (codecs[i]->label != NULL && codecs[i]->number == number)
+			return codecs[i];
+	return NULL;
+}
+
+static void
+take_fields(struct taking *t, struct label *label, unsigned flags)
+{
+	if ((label->codec = codec_of_number(flags & CODECS)) == NULL)
+		t->wrong = "codec";
+	label->count = (flags & ONE) != 0 ? 1 : take_number(t, UINT64_MAX, "count");
+	label->len = take_number(t, UINT64_MAX, "length");
+	struct span sum = take(t, LABEL_NAME);
+	memcpy(label->sum, sum.p, sum.len);
+	take_mark(t, label, flags);
+	if ((flags & DICT) != 0 && (label->dictionary = take_number(t, UINT32_MAX, "dictionary")) == 0)
+		t->wrong = "dictionary";
+}
+
+/* " class=... have=..." and LF */
+static int
+take_words(struct span *rest, struct label *label, struct err *err)
+{
+	struct span line;
+
+	if (memchr(rest->p, '\n', rest->len) == NULL || !span_cut(rest, '\n', &line))
+		return 0;
+	if (line.len == 0 || line.p[0] != ' ')
+		return damaged("words at its end", err);
+	return read_words(span_from(line, 1), later_words, label, err) < 0 ? -1 : 1;
+}
+
+static int
+take_bytes(struct span *bytes, struct label *label, struct err *err)
+{
+	struct taking t = { .rest = *bytes };
+
+	*label = (struct label){ .version = LABEL_VERSION };
+	unsigned version = (unsigned char)take(&t, 1).p[0] - MARK;
+	if (version > LABEL_VERSION)
+		return newer(version, err);
+	struct span flags = take(&t, 1);
+	if (flags.len == 0)
+		return 0;
+	take_fields(&t, label, (unsigned char)flags.p[0]);
+	if (t.short_of)		/* a number that is not there yet is nothing wrong */
+		return 0;
+	if (t.wrong != NULL)
+		return damaged(t.wrong, err);
+	int got = (flags.p[0] & WORDS) != 0 ? take_words(&t.rest, label, err) : 1;
+	if (got > 0)
+		*bytes = t.rest;
+	return got;
+}
+
+/* either */
+
+void
+label_put(const struct label *label, struct str *out)
+{
+	if (label->version == LINE_VERSION)
+		label_show(label, out);
+	else
+		put_bytes(label, out);
+}
+
+/* Exact: whatever is read was written so, because a label is covered by no sum. */
+static int
+check_same(struct span said, const struct label *label, struct err *err)
+{
+	struct str again = {0};
+
+	label_put(label, &again);
+	bool same = span_same(str_span(&again), said);
+	str_free(&again);
+	return same ? 1 : damaged("form", err);
+}
+
+int
+label_take(struct span *bytes, struct label *label, struct err *err)
+{
+	struct span rest = *bytes;
+	int got = begins_bytes(rest) ? take_bytes(&rest, label, err) : take_line(&rest, label, err);
+
+	if (got > 0)
+		got = check_same(span_to(*bytes, bytes->len - rest.len), label, err);
+	if (got > 0)
+		*bytes = rest;
+	return got;
 }
 
 uint64_t

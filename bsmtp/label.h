@@ -1,11 +1,12 @@
 /*
- * label - the line in front of a batch that is packed against what both ends have.
+ * label - what stands in front of a batch that is packed against what both ends have.
+ *
+ * Version 1 is read, and no more written; it is one line:
  *
  *	mb1 zstd 5 56585 q83vEjRWeJCrze8S ref=1041:CapsMdLk9YA:1024 class=family
  *	... one zstd frame ...
  *
- * It ends in LF; its words are one blank apart, and each of them counts: one mail to a
- * batch shall cost hardly more than twenty.
+ * It ends in LF; its words are one blank apart.
  *
  *	mb1		a batch of mail, format 1; a higher one is ERR_CONFIG: kept untouched
  *	zstd		the codec of what follows
@@ -27,6 +28,21 @@
  *	lost=...	names of batches that I could not unpack, since I have not what they refer
  *			to: pack their messages again against nothing
  *
+ * Version 2 says the same in half of the bytes, because one mail to a batch shall cost hardly
+ * more than twenty.  Numbers are 7 bits a byte, the lowest first, and 128 on all but the last:
+ *
+ *	146		version 2, a byte with which no text begins; to 159 it is a higher one, ERR_CONFIG
+ *	flags		1: codec mix, else zstd; 8: ref, 16: at, 32: dict, 64: words, 128: one message
+ *	count, length	numbers; one message is not counted
+ *	8 bytes		of SHA-256
+ *	ref: K, 2 bytes of the chain, N		enough to tell a history from another one: that
+ *			the bytes are right, the sum says
+ *	at: K, 8 bytes of the chain
+ *	dict: N
+ *	words: class, keep, have, lost as above, each behind a blank, and LF
+ *
+ * A zstd frame behind it has lost its first 4 bytes, which are the same in all of them.
+ *
  * ref excludes at; with neither dict nor ref the frame stands by itself.  A batch of
  * no messages carries words only.  What is in
  * the frame is the entries as they travel (plain.h); they end in no trailer, because
@@ -40,17 +56,21 @@
 #include "spool/ring.h"
 
 enum {
-	LABEL_VERSION = 1, LABEL_SUM = 12, LABEL_CLASS = 40, LABEL_LOST = 8,
+	LABEL_VERSION = 2, LABEL_SUM = 12, LABEL_CLASS = 40, LABEL_LOST = 8,
 	LABEL_UNIT = 4096,		/* of history */
+	LABEL_CHAIN = 2,
+	LABEL_NAME = 8,
 	LABEL_MAX = 1200,
 };
 
 struct label {
+	unsigned version;		/* 1, or else the one that is written */
 	const struct codec *codec;
 	uint64_t count, len;
-	unsigned char sum[LABEL_SUM];
+	unsigned char sum[LABEL_SUM];	/* version 2: LABEL_NAME bytes of it */
 	bool has_ref, has_at;
 	struct ring_mark mark;		/* K:CHAIN of either */
+	bool part;			/* of the chain only its first LABEL_CHAIN bytes were said */
 	uint64_t units;			/* of history that it is packed against */
 	uint64_t dictionary;		/* N; 0: none */
 	char class[LABEL_CLASS + 1];	/* "": none said; else shaped like a site's name */
@@ -61,10 +81,13 @@ struct label {
 	size_t losts;
 };
 
+bool label_vouches(const struct label *label, const unsigned char sum[DIGEST_SIZE]);
 uint64_t label_name(const struct label *label);	/* the first 8 bytes of sum: ring.h knows it so */
 
 bool label_begins(struct span first);	/* CODEC_MAGIC_MAX bytes or all: is a label here? */
-int label_parse(struct span line, struct label *label, struct err *err);	/* without its LF */
-void label_line(const struct label *label, struct str *out);	/* with it */
+/* Takes it off the front of bytes: 1.  0: more of them are needed. */
+int label_take(struct span *bytes, struct label *label, struct err *err);
+void label_put(const struct label *label, struct str *out);
+void label_show(const struct label *label, struct str *out);	/* as a line, for people */
 
 #endif

@@ -319,16 +319,27 @@ read_some(int fd, size_t max, struct str *out, struct err *err)
 	return 0;
 }
 
+static int
+no_label(struct err *err)
+{
+	return err->kind != ERR_NONE ? -1 : err_set(err, ERR_PERM, "it has no label, or not all of it");
+}
+
 /* What stands behind the label, as it is: for other tools.  All of it where there is none. */
 static int
 cat_frame(int fd, struct err *err)
 {
 	struct str piece = {0};
 	int result = read_some(fd, LABEL_MAX, &piece, err);
-	struct span first = str_span(&piece), line;
+	struct span rest = str_span(&piece);
+	struct label label;
 
-	if (result == 0 && label_begins(first) && span_cut(&first, '\n', &line))
-		str_cut(&piece, line.len + 1);
+	if (result == 0 && label_begins(rest)) {
+		result = label_take(&rest, &label, err) <= 0 ? no_label(err) : 0;
+		str_cut(&piece, piece.len - rest.len);
+		if (result == 0 && label.version > 1)
+			result = fs_write(STDOUT_FILENO, label.codec->magic.p, label.codec->magic.len, err);
+	}
 	while (result == 0 && piece.len > 0) {
 		result = print(&piece, err);
 		str_clear(&piece);
@@ -362,11 +373,10 @@ read_label(const struct bsmtp *b, const char *name, struct label *label, struct 
 	if (fd < 0)
 		return -1;
 	int result = read_some(fd, LABEL_MAX, &bytes, err);
-	struct span all = str_span(&bytes), line = {0};
+	struct span rest = str_span(&bytes);
 	close_batch(fd);
 	if (result == 0)
-		result = label_begins(all) && memchr(all.p, '\n', all.len) != NULL && span_cut(&all, '\n', &line) ?
-		    label_parse(line, label, err) : err_set(err, ERR_PERM, "it has no label, and refers to nothing");
+		result = label_begins(rest) && label_take(&rest, label, err) > 0 ? 0 : no_label(err);
 	str_free(&bytes);
 	return result;
 }
@@ -395,6 +405,29 @@ cat_reference(const struct bsmtp *b, const char *name, struct err *err)
 	return result;
 }
 
+static int
+cat_label(const struct bsmtp *b, const char *name, struct err *err)
+{
+	struct str line = {0};
+	struct label label;
+	int result = read_label(b, name, &label, err);
+
+	if (result == 0) {
+		label_show(&label, &line);
+		result = print(&line, err);
+	}
+	str_free(&line);
+	return result;
+}
+
+/* What is no text: a part of the batch as it lies there. */
+static int
+cat_part(const struct bsmtp *b, const char *name, struct err *err)
+{
+	return b->frame ? cat_frame_of(b, name, err) : b->label ? cat_label(b, name, err) :
+	    cat_reference(b, name, err);
+}
+
 int
 cat(const struct bsmtp *b, int count, char **args, struct err *err)
 {
@@ -402,11 +435,8 @@ cat(const struct bsmtp *b, int count, char **args, struct err *err)
 	struct catting c = {0};
 	uint64_t messages;
 
-	if (b->frame)
-		return count <= 1 ? cat_frame_of(b, count > 0 ? args[0] : NULL, err) :
-		    usage(err, "cat: one batch at a time");
-	if (b->reference)
-		return count <= 1 ? cat_reference(b, count > 0 ? args[0] : NULL, err) :
+	if (b->frame || b->label || b->reference)
+		return count <= 1 ? cat_part(b, count > 0 ? args[0] : NULL, err) :
 		    usage(err, "cat: one batch at a time");
 	if (count > 0 && span_number(span_of(args[0]), UINT32_MAX, &c.wanted) == 0) {
 		if (c.wanted == 0)

@@ -5,6 +5,7 @@ bsmtp_libbatch_a_SOURCES = \
 	%D%/codec-Z.c \
 	%D%/codec-bz2.c \
 	%D%/codec-gz.c \
+	%D%/codec-mix.c \
 	%D%/codec-none.c \
 	%D%/codec-zstd.c \
 	%D%/carry.c %D%/carry.h \
@@ -13,6 +14,7 @@ bsmtp_libbatch_a_SOURCES = \
 	%D%/format-reduced.c \
 	%D%/format-rmail.c \
 	%D%/label.c %D%/label.h \
+	%D%/mix.c %D%/mix.h \
 	%D%/reader.c %D%/reader.h \
 	%D%/trailer.c %D%/trailer.h \
 	%D%/writer.c %D%/writer.h

@@ -384,12 +384,13 @@ find_history(struct reader *r, struct codec_setup *setup, struct err *err)
 static int
 take_label(struct reader *r, struct codec_setup *setup, struct err *err)
 {
-	struct span all = str_span(&r->first), line = {0};
+	struct span rest = str_span(&r->first);
+	int got = label_take(&rest, &r->label, err);
 
-	if (memchr(all.p, '\n', all.len) == NULL || !span_cut(&all, '\n', &line))
-		return err_set(err, ERR_PERM, all.len < LABEL_MAX ? "cut: the batch ends inside its label" :
+	if (got == 0)
+		return err_set(err, ERR_PERM, rest.len < LABEL_MAX ? "cut: the batch ends inside its label" :
 		    "altered: its label has no end");
-	if (label_parse(line, &r->label, err) < 0)
+	if (got < 0)
 		return -1;
 	if (r->max > 0 && r->label.len > r->max)
 		return err_set(err, ERR_PERM, "it holds %llu bytes, and %llu are taken here (max-batch-unpacked)",
@@ -397,7 +398,8 @@ take_label(struct reader *r, struct codec_setup *setup, struct err *err)
 	r->labelled = true;
 	r->codec = r->label.codec;
 	setup->max = most_travelled(r->label.len);
-	str_cut(&r->first, line.len + 1);
+	setup->bare = r->label.version > 1;
+	str_cut(&r->first, r->first.len - rest.len);
 	return find_dictionary(r, setup, err) < 0 ? -1 : find_history(r, setup, err);
 }
 
@@ -430,9 +432,13 @@ at_label(const struct reader *r)
 static bool
 can_start(const struct reader *r)
 {
+	struct span bytes = str_span(&r->first);
+	struct label label;
+	struct err ignored;
+
 	if (!at_label(r))
 		return r->first.len >= CODEC_MAGIC_MAX;
-	return r->first.len >= LABEL_MAX || memchr(r->first.p, '\n', r->first.len) != NULL;
+	return r->first.len >= LABEL_MAX || label_take(&bytes, &label, &ignored) != 0;
 }
 
 static int
@@ -484,7 +490,7 @@ check_label(struct reader *r, struct err *err)
 
 	digest_peek(&r->digest, r->sum);
 	if (r->label.count != r->messages || r->label.len != r->raw ||
-	    memcmp(r->label.sum, r->sum, LABEL_SUM) != 0)
+	    !label_vouches(&r->label, r->sum))
 		return err_set(err, ERR_PERM, "altered: its bytes are not those its label vouches for");
 	trailer_lines(r->messages, &r->digest, &lines);
 	if (r->hooks->text != NULL)

@@ -62,6 +62,17 @@ write_text(struct writer *w, struct err *err)
 	return result;
 }
 
+extern const struct codec codec_mix;
+
+/* Whoever has told us of a history of his takes what makes the most of it. */
+static const struct codec *
+codec_for(const struct codec *codec, const struct label *label, enum codec_level level)
+{
+	bool hardest = codec->label != NULL && !codec->alone && label->has_ref && level == LEVEL_METERED;
+
+	return hardest ? &codec_mix : codec;
+}
+
 static int
 start_codec(struct writer *w, const struct codec *codec, const struct writer_setup *setup, struct err *err)
 {
@@ -73,7 +84,8 @@ start_codec(struct writer *w, const struct codec *codec, const struct writer_set
 		choose_dictionary(w, setup->pack.prefix.len);
 	plain_start(&w->plain, PLAIN_PACK, pack_travelling, w);
 	pack.dictionary = str_span(&w->dictionary);
-	return codec_start(&w->pack, codec, CODEC_PACK, &pack, write_packed, w, err);
+	pack.bare = true;
+	return codec_start(&w->pack, codec_for(codec, &setup->label, pack.level), CODEC_PACK, &pack, write_packed, w, err);
 }
 
 int
@@ -177,10 +189,11 @@ put_label_on(struct writer *w, struct err *err)
 	w->label.has_ref = w->label.has_ref && w->pack.setup.prefix.len > 0;
 	if (w->pack.setup.dictionary.len == 0)
 		w->label.dictionary = 0;
+	w->label.codec = w->pack.codec;
 	w->label.count = w->count;
 	w->label.len = w->raw;
 	memcpy(w->label.sum, w->sum, sizeof w->label.sum);
-	label_line(&w->label, &line);
+	label_put(&w->label, &line);
 	w->packed += line.len;
 	int result = fs_write(w->fd, line.p, line.len, err);
 	str_free(&line);

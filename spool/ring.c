@@ -355,6 +355,18 @@ find_mark(const struct ring *r, struct ring_mark mark)
 	return (ssize_t)n;
 }
 
+void
+ring_fill_in(const struct ring *r, size_t said, struct ring_mark *mark)
+{
+	uint64_t n = mark->k - r->head.base.k;
+
+	if (mark->k < r->head.base.k || n > r->commits)
+		return;
+	uint64_t link = link_before(r, (size_t)n);
+	if (said < 8 && (link ^ mark->link) >> (64 - 8 * said) == 0)
+		mark->link = link;
+}
+
 bool
 ring_knows(const struct ring *r, struct ring_mark mark)
 {

@@ -93,6 +93,8 @@ int ring_open(struct ring *r, const struct spool *spool, const char *site, enum 
 void ring_close(struct ring *r);
 
 struct ring_mark ring_last(const struct ring *r);	/* {0, 0}: nothing was ever committed */
+/* Only the first bytes of mark->link were said: fills in the others, where they are its own. */
+void ring_fill_in(const struct ring *r, size_t said, struct ring_mark *mark);
 bool ring_knows(const struct ring *r, struct ring_mark mark);
 /* The bytes of history up to the mark, at most so many; they stay until the next call.  An
  * unknown mark has none (0); else 1. */

@@ -206,7 +206,7 @@ static const struct conf_row site_rows[] = {
 	ROW("proxy-login", text, proxy_login, "", "file with the name and password for it"),
 	ROW("known-hosts", text, known_hosts, "", "pinned host keys; empty: keys/known_hosts"),
 	ROW("protocols", text, protocols, "mietygGv", "protocols offered and chosen, best first; m: between two mochilas"),
-	ROW("codec", text, codec, "gz", "of batches packed for it: none, gz, bz2, zstd or zstd-plain"),
+	ROW("codec", text, codec, "gz", "of batches packed for it: none, gz, bz2, zstd, zstd-plain or mix"),
 	ROW("level", text, level, "default", "how hard to pack: fast, default, or metered where bytes are dear"),
 	ROW("batch-size", bytes, batch_size, "1M", "a batch that has grown this large is closed"),
 	ROW("batch-count", number, batch_count, "1000", "most messages in a batch"),

@@ -63,7 +63,7 @@ posted() { post "$@" && echo "$1" >>posted; }
 posted hub home
 check "the first goes by itself" go hub home
 size=$(wc -c <wire)
-check "it refers to nothing" sh -c '! grep -aq "ref=" wire'
+check "it refers to nothing" sh -c '! bsmtp cat --label wire | grep -aq "ref="'
 check "it is done when it is acknowledged" test "$(messages hub/spool/sent/home)" -eq 0
 check "its word goes back without mail" go home hub
 check "in few bytes" test "$(wc -c <wire)" -lt 100
@@ -71,18 +71,18 @@ check "and is said once" go home hub
 check "not twice" test "$(messages home/spool/sent/hub)" -eq 0
 posted hub home
 check "the second goes" go hub home
-check "it refers to the first" grep -aq '^mb1 zstd 1 [0-9]* [^ ]* ref=1:' wire
+check "it refers to the first" sh -c 'bsmtp cat --label wire | grep -q "^mb2 zstd 1 [0-9]* [^ ]* ref=1:"'
 check "and costs a quarter at most" test "$(wc -c <wire)" -lt $((size / 4))
 check "it waits for the word" test "$(find hub/spool/sent/home -name '*.taken' | wc -l)" -eq 1
 check "with its message" test "$(kept)" -eq 1
 check "and is not offered again" test -z "$(in_flight hub home)"
 check "it is no damage" exits 0 at hub mochila doctor
 at home bsmtp cat --reference --peer=hub wire >reference 2>>log
-check "the stock tool reads it" sh -c 'tail -n +2 wire | zstd -q -d --patch-from=reference | grep -aq "^N: hub-2"'
+check "the stock tool reads it" sh -c 'bsmtp cat --frame wire | zstd -q -d --patch-from=reference | grep -aq "^N: hub-2"'
 check "and so do we" sh -c 'MOCHILA_ROOT=home bsmtp cat --peer=hub wire | grep -aq "^N: hub-2"'
 posted home hub
 check "the word comes with a mail" go home hub
-check "in its label" grep -aq '^mb1 zstd 1 .* have=2:' wire
+check "in its label" sh -c 'bsmtp cat --label wire | grep -q "^mb2 zstd 1 .* have=2:"'
 check "now the second is done" test "$(messages hub/spool/sent/home)" -eq 0
 check "all is there" all_once home hub
 check "and here" all_once hub home
@@ -98,12 +98,12 @@ check "and not lost" test "$(kept)" -eq 1
 check "the answer" go home hub
 check "brings it back" test "$(spooled hub/spool/out/home)" -eq 1
 check "it goes by itself now" go hub home
-check "against nothing" sh -c '! grep -aq "ref=" wire'
+check "against nothing" sh -c '! bsmtp cat --label wire | grep -aq "ref="'
 check "and is there, once" all_once home hub
 posted hub home
 go home hub
 check "history is there again" go hub home
-check "at once" grep -aq 'ref=' wire
+check "at once" sh -c 'bsmtp cat --label wire | grep -aq "ref="'
 check "the sender forgets" exits 0 at hub mochila history --erase
 posted hub home
 check "and sends by itself" go hub home
@@ -119,7 +119,8 @@ posted hub home
 at hub bsmtp pack home 2>>log
 batch=$(in_flight hub home)
 "$steps" "$work/hub" acked home "${batch##*/}"
-check "this one refers to something" grep -aq 'ref=' "$batch.taken"
+bsmtp cat --label "$batch.taken" >label
+check "this one refers to something" grep -q 'ref=' label
 printf 'X' | dd of="$batch.taken" bs=1 seek=$(($(wc -c <"$batch.taken") - 9)) conv=notrunc 2>>log
 before=$(there home | wc -l)
 commits=$(grep -ac '^NOOP commit' home/spool/ring/hub/from-main)
@@ -173,6 +174,14 @@ check "the operator sees them" sh -c 'MOCHILA_ROOT=home mochila history | grep -
 check "as JSON too" sh -c 'MOCHILA_ROOT=home mochila history --json hub | grep -q "\"history\":\"from-office\""'
 check "modes are private" test -z "$(find home/spool/ring hub/spool/ring -type f ! -name '.*' ! -perm 600)"
 
+# ---- where bytes are dear ----
+
+posted hub home
+check "at the metered level" at hub bsmtp pack --level=metered home
+check "it goes" carry hub home
+check "as another codec, since the peer has told of a history" sh -c 'bsmtp cat --label wire | grep -q "^mb2 mix 1 "'
+check "and is read" all_once home hub
+
 # ---- a site that keeps nothing ----
 
 sed 's/^codec = zstd/codec = zstd\nhistory = 0/' home/mochila.conf >conf && mv conf home/mochila.conf
@@ -184,7 +193,7 @@ check "and gets batches that refer to nothing" go hub home
 go hub home
 posted hub home
 check "from then on" go hub home
-check "these" sh -c '! grep -aq "ref=" wire'
+check "these" sh -c '! bsmtp cat --label wire | grep -aq "ref="'
 check "with all the mail" all_once home hub
 
 finish

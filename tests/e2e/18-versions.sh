@@ -1,10 +1,10 @@
 #!/bin/sh
-# What version 1 of batch and spool entry looked like is read for ever; what is newer is
+# What versions 1 and 2 of a batch and version 1 of a spool entry looked like is read for ever; what is newer is
 # refused with 78, and not touched.
 # shellcheck source=tests/e2e/lib.sh
 . "${srcdir:-.}/tests/e2e/lib.sh"
 stage
-old=$top/tests/fixtures/v1
+old=$top/tests/fixtures/v1 later=$top/tests/fixtures/v2
 cd "$work" || exit 99
 make_site home home
 
@@ -12,10 +12,11 @@ mkdir originals
 for name in plain dots eight-bit; do
 	tr -d '\r' <"$top/tests/fixtures/$name.eml" >"originals/$name"
 done
-for batch in full.none full.gz full.zstd full.zstd-plain reduced.none; do
+for batch in "$old/full.none" "$old/full.gz" "$old/full.zstd" "$old/full.zstd-plain" "$old/reduced.none" \
+    "$later/full.zstd" "$later/full.zstd-plain" "$later/full.mix"; do
 	rm -rf home
 	make_site home home
-	check "$batch of version 1 is read" exits 0 at home bsmtp unpack --peer=hub --to=maildir:box "$old/$batch"
+	check "${batch#"$top"/tests/fixtures/} is read" exits 0 at home bsmtp unpack --peer=hub --to=maildir:box "$batch"
 	check "every byte of it" compare originals home/box/new
 done
 rm -rf home
@@ -38,8 +39,9 @@ check "with its history" grep -aq 'deferred .*reply="451 4.4.2' "$entry"
 
 # Newer ones.
 sed 's/^NOOP mochila=1 /NOOP mochila=2 /' "$old/full.none" >newer.none
-sed 's/^mb1 /mb2 /' "$old/full.zstd" >newer.zstd
-for batch in newer.none newer.zstd; do
+sed 's/^mb1 /mb2 /' "$old/full.zstd" >newer.line
+printf '\223and whatever there may be' >newer.label
+for batch in newer.none newer.line newer.label; do
 	cp $batch kept
 	check "$batch is refused" exits 78 at home bsmtp unpack --peer=hub "$batch"
 	check "by its age" grep -q newer said

@@ -1,0 +1,34 @@
+/*
+ * mix - says how likely the next bit is, out of all that stood before it.
+ *
+ *	struct mix *mix = mix_new(past, 2, most);	past: history, the last bytes the best
+ *	p = mix_next(mix);		65536 times the chance that the next bit is 1
+ *	mix_learn(mix, bit);		what it was: eight times for each byte, the highest first
+ *	mix_free(mix);
+ *
+ * A dozen contexts (the last bytes, words, the header field, what a repeated text went on
+ * with) have each seen some bits of their own.  What they say is weighed, and the weights
+ * follow those who were right: a context mixing model as in PAQ (M. Mahoney, "Adaptive
+ * Weighing of Context Models for Lossless Data Compression", 2005).  Both ends build the
+ * same one from the same past, so there is nothing in it but integers, and whatever is changed
+ * here changes what streams mean: then it is another codec.
+ *
+ * All of the past is searched for repetitions, but only the last MIX_TAUGHT bytes of it teach
+ * the contexts, and there only what is no long repetition: that takes a microsecond or two a byte.
+ */
+#ifndef BSMTP_MIX_H
+#define BSMTP_MIX_H
+
+#include "lib/base/str.h"
+
+enum { MIX_TAUGHT = 1 << 20 };
+
+struct mix;
+
+struct mix *mix_new(const struct span *past, size_t pasts, size_t most);	/* most: bytes to come,
+			   no more than that */
+unsigned mix_next(struct mix *mix);	/* 8 to 65528 */
+void mix_learn(struct mix *mix, int bit);
+void mix_free(struct mix *mix);
+
+#endif
