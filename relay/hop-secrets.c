@@ -1,15 +1,10 @@
 #include "relay/hop-secrets.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "lib/base/fs.h"
+#include "lib/base/closed.h"
 #include "relay/relay.h"
-
-enum { LOGIN_MAX = 4096 };
 
 static void
 forget(char *text)
@@ -19,49 +14,23 @@ forget(char *text)
 	free(text);
 }
 
-/* CFG-01: a password that others can read is none. */
-static int
-read_closed(const char *path, struct str *text, struct err *err)
-{
-	struct stat st;
-	int fd = fs_open(AT_FDCWD, path, O_RDONLY, err);
-
-	if (fd < 0)
-		return -1;
-	int result = fstat(fd, &st) < 0 ? err_sys(err, "%s", path) : 0;
-	if (result == 0 && ((st.st_uid != geteuid() && st.st_uid != 0) || (st.st_mode & 077) != 0))
-		result = err_set(err, ERR_CONFIG, "%s: it holds a password and must be ours, and closed to others "
-		    "(chmod 600)", path);
-	if (result == 0)
-		result = fs_read_all(fd, LOGIN_MAX, text, err);
-	close(fd);
-	return result;
-}
-
 /* A name and a password, on one line or two. */
 static int
 load_login(struct hop_secrets *secrets, const struct hop_settings *set, struct err *err)
 {
-	struct str path = {0}, text = {0};
+	struct str path = {0}, name = {0}, password = {0};
 
 	if (set->login[0] == '\0')
 		return 0;
 	settings_path(&secrets->setup->settings, set->login, &path);
-	int result = read_closed(str_c(&path), &text, err);
-	for (size_t i = 0; i < text.len; i++)
-		if (text.p[i] == '\n' || text.p[i] == '\r')
-			text.p[i] = ' ';
-	struct span rest = str_span(&text), name = span_word(&rest), password = span_word(&rest);
-	if (result == 0 && (password.len == 0 || span_word(&rest).len > 0 || memchr(text.p, '\0', text.len) != NULL))
-		result = err_set(err, ERR_CONFIG, "%s: it holds a name and a password", str_c(&path));
+	int result = closed_login(str_c(&path), "login", &name, &password, err);	/* CFG-01 */
 	if (result == 0) {
 		secrets->name = mem_text_n(name.p, name.len);
 		secrets->password = mem_text_n(password.p, password.len);
 		secrets->login = (struct smtp_login){ secrets->name, secrets->password, set->login_in_clear };
 	}
-	if (text.p != NULL)
-		explicit_bzero(text.p, text.len);
-	str_free(&text);
+	closed_forget(&password);
+	str_free(&name);
 	str_free(&path);
 	return result;
 }

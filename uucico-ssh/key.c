@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/closed.h"
 #include "lib/base/digest.h"
 #include "lib/base/fs.h"
 
@@ -74,7 +75,7 @@ from_base64(struct span text, struct str *out)
 	char *room = str_room(out, packed.len);
 	int len = packed.len == 0 || packed.len > KEY_MAX ? -1 : EVP_DecodeBlock((unsigned char *)room,
 	    (const unsigned char *)packed.p, (int)packed.len);
-	key_forget(&packed);
+	closed_forget(&packed);
 	if (len < 0 || padding > 2)
 		return -1;
 	out->len += (size_t)len - padding;
@@ -104,33 +105,7 @@ key_fingerprint(struct span blob, struct str *out)
 		out->len--;
 }
 
-void
-key_forget(struct str *text)
-{
-	if (text->p != NULL)
-		OPENSSL_cleanse(text->p, text->size);
-	str_free(text);
-}
-
 /* --- reading --- */
-
-int
-key_check_file(int fd, const char *what, const char *path, struct err *err)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return err_sys(err, "%s %s", what, path);
-	if (st.st_uid != geteuid() && st.st_uid != 0)
-		return err_set(err, ERR_CONFIG, "%s %s: it belongs to another user; type: chown %ld %s", what, path,
-		    (long)geteuid(), path);
-	if ((st.st_mode & 077) != 0)
-		return err_set(err, ERR_CONFIG, "%s %s: others may read or write it (mode %03o); type: chmod 600 %s",
-		    what, path, (unsigned)st.st_mode & 0777, path);
-	if (st.st_nlink != 1)
-		return err_set(err, ERR_CONFIG, "%s %s: it has another name elsewhere (a hard link)", what, path);
-	return 0;
-}
 
 /* What a file in OpenSSH's own format says about itself before its secret. */
 static int
@@ -142,7 +117,7 @@ check_openssh(struct span body, const char *path, bool opened, struct err *err)
 
 	if (from_base64(body, &bytes) < 0 || bytes.len < sizeof magic + 4 ||
 	    memcmp(bytes.p, magic, sizeof magic) != 0) {
-		key_forget(&bytes);
+		closed_forget(&bytes);
 		return err_set(err, ERR_CONFIG, "key %s: it is damaged", path);
 	}
 	rest = span_from(str_span(&bytes), sizeof magic);
@@ -157,7 +132,7 @@ check_openssh(struct span body, const char *path, bool opened, struct err *err)
 	    span_begins(type, "ssh-rsa"))
 		result = err_set(err, ERR_CONFIG, "key %s: RSA would need SHA-1 with this libssh2, which servers "
 		    "refuse; make an ed25519 key (uucico-ssh --new-key)", path);
-	key_forget(&bytes);
+	closed_forget(&bytes);
 	return result;
 }
 
@@ -188,22 +163,10 @@ check_text(struct span text, const char *path, bool opened, struct err *err)
 int
 key_load(const char *path, bool opened, struct str *text, struct err *err)
 {
-	int fd = fs_open(AT_FDCWD, path, O_RDONLY, err);
+	int result = closed_load(path, "key", KEY_MAX, text, err);
 
-	if (fd < 0) {
-		err->kind = ERR_CONFIG;
-		return err_prefix(err, "key");
-	}
-	int result = key_check_file(fd, "key", path, err);
-	if (result == 0)
-		result = fs_read_all(fd, KEY_MAX, text, err);
-	close(fd);
-	if (result == 0)
-		result = check_text(str_span(text), path, opened, err);
-	if (result < 0)
-		key_forget(text);
-	if (result < 0 && err->kind == ERR_PERM)	/* too long for a key */
-		err->kind = ERR_CONFIG;
+	if (result == 0 && (result = check_text(str_span(text), path, opened, err)) < 0)
+		closed_forget(text);
 	return result;
 }
 
@@ -268,7 +231,7 @@ secret_part(const struct pair_bytes *pair, const char *comment, struct str *out)
 	str_add(&both, pair->seed, SEED);
 	str_add(&both, pair->public, SEED);
 	add_bytes(out, str_span(&both));
-	key_forget(&both);
+	closed_forget(&both);
 	add_bytes(out, span_of(comment));
 	for (char next = 1; out->len % BLOCK != 0; next++)
 		str_add_char(out, next);
@@ -298,9 +261,9 @@ private_file(const struct pair_bytes *pair, const char *comment, struct str *out
 	}
 	str_add_text(out, ends);
 	str_free(&blob);
-	key_forget(&bytes);
-	key_forget(&secret);
-	key_forget(&text);
+	closed_forget(&bytes);
+	closed_forget(&secret);
+	closed_forget(&text);
 }
 
 static void
@@ -345,7 +308,7 @@ key_make(const char *path, const char *comment, struct err *err)
 	if (result == 0)
 		result = write_file(str_c(&public_path), str_span(&public), 0644, err);
 	OPENSSL_cleanse(&pair, sizeof pair);
-	key_forget(&secret);
+	closed_forget(&secret);
 	str_free(&public);
 	str_free(&public_path);
 	return result < 0 ? err_prefix(err, "new key") : 0;

@@ -7,16 +7,12 @@
 #ifndef UUCICO_SSH_KEY_H
 #define UUCICO_SSH_KEY_H
 
-#include "lib/base/err.h"
+#include "lib/base/closed.h"
 
 /* Reads a private key for libssh2.  Refuses (ERR_CONFIG) a file that others could
  * have read or changed, checked on the open descriptor; one with a passphrase, unless we
  * have it; RSA. */
 int key_load(const char *path, bool opened, struct str *text, struct err *err);
-void key_forget(struct str *text);	/* wiped and freed */
-
-/* A secret's open file: ours or root's, closed to everybody else, and of one name only. */
-int key_check_file(int fd, const char *what, const char *path, struct err *err);
 
 /* An ed25519 pair in OpenSSH's format: path, 0600, and path.pub.  One that is there is
  * never written over. */

@@ -96,7 +96,7 @@ reply(struct link *link, struct span word, int64_t deadline, struct err *err)
 		else if (went != LINK_AGAIN || link_wait(&fd, 1, deadline, err) <= 0)
 			result = -1;
 	}
-	key_forget(&line);
+	closed_forget(&line);
 	return result;
 }
 
@@ -112,7 +112,7 @@ log_in(struct link *link, struct err *err)
 	    await(link, "assword:", deadline, err) < 0 || reply(link, str_span(&password), deadline, err) < 0))
 		result = -1;
 	str_free(&name);
-	key_forget(&password);
+	closed_forget(&password);
 	return result;
 }
 

@@ -120,7 +120,7 @@ start_keyed(const struct settings *settings, const struct site_settings *site, b
 		keyed = mem_get(sizeof *keyed);
 		keyed_start(keyed, caller, str_span(&secret));
 	}
-	key_forget(&secret);
+	closed_forget(&secret);
 	return keyed;
 }
 

@@ -32,7 +32,7 @@ login(struct ssh *ssh, const struct settings *settings, const struct site_settin
 	if (result == 0)
 		result = ssh_login(ssh, agent ? NULL : str_c(&path), &passphrase, err);
 	str_free(&path);
-	key_forget(&passphrase);
+	closed_forget(&passphrase);
 	return result;
 }
 

@@ -10,7 +10,6 @@
 #include "lib/base/child.h"
 #include "lib/base/clock.h"
 #include "lib/base/fs.h"
-#include "uucico-ssh/key.h"
 #include "uucico-ssh/keyed.h"
 #include "uucico-ssh/link.h"
 
@@ -22,14 +21,7 @@ load(const struct settings *settings, const char *said, const char *what, struct
 	struct str path = {0};
 
 	settings_path(settings, said, &path);
-	int fd = fs_open(AT_FDCWD, str_c(&path), O_RDONLY, err);
-	int result = fd < 0 ? err_prefix(err, "%s", what) : key_check_file(fd, what, str_c(&path), err);
-	if (result == 0)
-		result = fs_read_all(fd, SECRET_MAX, text, err);
-	if (fd >= 0)
-		close(fd);
-	if (result < 0)
-		err->kind = ERR_CONFIG;
+	int result = closed_load(str_c(&path), what, SECRET_MAX, text, err);
 	str_free(&path);
 	return result;
 }
@@ -38,21 +30,12 @@ int
 secret_login(const struct settings *settings, const char *path, const char *what,
     struct str *name, struct str *password, struct err *err)
 {
-	struct str text = {0};
+	struct str whole = {0};
 
-	if (load(settings, path, what, &text, err) < 0) {
-		key_forget(&text);
-		return -1;
-	}
-	for (size_t i = 0; i < text.len; i++)
-		if (text.p[i] == '\n' || text.p[i] == '\r')
-			text.p[i] = ' ';
-	struct span rest = str_span(&text);
-	str_set_span(name, span_word(&rest));
-	str_set_span(password, span_word(&rest));
-	bool whole = name->len > 0 && password->len > 0 && span_word(&rest).len == 0;
-	key_forget(&text);
-	return whole ? 0 : err_set(err, ERR_CONFIG, "%s %s: it holds a name and a password", what, path);
+	settings_path(settings, path, &whole);
+	int result = closed_login(str_c(&whole), what, name, password, err);
+	str_free(&whole);
+	return result;
 }
 
 int
@@ -146,7 +129,7 @@ secret_passphrase(const struct settings *settings, const struct site_settings *s
 		result = err_set(err, ERR_CONFIG, "passphrase = %s: it gives none", site->passphrase);
 	if (result == 0)
 		str_set_span(passphrase, line);
-	key_forget(&text);
+	closed_forget(&text);
 	return result;
 }
 
@@ -166,6 +149,6 @@ secret_shared(const struct settings *settings, const struct site_settings *site,
 		    "\"openssl rand -hex 32\" makes one", site->key_auth, KEYED_SECRET);
 	if (result == 0)
 		str_set_span(secret, line);
-	key_forget(&text);
+	closed_forget(&text);
 	return result;
 }

@@ -1,12 +1,13 @@
 /*
  * secret - names, passwords and passphrases, from where the settings say they are.
  *
- * A file that holds one is read as a private key is: ours or root's, closed to everybody
- * else (key_check_file).  key_forget() gives back what was read.
+ * A file that holds one is closed to everybody else (lib/base/closed.h); closed_forget() gives
+ * back what was read.
  */
 #ifndef UUCICO_SSH_SECRET_H
 #define UUCICO_SSH_SECRET_H
 
+#include "lib/base/closed.h"
 #include "lib/net/socks.h"
 #include "spool/settings.h"
 

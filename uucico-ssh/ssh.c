@@ -526,7 +526,7 @@ login_with_file(struct ssh *ssh, const char *path, struct str *passphrase, struc
 	result = repeat(ssh, step_key_file, err);
 	current_key = NULL;
 	current_passphrase = NULL;
-	key_forget(&key);
+	closed_forget(&key);
 	if (result == 0)
 		return 0;
 	if (err->kind != ERR_NONE)

@@ -183,7 +183,7 @@ if peer python3-aiosmtpd; then
 	kill -HUP "$relay"
 	sleep 0.5
 	send plain
-	check "and not told out of a file that others can read" wait_for 20 why "smtp:127.0.0.1:$p1" "closed to others"
+	check "and not told out of a file that others can read" wait_for 20 why "smtp:127.0.0.1:$p1" "others may read"
 else
 	say "nobody asked for a password: $why"
 fi

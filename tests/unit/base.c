@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "lib/base/child.h"
 #include "lib/base/clock.h"
+#include "lib/base/closed.h"
 #include "lib/base/digest.h"
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
@@ -543,13 +545,53 @@ with_folder(Suite *suite)
 	suite_add_tcase(suite, tests);
 }
 
+/* --- files that hold a secret --- */
+
+static const struct {
+	const char *text, *name;	/* NULL: it is not taken */
+	mode_t mode;
+} logins[] = {
+	{ "ann secret\n", "ann", 0600 }, { "ann\nsecret", "ann", 0600 }, { "ann\r\nsecret\r\n", "ann", 0400 },
+	{ "ann", NULL, 0600 }, { "", NULL, 0600 }, { "ann secret more", NULL, 0600 },
+	{ "ann secret", NULL, 0640 }, { "ann secret", NULL, 0602 },
+};
+
+START_TEST(a_login_is_read_from_a_file_that_is_closed)
+{
+	char path[] = "closed.XXXXXX";
+	struct str name = {0}, password = {0};
+	struct err err = {0};
+	int fd = mkstemp(path);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, logins[_i].text, strlen(logins[_i].text)), (int)strlen(logins[_i].text));
+	fchmod(fd, logins[_i].mode);
+	close(fd);
+	int result = closed_login(path, "login", &name, &password, &err);
+	unlink(path);
+	ck_assert_int_eq(result, logins[_i].name != NULL ? 0 : -1);
+	if (result == 0) {
+		ck_assert_str_eq(str_c(&name), logins[_i].name);
+		ck_assert_str_eq(str_c(&password), "secret");
+	} else {
+		ck_assert_int_eq(err.kind, ERR_CONFIG);
+	}
+	err = (struct err){0};
+	ck_assert_int_eq(closed_login(path, "login", &name, &password, &err), -1);	/* it has gone */
+	ck_assert_int_eq(err.kind, ERR_CONFIG);
+	closed_forget(&password);
+	ck_assert_ptr_null(password.p);
+	str_free(&name);
+}
+END_TEST
+
 int
 main(void)
 {
 	TCase *tests = tcase_create("base");
 	Suite *suite = suite_create("base");
 
-	tcase_set_timeout(tests, 20);
+	tcase_set_timeout(tests, 120);	/* the machine may be busy with the others */
 	tcase_add_test(tests, a_string_grows_and_is_cut);
 	tcase_add_test(tests, spans_are_cut_into_words);
 	tcase_add_loop_test(tests, a_glob_matches_all_of_a_text, 0, sizeof globs / sizeof globs[0]);
@@ -561,6 +603,7 @@ main(void)
 	tcase_add_loop_test(tests, the_log_encodes_what_is_not_printable, 0, COUNT(escapes));
 	tcase_add_loop_test(tests, a_time_is_written_and_read_alike, 0, COUNT(times));
 	tcase_add_test(tests, the_clock_can_be_frozen);
+	tcase_add_loop_test(tests, a_login_is_read_from_a_file_that_is_closed, 0, COUNT(logins));
 	tcase_add_test(tests, a_digest_is_sha_256_in_any_pieces);
 	tcase_add_test(tests, an_hmac_goes_on_from_its_states);
 	tcase_add_test(tests, options_are_read_by_their_rows);
