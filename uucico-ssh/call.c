@@ -23,6 +23,7 @@ enum { READ_SIZE = 65536 };
 #define FLUSH_TIME (10 * CLOCK_SECOND)
 #define STOP_TIME (20 * CLOCK_SECOND)
 #define LOCK_EACH (CLOCK_SECOND / 10)
+#define LOOK_EACH (CLOCK_SECOND / 20)	/* however much happens in the folders */
 
 /* --- hooks --- */
 
@@ -251,10 +252,18 @@ bytes_so_far(const struct link *link)
 	    (link->wire_down > link->down ? link->wire_down : link->down);
 }
 
+/* In a call that stands: something came, from the peer or for it. */
+static bool
+is_news(struct call *call)
+{
+	call->heard = call->heard || stay_heard(&call->watch);
+	return call->heard || call->m.in.got != call->settled;
+}
+
 static int
 wait_for_more(struct call *call, struct err *err)
 {
-	struct pollfd fds[LINK_FDS];
+	struct pollfd fds[LINK_FDS + 1];
 	int64_t now = clock_mono(), until = uucp_deadline(&call->uucp);
 	size_t count = link_poll(&call->link, call->uucp.out.len > 0, fds);
 
@@ -265,8 +274,15 @@ wait_for_more(struct call *call, struct err *err)
 		until = now + left;
 	if (call->m.out.locked && until > now + LOCK_EACH)
 		until = now + LOCK_EACH;
-	if (call->uucp.m != NULL && m_stands(call->uucp.m) && until > now + CLOCK_SECOND)
+	bool stands = call->uucp.m != NULL && m_stands(call->uucp.m);
+	if (stands && until > now + CLOCK_SECOND)
 		until = now + CLOCK_SECOND;
+	if (stands && m_idle(call->uucp.m)) {	/* then stand() looks, and notes when */
+		int64_t look = call->looked + (is_news(call) ? LOOK_EACH : CLOCK_SECOND);
+		until = until < look ? until : look > now ? look : now + 1;
+		if (!call->heard)
+			fds[count++] = (struct pollfd){ .fd = stay_ear(&call->watch), .events = POLLIN };
+	}
 	if (call->stopping != 0 && until > call->stopping + STOP_TIME)
 		until = call->stopping + STOP_TIME;
 	return link_wait(fds, count, until, err);
@@ -351,9 +367,11 @@ stand(struct call *call)
 {
 	struct m *m = call->uucp.m;
 
-	if (m == NULL || !m_stands(m) || !m_idle(m) || clock_mono() < call->looked + CLOCK_SECOND)
+	if (m == NULL || !m_stands(m) || !m_idle(m) ||
+	    clock_mono() < call->looked + (is_news(call) ? LOOK_EACH : CLOCK_SECOND))
 		return;
 	call->looked = clock_mono();
+	call->heard = false;
 	call->stood = true;
 	if (call->m.in.got != call->settled) {
 		uint64_t got = call->m.in.got;
@@ -591,6 +609,7 @@ start(struct call *call)
 	call->stood = call->told = false;
 	call->looked = 0;
 	call->settled = 0;
+	call->heard = false;
 	call->watch = (struct stay){ .spool = call->spool, .site = call->site->name };
 	stay_begin(&call->watch);
 	link_signals();
@@ -627,6 +646,7 @@ call_run(struct call *call, struct err *err)
 		explain(call);
 	}
 	link_close(&call->link);
+	stay_over(&call->watch);
 	if (result == 0) {
 		finish(call, err);
 		result = err->kind == ERR_NONE ? 0 : -1;

@@ -43,6 +43,7 @@ struct call {
 	bool stay;		/* go on when all is sent: in protocol m */
 	bool stood;		/* it did */
 	bool told;		/* to stop, by a signal */
+	bool heard;		/* in a call that stands: its folders have changed since we looked */
 	struct stay watch;	/* what comes for the peer meanwhile */
 	int64_t looked;
 	uint64_t settled;	/* so many of theirs */

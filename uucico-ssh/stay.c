@@ -1,6 +1,8 @@
 #include "uucico-ssh/stay.h"
 
+#include <sys/inotify.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "spool/retry.h"
@@ -153,6 +155,56 @@ stay_news(struct stay *stay)
 
 	stay->seen = now;
 	return news;
+}
+
+/* A folder that is not there yet is made with the first file in it, and its parent is heard. */
+static void
+listen_at(int ear, int dir, const char *below)
+{
+	struct str path = {0};
+
+	str_printf(&path, "/proc/self/fd/%d/%s", dir, below);
+	inotify_add_watch(ear, str_c(&path), IN_MOVE | IN_CREATE | IN_DELETE | IN_CLOSE_WRITE);
+	str_free(&path);
+}
+
+int
+stay_ear(struct stay *stay)
+{
+	struct str uux = {0};
+
+	if (stay->ear != 0)
+		return stay->ear;
+	stay->ear = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (stay->ear < 0)
+		return -1;
+	str_printf(&uux, "uux/%s", stay->site);
+	listen_at(stay->ear, stay->spool->in, ".");
+	listen_at(stay->ear, stay->spool->dir, "drop");
+	listen_at(stay->ear, stay->spool->out, ".");
+	listen_at(stay->ear, stay->spool->out, stay->site);
+	listen_at(stay->ear, stay->spool->dir, str_c(&uux));
+	str_free(&uux);
+	return stay->ear;
+}
+
+bool
+stay_heard(struct stay *stay)
+{
+	char events[4096];
+	bool some = false;
+
+	while (stay->ear > 0 && read(stay->ear, events, sizeof events) > 0)
+		some = true;
+	return some;
+}
+
+void
+stay_over(struct stay *stay)
+{
+	if (stay->ear > 0)
+		close(stay->ear);
+	stay->ear = 0;
 }
 
 int

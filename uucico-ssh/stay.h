@@ -15,7 +15,8 @@
  *
  * It looks at the times of the folders once a second: the bell (spool/spool.h) wakes one
  * process only, and that is the daemon's.  Where there is no daemon what lies in in/ is
- * settled here.
+ * settled here.  In a call that stands a second is long, and stay_ear() is a descriptor that is
+ * readable when it is worth a look (inotify; -1 where there is none).
  */
 #ifndef UUCICO_SSH_STAY_H
 #define UUCICO_SSH_STAY_H
@@ -29,6 +30,7 @@ struct stay {
 	int64_t called, again;	/* clock_mono(): when the last call ended, and not before when */
 	uint64_t seen, arrivals;	/* how the folders looked */
 	bool failed;
+	int ear;		/* 0: not opened yet */
 	bool stands;		/* the peer takes calls that stay: it is to be called again, mail or not */
 };
 
@@ -36,6 +38,9 @@ void stay_begin(struct stay *stay);
 void stay_end(struct stay *stay, bool failed);
 int stay_wait(struct stay *stay, struct err *err);
 bool stay_news(struct stay *stay);
+int stay_ear(struct stay *stay);
+bool stay_heard(struct stay *stay);	/* something happened in the folders since it was asked last */
+void stay_over(struct stay *stay);	/* {0} is fine */
 bool stay_is_due(struct stay *stay, int64_t now, int64_t mono);	/* the clocks handed in */
 
 #endif
