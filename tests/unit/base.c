@@ -560,13 +560,13 @@ START_TEST(a_login_is_read_from_a_file_that_is_closed)
 {
 	char path[] = "closed.XXXXXX";
 	struct str name = {0}, password = {0};
-	struct err err = {0};
 	int fd = mkstemp(path);
 
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(write(fd, logins[_i].text, strlen(logins[_i].text)), (int)strlen(logins[_i].text));
 	fchmod(fd, logins[_i].mode);
 	close(fd);
+	err = (struct err){0};
 	int result = closed_login(path, "login", &name, &password, &err);
 	unlink(path);
 	ck_assert_int_eq(result, logins[_i].name != NULL ? 0 : -1);
