@@ -361,15 +361,15 @@ run_jobs(struct call *call)
 }
 
 /* A call that stands, when all is still: what came is settled, the queue is for others to work
- * at, and once a second we look whether something came for the peer. */
-static void
+ * at, and we look whether something came for the peer.  True: something did. */
+static bool
 stand(struct call *call)
 {
 	struct m *m = call->uucp.m;
 
 	if (m == NULL || !m_stands(m) || !m_idle(m) ||
 	    clock_mono() < call->looked + (is_news(call) ? LOOK_EACH : CLOCK_SECOND))
-		return;
+		return false;
 	call->looked = clock_mono();
 	call->heard = false;
 	call->stood = true;
@@ -380,10 +380,11 @@ stand(struct call *call)
 			call->settled = got;
 	}
 	m_out_rest(&call->m.out);
-	if (stay_news(&call->watch)) {
-		m_out_more(&call->m.out);
-		m_more(m);
-	}
+	if (!stay_news(&call->watch))
+		return false;
+	m_out_more(&call->m.out);
+	m_more(m);
+	return true;
 }
 
 /* From now on this is a call, whoever else calls. */
@@ -414,9 +415,9 @@ turn(struct call *call, struct err *err)
 		return -1;
 	link_hear_noise(&call->link);
 	note_met(call);
-	stand(call);
+	bool news = stand(call);
 	show_progress(call, false);
-	if (pushed == 0 && pulled == 0 && call->uucp.phase != UUCP_OVER &&
+	if (!news && pushed == 0 && pulled == 0 && call->uucp.phase != UUCP_OVER &&
 	    wait_for_more(call, err) < 0 && link_told_to_stop(false) == 0)
 		return -1;
 	uucp_tick(&call->uucp, clock_mono());
