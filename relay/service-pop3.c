@@ -5,6 +5,7 @@
 #include "relay/service.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -14,6 +15,8 @@
 #include "relay/window.h"
 #include "spool/maildir.h"
 #include "spool/maildrop.h"
+#include "spool/route.h"
+#include "spool/spooldrop.h"
 
 enum { REFRESH_SECONDS = 10 };
 
@@ -22,6 +25,8 @@ struct pop3 {
 	struct pop3_server server;
 	struct auth auth;
 	struct maildrop drop;
+	struct spooldrop queue;	/* where mail is read from the spool, */
+	bool queued;		/* instead */
 	bool open;
 	int64_t refreshed;	/* when POP before SMTP was told last that he is here */
 	char *host;
@@ -90,14 +95,52 @@ hook_sasl_end(void *ctx)
 
 /* The mailbox that whoever knew the password named, else as the settings have it. */
 static int
-find_folder(struct pop3 *pop3, struct str *folder, struct err *err)
+find_folder(struct pop3 *pop3, const char *mailbox, struct str *folder, struct err *err)
 {
 	const struct settings *settings = &pop3->session->setup->settings;
 
 	if (pop3->auth.mailbox.len == 0)
-		return maildir_folder(settings, limits_of(pop3)->pop3_mailbox, str_span(&pop3->auth.user), folder, err);
-	settings_path(settings, str_c(&pop3->auth.mailbox), folder);
+		return maildir_folder(settings, mailbox, str_span(&pop3->auth.user), folder, err);
+	settings_path(settings, mailbox, folder);
 	return 0;
+}
+
+/* The destination whose name the user's fills in: no other path than that below out/. */
+static int
+open_queue(struct pop3 *pop3, const char *name, struct err *err)
+{
+	struct str pattern = {0}, folder = {0};
+
+	str_printf(&pattern, "/%s", name);
+	int result = find_folder(pop3, str_c(&pattern), &folder, err);
+	if (result == 0 && !settings_site_name(str_c(&folder) + 1) && !route_folder_ok(span_from(str_span(&folder), 1)))
+		result = err_set(err, ERR_PERM, "there is no such destination");
+	pop3->queued = result == 0;
+	if (result == 0)
+		result = spooldrop_open(&pop3->queue, &pop3->session->relay->spool, str_c(&folder) + 1, err);
+	str_free(&pattern);
+	str_free(&folder);
+	return result;
+}
+
+static int
+open_drop(struct pop3 *pop3, size_t *count, struct err *err)
+{
+	static const char queue[] = "queue:";
+	const char *mailbox = pop3->auth.mailbox.len > 0 ? str_c(&pop3->auth.mailbox) : limits_of(pop3)->pop3_mailbox;
+	struct str folder = {0};
+
+	if (strncmp(mailbox, queue, strlen(queue)) == 0) {
+		int result = open_queue(pop3, mailbox + strlen(queue), err);
+		*count = pop3->queue.count;
+		return result;
+	}
+	int result = find_folder(pop3, mailbox, &folder, err);
+	if (result == 0)
+		result = maildrop_open(&pop3->drop, str_c(&folder), err);
+	str_free(&folder);
+	*count = pop3->drop.count;
+	return result;
 }
 
 /* From there he may send for a while, if the settings say so. */
@@ -129,14 +172,10 @@ static int
 hook_open(void *ctx, size_t *count, struct err *err)
 {
 	struct pop3 *pop3 = ctx;
-	struct str folder = {0};
-	int result = find_folder(pop3, &folder, err);
+	int result = open_drop(pop3, count, err);
 
-	if (result == 0)
-		result = maildrop_open(&pop3->drop, str_c(&folder), err);
-	str_free(&folder);
 	log_info("-: event=login service=pop3 relay=%s client=%s user=%s messages=%zu%s", limits_of(pop3)->name,
-	    str_c(&pop3->session->client), str_c(&pop3->auth.shown), result == 0 ? pop3->drop.count : 0,
+	    str_c(&pop3->session->client), str_c(&pop3->auth.shown), result == 0 ? *count : 0,
 	    result > 0 ? " in-use=yes" : "");
 	if (result > 0)
 		return POP3_IN_USE;
@@ -146,7 +185,6 @@ hook_open(void *ctx, size_t *count, struct err *err)
 		return -1;
 	}
 	pop3->open = true;
-	*count = pop3->drop.count;
 	open_window(pop3);
 	return 0;
 }
@@ -154,40 +192,59 @@ hook_open(void *ctx, size_t *count, struct err *err)
 static uint64_t
 hook_size(void *ctx, size_t message)
 {
-	return ((const struct pop3 *)ctx)->drop.item[message].octets;
+	const struct pop3 *pop3 = ctx;
+
+	return pop3->queued ? pop3->queue.item[message].octets : pop3->drop.item[message].octets;
 }
 
 static void
 hook_uid(void *ctx, size_t message, struct str *uid)
 {
-	maildrop_uid(&((const struct pop3 *)ctx)->drop, message, uid);
+	const struct pop3 *pop3 = ctx;
+
+	if (pop3->queued)
+		str_add_text(uid, pop3->queue.item[message].id);
+	else
+		maildrop_uid(&pop3->drop, message, uid);
 }
 
 static int
 hook_begin(void *ctx, size_t message, struct err *err)
 {
-	return maildrop_begin(&((struct pop3 *)ctx)->drop, message, err);
+	struct pop3 *pop3 = ctx;
+
+	return pop3->queued ? spooldrop_begin(&pop3->queue, message, err) : maildrop_begin(&pop3->drop, message, err);
 }
 
 static ssize_t
 hook_read(void *ctx, void *to, size_t len, struct err *err)
 {
-	return maildrop_read(&((struct pop3 *)ctx)->drop, to, len, err);
+	struct pop3 *pop3 = ctx;
+
+	return pop3->queued ? spooldrop_read(&pop3->queue, to, len, err) : maildrop_read(&pop3->drop, to, len, err);
 }
 
 static void
 hook_end(void *ctx)
 {
-	maildrop_end(&((struct pop3 *)ctx)->drop);
+	struct pop3 *pop3 = ctx;
+
+	if (pop3->queued)
+		spooldrop_end(&pop3->queue);
+	else
+		maildrop_end(&pop3->drop);
 }
 
+/* Where nothing is to be deleted, it is said to be gone and stays, as E-MailRelay's --pop-no-delete. */
 static int
 hook_remove(void *ctx, const bool *marked, size_t count, struct err *err)
 {
 	struct pop3 *pop3 = ctx;
 
 	(void)count;
-	return maildrop_remove(&pop3->drop, marked, err);
+	if (!limits_of(pop3)->pop3_delete)
+		return 0;
+	return pop3->queued ? spooldrop_remove(&pop3->queue, marked, err) : maildrop_remove(&pop3->drop, marked, err);
 }
 
 static const struct pop3_server_hooks hooks = {
@@ -212,7 +269,7 @@ pop3_open(struct session *session)
 
 	session->work = pop3;
 	*pop3 = (struct pop3){ .session = session,
-		.drop = { .dir = { -1, -1 }, .top = -1, .lock = -1, .fd = -1 },
+		.drop = { .dir = { -1, -1 }, .top = -1, .lock = -1, .fd = -1 }, .queue.message.fd = -1,
 		.host = mem_text(session->setup->settings.spool.host) };
 	auth_open(&pop3->auth, session, "pop3", on_known);
 	const struct pop3_server_options options = {
@@ -295,6 +352,7 @@ pop3_close(struct session *session)
 	auth_close(&pop3->auth);
 	pop3_server_free(&pop3->server);
 	maildrop_close(&pop3->drop);
+	spooldrop_close(&pop3->queue);
 	str_free(&pop3->stamp);
 	free(pop3->host);
 	free(pop3);

@@ -19,7 +19,7 @@ spool_libspool_a_SOURCES = \
 	%D%/maildir.c %D%/maildir.h \
 	%D%/masquerade.c %D%/masquerade.h \
 	%D%/mboxfile.c %D%/mboxfile.h \
-	%D%/maildrop.c %D%/maildrop.h \
+	%D%/maildrop.c %D%/maildrop.h %D%/spooldrop.c %D%/spooldrop.h \
 	%D%/journal.c %D%/journal.h \
 	%D%/lease.c %D%/lease.h \
 	%D%/lock.c %D%/lock.h \

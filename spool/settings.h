@@ -145,6 +145,7 @@ struct relay_settings {		/* [relay NAME] */
 	char *metrics_listen;	/* the same, for Prometheus */
 	char *pop3_listen;	/* HOST:PORT, blank-separated; "" = none */
 	char *pop3_mailbox;	/* the Maildir of who has none of his own: %u, %d (spool/maildir.h) */
+	bool pop3_delete;
 	int64_t pop3_timeout;	/* seconds for a command */
 	char *filters;		/* names of [filter]s that mail goes through before its 250 */
 	bool from_filter;	/* what comes in here has been through those of where it goes */
