@@ -521,6 +521,7 @@ login_with_file(struct ssh *ssh, const char *path, struct str *passphrase, struc
 	if (result < 0)
 		return -1;
 	ssh->attempt = ssh->secrets;
+	str_c(&key);	/* libssh2 is told how long it is, and looks for a NUL all the same */
 	current_key = &key;
 	current_passphrase = passphrase->len > 0 ? str_c(passphrase) : NULL;
 	result = repeat(ssh, step_key_file, err);
