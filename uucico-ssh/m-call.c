@@ -7,7 +7,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
-enum { WINDOW_MAX = 8 << 20, MEMORY_MAX = 4096 };
+enum { WINDOW_MAX = 8 << 20, MEMORY_MAX = 4096, FAST_LINE = 5000000 /* bytes a second */ };
 
 static const char memory_file[] = ".peer";
 
@@ -219,16 +219,18 @@ m_call_start(struct m_call *c, const struct spool *spool, const struct site_sett
 	return m_in_start(&c->in, spool, site, err);
 }
 
-static int
-level_of(const struct site_settings *site)
+/* A line that was faster than that is not to wait for the packing, unless somebody said how hard. */
+int
+m_call_level(const char *said, uint64_t rate)
 {
 	static const struct { const char *name; int level; } levels[] = {
 		{ "fast", 3 }, { "metered", 19 }, { "default", 9 },
 	};
-	size_t i = 0;
+	size_t i = strcmp(said, "default") == 0 && rate > FAST_LINE ? 0 : 2;
 
-	while (i < 2 && strcmp(site->level, levels[i].name) != 0)
-		i++;
+	for (size_t row = 0; row < 2; row++)
+		if (strcmp(said, levels[row].name) == 0)
+			i = row;
 	return levels[i].level;
 }
 
@@ -245,7 +247,7 @@ m_call_config(struct m_call *c, bool caller, char grade, const struct budget *bu
 		.left = bytes == UINT64_MAX ? 0 : bytes, .may_send = bytes == UINT64_MAX ? 0 : bytes,
 		.secs = micros == INT64_MAX ? 0 : micros / CLOCK_SECOND + 1,
 		.window = site->history < WINDOW_MAX ? (size_t)site->history : WINDOW_MAX,
-		.level = level_of(site), .rtt = c->memory.rtt, .rate = c->memory.rate,
+		.level = m_call_level(site->level, c->memory.rate), .rtt = c->memory.rtt, .rate = c->memory.rate,
 		.classes = c->out.classes, .class_count = c->out.class_count,
 		.partials = c->in.partials, .partial_count = c->in.partial_count,
 	};

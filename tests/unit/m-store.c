@@ -11,6 +11,7 @@
 #include "spool/job.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/unit.h"
+#include "uucico-ssh/m-call.h"
 #include "uucico-ssh/m-hold.h"
 #include "uucico-ssh/m-in.h"
 #include "uucico-ssh/m-out.h"
@@ -740,7 +741,19 @@ START_TEST(parts_that_are_old_or_too_many_go)
 }
 END_TEST
 
+static const struct { const char *said; uint64_t rate; int level; } levels[] = {
+	{ "default", 0, 9 }, { "default", 5000000, 9 }, { "default", 5000001, 3 },
+	{ "fast", 0, 3 }, { "fast", 100, 3 }, { "metered", 0, 19 }, { "metered", 12000000, 19 },
+};
+
+START_TEST(a_fast_line_does_not_wait_for_packing)
+{
+	ck_assert_int_eq(m_call_level(levels[_i].said, levels[_i].rate), levels[_i].level);
+}
+END_TEST
+
 UNIT_WITH("m-store", setup, teardown,
+	{ a_fast_line_does_not_wait_for_packing, ROWS(levels) },
 	{ a_mail_crosses_and_is_gone_here, ROWS(sizes) },
 	{ a_call_that_is_cut_goes_on_there_and_doubles_nothing, 3 * ROWS(sizes) },
 	{ both_ends_have_the_same_history, 1 },
