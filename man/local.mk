@@ -3,6 +3,6 @@ dist_man_MANS += %D%/mochila.1 %D%/mochila.conf.5 %D%/mochila-relay.8 %D%/spool.
 dist_man_MANS += %D%/batch.5 %D%/bsmtp.1 %D%/mochila-drop.8 %D%/rrecipients.8 %D%/mochila-sendmail.8 %D%/rmail.8
 dist_man_MANS += %D%/mochila-m.7
 dist_man_MANS += %D%/uucico-ssh.8 %D%/uucp.8 %D%/uux.8 %D%/uuxqt.8
-dist_man_MANS += %D%/mochila-mta.7
+dist_man_MANS += %D%/mochila-mta.7 %D%/mochila-guide.7
 dist_man_MANS += %D%/mochila-filter.8
 dist_man_MANS += %D%/mochila-login.8 %D%/mochila-users.5 %D%/mochila-check.8

@@ -500,8 +500,10 @@ find_file(struct settings *settings, const struct settings_args *args)
 		return;
 	}
 	str_printf(&path, "%s/mochila.conf", settings->root);
-	bool of_root = access(str_c(&path), F_OK) == 0 || args->root != NULL ||
-	    getenv("MOCHILA_ROOT") != NULL || access(of_system, F_OK) != 0;
+	/* To name the system's own root changes nothing: the lines of authorized_keys do. */
+	bool own = strcmp(settings->root, LOCALSTATEDIR "/lib/mochila") != 0 &&
+	    (args->root != NULL || getenv("MOCHILA_ROOT") != NULL);
+	bool of_root = access(str_c(&path), F_OK) == 0 || own || access(of_system, F_OK) != 0;
 	settings->file = mem_text(of_root ? str_c(&path) : of_system);
 	str_free(&path);
 }
