@@ -66,7 +66,7 @@ become(const struct child *child, char **environment, int report, pid_t parent)
 		if (dup2(from[i], i) < 0)
 			goto failed;
 	/* What whoever started us left open is not for the child either. */
-	close_range((unsigned)count, ~0U, CLOSE_RANGE_CLOEXEC);
+	syscall(SYS_close_range, (unsigned)count, ~0U, 1U << 2);	/* CLOSE_RANGE_CLOEXEC, which musl has not */
 	if (child->session && setsid() < 0)
 		goto failed;
 	if (child->dies_with_us && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))

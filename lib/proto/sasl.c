@@ -1,6 +1,8 @@
 #include "lib/proto/sasl.h"
 
+#if HAVE_GSASL
 #include <gsasl.h>
+#endif
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -222,8 +224,9 @@ step_cram(struct sasl *sasl, struct span response, struct str *challenge)
 	return found && same && !sasl->failed ? SASL_YES : SASL_NO;
 }
 
-/* ---- secrets that are not told: libgsasl ---- */
+/* ---- secrets that are not told: libgsasl, or not at all ---- */
 
+#if HAVE_GSASL
 struct library {
 	Gsasl *gsasl;
 	Gsasl_session *session;
@@ -373,14 +376,23 @@ library_free(struct library *library)
 		gsasl_done(library->gsasl);
 	free(library);
 }
+#else
+static void
+library_free(void *none)
+{
+	free(none);
+}
+#endif
 
 /* ---- all of them ---- */
 
 const struct sasl_row sasl_rows[] = {
+#if HAVE_GSASL
 	{ "SCRAM-SHA-256-PLUS", false, true, "{SCRAM-SHA-256}", step_library },
 	{ "SCRAM-SHA-256", false, false, "{SCRAM-SHA-256}", step_library },
 	{ "SCRAM-SHA-1-PLUS", false, true, "{SCRAM-SHA-1}", step_library },
 	{ "SCRAM-SHA-1", false, false, "{SCRAM-SHA-1}", step_library },
+#endif
 	{ "CRAM-MD5", false, false, "{PLAIN}", step_cram },
 	{ "PLAIN", true, false, NULL, step_plain },
 	{ "LOGIN", true, false, NULL, step_login },

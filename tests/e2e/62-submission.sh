@@ -7,6 +7,7 @@
 . "$top/tests/e2e/relay-lib.sh"
 need python3
 stage
+built_with GSASL
 
 root=$work/home
 make_site "$root" home

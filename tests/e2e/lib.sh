@@ -32,6 +32,11 @@ skip() {
 	exit 77
 }
 
+# built_with GSASL|LIBSPF2: else the test is skipped.
+built_with() {
+	grep -q "^#define HAVE_$1 1" "$build/config.h" || skip "built without $1"
+}
+
 need() {
 	for need_tool; do
 		command -v "$need_tool" >/dev/null || skip "$need_tool is not installed"
