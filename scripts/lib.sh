@@ -413,6 +413,7 @@ fresh_root() {
 	else
 		tar -C "$1" -xf "$fresh_kept" || return 1
 	fi
+	rm -f "$1/etc/apt/sources.list"
 	cp /etc/apt/sources.list "$1/etc/apt/sources.list" 2>/dev/null
 	cp /etc/apt/sources.list.d/* "$1/etc/apt/sources.list.d/" 2>/dev/null
 	cp /etc/apt/apt.conf.d/*proxy* "$1/etc/apt/apt.conf.d/" 2>/dev/null

@@ -1,0 +1,107 @@
+#!/bin/sh
+# What starts the programs on other systems is run as those run it: OpenRC's and procd's scripts and
+# OpenWrt's hotplug with their functions played; units read by systemd-analyze, logrotate's lines by
+# logrotate, the profile by apparmor_parser, where they can be had.
+# shellcheck disable=SC2317,SC2031,SC2013	# functions are called by what is sourced, in subshells; words are words
+# shellcheck source=tests/e2e/lib.sh
+. "${srcdir:-.}/tests/e2e/lib.sh"
+stage
+packages=$top/scripts/packages examples=$top/scripts/examples
+cd "$work" || exit 99
+said() { grep -qxF -e "$1" told || { sed 's/^/	/' told; false; }; }
+
+# ---- OpenRC ----
+
+check "OpenRC: its script is one" sh -n "$packages/openrc/mochila-relay"
+(
+	need() { echo "need $*"; }
+	use() { echo "use $*"; }
+	provide() { echo "provide $*"; }
+	checkpath() { echo "checkpath $*"; }
+	start_stop_daemon() { echo "start-stop-daemon $*"; }
+	sed 's/^	start-stop-daemon/	start_stop_daemon/' "$packages/openrc/mochila-relay" >openrc.sh
+	# shellcheck disable=SC1091
+	. ./openrc.sh
+	depend
+	start_pre
+	reload
+	# shellcheck disable=SC2154	# set by what was sourced
+	echo "$command as $command_user"
+) >told
+check "OpenRC: it waits for its disks" said "need localmount"
+check "OpenRC: and is started as the account" said "/usr/sbin/mochila-relay as mochila:mochila"
+check "OpenRC: its log belongs to it" grep -q '^checkpath --file --owner mochila:mochila ' told
+check "OpenRC: reload is SIGHUP" said "start-stop-daemon --signal HUP --pidfile /run/mochila-relay.pid"
+
+# ---- OpenWrt ----
+
+check "procd: its script is one" sh -n "$packages/openwrt/files/mochila-relay.init"
+(
+	procd_open_instance() { echo open; }
+	procd_set_param() { echo "$*"; }
+	procd_close_instance() { echo close; }
+	# shellcheck source=scripts/packages/openwrt/files/mochila-relay.init
+	. "$packages/openwrt/files/mochila-relay.init"
+	start_service
+	# shellcheck disable=SC2153
+	echo "$START $USE_PROCD"
+) >told
+check "procd: it is supervised" said "90 1"
+check "procd: as the account" said "user mochila"
+check "procd: started anew when it ends" grep -q '^respawn ' told
+check "procd: reload is SIGHUP" said "reload_signal HUP"
+printf '#!/bin/sh\necho "$*" >>"%s/called"\n' "$work" >mochila
+chmod +x mochila
+up() { env PATH="$work:$PATH" MOCHILA_ACCOUNT= ACTION="$1" INTERFACE="$2" sh "$packages/openwrt/files/link-up"; }
+up ifdown wwan
+up ifup loopback
+check "hotplug: of what goes down nothing is said" test ! -e called
+up ifup wwan
+check "hotplug: what comes up is told" wait_for 10 grep -qxF "link-up wwan" called
+
+# Its Makefile names only options that configure has, and programs that are installed.
+"$top/configure" --help >configure.help
+for option in $(sed -n 's/^CONFIGURE_ARGS+= //p' "$packages/openwrt/Makefile"); do
+	option=${option%%=*}
+	check "OpenWrt: configure knows $option" grep -q -e "$option" configure.help
+done
+for program in $(grep -o 'usr/[a-z/]*/\(mochila[a-z-]*\|uucico-ssh\)' "$packages/openwrt/Makefile" | sed 's|.*/||' | sort -u); do
+	case $program in
+	mochila) continue ;;	# also a folder
+	esac
+	check "OpenWrt: $program is built" test -e "$MOCHILA_LIBEXEC/$program"
+done
+
+# ---- systemd, logrotate, AppArmor ----
+
+if command -v systemd-analyze >/dev/null; then
+	mkdir units
+	for unit in mochila-relay.service mochila-relay.socket 'mochila-call@.service' 'mochila-call@.timer'; do
+		sed "s|/usr/s\{0,1\}bin/|$MOCHILA_LIBEXEC/|; /^User=/d; /^Group=/d; /^Documentation=/d" "$examples/$unit" >"units/$unit"
+	done
+	for unit in mochila-relay.service 'mochila-call@hub.timer' 'mochila-call@hub.service'; do
+		SYSTEMD_UNIT_PATH="$work/units:" systemd-analyze verify "$unit" >told 2>&1
+		check "systemd: $unit" test -z "$(grep -i -e "$work" -e mochila told)"
+	done
+else
+	say "not tried: systemd-analyze is not installed"
+fi
+if peer logrotate; then
+	mkdir log
+	echo line >log/relay.log
+	sed "s|/var/log/mochila/|$work/log/|; /^	su /d; s|create 0640 .*|create|; s|pkill .*|echo told >'$work/rotated'|" "$examples/logrotate" >rotate
+	chmod 644 rotate
+	chmod 755 log
+	check "logrotate turns the log" exits 0 env LD_LIBRARY_PATH="$peer_libs" "$peer/usr/sbin/logrotate" -f -s "$work/state" rotate
+	check "once" test -f log/relay.log.1
+	check "and the daemon is told" test -f rotated
+else
+	say "not tried: logrotate ($why)"
+fi
+if peer apparmor; then
+	check "AppArmor reads the profile" exits 0 env LD_LIBRARY_PATH="$peer_libs" "$peer/sbin/apparmor_parser" --skip-kernel-load --skip-cache \
+	    --config-file=/dev/null --base "$peer/etc/apparmor.d" "$packages/apparmor"
+else
+	say "not tried: AppArmor ($why)"
+fi
+finish
