@@ -191,8 +191,13 @@ import_free(struct import *im)
 static int
 import_all(struct import *im, const struct import_kind *kind, int argc, char **argv, struct err *err)
 {
-	int result = kind->run(im, argc, argv, err);
+	struct str path = {0};
+	/* Without a mochila.conf nothing could be said: known before a secret or a user is written. */
+	int result = door_conf_path(im->door, &path, err);
 
+	str_free(&path);
+	if (result == 0)
+		result = kind->run(im, argc, argv, err);
 	if (result == 0 && im->lines > 0)
 		result = door_conf_lines(im->door, im->line, im->lines, true, im->dry, err);
 	/* Mail comes last: whatever is wrong before it is known before any of it moves. */

@@ -300,6 +300,7 @@ take_port(struct way *way, const struct line *line)
 	way->port_line = line->number;
 	if (inside.args.len == 0) {
 		way->port = first;
+		way->own_port = false;
 		return;
 	}
 	if (!way->own_port)

@@ -79,6 +79,12 @@ system leaf
 port
 time never
 sequence true
+system inline
+time any
+port type tcp
+address ::1
+alternate
+port GONE
 system ../etc
 address x.example
 port TCP
@@ -112,6 +118,8 @@ check "others are named" said "-- folders are named by their whole paths"
 check "a pause" conf_says "site hub" "retry-after = 600"
 check "who calls us has no link" conf_says "site leaf" "link ="
 check "sequence" conf_says "site leaf" "sequence = yes"
+check "a port that stands in sys itself" conf_says "site inline" "link = tcp:[::1]:540"
+check "of which a name takes its alternate away" test "$(grep -c '^\[way inline' "$home/mochila.conf")" -eq 0
 check "a name that is a path is none" said "a site's name is 1-40"
 check "a port that is not there is named" said "there is no port of that name"
 check "our own name is kept" said "already said, and kept: [spool] site = ship"
@@ -127,6 +135,8 @@ printf 'system x\ntime %s\nport TCP\naddress -oProxyCommand=x\nsystem y\naddress
     "$(yes 'Wk,' | head -n 20000 | tr -d '\n')" >uucp/sys
 printf 'timetable A B\ntimetable B A\n' >uucp/config
 fresh
+check "without a mochila.conf" exits 78 mochila --root "$work/nothing" import emailrelay -- --server-auth "$work/uucp/call"
+check "nothing is written" test ! -e "$work/nothing/users"
 check "what is hostile ends" exits 0 home import taylor uucp
 check "with no escape of a terminal" test "$(tr -dc '\033' <said | wc -c)" -eq 0
 check "and no link" test "$(grep -c '^link = .' "$home/mochila.conf")" -eq 0
