@@ -368,7 +368,7 @@ static bool
 is_packed(struct uucp_job *job)
 {
 	static const struct span begins[] = {
-		{ "\x1f\x8b", 2 }, { "BZh", 3 }, { "\x1f\x9d", 2 }, { "mb", 2 }, { "\x28\xb5\x2f\xfd", 4 },
+		{ "\x1f\x8b", 2 }, { "BZh", 3 }, { "\x1f\x9d", 2 }, { "mb", 2 }, { "\x92", 1 }, { "\x28\xb5\x2f\xfd", 4 },
 	};
 	char first[4] = "";
 	struct err ignored;

@@ -222,7 +222,8 @@ command_of(const struct outgoing *out, const char *batch, int fd, struct str *co
 	} rows[] = {
 		{ { "\x1f\x8b", 2 }, "rgsmtp" },
 		{ { "BZh", 3 }, "rbsmtp" },
-		{ { "mb", 2 }, "rzsmtp" },	/* a label: batch(5) */
+		{ { "\x92", 1 }, "rzsmtp" },	/* a label: batch(5) */
+		{ { "mb", 2 }, "rzsmtp" },	/* and one of version 1 */
 		{ { "From ", 5 }, "rmail" },
 		{ { "", 0 }, "rsmtp" },
 	};
