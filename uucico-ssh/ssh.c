@@ -425,7 +425,8 @@ hang_up(struct ssh *ssh)
 	ssh->fd = -1;
 	str_clear(&ssh->early);
 	str_clear(&ssh->flight);
-	ssh->has_keys = ssh->over = false;
+	ssh->has_keys = ssh->over = ssh->unanswered = false;
+	ssh->secrets = 0;
 	ssh->broken = 0;
 }
 

@@ -28,7 +28,7 @@
 enum {
 	SSH_EARLY_MAX = 8192,
 	SSH_WINDOW = 8 << 20,	/* a second of 64 Mbit/s: what a long fat link holds */
-	SSH_FLIGHT_MAX = 256 << 10,
+	SSH_FLIGHT_MAX = 64 << 10,
 };
 
 struct ssh {
