@@ -213,7 +213,8 @@ help_on_a_screen(const char *usage, const char *about, const struct opt_row *row
 	for (size_t i = 0; i < count; i++)
 		own += !is_common(&rows[i]);
 	bool all = lines + count <= SCREEN_LINES;
-	room = all ? count : lines + own < SCREEN_LINES ? own : SCREEN_LINES - 1 - lines;
+	size_t left = lines + 1 < SCREEN_LINES ? SCREEN_LINES - 1 - lines : 0;
+	room = all ? count : own < left ? own : left;
 	for (size_t i = 0; i < count && room > 0; i++) {
 		if (!all && is_common(&rows[i]))
 			continue;
