@@ -194,6 +194,7 @@ main(int argc, char **argv)
 		argv = alone;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	b.args = &args;
 	int result = settings_start(&b.settings, &args, rows, name, usage_text, about_text, false,
 	    &argc, &argv, &err);
 	if (result == 0)

@@ -28,6 +28,7 @@ struct pack_choice {		/* which of what waits, and when */
 
 struct bsmtp {
 	struct settings settings;
+	const struct settings_args *args;
 	struct pack_choice choice;
 	const struct codec *codec;	/* said by --codec or our name; NULL: not said */
 	const char *peer;		/* who vouches for the batch; NULL: nobody does */

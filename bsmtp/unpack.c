@@ -25,8 +25,10 @@
 #include "bsmtp/reader.h"
 #include "bsmtp/sink.h"
 #include "lib/base/clock.h"
+#include "lib/base/helper.h"
 #include "lib/base/log.h"
 #include "lib/mail/received.h"
+#include "spool/enclose.h"
 #include "spool/quota.h"
 #include "spool/route.h"
 
@@ -501,6 +503,25 @@ choose_sink(struct unpacking *u, struct err *err)
 	return u->sink = sink_of(said, &u->where, err);
 }
 
+/* Batches are from elsewhere.  A program that the command line names is none of the settings'. */
+static int
+enclose(const struct unpacking *u, struct err *err)
+{
+	struct str folder = {0}, said = {0};
+
+	if (strcmp(u->sink->name, "sendmail") == 0)
+		return 0;
+	if (enclose_prepare(&u->b->settings, u->b->args, err) < 0)
+		return -1;
+	if (strcmp(u->sink->name, "maildir") == 0)
+		settings_path(&u->b->settings, u->where, &folder);
+	enclose_enter(&u->b->settings, folder.len > 0 ? str_c(&folder) : NULL, &said);
+	log_debug("event=sandbox %s", str_c(&said));
+	str_free(&folder);
+	str_free(&said);
+	return 0;
+}
+
 int
 unpack(const struct bsmtp *b, int count, char **args, struct err *err)
 {
@@ -517,8 +538,11 @@ unpack(const struct bsmtp *b, int count, char **args, struct err *err)
 	int fd = open_batch(b, count > 0 ? args[0] : NULL, err);
 	if (fd < 0)
 		return -1;
-	int result = with_spool(&u, fd, unpack_from, err);
+	int result = enclose(&u, err);
+	if (result == 0)
+		result = with_spool(&u, fd, unpack_from, err);
 	close_batch(fd);
+	helper_stop();
 	return result;
 }
 

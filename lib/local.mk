@@ -9,8 +9,10 @@ lib_libbase_a_SOURCES = \
 	%D%/base/digest.c %D%/base/digest.h \
 	%D%/base/err.c %D%/base/err.h \
 	%D%/base/fs.c %D%/base/fs.h \
+	%D%/base/helper.c %D%/base/helper.h \
 	%D%/base/log.c %D%/base/log.h \
 	%D%/base/opt.c %D%/base/opt.h \
+	%D%/base/sandbox.c %D%/base/sandbox.h \
 	%D%/base/str.c %D%/base/str.h
 
 include $(srcdir)/lib/mail/local.mk

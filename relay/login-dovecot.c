@@ -71,4 +71,4 @@ dovecot_check(const char *rest, const struct login *who, struct str *mailbox, st
 	return result;
 }
 
-const struct login_row login_dovecot = { .scheme = "dovecot:", .check = dovecot_check };
+const struct login_row login_dovecot = { .scheme = "dovecot:", .alone = true, .check = dovecot_check };

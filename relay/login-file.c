@@ -20,4 +20,4 @@ file_check(const char *rest, const struct login *who, struct str *mailbox, struc
 	return result;
 }
 
-const struct login_row login_file = { .scheme = "file:", .check = file_check };
+const struct login_row login_file = { .scheme = "file:", .alone = true, .check = file_check };

@@ -30,6 +30,7 @@ struct login {
 
 struct login_row {
 	const char *scheme;	/* "file:" */
+	bool alone;		/* it starts no program, and opens no file but what stands behind it */
 	/* rest: what stands behind the scheme.  1 yes (and mailbox, or nothing), 0 no, -1 err. */
 	int (*check)(const char *rest, const struct login *who, struct str *mailbox, struct err *err);
 };

@@ -1,7 +1,10 @@
 /* mochila-login - answers the relay's questions about passwords; see relay/login.h. */
+#include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 
 #include "lib/base/log.h"
+#include "lib/base/sandbox.h"
 #include "relay/answering.h"
 #include "relay/login.h"
 
@@ -45,6 +48,30 @@ answer(void *ctx, struct span rest, struct str *words)
 	str_free(&mailbox);
 }
 
+/* Passwords are from strangers.  Where other programs are asked too, they need what they need. */
+static void
+give_away(char **sources)
+{
+	struct sandbox sandbox = {0};
+	struct str said = {0};
+	const char *rest;
+	bool alone = getenv("MOCHILA_SANDBOX") == NULL;	/* the relay's sandbox = no */
+
+	sandbox_may_libraries(&sandbox);
+	for (; *sources != NULL && alone; sources++) {
+		const struct login_row *row = login_row_of(*sources, &rest);
+		const char *slash = strrchr(rest, '/');
+		char *folder = slash != NULL ? mem_text_n(rest, (size_t)(slash - rest) + 1) : mem_text(".");
+		alone = row->alone;
+		sandbox_may(&sandbox, folder, SANDBOX_READ);
+		free(folder);
+	}
+	if (alone)
+		sandbox_enter(&sandbox, &said);
+	sandbox_free(&sandbox);
+	str_free(&said);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -58,5 +85,6 @@ main(int argc, char **argv)
 			return log_failure(&err);
 		}
 	}
+	give_away(argv + 1);
 	return answering(answer, argv + 1, &err) == 0 ? 0 : log_failure(&err);
 }

@@ -5,11 +5,13 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include "lib/base/helper.h"
 #include "lib/base/log.h"
 #include "relay/notify.h"
 #include "relay/ready.h"
 #include "relay/relay.h"
 #include "relay/rights.h"
+#include "spool/enclose.h"
 
 static struct relay relay;
 
@@ -25,8 +27,18 @@ on_reload(void *ctx)
 	relay_reload(ctx);
 }
 
+static void
+enclose(const struct ready *ready)
+{
+	struct str said = {0};
+
+	enclose_enter(&relay.setup->settings, ready->pid_file, &said);
+	log_info("-: event=sandbox %s", str_c(&said));
+	str_free(&said);
+}
+
 /* Everything up to the first event: bind, then go to the background, then give rights
- * away, then touch the spool. */
+ * away, then touch the spool, and then give away the rest. */
 static int
 begin(struct settings *settings, struct ready *ready, struct err *err)
 {
@@ -39,6 +51,7 @@ begin(struct settings *settings, struct ready *ready, struct err *err)
 	notify_forget();
 	if (	    ready_detach(ready, err) < 0 ||
 	    rights_drop(&setup->settings, err) < 0 ||
+	    enclose_prepare(&setup->settings, relay.args, err) < 0 ||
 	    loop_start(&relay.loop, err) < 0 ||
 	    relay_start(&relay, err) < 0)
 		return -1;
@@ -47,6 +60,7 @@ begin(struct settings *settings, struct ready *ready, struct err *err)
 	loop_signal(&relay.loop, SIGHUP, on_reload, &relay);
 	if (ready_tell(ready, &relay, err) < 0)
 		return -1;
+	enclose(ready);
 	notify_say("READY=1");
 	return 0;
 }
@@ -77,6 +91,7 @@ main(int argc, char **argv)
 		log_info("-: event=stopped");
 	}
 	relay_close(&relay);
+	helper_stop();
 	settings_free(&settings);
 	opt_list_free(&args.set);
 	int status = err.kind == ERR_NONE ? 0 : log_failure(&err);

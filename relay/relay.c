@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/helper.h"
 #include "lib/base/log.h"
 #include "relay/auth.h"
 #include "relay/check.h"
@@ -413,6 +414,7 @@ relay_reload(struct relay *relay)
 		return;
 	notify_say("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_mono());
 	struct setup *setup = load_again(relay, &err);
+	helper_again();
 	if (setup != NULL)
 		take_setup(relay, setup);
 	else

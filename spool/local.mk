@@ -10,6 +10,7 @@ spool_libspool_a_SOURCES = \
 	%D%/claim.c \
 	%D%/class.c %D%/class.h \
 	%D%/dictionary.c %D%/dictionary.h \
+	%D%/enclose.c %D%/enclose.h \
 	%D%/entry.c %D%/entry.h \
 	%D%/expand.c %D%/expand.h \
 	%D%/history.c \

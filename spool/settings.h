@@ -39,6 +39,7 @@ struct spool_settings {		/* [spool] */
 	char *bounce_from;	/* From of our reports; "" = postmaster@host */
 	uint64_t bounce_size;	/* bytes: a larger original is not returned whole */
 	bool shared;		/* several hosts work this spool (spool/lease.h) */
+	bool sandbox;		/* lib/base/sandbox.h */
 	char *resolver;		/* name servers for MX, "" = the system's */
 	uint64_t max_filters;	/* messages that are filtered at a time */
 	uint64_t max_outgoing;	/* destinations served at a time, 0 = any */

@@ -8,3 +8,9 @@ tests_unit_proxy_LDADD = $(PROTO_TEST_LIBS)
 tests_unit_rate_SOURCES = %D%/unit/rate.c %D%/unit/unit.h relay/rate.c
 tests_unit_rate_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_rate_LDADD = $(NET_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/sandbox
+tests_unit_sandbox_SOURCES = %D%/unit/sandbox.c %D%/unit/unit.h
+tests_unit_sandbox_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_sandbox_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+dist_check_SCRIPTS += %D%/e2e/59-sandbox.sh

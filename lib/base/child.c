@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/helper.h"
 
 extern char **environ;
 
@@ -85,8 +87,15 @@ failed:;
 	_exit(told < 0 ? 126 : 127);
 }
 
-pid_t
-child_start(const struct child *child, struct err *err)
+/* fork(), for us or for our parent. */
+static pid_t
+split(bool beside)
+{
+	return beside ? (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0) : fork();
+}
+
+static pid_t
+start(const struct child *child, bool beside, pid_t *dead, struct err *err)
 {
 	const char *path = child->path != NULL ? child->path : child->argv[0];
 	int pipe_fd[2], number = 0;
@@ -96,7 +105,7 @@ child_start(const struct child *child, struct err *err)
 	if (pipe2(pipe_fd, O_CLOEXEC) < 0)
 		return err_sys(err, "pipe");
 	char **environment = child->environment == NULL ? clean_environment() : NULL;
-	pid_t parent = getpid(), pid = fork();
+	pid_t parent = beside ? getppid() : getpid(), pid = split(beside);
 	if (pid == 0) {
 		/* the report must survive the dup2()s above */
 		int report = fcntl(pipe_fd[1], F_DUPFD_CLOEXEC, 10);
@@ -116,14 +125,31 @@ child_start(const struct child *child, struct err *err)
 		;
 	close(pipe_fd[0]);
 	if (got == (ssize_t)sizeof number) {
-		waitpid(pid, NULL, 0);
+		if (beside)
+			*dead = pid;
+		else
+			waitpid(pid, NULL, 0);
 		errno = number;
 		err_sys(err, "cannot run %s", path);
 		if (number == ENOENT || number == ENOEXEC)
 			err->kind = ERR_CONFIG;
+		errno = number;
 		return -1;
 	}
 	return pid;
+}
+
+pid_t
+child_start(const struct child *child, struct err *err)
+{
+	return helper_runs() ? helper_child(child, err) : start(child, false, NULL, err);
+}
+
+pid_t
+child_start_beside(const struct child *child, pid_t *dead, struct err *err)
+{
+	*dead = 0;
+	return start(child, true, dead, err);
 }
 
 static int

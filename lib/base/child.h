@@ -24,6 +24,8 @@ struct child {
 };
 
 pid_t child_start(const struct child *child, struct err *err);	/* -1 with err */
+pid_t child_start_beside(const struct child *child, pid_t *dead, struct err *err);	/* -1 with err and errno; it
+	is our parent's child (lib/base/helper.h), and so is the dead one that could not begin, or 0 */
 int child_wait(pid_t pid, int64_t seconds, int *status, struct err *err);
 	/* status: the exit status, or 128 + signal.  After seconds (0: for ever) it is
 	 * killed, and that is ERR_TEMP. */

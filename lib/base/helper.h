@@ -1,0 +1,35 @@
+/*
+ * helper - starts programs for a process that can start none any more.
+ *
+ *	helper_start(&rules, &err)	before anything is given away (lib/base/sandbox.h)
+ *	child_start(...)		as ever: from now on the helper does it
+ *
+ * The helper is a process that we fork while we may, and that keeps what we could do then.  What
+ * it starts is our own child all the same (CLONE_PARENT): it is waited for, and dies with us, as
+ * any other.  It has nothing of ours but one socket, ends when that closes, and starts only
+ * what its rules allow: they are its own, so that whoever got hold of us cannot change them.
+ */
+#ifndef LIB_BASE_HELPER_H
+#define LIB_BASE_HELPER_H
+
+#include <sys/types.h>
+
+#include "lib/base/err.h"
+
+struct child;
+
+struct helper_rules {
+	bool (*may)(void *ctx, const char *path);	/* in the helper: is it to be run? */
+	void (*again)(void *ctx);	/* in the helper: rules may have changed (SIGHUP); may be NULL */
+	void *ctx;
+};
+
+enum { HELPER_REQUEST_MAX = 4 << 20, HELPER_WORDS_MAX = 20000 };
+
+int helper_start(const struct helper_rules *rules, struct err *err);
+bool helper_runs(void);
+void helper_again(void);		/* tells it */
+void helper_stop(void);
+pid_t helper_child(const struct child *child, struct err *err);	/* for child_start */
+
+#endif

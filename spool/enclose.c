@@ -1,0 +1,258 @@
+#include "spool/enclose.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/base/helper.h"
+#include "lib/base/log.h"
+#include "lib/base/sandbox.h"
+
+/* what the settings name */
+
+/* A word with a whole path in it: "/PATH", "file:/PATH", "|/PATH"; what stands before it. */
+static bool
+names_path(struct span word, struct span *scheme, struct span *path)
+{
+	const char *slash = memchr(word.p, '/', word.len);
+
+	if (slash == NULL)
+		return false;
+	*scheme = span_to(word, (size_t)(slash - word.p));
+	*path = span_from(word, scheme->len);
+	return scheme->len == 0 || strchr(":|=", slash[-1]) != NULL;
+}
+
+static bool
+is_apart(char c)
+{
+	return c == ' ' || c == '\t' || c == ',' || c == '"';
+}
+
+static struct span
+next_word(struct span *rest)
+{
+	size_t at = 0, end;
+
+	while (at < rest->len && is_apart(rest->p[at]))
+		at++;
+	for (end = at; end < rest->len && !is_apart(rest->p[end]);)
+		end++;
+	struct span word = span_to(span_from(*rest, at), end - at);
+	*rest = span_from(*rest, end);
+	return word;
+}
+
+struct naming {
+	void (*path)(void *ctx, struct span key, struct span scheme, struct span path);
+	void *ctx;
+};
+
+static void
+each_path(const struct settings *settings, const struct naming *naming)
+{
+	struct str text = {0};
+	struct span rest, line, word, scheme, path;
+
+	settings_show(settings, &text);
+	rest = str_span(&text);
+	while (span_cut(&rest, '\n', &line)) {
+		if (line.len == 0 || line.p[0] == '#' || line.p[0] == '[')
+			continue;
+		struct span key = span_word(&line);
+		while ((word = next_word(&line)).len > 0)
+			if (names_path(word, &scheme, &path))
+				naming->path(naming->ctx, key, scheme, path);
+	}
+	str_free(&text);
+}
+
+/* in the helper */
+
+struct rules {
+	const struct settings_args *args;
+	struct settings settings;
+};
+
+struct looking {
+	struct span path;
+	bool found;
+};
+
+static void
+look(void *ctx, struct span key, struct span scheme, struct span path)
+{
+	struct looking *looking = ctx;
+
+	(void)key, (void)scheme;
+	looking->found = looking->found || span_same(path, looking->path);
+}
+
+/* The relative one: "command:bin/sort", below root. */
+static bool
+is_said_below(const struct settings *settings, struct span path)
+{
+	struct str text = {0};
+	size_t root = strlen(settings->root);
+	bool found = false;
+
+	if (!span_begins(path, settings->root) || path.len <= root + 1 || path.p[root] != '/')
+		return false;
+	struct span rest, line, word, below = span_from(path, root + 1);
+	settings_show(settings, &text);
+	for (rest = str_span(&text); !found && span_cut(&rest, '\n', &line);)
+		while (!found && line.len > 0 && line.p[0] != '#' && (word = next_word(&line)).len >= below.len)
+			found = span_same(span_from(word, word.len - below.len), below) &&
+			    (word.len == below.len || strchr(":|", word.p[word.len - below.len - 1]) != NULL);
+	str_free(&text);
+	return found;
+}
+
+static bool
+is_ours(struct span path)
+{
+	struct str folder = {0};
+
+	settings_program("", &folder);
+	bool ours = span_begins(path, str_c(&folder)) && memchr(path.p + folder.len, '/', path.len - folder.len) == NULL;
+	str_free(&folder);
+	return ours;
+}
+
+static bool
+may_run(void *ctx, const char *path)
+{
+	struct rules *rules = ctx;
+	struct looking looking = { .path = span_of(path) };
+	const struct naming naming = { look, &looking };
+
+	if (is_ours(looking.path))
+		return true;
+	each_path(&rules->settings, &naming);
+	return looking.found || is_said_below(&rules->settings, looking.path);
+}
+
+/* The settings as they are now; those that cannot be read change nothing. */
+static void
+read_again(void *ctx)
+{
+	struct rules *rules = ctx;
+	struct settings fresh;
+	struct err ignored;
+
+	if (settings_load(&fresh, rules->args, &ignored) < 0) {
+		settings_free(&fresh);
+		return;
+	}
+	settings_free(&rules->settings);
+	rules->settings = fresh;
+}
+
+int
+enclose_prepare(const struct settings *settings, const struct settings_args *args, struct err *err)
+{
+	static struct rules rules;
+	const struct helper_rules helper = { .may = may_run, .again = read_again, .ctx = &rules };
+
+	if (!settings->spool.sandbox) {
+		setenv("MOCHILA_SANDBOX", "no", 1);	/* for those of our programs that we start */
+		return 0;
+	}
+	rules.args = args;
+	if (settings_load(&rules.settings, args, err) < 0 || helper_start(&helper, err) < 0) {
+		settings_free(&rules.settings);
+		return -1;
+	}
+	settings_free(&rules.settings);	/* the helper has its own */
+	return 0;
+}
+
+/* the walls */
+
+/* The folder that has the files of a path: itself, or what is before its last slash or first
+ * "%"; one that is to be written and is not there yet, the nearest that is. */
+static void
+folder_of(struct span path, bool write, struct str *folder)
+{
+	const char *percent = memchr(path.p, '%', path.len);
+	struct stat st;
+
+	str_set_span(folder, percent != NULL ? span_to(path, (size_t)(percent - path.p)) : path);
+	bool itself = percent == NULL && stat(str_c(folder), &st) == 0 && S_ISDIR(st.st_mode);
+	while (!itself && folder->len > 1) {
+		const char *slash = strrchr(str_c(folder), '/');
+		folder->len = slash > folder->p ? (size_t)(slash - folder->p) : 1;
+		itself = !write || stat(str_c(folder), &st) == 0;
+	}
+}
+
+static bool
+is_written(struct span key, struct span scheme)
+{
+	static const char *const keys[] = { "path", "log", "keys", "pop3-mailbox", NULL };
+	static const char *const schemes[] = { "maildir:", "mbox:", "unix:", NULL };
+	bool written = false;
+
+	for (size_t i = 0; keys[i] != NULL; i++)
+		written = written || span_is(key, keys[i]);
+	for (size_t i = 0; schemes[i] != NULL; i++)
+		written = written || span_ends_case(scheme, schemes[i]);
+	return written;
+}
+
+static void
+add_folder(void *ctx, struct span key, struct span scheme, struct span path)
+{
+	struct sandbox *sandbox = ctx;
+	bool write = is_written(key, scheme);
+	struct str folder = {0}, whole = {0};
+
+	folder_of(path, write, &folder);
+	str_set_span(&whole, path);
+	if (folder.len > 1)
+		sandbox_may(sandbox, str_c(&folder), write ? SANDBOX_WRITE : SANDBOX_READ);
+	else if (!write)
+		sandbox_may(sandbox, str_c(&whole), SANDBOX_READ);	/* "/users": not all there is */
+	else
+		log_warn("-: event=sandbox why=\"no folder for %.*s is there yet: it will not be made\"", (int)path.len, path.p);
+	str_free(&folder);
+	str_free(&whole);
+}
+
+/* What is read of ours, wherever it was installed. */
+static void
+add_ours(struct sandbox *sandbox)
+{
+	struct str path = {0};
+
+	settings_program("", &path);
+	sandbox_may(sandbox, str_c(&path), SANDBOX_READ);
+	str_clear(&path);
+	settings_shipped("", &path);
+	sandbox_may(sandbox, str_c(&path), SANDBOX_READ);
+	str_free(&path);
+}
+
+void
+enclose_enter(const struct settings *settings, const char *written, struct str *said)
+{
+	struct sandbox sandbox = {0};
+	const struct naming naming = { add_folder, &sandbox };
+	struct str file = {0};
+
+	if (!settings->spool.sandbox) {
+		str_add_text(said, "off");
+		return;
+	}
+	sandbox_may_libraries(&sandbox);
+	sandbox_may(&sandbox, settings->root, SANDBOX_WRITE);
+	add_ours(&sandbox);
+	each_path(settings, &naming);
+	folder_of(span_of(settings->file), false, &file);
+	sandbox_may(&sandbox, str_c(&file), SANDBOX_READ);
+	if (written != NULL && written[0] == '/')
+		add_folder(&sandbox, SPAN("path"), (struct span){ "", 0 }, span_of(written));
+	sandbox_enter(&sandbox, said);
+	sandbox_free(&sandbox);
+	str_free(&file);
+}
