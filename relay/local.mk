@@ -26,7 +26,7 @@ relay_sources = \
 	%D%/login.c %D%/login.h \
 	%D%/login-command.c %D%/login-dovecot.c %D%/login-file.c %D%/login-checkpassword.c \
 	%D%/login-emailrelay.c %D%/login-pam.c %D%/secretsfile.c %D%/secretsfile.h %D%/lines.c %D%/lines.h \
-	%D%/meters.h %D%/service-metrics.c \
+	%D%/meters.h %D%/service-admin.c %D%/service-metrics.c \
 	%D%/gate.c %D%/gate.h %D%/grey.c %D%/grey.h %D%/lists.c %D%/lists.h %D%/window.c %D%/window.h \
 	%D%/notify.c %D%/notify.h \
 	%D%/pool.c %D%/pool.h \

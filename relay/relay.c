@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/helper.h"
@@ -201,6 +202,9 @@ bind_door(struct door *door, const char *where, struct err *err)
 {
 	struct str path = {0};
 
+	if (door->service->private && strncmp(where, "unix:", 5) != 0)
+		return err_set(err, ERR_CONFIG, "%s: this is no door but for sockets of this host, unix:PATH", where);
+
 	if (strncmp(where, "systemd:", 8) == 0) {
 		int fd = notify_socket(where + 8);
 		return fd >= 0 ? listener_adopt(&door->listener, fd, where, err) :
@@ -211,6 +215,9 @@ bind_door(struct door *door, const char *where, struct err *err)
 	str_add_text(&path, "unix:");
 	settings_path(&door->relay->setup->settings, where + 5, &path);
 	int result = listener_bind(&door->listener, str_c(&path), err);
+	/* Who comes in between is asked who he is, too. */
+	if (result == 0 && door->service->private && chmod(str_c(&path) + 5, 0600) < 0)
+		result = err_sys(err, "%s", where);
 	str_free(&path);
 	return result;
 }

@@ -7,6 +7,7 @@
 #ifndef RELAY_SERVICE_H
 #define RELAY_SERVICE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "lib/base/err.h"
@@ -16,6 +17,7 @@ struct session;
 
 struct service {
 	const char *name;
+	bool private;		/* a socket of this host, for nobody but who runs us */
 	const char *(*listen)(const struct relay_settings *settings);	/* HOST:PORT ..., or "" */
 	void (*open)(struct session *session);	/* says its greeting */
 	void (*secured)(struct session *session);	/* TLS that it began stands (STARTTLS) */
@@ -30,7 +32,7 @@ struct service {
 	const char *client_full;	/* or of the same client */
 };
 
-extern const struct service service_metrics, service_smtp, service_pop3;
+extern const struct service service_admin, service_metrics, service_smtp, service_pop3;
 
 extern const struct service *const services[];	/* NULL-ended */
 

@@ -7,7 +7,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
-const struct service *const services[] = { &service_smtp, &service_pop3, &service_metrics, NULL };
+const struct service *const services[] = { &service_smtp, &service_pop3, &service_metrics, &service_admin, NULL };
 
 static void begin(struct session *session);
 static const char *not_welcome(struct session *session);

@@ -6,7 +6,6 @@ rmail_rmail_SOURCES = \
 	%D%/sendmail.c \
 	%D%/submit.c %D%/submit.h \
 	%D%/talk.c
-rmail_rmail_CPPFLAGS = $(AM_CPPFLAGS) -DBINDIR='"$(bindir)"'
 rmail_rmail_LDADD = lib/libproto.a $(SPOOL_LIBS)
 
 rmail_mochila_drop_SOURCES = %D%/drop.c

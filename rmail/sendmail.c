@@ -393,9 +393,8 @@ static int
 ask_door(const char *word, const char *what, struct err *err)
 {
 	struct str path = {0};
-	const char *libexec = getenv("MOCHILA_LIBEXEC");
 
-	str_printf(&path, "%s/mochila", libexec != NULL && libexec[0] == '/' ? libexec : BINDIR);
+	settings_door(&path);
 	execl(str_c(&path), "mochila", word, what, (char *)NULL);
 	err_sys(err, "%s", str_c(&path));
 	err_as(err, EX_UNAVAILABLE, NULL);

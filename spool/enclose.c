@@ -115,6 +115,9 @@ is_ours(struct span path)
 
 	settings_program("", &folder);
 	bool ours = span_begins(path, str_c(&folder)) && memchr(path.p + folder.len, '/', path.len - folder.len) == NULL;
+	str_clear(&folder);
+	settings_door(&folder);
+	ours = ours || span_same(path, str_span(&folder));
 	str_free(&folder);
 	return ours;
 }

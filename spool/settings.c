@@ -369,6 +369,7 @@ static const struct conf_row relay_rows[] = {
 	ROW("forward", forward, forward, "queued", "when mail goes on: queued, disconnect, at-once or connect"),
 	ROW("forward-down", down, forward_down, "spool", "at-once without its next hop: spool, or refuse (451)"),
 	ROW("metrics-listen", text, metrics_listen, "", "where Prometheus reads metrics: unix:PATH or HOST:PORT"),
+	ROW("admin-listen", text, admin_listen, "", "a socket, unix:PATH, that takes the verbs of mochila(1)"),
 	ROW("pop3-listen", text, pop3_listen, "", "where mail is read by POP3: HOST:PORT ..."),
 	ROW("pop3-mailbox", text, pop3_mailbox, "mail/%u", "the Maildir of a user; or queue:SITE, what waits for that"),
 	ROW("pop3-delete", yesno, pop3_delete, "yes", "what a reader deletes is removed"),
@@ -1063,6 +1064,13 @@ settings_program(const char *name, struct str *out)
 {
 	const char *said = getenv("MOCHILA_LIBEXEC");
 	str_printf(out, "%s/%s", said != NULL && said[0] == '/' ? said : LIBEXECDIR, name);
+}
+
+void
+settings_door(struct str *out)
+{
+	const char *said = getenv("MOCHILA_LIBEXEC");
+	str_printf(out, "%s/mochila", said != NULL && said[0] == '/' ? said : BINDIR);
 }
 
 void

@@ -144,6 +144,7 @@ struct relay_settings {		/* [relay NAME] */
 	char *forward;		/* queued, disconnect, at-once, connect (relay/pass.h) */
 	char *forward_down;	/* spool, refuse */
 	char *metrics_listen;	/* the same, for Prometheus */
+	char *admin_listen;	/* unix:PATH: the verbs of mochila(1) */
 	char *pop3_listen;	/* HOST:PORT, blank-separated; "" = none */
 	char *pop3_mailbox;	/* the Maildir of who has none of his own: %u, %d (spool/maildir.h) */
 	bool pop3_delete;
@@ -272,6 +273,7 @@ int settings_make_run(const struct settings *settings, struct err *err);
 /* The whole path of one of our own programs that are not on PATH (bsmtp, rmail, uuxqt,
  * uucico-ssh ...): in $MOCHILA_LIBEXEC, else where make install put them. */
 void settings_program(const char *name, struct str *out);
+void settings_door(struct str *out);	/* that of mochila, which is on PATH */
 /* The same for a file that is shipped with them (the dictionaries of bsmtp). */
 void settings_shipped(const char *name, struct str *out);
 

@@ -13,4 +13,4 @@ check_PROGRAMS += tests/unit/sandbox
 tests_unit_sandbox_SOURCES = %D%/unit/sandbox.c %D%/unit/unit.h
 tests_unit_sandbox_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_sandbox_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
-dist_check_SCRIPTS += %D%/e2e/59-sandbox.sh
+dist_check_SCRIPTS += %D%/e2e/59-sandbox.sh %D%/e2e/60-admin.sh

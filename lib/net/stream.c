@@ -445,6 +445,16 @@ farewell_late(void *ctx)
 	farewell_free(ctx);
 }
 
+bool
+stream_is_ours(const struct stream *stream)
+{
+	struct ucred who;
+	socklen_t len = sizeof who;
+
+	return getsockopt(bufferevent_getfd(stream->io), SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 &&
+	    len == sizeof who && (who.uid == 0 || who.uid == geteuid());
+}
+
 void
 stream_finish(struct stream *stream)
 {

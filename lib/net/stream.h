@@ -78,6 +78,9 @@ bool stream_tls_knows(const struct stream *stream, const char *names);	/* the pe
 void stream_tls_who(const struct stream *stream, struct str *name);	/* tls_link_who() */
 void stream_tls_binding(const struct stream *stream, struct str *bytes);	/* tls_link_binding() */
 
+bool stream_is_ours(const struct stream *stream);	/* a socket of this host, and the peer is root, or runs
+						   as we do */
+
 void stream_finish(struct stream *stream);	/* frees it; what waits is still sent, for
 						   some seconds, and input thrown away */
 void stream_free(struct stream *stream);	/* at once; {0} is fine */
