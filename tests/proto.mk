@@ -126,3 +126,8 @@ tests_fuzz_words_LDADD = $(FUZZ_REPLAY) lib/libmail.a $(BASE_LIBS)
 EXTRA_DIST += %D%/fuzz/smtp-server.dict %D%/fuzz/smtp-client.dict \
 	%D%/fuzz/seeds/smtp-server %D%/fuzz/seeds/smtp-client %D%/fuzz/seeds/words \
 	%D%/fuzz/pop3-server.dict %D%/fuzz/seeds/pop3-server %D%/fuzz/seeds/sasl
+
+check_PROGRAMS += tests/unit/verbs
+tests_unit_verbs_SOURCES = %D%/unit/verbs.c %D%/unit/unit.h %D%/talk/fake.c %D%/talk/fake.h
+tests_unit_verbs_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_verbs_LDADD = $(PROTO_TEST_LIBS)

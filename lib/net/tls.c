@@ -125,6 +125,8 @@ tls_drop(struct tls *tls)
 
 /* certificates */
 
+enum { NOT_THERE = -2 };
+
 /* There is nobody to type a pass phrase. */
 static int
 no_pass(char *buf, int size, int writing, void *arg)
@@ -142,6 +144,8 @@ use_certs(SSL_CTX *ctx, BIO *pem)
 	X509 *cert = PEM_read_bio_X509_AUX(pem, NULL, no_pass, NULL);
 	int ok = cert != NULL && SSL_CTX_use_certificate(ctx, cert) == 1;
 
+	if (cert == NULL)
+		return NOT_THERE;
 	X509_free(cert);
 	while (ok && (cert = PEM_read_bio_X509(pem, NULL, no_pass, NULL)) != NULL) {
 		ok = SSL_CTX_add0_chain_cert(ctx, cert) == 1;
@@ -152,6 +156,27 @@ use_certs(SSL_CTX *ctx, BIO *pem)
 	if (ok)
 		ERR_clear_error();
 	return ok ? 0 : -1;
+}
+
+/* One that wants a pass phrase is there, though it cannot be read. */
+static int
+has_key(SSL_CTX *ctx, BIO *pem)
+{
+	char *name, *head;
+	unsigned char *bytes;
+	long len;
+	bool found = false;
+
+	(void)ctx;
+	while (!found && PEM_read_bio(pem, &name, &head, &bytes, &len) == 1) {
+		size_t at = strlen(name);
+		found = at >= 11 && strcmp(name + at - 11, "PRIVATE KEY") == 0;
+		OPENSSL_free(name);
+		OPENSSL_free(head);
+		OPENSSL_clear_free(bytes, (size_t)len);
+	}
+	ERR_clear_error();
+	return found ? 0 : NOT_THERE;
 }
 
 static int
@@ -174,12 +199,16 @@ use(SSL_CTX *ctx, const char *path, bool secret, int (*how)(SSL_CTX *, BIO *), s
 		BIO *bio = BIO_new_mem_buf(pem.p != NULL ? pem.p : "", (int)pem.len);
 		tls_need(bio != NULL);
 		ERR_clear_error();
-		if (how(ctx, bio) < 0)
+		result = how(ctx, bio);
+		if (result == NOT_THERE)
+			err_set(err, ERR_CONFIG, how == use_certs ? "%s: there is no certificate in it (PEM)" :
+			    "%s: there is no private key in it (PEM); tls-key names a file of its own", path);
+		else if (result < 0)
 			result = tls_err(err, ERR_CONFIG, path);
 		BIO_free(bio);
 	}
 	cert_wipe(&pem);
-	return result;
+	return result < 0 ? -1 : 0;
 }
 
 int
@@ -193,7 +222,9 @@ tls_show(struct tls *tls, const char *cert, const char *key, struct err *err)
 	}
 	SSL_CTX *ctx = tls->ctx[tls->shows++];
 	const char *at = key[0] != '\0' ? key : cert;
-	return use(ctx, cert, at == cert, use_certs, err) < 0 ? -1 : use(ctx, at, true, use_key, err);
+	/* Before anything is said of who may read it: there may be nothing to hide. */
+	return use(ctx, cert, false, use_certs, err) < 0 || use(ctx, at, false, has_key, err) < 0 ? -1 :
+	    use(ctx, at, true, use_key, err);
 }
 
 int

@@ -363,12 +363,12 @@ static const struct smtp_verb verbs[] = {
 	{ "TURN", SMTP_ANY, verb_not_done, 0 },
 	{ "ETRN", SMTP_ANY, verb_not_done, 0 },
 	{ "ATRN", SMTP_ANY, verb_not_done, 0 },
-	{ "GET", SMTP_ANY, verb_of_http, VERB_UTF8 },
-	{ "PUT", SMTP_ANY, verb_of_http, VERB_UTF8 },
-	{ "POST", SMTP_ANY, verb_of_http, VERB_UTF8 },
-	{ "HEAD", SMTP_ANY, verb_of_http, VERB_UTF8 },
-	{ "OPTIONS", SMTP_ANY, verb_of_http, VERB_UTF8 },
-	{ "CONNECT", SMTP_ANY, verb_of_http, VERB_UTF8 },
+	{ "GET", SMTP_ANY, verb_of_http, VERB_UTF8 | VERB_PLAIN },
+	{ "PUT", SMTP_ANY, verb_of_http, VERB_UTF8 | VERB_PLAIN },
+	{ "POST", SMTP_ANY, verb_of_http, VERB_UTF8 | VERB_PLAIN },
+	{ "HEAD", SMTP_ANY, verb_of_http, VERB_UTF8 | VERB_PLAIN },
+	{ "OPTIONS", SMTP_ANY, verb_of_http, VERB_UTF8 | VERB_PLAIN },
+	{ "CONNECT", SMTP_ANY, verb_of_http, VERB_UTF8 | VERB_PLAIN },
 	{0},
 };
 

@@ -22,7 +22,7 @@ enum smtp_verb_flag {
 	VERB_JUNK = 1,		/* brings no mail on its way: counted (SMTP-16) */
 	VERB_UTF8 = 2,		/* its text may be beyond ASCII */
 	VERB_PACED = 4,		/* nothing may be sent behind it before our reply */
-	VERB_PLAIN = 16,	/* in order before TLS, where that must come first (RFC 3207 4) */
+	VERB_PLAIN = 16,	/* answered as ever before TLS, where that must come first (RFC 3207 4) */
 	VERB_BODY = 8,		/* bytes follow that are no commands: not offered, it closes */
 };
 

@@ -102,6 +102,7 @@ def case_versions():
         try:
             client.starttls(context=made)
             client.ehlo()
+            assert client.sock.compression() is None    # TLS-05
             client.quit()
             assert good, (low, ciphers)
         except (ssl.SSLError, smtplib.SMTPServerDisconnected, ConnectionError):

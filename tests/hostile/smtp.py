@@ -140,7 +140,7 @@ for what, reply in (
         (b"HOLDFOR=99999999999999999999", "501 5.5.4"), (b"=", "555 5.5.4"), (b"SIZE=1 =", "555 5.5.4")):
     dialogue("SMTP-05 %s" % what.decode(), (E, "250"), (M[:-2] + b" " + what + b"\r\n", reply), (M, "250"))
 for what in (b"NOTIFY=NEVER,SUCCESS", b"ORCPT=rfc822", b"ORCPT=rfc822;x+0AFrom:+20evil", b"ORCPT=rfc822;x+0D", b"ORCPT=rfc822;x+00"):
-    dialogue("SMTP-05, -06 %s" % what.decode(), (E, "250"), (M, "250"), (R[:-2] + b" " + what + b"\r\n", "501 5.5.4"), (R, "250"))
+    dialogue("SMTP-05, SMTP-06 %s" % what.decode(), (E, "250"), (M, "250"), (R[:-2] + b" " + what + b"\r\n", "501 5.5.4"), (R, "250"))
 
 
 @row("SMTP-07 recipients without end", mails=1)

@@ -12,6 +12,7 @@
 #include "lib/net/dial.h"
 #include "lib/net/listen.h"
 #include "lib/net/stream.h"
+#include "tests/unit/looping.h"
 #include "tests/unit/unit.h"
 
 static struct loop loop;
@@ -93,23 +94,6 @@ on_taken(void *ctx, int fd, const struct sockaddr *peer)
 	taken_count++;
 }
 
-static void
-stop(void *ctx)
-{
-	loop_stop(ctx);
-}
-
-static void
-run_for(int64_t milliseconds)
-{
-	struct timer timer;
-
-	timer_start(&timer, &loop, stop, &loop);
-	timer_set(&timer, milliseconds * 1000);
-	loop_run(&loop);
-	timer_free(&timer);
-}
-
 static unsigned
 port_at(int fd)
 {
@@ -149,8 +133,7 @@ setup(void)
 	if (six >= 0)
 		close(six);
 	ck_assert_int_eq(loop_start(&loop, &err), 0);
-	ck_assert_msg(listener_bind(&listener, "127.0.0.1:0", &err) == 0, "%s", err.text);
-	listener_start(&listener, &loop, on_taken, NULL);
+	looping_listen(&loop, &listener, on_taken, NULL);
 	port = port_at(listener.fd);
 	make_deaf();
 	dialled.called = false;
@@ -200,7 +183,7 @@ START_TEST(the_first_address_that_answers_is_taken)
 	if (hosts[_i].needs_six && !has_six)
 		return;
 	dial_start(&dial, &loop, hosts[_i].host, hosts[_i].limit, on_dialled, NULL);
-	run_for(20000);
+	looping(&loop, 20000);
 	int64_t took = (clock_mono() - begun) / 1000;
 	ck_assert(dialled.called);
 	ck_assert_msg((dialled.fd >= 0) == hosts[_i].connects, "%s", dialled.err.text);
@@ -208,7 +191,7 @@ START_TEST(the_first_address_that_answers_is_taken)
 	ck_assert_int_le(took, hosts[_i].most);
 	if (!hosts[_i].connects)
 		ck_assert_int_eq(dialled.err.kind, ERR_TEMP);
-	run_for(20);
+	looping(&loop, 20);
 	ck_assert_uint_eq(taken_count, hosts[_i].connects);
 	dial_cancel(&dial);
 }
@@ -223,7 +206,7 @@ START_TEST(families_are_tried_by_turns)
 		return;
 	dial_start(&dial, &loop, "deaf,deaf,deaf,deaf,six,six.test:1", 2, on_dialled, NULL);
 	for (int i = 0; i < 100 && dial.count == 0; i++)
-		run_for(5);
+		looping(&loop, 5);
 	ck_assert_uint_eq(dial.count, strlen(expected));
 	for (size_t i = 0; i < dial.count; i++)
 		ck_assert_int_eq(dial.tries[i].address->ai_family, expected[i] == '4' ? AF_INET : AF_INET6);
@@ -240,7 +223,7 @@ START_TEST(a_name_with_too_many_addresses_costs_no_more_than_its_share)
 		str_add_text(&host, i > 0 ? ",shut" : "shut");
 	str_add_text(&host, ",good.test:1");
 	dial_start(&dial, &loop, str_c(&host), 5, on_dialled, NULL);
-	run_for(8000);
+	looping(&loop, 8000);
 	ck_assert(dialled.called);
 	ck_assert_int_eq(dialled.fd, -1);
 	str_free(&host);
@@ -256,7 +239,7 @@ START_TEST(the_socket_is_as_it_was_asked_for)
 	socklen_t size = sizeof quick;
 
 	dial_start_how(&dial, &loop, "good.test:1", &how, 5, on_dialled, NULL);
-	run_for(5000);
+	looping(&loop, 5000);
 	ck_assert_int_ge(dialled.fd, 0);
 	getsockopt(dialled.fd, IPPROTO_TCP, TCP_NODELAY, &quick, &size);
 	ck_assert_int_ne(quick, 0);
@@ -323,7 +306,7 @@ dial_by_proxy(struct dial *dial, struct dial_how *how, struct socks_proxy *said,
 	ck_assert_int_eq(socks_proxy_parse(str_c(&text), said, &err), 0);
 	how->proxy = said;
 	dial_start_how(dial, &loop, "far.invalid:22", how, 1, on_dialled, NULL);
-	run_for(5000);
+	looping(&loop, 5000);
 	ck_assert(dialled.called);
 	str_free(&text);
 }
@@ -346,14 +329,12 @@ START_TEST(a_proxy_is_asked_and_the_line_is_whole)
 	struct dial dial;
 	struct dial_how how = {0};
 	struct socks_proxy said;
-	struct err err;
 	char bytes[16] = "";
 
 	proxy.answer = answers[_i].answer.p;
 	proxy.len = answers[_i].answer.len;
 	proxy.hangs_up = answers[_i].hangs_up;
-	ck_assert_int_eq(listener_bind(&door, "127.0.0.1:0", &err), 0);
-	listener_start(&door, &loop, on_proxied, &loop);
+	looping_listen(&loop, &door, on_proxied, &loop);
 	dial_by_proxy(&dial, &how, &said, str_c(&door.where));
 	ck_assert(span_same(str_span(&proxy.got), SPAN("\4\1\0\26\0\0\0\1\0far.invalid\0")));
 	if (answers[_i].error == NULL) {

@@ -9,6 +9,7 @@
 #include "lib/net/dial.h"
 #include "lib/net/listen.h"
 #include "lib/net/stream.h"
+#include "tests/unit/looping.h"
 
 static struct loop loop;
 
@@ -67,24 +68,6 @@ static const struct stream_hooks end_hooks = {
 static struct end left, right;
 
 static void
-stop(void *ctx)
-{
-	loop_stop(ctx);
-}
-
-/* Runs until something stops the loop, or for that long. */
-static void
-run_for(int64_t milliseconds)
-{
-	struct timer timer;
-
-	timer_start(&timer, &loop, stop, &loop);
-	timer_set(&timer, milliseconds * 1000);
-	loop_run(&loop);
-	timer_free(&timer);
-}
-
-static void
 setup(void)
 {
 	int pair[2];
@@ -111,7 +94,7 @@ START_TEST(bytes_cross_and_the_end_is_seen)
 {
 	stream_send(&left.stream, "hello", 5);
 	stream_finish(&left.stream);
-	run_for(2000);
+	looping(&loop, 2000);
 	ck_assert_str_eq(str_c(&right.got), "hello");
 	ck_assert(right.ended);
 	ck_assert_int_eq(right.err.kind, ERR_NONE);
@@ -123,13 +106,13 @@ START_TEST(a_paused_stream_gives_nothing_until_it_goes_on)
 	right.pause_at_once = true;
 	stream_pause(&right.stream, true);
 	stream_send(&left.stream, "one", 3);
-	run_for(30);
+	looping(&loop, 30);
 	ck_assert_uint_eq(right.got.len, 0);
 	stream_pause(&right.stream, false);
-	run_for(30);
+	looping(&loop, 30);
 	ck_assert_str_eq(str_c(&right.got), "one");
 	stream_send(&left.stream, "two", 3);
-	run_for(30);
+	looping(&loop, 30);
 	ck_assert_str_eq(str_c(&right.got), "one");
 }
 END_TEST
@@ -140,11 +123,11 @@ START_TEST(what_came_before_the_pause_is_given_after_it)
 
 	right.pause_at_once = true;
 	stream_send(&left.stream, much, sizeof much);
-	run_for(50);
+	looping(&loop, 50);
 	ck_assert_uint_lt(right.got.len, sizeof much);
 	right.pause_at_once = false;
 	stream_pause(&right.stream, false);
-	run_for(50);
+	looping(&loop, 50);
 	ck_assert_uint_eq(right.got.len, sizeof much);
 }
 END_TEST
@@ -153,7 +136,7 @@ START_TEST(a_stream_may_be_freed_inside_its_hook)
 {
 	right.free_at_once = true;
 	stream_send(&left.stream, "bye", 3);
-	run_for(2000);
+	looping(&loop, 2000);
 	ck_assert_str_eq(str_c(&right.got), "bye");
 	ck_assert(left.ended);
 }
@@ -165,7 +148,7 @@ START_TEST(the_deadline_is_not_moved_by_trickling_bytes)
 	int64_t begun = clock_mono();
 	while (!right.late && clock_mono() - begun < 5 * CLOCK_SECOND) {
 		stream_send(&left.stream, "x", 1);
-		run_for(100);
+		looping(&loop, 100);
 	}
 	ck_assert(right.late);
 	ck_assert_int_lt(clock_mono() - begun, 3 * CLOCK_SECOND);
@@ -181,10 +164,10 @@ START_TEST(who_does_not_listen_is_not_read)
 	for (int i = 0; i < 20; i++)
 		stream_send(&right.stream, much, sizeof much);
 	stream_send(&left.stream, "more?", 5);
-	run_for(50);
+	looping(&loop, 50);
 	ck_assert_uint_eq(right.got.len, 0);
 	stream_pause(&left.stream, false);
-	run_for(200);
+	looping(&loop, 200);
 	ck_assert_uint_eq(left.got.len, 20 * sizeof much);
 	ck_assert_str_eq(str_c(&right.got), "more?");
 }
@@ -204,7 +187,7 @@ START_TEST(a_finished_stream_sends_all_to_a_peer_that_closed_its_side)
 	shutdown(pair[1], SHUT_WR);
 	stream_finish(&left.stream);
 	for (int i = 0; i < 200 && got < sizeof much; i++) {
-		run_for(5);
+		looping(&loop, 5);
 		while ((n = read(pair[1], much, sizeof much)) > 0)
 			got += (size_t)n;
 	}
@@ -245,15 +228,14 @@ START_TEST(a_call_meets_its_listener)
 	struct err err = {0};
 
 	dialled.called = false;
-	ck_assert_msg(listener_bind(&listener, "127.0.0.1:0", &err) == 0, "%s", err.text);
+	looping_listen(&loop, &listener, on_taken, NULL);
 	ck_assert(strcmp(str_c(&listener.where), "127.0.0.1:0") != 0);
-	listener_start(&listener, &loop, on_taken, NULL);
 	dial_start(&dial, &loop, str_c(&listener.where), 5, on_dialled, NULL);
 	ck_assert(!dialled.called);
-	run_for(3000);
+	looping(&loop, 3000);
 	ck_assert(dialled.called);
 	ck_assert_int_ge(dialled.fd, 0);
-	run_for(20);
+	looping(&loop, 20);
 	ck_assert_int_ge(taken, 0);
 	close(taken);
 	close(dialled.fd);
@@ -277,7 +259,7 @@ START_TEST(a_call_that_fails_says_why)
 	char *text = mem_text_n(where.p, where.len);
 	dialled.called = false;
 	dial_start(&dial, &loop, text, 5, on_dialled, NULL);
-	run_for(8000);
+	looping(&loop, 8000);
 	ck_assert(dialled.called);
 	ck_assert_int_eq(dialled.fd, -1);
 	ck_assert_msg(strstr(dialled.err.text, rest.p) != NULL, "%s", dialled.err.text);
@@ -295,7 +277,7 @@ START_TEST(a_call_given_up_is_never_answered)
 	dial_cancel(&dial);
 	dial_start(&dial, &loop, "no-such-host.invalid:25", 5, on_dialled, NULL);
 	dial_cancel(&dial);
-	run_for(50);
+	looping(&loop, 50);
 	ck_assert(!dialled.called);
 }
 END_TEST

@@ -2,6 +2,9 @@
  * whole and in steps of 1, 2 and 3 bytes, with quick hooks and with slow ones. */
 #include "lib/proto/smtp-server.h"
 
+#include <string.h>
+
+#include "lib/proto/smtp-engine.h"
 #include "tests/talk/fake.h"
 #include "tests/unit/unit.h"
 
@@ -27,6 +30,7 @@ struct dialogue {
 };
 
 #define SAID(text) { (text), sizeof (text) - 1 }
+#define SAID_SPAN(text) ((struct span)SAID(text))
 
 static const struct dialogue sessions[] = {
 	{ "one message", SAID(START "DATA\r\nS: x\r\n\r\nhi\r\n.\r\nQUIT\r\n"),
@@ -381,6 +385,55 @@ START_TEST(notes_in_a_batch_reach_the_hook)
 }
 END_TEST
 
+/* SMTP-08: counters that were too narrow.  So much is not sent here: the counts begin high. */
+static const struct { const char *chunk; const char *heard; } huge[] = {
+	{ "BDAT 18446744073709551616 LAST\r\n", "501" },	/* 2^64 */
+	{ "BDAT 99999999999999999999999999 LAST\r\n", "501" },
+	{ "BDAT -1 LAST\r\n", "501" },
+	{ "BDAT 18446744073709551615 LAST\r\n", "552 5.3.4" },
+	{ "BDAT 4294967297 LAST\r\n", "552 5.3.4" },	/* 2^32 + 1: no 1 */
+};
+
+START_TEST(what_is_announced_is_counted_in_full)
+{
+	struct fake fake = {0};
+
+	fake_start(&fake, &usual);
+	fake_feed(&fake, SAID_SPAN(START), 0);
+	size_t from = fake.server.out.len;
+	fake_feed(&fake, span_of(huge[_i].chunk), 0);
+	ck_assert_msg(strncmp(fake.server.out.p + from, huge[_i].heard, strlen(huge[_i].heard)) == 0, "%.80s",
+	    fake.server.out.p + from);
+	ck_assert(fake.server.closing);
+	fake_free(&fake);
+}
+END_TEST
+
+START_TEST(a_body_of_more_than_four_gigabytes_is_counted)
+{
+	struct smtp_server_options wide = usual;
+	struct fake fake = {0};
+
+	wide.max_size = (UINT64_C(1) << 32) + 2;
+	fake_start(&fake, &wide);
+	fake_feed(&fake, SAID_SPAN(START "BDAT 2\r\na\r"), 0);
+	fake.server.work->size = (UINT64_C(1) << 32) - 2;
+	fake_feed(&fake, SAID_SPAN("BDAT 4\r\n\nb\r\n"), 0);
+	ck_assert(strncmp(fake.server.last_reply, "250", 3) == 0);
+	ck_assert(fake.server.work->size == (UINT64_C(1) << 32) + 2);
+	fake_feed(&fake, SAID_SPAN("BDAT 1 LAST\r\nc"), 0);
+	ck_assert_str_eq(fake.server.last_reply, "552 5.3.4 more than the 4294967298 bytes taken here");
+	ck_assert_uint_eq(fake.accepted, 0);
+	/* Near the end of all counting nothing runs round. */
+	fake_feed(&fake, SAID_SPAN("RSET\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nBDAT 2\r\na\r"), 0);
+	fake.server.work->size = UINT64_MAX - 1;
+	fake_feed(&fake, SAID_SPAN("BDAT 4 LAST\r\n\nb\r\n"), 0);
+	ck_assert(strncmp(fake.server.last_reply, "552 5.3.4", 9) == 0);
+	ck_assert_uint_eq(fake.accepted, 0);
+	fake_free(&fake);
+}
+END_TEST
+
 UNIT("smtp-server",
 	{ sessions_go_as_the_rows_say, ROWS(sessions) },
 	{ batches_go_as_the_rows_say, ROWS(batches) },
@@ -391,4 +444,6 @@ UNIT("smtp-server",
 	{ fifty_thousand_recipients_are_no_trouble, 1 },
 	{ a_peer_that_is_gone_leaves_nothing, 9 },
 	{ what_comes_while_a_hook_thinks_is_kept_within_bounds, 1 },
-	{ notes_in_a_batch_reach_the_hook, 1 })
+	{ notes_in_a_batch_reach_the_hook, 1 },
+	{ what_is_announced_is_counted_in_full, ROWS(huge) },
+	{ a_body_of_more_than_four_gigabytes_is_counted, 1 })

@@ -13,6 +13,7 @@
 #include "lib/base/clock.h"
 #include "lib/net/stream.h"
 #include "tests/certs.h"
+#include "tests/unit/looping.h"
 #include "tests/unit/unit.h"
 
 static struct loop loop;
@@ -87,23 +88,6 @@ must(int result, const struct err *err)
 	ck_assert_msg(result == 0, "%s", err->text);
 }
 
-static void
-stop(void *ctx)
-{
-	loop_stop(ctx);
-}
-
-static void
-run_for(int64_t milliseconds)
-{
-	struct timer timer;
-
-	timer_start(&timer, &loop, stop, &loop);
-	timer_set(&timer, milliseconds * 1000);
-	loop_run(&loop);
-	timer_free(&timer);
-}
-
 /* Runs until it is so, or for five seconds. */
 static void
 run_until(const bool *so)
@@ -111,7 +95,7 @@ run_until(const bool *so)
 	int64_t begun = clock_mono();
 
 	while (!*so && clock_mono() - begun < 5 * CLOCK_SECOND)
-		run_for(5);
+		looping(&loop, 5);
 }
 
 static void
@@ -163,7 +147,7 @@ shake(enum tls_policy policy, const char *name, const char *pins)
 	stream_start_tls(&here.stream, client, policy, name, pins);
 	int64_t begun = clock_mono();
 	while (!(here.secured && there.secured) && !here.ended && clock_mono() - begun < 5 * CLOCK_SECOND)
-		run_for(5);
+		looping(&loop, 5);
 }
 
 START_TEST(what_is_said_crosses_and_the_goodbye_is_seen)
@@ -171,9 +155,9 @@ START_TEST(what_is_said_crosses_and_the_goodbye_is_seen)
 	here.then = "EHLO";
 	shake(TLS_VERIFIED, "mx.example", NULL);
 	ck_assert_msg(here.secured && there.secured, "%s", here.err.text);
-	ck_assert(strncmp(str_c(&here.about), "TLSv1.3 ", 8) == 0);
+	ck_assert(strncmp(str_c(&here.about), "TLSv1.3 ", 8) == 0);	/* which has no compression: TLS-05 */
 	stream_send(&there.stream, "220", 3);
-	run_for(20);
+	looping(&loop, 20);
 	ck_assert_str_eq(str_c(&there.got), "EHLO");
 	ck_assert_str_eq(str_c(&here.got), "220");
 	stream_finish(&here.stream);
@@ -190,7 +174,7 @@ START_TEST(what_is_sent_too_early_waits_for_the_secret)
 	stream_start_tls(&here.stream, client, TLS_REQUIRED, "mx.example", NULL);
 	stream_send(&here.stream, "hello", 5);
 	run_until(&here.secured);
-	run_for(20);
+	looping(&loop, 20);
 	ck_assert_str_eq(str_c(&here.got), "220 early");
 	ck_assert_str_eq(str_c(&there.got), "hello");
 }
@@ -209,7 +193,7 @@ START_TEST(much_crosses_whole_and_costs_little)
 	size_t wire = stream_backlog(&here.stream);
 	ck_assert_uint_lt(wire, sizeof much + sizeof much / 100);
 	for (int i = 0; i < 400 && there.got.len < sizeof much; i++)
-		run_for(5);
+		looping(&loop, 5);
 	ck_assert_uint_eq(there.got.len, sizeof much);
 	ck_assert(memcmp(there.got.p, much, sizeof much) == 0);
 }
@@ -220,10 +204,10 @@ START_TEST(a_pause_holds_what_is_decrypted_too)
 	shake(TLS_REQUIRED, NULL, NULL);
 	stream_pause(&there.stream, true);
 	stream_send(&here.stream, "one", 3);
-	run_for(20);
+	looping(&loop, 20);
 	ck_assert_uint_eq(there.got.len, 0);
 	stream_pause(&there.stream, false);
-	run_for(20);
+	looping(&loop, 20);
 	ck_assert_str_eq(str_c(&there.got), "one");
 }
 END_TEST
@@ -353,10 +337,10 @@ START_TEST(plain_text_is_never_taken_for_what_came_by_tls)
 {
 	stream_send(&here.stream, slipped[_i], strlen(slipped[_i]));
 	stream_accept_tls(&there.stream, server);
-	run_for(20);
+	looping(&loop, 20);
 	if (!here.ended)
 		stream_start_tls(&here.stream, client, TLS_OPPORTUNISTIC, NULL, NULL);
-	run_for(200);
+	looping(&loop, 200);
 	ck_assert(!there.secured && there.got.len == 0);
 	/* The head of a record waits for the rest of it; the deadline is the owner's. */
 	ck_assert_int_eq(there.ended, _i < 3);
@@ -369,7 +353,7 @@ START_TEST(a_cut_is_no_goodbye)		/* TLS-04 */
 {
 	shake(TLS_REQUIRED, NULL, NULL);
 	stream_send(&here.stream, "half a mess", 11);
-	run_for(20);
+	looping(&loop, 20);
 	stream_free(&here.stream);
 	run_until(&there.ended);
 	ck_assert_int_eq(there.err.kind, ERR_TEMP);
@@ -384,7 +368,8 @@ static const struct {	/* CFG-01 */
 } files[] = {
 	{ "two.pem", "two.key", 0600, NULL }, { "two.pem", "two.key", 0640, NULL },
 	{ "two.pem", "two.key", 0644, "open to everybody" }, { "two.pem", "mx.key", 0600, "key values mismatch" },
-	{ "two.key", "two.key", 0600, "no start line" }, { "two.pem", "two.pem", 0600, "open to everybody" },
+	{ "two.key", "two.key", 0600, "there is no certificate in it" }, { "two.pem", "two.pem", 0600, "there is no private key in it" },
+	{ "two.pem", "", 0600, "there is no private key in it" },
 	{ "absent.pem", "two.key", 0600, "absent.pem: " }, { ".", "two.key", 0600, "" },
 	{ "/dev/null", "two.key", 0600, "not a regular file" }, { "two.pem", "/dev/zero", 0600, "not a regular file" },
 };
@@ -398,7 +383,7 @@ START_TEST(files_are_read_with_care)
 	tls_drop(server);
 	server = tls_new(TLS_SERVER, &err);
 	const char *cert = files[_i].cert[0] == '/' ? files[_i].cert : path(files[_i].cert);
-	const char *key = files[_i].key[0] == '/' ? files[_i].key : path(files[_i].key);
+	const char *key = files[_i].key[0] == '/' || files[_i].key[0] == '\0' ? files[_i].key : path(files[_i].key);
 	int result = tls_show(server, cert, key, &err);
 	ck_assert_msg((result == 0) == (files[_i].why == NULL), "%s", err.text);
 	if (result == 0)
