@@ -35,3 +35,13 @@ tests_unit_rewrite_LDADD = $(PROTO_TEST_LIBS)
 tests_unit_masquerade_SOURCES = %D%/unit/masquerade.c %D%/unit/scratch.h %D%/unit/unit.h
 tests_unit_masquerade_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_masquerade_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)
+
+if FUZZERS
+noinst_PROGRAMS += tests/fuzz/table
+else
+check_PROGRAMS += tests/fuzz/table
+endif
+tests_fuzz_table_SOURCES = %D%/fuzz/table.c
+tests_fuzz_table_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_table_LDADD = $(FUZZ_REPLAY) $(SPOOL_LIBS)
+EXTRA_DIST += %D%/fuzz/table.dict %D%/fuzz/seeds/table

@@ -5,7 +5,8 @@
  * '>' outside quotes; what xtext means survives being encoded; a header's fields, put
  * behind each other, are its beginning, and it is gathered the same at any split; a
  * body stuffed is the body unstuffed; whatever peers call themselves, our trace
- * stays one field; what is called a valid date can be written.
+ * stays one field; what is called a valid date can be written; a header whose addresses
+ * keep their names is the same, and one whose addresses change has no line more.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include "lib/mail/dot.h"
 #include "lib/mail/header.h"
 #include "lib/mail/received.h"
+#include "lib/mail/rewrite.h"
 #include "lib/mail/utf8.h"
 #include "lib/mail/xtext.h"
 
@@ -131,6 +133,42 @@ try_date(struct span text)
 	str_free(&out);
 }
 
+static int
+keep(void *ctx, struct span address, struct str *to, struct err *err)
+{
+	(void)err;
+	HOLD(address.len > 0 && memchr(address.p, '@', address.len) != NULL);
+	if (ctx == NULL)
+		return 0;
+	str_add_text(to, "a@b");
+	return 1;
+}
+
+static size_t
+count_of(struct span text, char c)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < text.len; i++)
+		count += text.p[i] == c;
+	return count;
+}
+
+static void
+try_rewrite(struct span text)
+{
+	struct str same = {0}, other = {0};
+	struct err err;
+	bool change = true;
+
+	HOLD(rewrite_header(text, keep, NULL, &same, &err) == 0);
+	HOLD(span_same(str_span(&same), text));
+	HOLD(rewrite_header(text, keep, &change, &other, &err) == 0);
+	HOLD(count_of(str_span(&other), '\n') <= count_of(text, '\n'));
+	str_free(&same);
+	str_free(&other);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -142,5 +180,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	try_dots(text);
 	try_trace(text);
 	try_date(text);
+	try_rewrite(text);
 	return 0;
 }

@@ -225,7 +225,6 @@ START_TEST(a_call_meets_its_listener)
 {
 	struct listener listener;
 	struct dial dial;
-	struct err err = {0};
 
 	dialled.called = false;
 	looping_listen(&loop, &listener, on_taken, NULL);
