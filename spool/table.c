@@ -131,7 +131,8 @@ next_line(struct str *text, size_t *at)
 static bool
 read_row(struct str *text, struct span line, struct table_row *row)
 {
-	line = span_trim(line);
+	while (line.len > 0 && is_blank(line.p[0]))
+		line = span_from(line, 1);
 	while (line.len > 0 && is_blank(line.p[line.len - 1]))
 		line.len--;
 	if (line.len == 0 || line.p[0] == '#')

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Other people's programs give mail to mochila-relay: swaks, msmtp, Postfix, Exim and OpenSMTPD, in
-# plain text, by STARTTLS and with TLS at once, by LMTP, with CHUNKING and DSN where they have
-# them.
+# Other people's programs give mail to mochila-relay: swaks, msmtp, nodemailer, Postfix, Exim and
+# OpenSMTPD, in plain text, by STARTTLS and with TLS at once, by LMTP, with CHUNKING and DSN
+# where they have them.
 # shellcheck disable=SC2086,SC2154	# $inside is words
 # shellcheck source=tests/e2e/lib.sh
 . "${srcdir:-.}/tests/e2e/lib.sh"
@@ -95,6 +95,42 @@ if peer msmtp; then
 	    --tls-trust-file="$pki/client.pem" msmtp4@home.example
 else
 	say "not tried: msmtp ($why)"
+fi
+
+# ---- nodemailer ----
+
+if peer node-nodemailer; then
+	tried=$((tried + 1))
+	node=$(command -v node || echo "$peer/usr/bin/node")
+	cat >"$work/nodemailer.js" <<-'END'
+		const [port, secure, to, ca, options] = process.argv.slice(2);
+		const mailer = require("nodemailer").createTransport({
+		    host: "localhost", port: Number(port), secure: secure === "tls", requireTLS: secure === "starttls",
+		    ignoreTLS: secure === "plain", tls: { ca: require("fs").readFileSync(ca) },
+		    pool: secure === "pool", connectionTimeout: 20000, ...JSON.parse(options || "{}") });
+		const dsn = { id: "node-1", return: "headers", notify: ["failure", "delay"], recipient: "a@b.example" };
+		Promise.all([1, 2, 3].slice(0, secure === "pool" ? 3 : 1).map((n) => mailer.sendMail({
+		    from: "Ann \u00c4 <a@b.example>", to, subject: "nodemailer \u2713 " + n, dsn,
+		    text: ".\nA line that is only a dot, and \u00fcmlauts.\n" + "x".repeat(2000) + "\n.\n",
+		    attachments: [{ filename: "bytes", content: Buffer.alloc(100000, n) }] })))
+		    .then((all) => { console.log(all[0].response); mailer.close(); }, (error) => { console.error(error); process.exit(1); });
+	END
+	nodemailer() {
+		NODE_PATH=$peer/usr/share/nodejs:/usr/share/nodejs LD_LIBRARY_PATH=$peer_libs timeout 60 "$node" "$work/nodemailer.js" \
+		    "$1" "$2" "$3" "$pki/ca.pem" >>"$work/nodemailer.log" 2>&1
+	}
+	check "nodemailer" nodemailer "$plain" plain node1@home.example
+	check "its mail is there" arrived node1 ESMTP
+	check "nodemailer with STARTTLS" nodemailer "$plain" starttls node2@home.example
+	check "its mail is there" arrived node2 ESMTPS
+	check "nodemailer with TLS at once" nodemailer "$tls" tls node3@home.example
+	check "its mail is there" arrived node3 ESMTPS
+	check "three over a connection that is kept" nodemailer "$plain" pool node4@home.example
+	check "are there" wait_for 20 has_mail "$root" node4 3
+	check "a line that was only a dot is one still" sh -c "test \$(grep -cx '[.]' '$root'/mail/node1/new/*) -eq 2 ||
+	    grep -q '^[.]=20\|^=2E' '$root'/mail/node1/new/*"
+else
+	say "not tried: nodemailer ($why)"
 fi
 
 # ---- Postfix ----
