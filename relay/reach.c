@@ -65,11 +65,30 @@ on_now(void *ctx)
 	answer(reach, fd, &err);
 }
 
+/* Which of those that were tried side by side it is. */
+static size_t
+which_place(const struct reach *reach, int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof peer;
+	struct ip ip, at;
+
+	if (getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
+		return reach->at;
+	ip_of((struct sockaddr *)&peer, &ip);
+	for (size_t i = reach->at; i <= reach->last; i++)
+		if (ip_parse(span_of(reach->places.place[i].address), &at) == 0 && ip_same(&at, &ip))
+			return i;
+	return reach->at;
+}
+
 static void
 on_dialled(void *ctx, int fd, const struct err *err)
 {
 	struct reach *reach = ctx;
 
+	if (reach->places.count > 0)
+		reach->at = fd < 0 ? reach->last : which_place(reach, fd);
 	if (fd < 0 && reach_next(reach))
 		dial_place(reach);
 	else
@@ -106,6 +125,21 @@ split(const struct reach *reach, struct span *port)
 	return colon != NULL ? span_to(domain, (size_t)(colon - domain.p)) : domain;
 }
 
+/* The other addresses of its host, which stand behind it. */
+static void
+gather_others(struct reach *reach, const char *port)
+{
+	const struct mx_place *place = reach->places.place;
+
+	str_clear(&reach->others);
+	for (reach->last = reach->at; reach->last + 1 < reach->places.count && reach->last - reach->at < DIAL_OTHERS &&
+	    strcmp(place[reach->last + 1].host, place[reach->at].host) == 0;) {
+		str_add_char(&reach->others, ' ');
+		place_join(place[++reach->last].address, port, &reach->others);
+	}
+	reach->how.others = str_c(&reach->others);
+}
+
 static void
 dial_place(struct reach *reach)
 {
@@ -115,6 +149,7 @@ dial_place(struct reach *reach)
 
 	split(reach, &port);
 	name_host(reach, place->host);
+	gather_others(reach, port.len > 0 ? port.p : default_port);
 	place_join(place->address, port.len > 0 ? port.p : default_port, &where);
 	dial_start_how(&reach->dial, &reach->lane->relay->loop, str_c(&where), &reach->how, PLACE_SECONDS, on_dialled, reach);
 	str_free(&where);
@@ -207,6 +242,7 @@ reach_close(struct reach *reach)
 	timer_free(&reach->now);
 	socks_proxy_free(&reach->proxy);
 	reach_forget(reach);
+	str_free(&reach->others);
 	free(reach->host);
 	reach->host = NULL;
 }

@@ -262,6 +262,26 @@ arrange(struct dial *dial)
 	}
 }
 
+/* Numbers need no name service. */
+static void
+add_others(struct dial *dial)
+{
+	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM };
+	struct span rest = span_of(dial->how != NULL && dial->how->proxy == NULL ? dial->how->others : NULL), word;
+
+	for (size_t n = 0; n < DIAL_OTHERS && dial->count < DIAL_ADDRESSES && (word = span_word(&rest)).len > 0; n++) {
+		char *where = mem_text_n(word.p, word.len);
+		struct str host = {0}, port = {0};
+		struct err ignored;
+		if (place_split(where, &host, &port, &ignored) == 0 &&
+		    getaddrinfo(str_c(&host), str_c(&port), &hints, &dial->other[n]) == 0)
+			dial->tries[dial->count++] = (struct dial_try){ .dial = dial, .address = dial->other[n], .fd = -1 };
+		free(where);
+		str_free(&host);
+		str_free(&port);
+	}
+}
+
 static void
 on_resolved(void *ctx, struct addrinfo *list, const struct err *err)
 {
@@ -269,8 +289,10 @@ on_resolved(void *ctx, struct addrinfo *list, const struct err *err)
 
 	dial->err = *err;
 	dial->list = list;
-	if (list != NULL)
+	if (list != NULL) {
 		arrange(dial);
+		add_others(dial);
+	}
 	go_on(dial);
 }
 
@@ -325,6 +347,11 @@ dial_cancel(struct dial *dial)
 	if (dial->list != NULL)
 		freeaddrinfo(dial->list);
 	dial->list = NULL;
+	for (size_t n = 0; n < DIAL_OTHERS; n++) {
+		if (dial->other[n] != NULL)
+			freeaddrinfo(dial->other[n]);
+		dial->other[n] = NULL;
+	}
 	free(dial->where);
 	dial->where = NULL;
 	dial->loop = NULL;

@@ -16,10 +16,12 @@
 #include "lib/net/resolve.h"
 #include "lib/net/socks.h"
 
-enum { DIAL_ADDRESSES = 32 };	/* of a host; more are not tried */
+enum { DIAL_ADDRESSES = 32, DIAL_OTHERS = 8 };	/* of a host; more are not tried */
 
 struct dial_how {
 	const struct socks_proxy *proxy;	/* NULL: none */
+	const char *others;	/* more places, ADDRESS:PORT apart by blanks, tried behind those of the
+				 * host and side by side with them; NULL: none, and so with a proxy */
 	bool quick;		/* what is written goes out at once (TCP_NODELAY) */
 	int64_t silence;	/* seconds without an ack until it is dead; 0: the system's */
 	bool lossy;		/* bbr where the kernel has it: loss is no sign of a full line */
@@ -31,7 +33,7 @@ struct dial {
 	const char *next_hop;
 	const struct dial_how *how;
 	struct resolve resolve;
-	struct addrinfo *list;
+	struct addrinfo *list, *other[DIAL_OTHERS];
 	struct dial_try {
 		struct dial *dial;
 		const struct addrinfo *address;

@@ -197,6 +197,30 @@ START_TEST(the_first_address_that_answers_is_taken)
 }
 END_TEST
 
+/* As of the host that an MX record names: all its addresses are known already. */
+static const struct { const char *host; bool other; bool connects; } beside[] = {
+	{ "deaf.test:1", true, true }, { "shut.test:1", true, true }, { "good.test:1", false, true },
+	{ "shut.test:1", false, false },
+};
+
+START_TEST(other_places_are_tried_side_by_side)
+{
+	struct dial dial;
+	struct str others = {0};
+	const int ports[] = { deaf_port, beside[_i].other ? port : deaf_port };
+
+	for (size_t i = 0; i < 2; i++)
+		str_printf(&others, " 127.0.0.1:%d", ports[i]);
+	struct dial_how how = { .others = str_c(&others) };
+	dial_start_how(&dial, &loop, beside[_i].host, &how, beside[_i].connects ? 30 : 1, on_dialled, NULL);
+	looping(&loop, 20000);
+	ck_assert(dialled.called);
+	ck_assert_msg((dialled.fd >= 0) == beside[_i].connects, "%s", dialled.err.text);
+	dial_cancel(&dial);
+	str_free(&others);
+}
+END_TEST
+
 START_TEST(families_are_tried_by_turns)
 {
 	static const char expected[] = "464644";	/* of four, four, four, four, six, six */
@@ -368,6 +392,7 @@ END_TEST
 
 UNIT_WITH("dial", setup, teardown,
 	{ the_first_address_that_answers_is_taken, ROWS(hosts) },
+	{ other_places_are_tried_side_by_side, ROWS(beside) },
 	{ families_are_tried_by_turns, 1 },
 	{ a_name_with_too_many_addresses_costs_no_more_than_its_share, 1 },
 	{ the_socket_is_as_it_was_asked_for, 1 },
