@@ -53,6 +53,21 @@ put(const struct spool *spool, const struct site_settings *site, const struct jo
 	return result;
 }
 
+enum { GIVEN_MAX = 64 };
+
+/* Each is a copy: who asks for the same file a thousand times waits until the first are gone. */
+static int
+check_given(const struct spool *spool, const char *site, struct err *err)
+{
+	struct fs_names names;
+	int result = queued_names(spool, site, &names, err);
+
+	if (result == 0 && names.count >= GIVEN_MAX)
+		result = err_set(err, ERR_TEMP, "%zu jobs wait for it: what it wants comes later", names.count);
+	fs_names_free(&names);
+	return result;
+}
+
 /* A file of ours that a peer wants is queued for it.  Twice, after a crash, changes nothing there. */
 static int
 give(const struct spool *spool, const struct site_settings *site, const struct job *job,
@@ -62,6 +77,9 @@ give(const struct spool *spool, const struct site_settings *site, const struct j
 	struct filed filed = {0};
 	struct str name = {0};
 	const struct copying answer = { false, copying->from, copying->to };
+
+	if (check_given(spool, site->name, err) < 0)
+		return -1;
 	int fd = files_open(spool->settings, site->requests, copying->from, err);
 
 	if (fd < 0)

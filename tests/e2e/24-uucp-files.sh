@@ -196,6 +196,13 @@ for letter in m i; do
 	check "$letter: the third nowhere" test ! -e "$home/take/hidden"
 done
 
+mkdir -p "$far/spool/uux/home"
+for i in $(seq 64); do : >"$far/spool/uux/home/N-$i"; done
+check "another request" ask 'hub!~/report' '~/more'
+ours -s hub "$take" --set="site hub.protocols=m" --set="site hub.link=exec:$MOCHILA_LIBEXEC/uucico-ssh -r0 --peer=home --root=$far" >"$work/said" 2>&1
+kept() { find "$far/spool/xqt/home" -type f -exec grep -al '@fetch ~/report ~/more' {} + | grep -q .; }
+check "waits where 64 answers wait" wait_for 60 kept
+
 # ---- Numbered calls ---------------------------------------------------------------------------
 
 sed -i 's/^system home/system home\nsequence true/' "$hub/sys"
