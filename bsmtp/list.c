@@ -260,7 +260,7 @@ check(const struct bsmtp *b, int count, char **args, struct err *err)
 		return usage(err, "check: one batch at a time");
 	if (look(b, count > 0 ? args[0] : NULL, &hooks, NULL, &messages, err) < 0)
 		return -1;
-	str_printf(&line, "whole: %llu messages\n", (unsigned long long)messages);
+	str_printf(&line, "whole: %llu message%s\n", (unsigned long long)messages, messages == 1 ? "" : "s");
 	int result = print(&line, err);
 	str_free(&line);
 	return result;

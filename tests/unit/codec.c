@@ -372,6 +372,26 @@ START_TEST(mixed_contexts_make_less_of_mail)
 }
 END_TEST
 
+START_TEST(noise_is_left_to_zstd)
+{
+	struct str noise = {0}, packed = {0}, out = {0};
+
+	for (uint64_t i = 1; noise.len < 5000; i++) {
+		uint64_t n = i * i * 0x9e3779b97f4a7c15u;
+		n = (n ^ n >> 31) * 0xbf58476d1ce4e5b9u;
+		str_add(&noise, (const char *)&n + 2, 4);
+	}
+	ck_assert_int_eq(run(named("mix"), CODEC_PACK, str_span(&noise), 999, &packed), 0);
+	ck_assert_ptr_eq(became, named("zstd"));
+	ck_assert_uint_lt(packed.len, noise.len + 20);
+	ck_assert_int_eq(run(became, CODEC_UNPACK, str_span(&packed), 999, &out), 0);
+	ck_assert(span_same(str_span(&out), str_span(&noise)));
+	str_free(&noise);
+	str_free(&packed);
+	str_free(&out);
+}
+END_TEST
+
 /* The same bytes on every machine and for ever: what is changed in the model is another codec. */
 START_TEST(mixed_contexts_are_the_same_everywhere)
 {
@@ -687,6 +707,7 @@ UNIT("codec",
 	{ a_long_stream_leaves_a_young_history_out, 1 },
 	{ a_window_larger_than_agreed_is_refused, 1 },
 	{ mixed_contexts_make_less_of_mail, 1 },
+	{ noise_is_left_to_zstd, 1 },
 	{ mixed_contexts_are_the_same_everywhere, 1 },
 	{ what_mix_never_wrote_is_bounded, 1 },
 	{ a_label_says_again_what_it_said, ROWS(labels) },
