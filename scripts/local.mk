@@ -3,7 +3,7 @@ dist_examples_DATA += %D%/examples/home.conf %D%/examples/hub.conf %D%/examples/
 	%D%/examples/mochila-relay.service %D%/examples/mochila-relay.socket \
 	%D%/examples/fail2ban-filter.conf %D%/examples/fail2ban-jail.conf \
 	%D%/dispatch
-EXTRA_DIST += %D%/bench.sh %D%/bench-call %D%/bench-filter %D%/bench-relay %D%/bench-spool %D%/bench-wire %D%/check %D%/demo %D%/lib.sh %D%/peers %D%/postfix.sh \
+EXTRA_DIST += %D%/bench.sh %D%/bench-call %D%/bench-filter %D%/bench-pop %D%/bench-relay %D%/bench-spool %D%/bench-wire %D%/check %D%/demo %D%/lib.sh %D%/peers %D%/postfix.sh \
 	%D%/train-dictionary
 dist_examples_DATA += %D%/examples/mochila-call@.service %D%/examples/mochila-call@.timer %D%/examples/logrotate
 EXTRA_DIST += %D%/package %D%/try-packages %D%/try-fresh %D%/sizes %D%/completion.bash %D%/completion.zsh \
