@@ -5,9 +5,24 @@
 #include "lib/mail/header.h"
 #include "relay/lane.h"
 #include "relay/relay.h"
+#include "spool/alias.h"
 #include "spool/maildir.h"
 
 enum { PIECE = 64 << 10, HEADER_MAX = 256 << 10 };
+
+/* Behind a mark of [addresses] extension there is only a remark: it is the same mailbox. */
+static int
+folder_of(struct lane *lane, struct span rcpt, struct str *path, struct err *err)
+{
+	const struct settings *settings = &lane->relay->setup->settings;
+	struct str base = {0};
+
+	if (!alias_base(settings, rcpt, &base))
+		str_set_span(&base, rcpt);
+	int result = maildir_folder(settings, lane->rest, str_span(&base), path, err);
+	str_free(&base);
+	return result;
+}
 
 void
 mailboxes_find(struct lane *lane, struct mailboxes *boxes)
@@ -21,7 +36,7 @@ mailboxes_find(struct lane *lane, struct mailboxes *boxes)
 		if (!lane_waiting(lane, i))
 			continue;
 		int result = mailbox_loops(lane, i) ? mailbox_loop(&err) :
-		    maildir_folder(&lane->relay->setup->settings, lane->rest, str_span(&env->rcpt[i].to), &path, &err);
+		    folder_of(lane, str_span(&env->rcpt[i].to), &path, &err);
 		if (result == 0)
 			boxes->path[i] = mem_text(str_c(&path));
 		else

@@ -1,12 +1,19 @@
 #include "spool/alias.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "lib/base/fs.h"
 #include "lib/mail/address.h"
 #include "lib/mail/envelope.h"
+#include "spool/maildir.h"
+#include "spool/route.h"
 #include "spool/table.h"
+
+enum { FORWARD_MAX = 64 << 10 };
 
 /* An expansion under way: whom we came by, from the first to the last. */
 struct way {
@@ -80,25 +87,78 @@ look_up_domain(const struct settings *settings, struct span domain, struct str *
 	return found;
 }
 
-/* The line that counts for an address; 1, 0, -1. */
+/* A line each, or apart by commas; "#" begins a comment. */
+static void
+join_lines(struct span text, struct str *value)
+{
+	struct span line;
+
+	while (text.len > 0 && span_cut(&text, '\n', &line)) {
+		if (line.len > 0 && line.p[line.len - 1] == '\r')
+			line.len--;
+		line = span_trim(line);
+		if (line.len == 0 || line.p[0] == '#')
+			continue;
+		str_add_text(value, value->len > 0 ? "," : "");
+		str_add_span(value, line);
+	}
+}
+
+/* The file of a user whose mail is delivered here, in which he says where it is to go.  One that is
+ * empty, or not there, says nothing. */
 static int
-find_line(const struct settings *settings, struct span address, struct str *value, struct err *err)
+look_up_forward(const struct settings *settings, struct span base, struct str *value, struct err *err)
+{
+	struct route_match match = route_find(settings, base);
+	struct str path = {0}, text = {0};
+	int result = 0;
+
+	if (settings->addresses.forward[0] == '\0' || match.wildcard ||
+	    (match.kind != ROUTE_MAILDIR && match.kind != ROUTE_MBOX))
+		return 0;
+	if (maildir_folder(settings, settings->addresses.forward, base, &path, err) < 0) {
+		str_free(&path);
+		return 0;	/* no mailbox either */
+	}
+	if (fs_load(AT_FDCWD, str_c(&path), FORWARD_MAX, &text, err) < 0)
+		result = errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+	join_lines(str_span(&text), value);
+	str_free(&path);
+	str_free(&text);
+	return result < 0 ? -1 : value->len > 0;
+}
+
+/* The line of a table that is about this address and no other. */
+static int
+look_up_own(const struct settings *settings, struct span address, struct span base, bool extended, struct str *value,
+    struct err *err)
 {
 	struct span domain = envelope_domain(address), local = local_of(address);
-	struct str base = {0};
-	int found;
+	int found = look_up(settings, address, value, err);
 
-	if (settings->tables == NULL || settings->addresses.aliases[0] == '\0')
-		return 0;
-	bool extended = alias_base(settings, address, &base);
-	found = look_up(settings, address, value, err);
 	if (found == 0 && extended)
-		found = look_up(settings, str_span(&base), value, err);
+		found = look_up(settings, base, value, err);
 	if (found == 0 && domain.len > 0 && is_our_host(settings, domain))
 		found = look_up(settings, local, value, err);
 	if (found == 0 && extended && is_our_host(settings, domain))
 		found = look_up(settings, span_to(local, extension_at(settings, local)), value, err);
-	if (found == 0 && domain.len > 0)
+	return found;
+}
+
+/* The line that counts for an address; 1, 0, -1. */
+static int
+find_line(const struct settings *settings, struct span address, struct str *value, struct err *err)
+{
+	struct span domain = envelope_domain(address);
+	const bool tables = settings->tables != NULL && settings->addresses.aliases[0] != '\0';
+	struct str base = {0};
+	bool extended = alias_base(settings, address, &base);
+	struct span own = extended ? str_span(&base) : address;
+	int found = tables ? look_up_own(settings, address, own, extended, value, err) : 0;
+
+	if (found == 0 && settings->addresses.forward != NULL)
+		found = look_up_forward(settings, own, value, err);
+	if (found == 0 && tables && domain.len > 0)
 		found = look_up_domain(settings, domain, value, err);
 	str_free(&base);
 	return found;

@@ -441,6 +441,7 @@ static const struct conf_type conf_tables = {
 static const struct conf_row address_rows[] = {
 	ROW("routes", tables, routes, "", "tables of destinations, asked where only \"*\" of [routes] is left"),
 	ROW("aliases", tables, aliases, "", "tables of the addresses that an address stands for"),
+	ROW("forward", text, forward, "", "file of a user with the addresses he wants his mail sent to, as mail/%u/forward"),
 	ROW("extension", text, extension, "", "letters, as +, behind which a local part is only a remark"),
 	ROW("masquerade", tables, masquerade, "", "tables of what our addresses are called in mail that leaves"),
 	ROW("unmask", tables, unmask, "", "tables of what they are here, for mail that comes"),

@@ -165,6 +165,7 @@ struct filter_settings {	/* [filter NAME] (relay/filter.h) */
 struct address_settings {	/* [addresses]: lists of tables (spool/table.h) */
 	char *routes;		/* asked where no row of [routes] but "*" means an address */
 	char *aliases;
+	char *forward;		/* a file of each user, with %u and %d; "": there are none */
 	char *extension;	/* letters that begin one: "+" */
 	char *masquerade, *unmask;	/* tables: spool/masquerade.h */
 };

@@ -32,6 +32,7 @@ cat >>"$root/mochila.conf" <<-END
 	retry-after = 1s
 	[addresses]
 	extension = +
+	forward = mail/%u/forward
 	aliases = file:aliases, cdb:aliases.cdb, |$work/program
 	routes = file:routes
 	[relay main]
@@ -90,6 +91,16 @@ assert status[1]["Status"].startswith("2."), status[1].items()
 assert status[1]["Final-Recipient"] == "rfc822; info@home.example", status[1].items()
 END
 check "and by nobody else" sh -c "sleep 1; test \$(ls '$root/mail/ann/new' | wc -l) -eq 1"
+
+say "# a user's own word"
+mkdir -p "$root/mail/dave"
+printf '%s\n' '# where I am' '' 'erna@box.example,' 'dave@home.example' >"$root/mail/dave/forward"
+mail "$main" ann@sender.example dave+list@home.example forward
+check "his mail goes where he says" wait_for 10 has_mail "$root" erna 1
+check "and he keeps a copy" wait_for 10 has_mail "$root" dave 1
+: >"$root/mail/dave/forward"
+mail "$main" ann@sender.example dave+list@home.example kept
+check "until he says nothing more; a remark is no other mailbox" wait_for 10 has_mail "$root" dave 2
 
 say "# a line that is wrong"
 check "is no reason to refuse" rcpt x@odd.example 250
