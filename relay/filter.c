@@ -9,7 +9,8 @@
 const struct filter *const filter_rows[] = {
 	&filter_exec, &filter_file, &filter_exit, &filter_sleep, &filter_msgid, &filter_split, &filter_mx,
 	&filter_copy, &filter_deliver, &filter_net, &filter_spam, &filter_spam_report, &filter_spam_edit,
-	&filter_clamd, &filter_rspamd, &filter_milter, &filter_lmtp, &filter_thin, NULL,
+	&filter_clamd, &filter_rspamd, &filter_milter, &filter_lmtp, &filter_senders,
+	&filter_thin, NULL,
 };
 
 const struct filter *

@@ -45,7 +45,7 @@ struct filter_job {		/* a message on its way through a chain */
 	bool rescan;		/* somebody may have put mail into the spool */
 	bool rest_after;	/* nothing more goes there in this round */
 	struct str notes;	/* for the log, a line each */
-	struct str outcomes;	/* of recipients, where each has his own: "N done|failed|later REPLY" */
+	struct str outcomes;	/* of recipients, where each has his own: "N done|failed|later REPLY", or "N wait": nothing yet */
 	int64_t deadline;	/* clock_mono() of the filter that runs */
 };
 
@@ -59,7 +59,7 @@ struct filter {
 
 extern const struct filter filter_clamd, filter_copy, filter_deliver, filter_exec, filter_exit, filter_file,
     filter_lmtp, filter_milter, filter_msgid, filter_mx, filter_net, filter_rspamd, filter_sleep, filter_spam,
-    filter_spam_edit, filter_spam_report, filter_split, filter_thin;
+    filter_senders, filter_spam_edit, filter_spam_report, filter_split, filter_thin;
 
 extern const struct filter *const filter_rows[];	/* NULL-ended */
 

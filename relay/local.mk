@@ -7,7 +7,7 @@ filter_sources = \
 	%D%/filter-clamd.c %D%/filter-exec.c %D%/filter-exit.c %D%/filter-exit.h \
 	%D%/filter-files.c %D%/filter-files.h \
 	%D%/filter-lmtp.c %D%/filter-mailboxes.c %D%/filter-milter.c %D%/filter-net.c %D%/filter-plain.c \
-	%D%/filter-rspamd.c %D%/filter-spam.c %D%/filter-thin.c \
+	%D%/filter-rspamd.c %D%/filter-senders.c %D%/filter-spam.c %D%/filter-thin.c \
 	%D%/filters.h %D%/filters-packet.c \
 	%D%/letter.c %D%/letter.h \
 	%D%/program.c %D%/program.h \

@@ -302,6 +302,7 @@ add_received(struct smtp *smtp, struct err *err)
 static void
 forget(struct smtp *smtp)
 {
+	filters_leave(&smtp->asking);	/* it has the arrival's file */
 	arrival_close(&smtp->arrival);
 	smtp->arrival = (struct arrival){ .fd = -1 };
 	binary_close(&smtp->binary);
@@ -1099,7 +1100,6 @@ smtp_close(struct session *session)
 	pass_close(&smtp->pass);
 	if (smtp->accepted)
 		settler_wake(&session->relay->settler, others_busy(smtp));
-	filters_leave(&smtp->asking);
 	forget(smtp);
 	str_free(&smtp->header.text);
 	auth_close(&smtp->auth);

@@ -122,6 +122,8 @@ tell_each(struct work *work, struct span outcomes)
 			break;
 		struct span word = span_word(&line);
 		struct str reply = {0};
+		if (span_is(word, "wait"))
+			continue;
 		str_add_span(&reply, span_trim(line));
 		lane_rcpt(lane, i, span_is(word, "done") ? RCPT_DONE : span_is(word, "failed") ? RCPT_FAILED : RCPT_DEFERRED,
 		    str_c(&reply));

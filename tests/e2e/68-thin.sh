@@ -24,7 +24,9 @@ cat >>"$hub/mochila.conf" <<-END
 	[site home]
 	filters = thin
 	[site ship]
-	filters = passing
+	filters = senders passing
+	[filter senders]
+	run = senders:senders
 	[routes]
 	hub.example = maildir:mail/%u
 	home.example = site:home
@@ -40,6 +42,7 @@ cat >>"$home/mochila.conf" <<-END
 	[relay main]
 	listen = 127.0.0.1:0
 END
+printf '%s\n' '# who wants whom' 'cap@* ann@* yes' '*@ship.example *@hub.example no' >"$hub/senders"
 relay_up "$hub" || fail "no hub"
 hub_relay=$relay
 relay_up "$home" || fail "no home"
@@ -131,6 +134,20 @@ check "and that is all" test "$(wholes)" -eq 0
 check "nor for another user" page x@home.example
 check "to whom all goes" wait_for 20 waits 4
 check "that, too" test "$(wholes)" -eq 0
+
+say "# whose mail is wanted"
+at_ship() { grep -rlas "^RCPT TO:<$1@ship.example>" "$hub/spool/out/ship" | wc -l | grep -qx "$2"; }
+returned() { cat "$hub"/mail/bea/new/* 2>/dev/null | grep -q "Final-Recipient: rfc822; *$1@ship.example"; }
+check "one is welcome to all" mail "$(at "$hub")" cid@far.example mate@ship.example far
+check "and comes" wait_for 20 at_ship mate 1
+check "one to nobody" call "$(at "$hub")" "< 220" "> EHLO x" "< 250" "> MAIL FROM:<bea@hub.example>" "< 250" "> RCPT TO:<cap@ship.example>" \
+    "< 250" "> RCPT TO:<mate@ship.example>" "< 250" "> DATA" "< 354" "> Subject: x" "> " "> x" "> ." "< 250"
+check "who hears so" wait_for 20 returned mate
+check "of each" wait_for 20 returned cap
+check "one to some" call "$(at "$hub")" "< 220" "> EHLO x" "< 250" "> MAIL FROM:<ann@hub.example>" "< 250" "> RCPT TO:<cap@ship.example>" \
+    "< 250" "> RCPT TO:<mate@ship.example>" "< 250" "> DATA" "< 354" "> Subject: some" "> " "> x" "> ." "< 250"
+check "comes to those" wait_for 20 sh -c "grep -rlas '^Subject: some' '$hub/spool/out/ship' | wc -l | grep -qx 1"
+check "and no others" sh -c "! grep -A9 -rash '^MAIL FROM:<ann@hub' '$hub/spool/out/ship' | grep -q '^RCPT TO:<mate'"
 
 say "# its time is over"
 stop "$hub_relay"
