@@ -9,7 +9,7 @@
 #include "lib/mail/crlf.h"
 #include "lib/mail/envelope-file.h"
 
-enum { ENVELOPE_MAX = 8 << 20 };
+enum { ENVELOPE_MAX = 8 << 20, ADDED_MAX = 256 << 20 };
 
 /* what it finds */
 
@@ -90,7 +90,7 @@ take_content(struct filter_files *files, struct err *err)
 	}
 	struct str raw = {0}, text = {0};
 	struct crlf crlf = {0};
-	int result = fs_read_all(fd, INT32_MAX, &raw, err);
+	int result = fs_read_all(fd, letter_text(files->letter).len + ADDED_MAX, &raw, err);
 	close(fd);
 	if (result == 0 && !span_same(str_span(&raw), letter_text(files->letter))) {
 		crlf_add(&crlf, str_span(&raw), &text);

@@ -194,8 +194,10 @@ length_of(struct span head)
 static int
 take(struct rspamd *r, const char *body, size_t len, struct err *err)
 {
-	struct span rest = str_span(&r->in), version = span_word(&rest), code = span_word(&rest);
+	struct span rest = str_span(&r->in), line;
 
+	span_cut(&rest, '\n', &line);
+	struct span version = span_word(&line), code = span_word(&line);
 	if (!span_begins(version, "HTTP/1."))
 		return err_set(err, ERR_TEMP, "what answers is no rspamd");
 	if (!span_is(code, "200"))
