@@ -200,6 +200,7 @@ write_letters(const struct filter_job *job, struct err *err)
 			continue;
 		result = letter->env.rcpts == 0 ? err_set(err, ERR_TEMP, "a filter left no recipients") :
 		    entry_check_envelope(&letter->env, err);
+		err->kind = result < 0 ? ERR_TEMP : err->kind;	/* the filter's doing */
 		if (result == 0)
 			result = write_letter(letter, fd, err);
 	}

@@ -61,12 +61,19 @@ filters_receive(int sock, struct filters_packet *packet, int flags, struct err *
 {
 	union control control = {0};
 	struct str bytes = {0};
-	struct iovec iov = { .iov_base = str_room(&bytes, PACKET_MAX), .iov_len = PACKET_MAX };
+	ssize_t size;
+
+	*packet = (struct filters_packet){ .fd = { -1, -1 } };
+	/* Most are short: how long this one is is asked first. */
+	while ((size = recv(sock, NULL, 0, flags | MSG_PEEK | MSG_TRUNC)) < 0 && errno == EINTR)
+		;
+	if (size <= 0 || size > PACKET_MAX)
+		return size == 0 ? 0 : size < 0 ? err_sys(err, "mochila-filter") : err_set(err, ERR_TEMP, "no packet of ours");
+	struct iovec iov = { .iov_base = str_room(&bytes, (size_t)size), .iov_len = (size_t)size };
 	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
 		.msg_controllen = sizeof control.bytes };
 	ssize_t got;
 
-	*packet = (struct filters_packet){ .fd = { -1, -1 } };
 	while ((got = recvmsg(sock, &message, flags | MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
 		;
 	if (got > 0)

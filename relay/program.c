@@ -84,7 +84,7 @@ program_run(const char *const *argv, const char *folder, int64_t deadline, struc
 		return err_sys(err, "pipe");
 	fcntl(pipe_fd[1], F_SETFL, 0);	/* the program's end is an ordinary one */
 	const struct child child = { .argv = argv, .environment = environment, .folder = folder, .session = true,
-		.dies_with_us = true, .in = -1, .out = pipe_fd[1], .errors = -1 };
+		.dies_with_us = true, .quick = true, .in = -1, .out = pipe_fd[1], .errors = -1 };
 	pid_t pid = child_start(&child, err);
 	close(pipe_fd[1]);
 	int result = -1;

@@ -97,13 +97,16 @@ change(struct work *work, int fd, struct err *err)
 	return 0;
 }
 
+/* Whatever it is, it is no fault of the message. */
 static void
 trouble(struct work *work, const struct err *err)
 {
 	struct lane *lane = work->lane;
+	struct err later = *err;
 
-	tell_all(lane, err);
-	lane_done(lane, ++work->troubles >= TROUBLES ? err : NULL);
+	later.kind = ERR_TEMP;
+	tell_all(lane, &later);
+	lane_done(lane, ++work->troubles >= TROUBLES ? &later : NULL);
 }
 
 /* The nth of those that were waiting when it was asked, and still are. */

@@ -105,7 +105,12 @@ start(const struct child *child, bool beside, pid_t *dead, struct err *err)
 	if (pipe2(pipe_fd, O_CLOEXEC) < 0)
 		return err_sys(err, "pipe");
 	char **environment = child->environment == NULL ? clean_environment() : NULL;
-	pid_t parent = beside ? getppid() : getpid(), pid = split(beside);
+	sigset_t all, before;
+	pid_t parent = beside ? getppid() : getpid();
+	/* Until it is another program a vforked one has our memory: no handler of ours may run there. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	pid_t pid = child->quick && !beside ? vfork() : split(beside);
 	if (pid == 0) {
 		/* the report must survive the dup2()s above */
 		int report = fcntl(pipe_fd[1], F_DUPFD_CLOEXEC, 10);
@@ -113,6 +118,7 @@ start(const struct child *child, bool beside, pid_t *dead, struct err *err)
 		    (char **)(uintptr_t)child->environment, report, parent);
 	}
 	int fork_number = errno;
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	free(environment);
 	close(pipe_fd[1]);
 	if (pid < 0) {

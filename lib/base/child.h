@@ -19,6 +19,7 @@ struct child {
 	const char *folder;		/* NULL: where we are */
 	bool session;			/* a session and process group of its own, named by its pid */
 	bool dies_with_us;		/* killed when our process ends, however it does */
+	bool quick;			/* by vfork: for who starts very many, and has no threads */
 	int in, out, errors;		/* -1: /dev/null; errors may be 2 */
 	bool three;			/* in is descriptor 3, and 0 is /dev/null */
 };
