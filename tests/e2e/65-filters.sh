@@ -22,6 +22,7 @@ program() {
 program look <<-'END'
 	{ echo "args=$#"; echo "content=${1##*/}"; echo "envelope=${2##*/}"; env | cut -d= -f1 | sort | tr '\n' ' '; echo
 	  ls -l /proc/self/fd/0 | sed 's/.*-> //'; } >@WORK@/looked
+	ls /proc/$$/fd >@WORK@/open
 	cp "$1" @WORK@/looked.content; cp "$2" @WORK@/looked.envelope
 	test "$1" = "$(echo "$2" | sed 's/envelope.new/content/')" || exit 9
 	case $1 in */content*/*) exit 9 ;; esac
@@ -167,6 +168,7 @@ check "and on" wait_for 10 boxes bob mail '^Subject: one'
 check "which has two arguments" grep -qx args=2 "$work/looked"
 check "and no environment but PATH and IFS, and its shell's" sh -c "! sed -n 4p '$work/looked' | tr ' ' '\n' | grep -vxE 'PATH|IFS|PWD|OLDPWD|SHLVL|_|'"
 check "and reads nothing" grep -qx /dev/null "$work/looked"
+check "and has no file of ours" sh -c "! grep -vxE '0|1|2|10|11|255' '$work/open'"
 check "the content has CRLF lines" grep -q "$(printf 'Hello, one\\.\r$')" "$work/looked.content"
 check "and our trace field" grep -q '^Received: from test.example' "$work/looked.content"
 check "the envelope is as E-MailRelay writes it" sh -c "tr -d '\r' <'$work/looked.envelope' | cut -d: -f1 | sed s/X-MailRelay-// | tr '\n' ' ' |

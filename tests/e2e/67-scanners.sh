@@ -154,6 +154,24 @@ def net(r, w):
         open(path, 'w', newline='').write('X-Net: yes\r\n' + text)
         w.write(b'ok\n')
 
+# FLT-01: one says nothing, one a byte now and then, one never stops, one says what is no word of any.
+def mute(r, w):
+    while r.read(4096):
+        pass
+
+def drip(r, w):
+    while True:
+        w.write(b'S')
+        w.flush()
+        threading.Event().wait(0.1)
+
+def flood(r, w):
+    while True:
+        w.write(b'SPAMD/1.1 0 EX_OK\r\nSpam: True ; 1 / 5\r\n' + b'X' * 65536)
+
+def noise(r, w):
+    w.write(bytes(range(256)) * 64)
+
 # A milter: steps it wants, and what it does at the end, by the subject.
 def packet(c, b=b''):
     return struct.pack('>I', len(b) + 1) + c + b
@@ -202,7 +220,8 @@ def milter(steps):
             w.flush()
     return handle
 
-for name, handler in (('rspamd', rspamd), ('lmtp', lmtp), ('net', net), ('milter', milter(0)), ('quiet', milter(0x80)), ('greedy', milter('bad'))):
+for name, handler in (('rspamd', rspamd), ('lmtp', lmtp), ('net', net), ('milter', milter(0)), ('quiet', milter(0x80)), ('greedy', milter('bad')),
+    ('mute', mute), ('drip', drip), ('flood', flood), ('noise', noise)):
     serve(name, handler)
 open(f'{work}/services.ready', 'w').close()
 threading.Event().wait()
@@ -212,7 +231,7 @@ wait_for 20 test -f "$work/services.ready" || fail "no stand-ins"
 where() { cat "$work/$1.at"; }
 
 {
-	printf '%s\n' 'retry-after = 1s' 'retry-max = 1s' '[routes]' 'hub.example = maildir:mail/%u' 'lm.example = maildir:lm/%u'
+	printf '%s\n' 'max-filters = 20' 'retry-after = 1s' 'retry-max = 1s' '[routes]' 'hub.example = maildir:mail/%u' 'lm.example = maildir:lm/%u'
 	# filter NAME RUN [LINE...]: and a listener with it.
 	filter() {
 		printf '%s\n' "[relay $1]" 'listen = 127.0.0.1:0' "filters = $1" "[filter $1]" "run = $2"
@@ -234,6 +253,9 @@ where() { cat "$work/$1.at"; }
 	filter quiet "milter:$(where quiet)"
 	filter greedy "milter:$(where greedy)"
 	filter down 'milter:127.0.0.1:1'
+	for kind in milter spam clamd rspamd net; do
+		for service in mute drip flood noise; do filter "$kind-$service" "$kind:$(where $service)" 'timeout = 1s'; done
+	done
 	printf '%s\n' '[relay main]' 'listen = 127.0.0.1:0' '[relay back]' 'listen = 127.0.0.1:0' 'from-filter = yes' \
 	    '[filter lmtp]' "run = lmtp:$(where lmtp)" '[hop maildir:lm/%u]' 'filters = lmtp'
 } >>"$root/mochila.conf"
@@ -333,6 +355,19 @@ if test -n "$spamd"; then
 fi
 nobody() { test "$(messages "$root/mail/no")" -eq 0; }
 check "nobody has what was refused, held or dropped" nobody
+
+say "# FLT-01: what no service should do is its trouble, within its time"
+for kind in milter spam clamd rspamd net; do
+	unheard=
+	for service in mute drip flood noise; do
+		# To net: a line is an answer, whatever it says.
+		case $kind-$service in net-flood | net-noise) continue ;; esac
+		through "$kind-$service" no x '4' >/dev/null 2>&1 &
+		unheard="$unheard $kind-$service:$!"
+	done
+	for each in $unheard; do check "${each%:*}" wait "${each#*:}"; done
+done
+check "and nobody has it" nobody
 
 say "# rspamd's answers"
 check "mark" through rspamd r1 mark
