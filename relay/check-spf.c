@@ -150,12 +150,15 @@ wait_for(const struct looking *l)
 		ares_socket_t fd[ARES_GETSOCK_MAXNUM];
 		struct pollfd polls[ARES_GETSOCK_MAXNUM];
 		struct timeval most = { .tv_sec = 1 }, left;
-		int bits = ares_getsock(channel, fd, ARES_GETSOCK_MAXNUM), count = 0;
+		/* Its own macros shift a bit into the sign. */
+		unsigned bits = (unsigned)ares_getsock(channel, fd, ARES_GETSOCK_MAXNUM);
+		int count = 0;
 
-		for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++)
-			if (ARES_GETSOCK_READABLE(bits, i) || ARES_GETSOCK_WRITABLE(bits, i))
-				polls[count++] = (struct pollfd){ .fd = fd[i],
-					.events = (short)(POLLIN | (ARES_GETSOCK_WRITABLE(bits, i) ? POLLOUT : 0)) };
+		for (unsigned i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
+			bool writes = (bits >> (i + ARES_GETSOCK_MAXNUM) & 1) != 0;
+			if (writes || (bits >> i & 1) != 0)
+				polls[count++] = (struct pollfd){ .fd = fd[i], .events = (short)(writes ? POLLIN | POLLOUT : POLLIN) };
+		}
 		const struct timeval *wait = ares_timeout(channel, &most, &left);
 		poll(polls, (nfds_t)count, (int)(wait->tv_sec * 1000 + wait->tv_usec / 1000) + 1);
 		for (int i = 0; i < count; i++)
