@@ -245,7 +245,8 @@ socks_start(struct socks *socks, const struct socks_proxy *proxy, const char *ho
 		return err_set(err, ERR_CONFIG, "%.100s port %.20s: no place that a proxy could be asked for", host, port);
 	if (proxy->name.len > FIELD_MAX || proxy->password.len > FIELD_MAX)
 		return err_set(err, ERR_CONFIG, "a name or password for the proxy of more than %d bytes", FIELD_MAX);
-	if (!proxy->five && (memchr(str_span(&proxy->name).p, '\0', proxy->name.len) != NULL || strchr(host, ':') != NULL))
+	bool nul = proxy->name.len > 0 && memchr(proxy->name.p, '\0', proxy->name.len) != NULL;
+	if (!proxy->five && (nul || strchr(host, ':') != NULL))
 		return err_set(err, ERR_CONFIG, "%.100s: SOCKS4a knows names and IPv4 only; take socks5://", host);
 	str_set(&socks->host, host);
 	str_set(&socks->port, port);

@@ -44,7 +44,8 @@ ask() {
 }
 says() { grep -q -- "$1" "$work/said"; }
 text() { sed -n 's/^ //p' "$work/said"; }
-# same ARGS...: the socket says what mochila says.
+# same ARGS...: the socket says what mochila says.  Ages change between the two: wait for a moment
+# in which they do not.
 same() {
 	test "$(ask "$*")" = ok && text >"$work/by-socket" && mochila --root "$root" "$@" >"$work/by-hand" 2>&1 &&
 	    cmp "$work/by-socket" "$work/by-hand"
@@ -57,10 +58,10 @@ mail "$main" ann@hub.example eve@home.example "error 0" || fail "mail"
 check "two mails wait" wait_for 20 waits 2
 check "status" test "$(ask status)" = ok
 check "tells what waits" sh -c "sed -n 's/^ //p' '$work/said' | grep -q '^home'"
-check "list" same list
-check "list, with words" same list --json home
+check "list" wait_for 20 same list
+check "list, with words" wait_for 20 same list --json home
 id=$(basename "$(find "$root/spool/out/home" -name '*-*-*' -type f | head -n 1)")
-check "show" same show "$id"
+check "show" wait_for 20 same show "$id"
 check "what a message holds is no end" sh -c "test \$(grep -c '^[^ ]' '$work/said') -eq 1"
 check "hold" test "$(ask "hold $id")" = ok
 check "is done" waits 1
