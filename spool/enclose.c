@@ -248,7 +248,8 @@ enclose_enter(const struct settings *settings, const char *written, struct str *
 		return;
 	}
 	sandbox_may_libraries(&sandbox);
-	sandbox_may(&sandbox, settings->root, SANDBOX_WRITE);
+	/* It may be yet to be made. */
+	add_folder(&sandbox, SPAN("path"), (struct span){ "", 0 }, span_of(settings->root));
 	add_ours(&sandbox);
 	each_path(settings, &naming);
 	folder_of(span_of(settings->file), false, &file);

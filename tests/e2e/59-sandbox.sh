@@ -78,6 +78,10 @@ printf 'MAIL FROM:<ann@x.example>\nRCPT TO:<bob@hub.example>\nDATA\nSubject: bat
     bsmtp unpack --root "$root" --log-level debug 2>"$work/unpack.log" || fail "unpack"
 check "gives away the same" sh -c "grep -o 'landlock=.*' '$work/unpack.log' | cmp -s - '$work/told'"
 
+printf 'MAIL FROM:<ann@x.example>\nRCPT TO:<bob@hub.example>\nDATA\nSubject: batch\n\n.\nQUIT\n' >"$work/batch"
+check "a root that is not there yet is made" bsmtp unpack --root "$work/fresh" --log none "$work/batch"
+check "with what came" test "$(messages "$work/fresh/spool/hold")" -eq 1
+
 say "# and without"
 relay_up "$root" --set spool.sandbox=no || fail "the relay does not start"
 check "nothing is given away" test "$(status_of "$relay" Seccomp)$(status_of "$relay" NoNewPrivs)" = 00
