@@ -3,34 +3,14 @@
 # a file, once each: what they promised by exit status 0 is there, and when what was not
 # promised is done again, as UUCP does, each mail is there once.
 # shellcheck disable=SC2317	# called by name
-# shellcheck source=tests/e2e/lib.sh
-. "${srcdir:-.}/tests/e2e/lib.sh"
-fault=$build/tests/crash/fault.so
-test -f "$fault" || skip "no $fault (built with sanitizers: they own LD_PRELOAD)"
-stage
-# The count of calls is written outside the root.
-export MOCHILA_SET=spool.sandbox=no
-mails=$top/tests/fixtures
-root=$work/root
-export MOCHILA_ROOT="$root" MOCHILA_LIBEXEC
-cd "$work" || exit 99
+# shellcheck source=tests/crash/batch-lib.sh
+. "${srcdir:-.}/tests/crash/batch-lib.sh"
 
-bsmtp pack --files "$mails/plain.eml" "$mails/dots.eml" "$mails/commands.eml" --to=user@home.example -o three.gz
+make_base user@home.example
 { echo 'From ann Sat Nov 21 18:45:02 2026 remote from hub'; cat "$mails/plain.eml"; } >letter
 bsmtp unpack --root="$work/maker" --set 'routes.*=site:x' --set spool.min-free=1M "$mails/exim.bsmtp" 2>/dev/null
 entry=$(find "$work/maker/spool/out" -type f ! -name '.*' | head -n 1)
-
-make_site base hub
-cat >>base/mochila.conf <<-END
-	[site home]
-	[site hub]
-	[routes]
-	home.example = site:home
-END
-export MOCHILA_ROOT="$work/base"
-bsmtp pack home 2>/dev/null || mochila status >/dev/null
-bsmtp unpack --to=spool: "$mails/exim.bsmtp" 2>/dev/null && rm -rf base/spool/out/home base/spool/log/*
-export MOCHILA_ROOT="$root"
+MOCHILA_ROOT=$work/base bsmtp unpack --to=spool: "$mails/exim.bsmtp" 2>/dev/null && rm -rf base/spool/out/home base/spool/log/*
 
 # The steps: how each is run, how many mails it brings, and where they are looked for.
 step() {
@@ -90,18 +70,10 @@ for step in unpack maildir sendmail rmail drop pack; do
 		while :; do
 			at=$((at + 1))
 			cases=$((cases + 1))
-			rm -rf root count
+			rm -rf root
 			cp -a fresh root
 			: >said
-			(
-				FAULT=$what FAULT_AT=$at FAULT_COUNT=$work/count LD_PRELOAD=$fault
-				export FAULT FAULT_AT FAULT_COUNT LD_PRELOAD
-				step $step
-			) >/dev/null 2>>said
-			status=$?
-			count=$(cat count 2>/dev/null || echo 999999)
-			test $status -eq 0 || test $status -eq 75 || test $status -eq 78 || test $status -ge 128 ||
-			    fail "$step, $what at $at: exit $status: $(cat said)"
+			faulted $what $at step $step
 			test $status -eq 0 || step $step 2>>said || fail "$step, $what at $at: not a second time: $(cat said)"
 			mails_there $step >there
 			want=$(brings $step)
