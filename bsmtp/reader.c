@@ -256,11 +256,11 @@ between_commands(const struct reader *r)
 static int
 feed_line(struct reader *r, const char *bytes, size_t len, struct err *err)
 {
-	bool ended = bytes[len - 1] == '\n';
+	bool ended = bytes[len - 1] == '\n', commands = r->server.mode == SMTP_COMMANDS;
 
-	if (!r->in_line)
+	if (!r->in_line || !commands)
 		r->word_len = 0;
-	for (size_t i = 0; i < len && r->word_len < sizeof r->word; i++)
+	for (size_t i = 0; i < len && commands && r->word_len < sizeof r->word; i++)
 		r->word[r->word_len++] = bytes[i] > ' ' ? bytes[i] : ' ';
 	smtp_server_feed(&r->server, bytes, len);
 	/* A chunk need not end in a line end: what is unread tells where we are. */
@@ -305,6 +305,10 @@ take_text(struct reader *r, const char *bytes, size_t len, struct err *err)
 			return err_set(err, ERR_PERM, "line %llu: more after QUIT", (unsigned long long)r->line);
 		const char *end = memchr(rest.p, '\n', rest.len);
 		size_t piece = end != NULL ? (size_t)(end - rest.p) + 1 : rest.len;
+		/* What is behind a chunk is a line of its own, in whatever pieces it comes. */
+		uint64_t chunk = smtp_server_chunk(&r->server);
+		if (chunk > 0 && chunk < piece)
+			piece = (size_t)chunk;
 		if (feed_line(r, rest.p, piece, err) < 0)
 			return -1;
 		rest = span_from(rest, piece);

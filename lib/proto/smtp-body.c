@@ -243,6 +243,12 @@ smtp_body_take_chunk(struct smtp_server *server)
 	return true;
 }
 
+uint64_t
+smtp_server_chunk(const struct smtp_server *server)
+{
+	return server->mode == SMTP_CHUNK ? server->work->chunk_left : 0;
+}
+
 static void
 chunk_begins(struct smtp_server *server)
 {

@@ -127,6 +127,7 @@ struct smtp_server {
 
 void smtp_server_start(struct smtp_server *server, const struct smtp_server_options *options,
     const struct smtp_server_hooks *hooks, void *ctx);
+uint64_t smtp_server_chunk(const struct smtp_server *server);	/* bytes of it that are to come; 0: it is in none */
 void smtp_server_feed(struct smtp_server *server, const void *bytes, size_t len);
 void smtp_server_answer(struct smtp_server *server, int result, const struct err *err);
 			/* ends a SMTP_LATER: as if the hook had returned result */

@@ -135,6 +135,9 @@ static const struct { const char *batch, *out; } foreign[] = {
 	{ M R "BDAT 2\nhiEHLO x\n" M R "BDAT 2 LAST\nyo", "!broken off" },
 	{ M R "BDAT 2\nhiRSET\n" M R "BDAT 2 LAST\nyo", "!broken off" },
 	{ M R "DATA\nhi\n.\nQUI", "!cut" },
+	/* what is passed over between commands is not passed over behind a chunk */
+	{ M "BDAT 3\n\nTICK 0\n" M R "DATA\nhi\n.\n", "!line" },
+	{ M "RCPT TO:<b b@y>\nBDAT 3\n\nTITICK 0\nBDAT 2 LAST\nhi", "<a@x>!b b@y=501 5.1.3,|\nTIhi;" },
 	{ "#! rsmtp", "!cut" },
 	/* not to be trusted */
 	{ "hello\n", "!line 1: 500" },
