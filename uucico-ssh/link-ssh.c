@@ -63,14 +63,17 @@ ssh_read(struct link *link, void *to, size_t len, struct err *err)
 	struct ssh *ssh = link->mine;
 
 	ssh_flush(ssh_outer(ssh));	/* all that was written since */
+	/* The error output first: who asks for it takes all in that the socket has, and what that was
+	 * must be seen before anybody waits for more. */
+	hear_errors(link, ssh);
 	ssize_t got = libssh2_channel_read(ssh->channel, to, len);
 
 	count(link);
-	hear_errors(link, ssh);
 	if (got > 0)
 		return got;
 	if (ssh_later(got) || (got == 0 && libssh2_channel_eof(ssh->channel) == 0))
 		return LINK_AGAIN;
+	hear_errors(link, ssh);		/* its last words */
 	/* A connection that ends is a line that dropped, whatever it is called. */
 	if (got == 0 || got == LIBSSH2_ERROR_SOCKET_DISCONNECT || got == LIBSSH2_ERROR_CHANNEL_CLOSED)
 		return 0;
