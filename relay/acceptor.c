@@ -1,5 +1,9 @@
 #include "relay/acceptor.h"
 
+#include "lib/base/clock.h"
+
+enum { PATIENCE_MOST = 5000 };	/* microseconds */
+
 static void
 join(struct waiter **list, struct waiter *waiter)
 {
@@ -27,8 +31,10 @@ end_of_turn(void *ctx)
 	struct acceptor *acceptor = ctx;
 	struct waiter *due = acceptor->waiting, *waiter;
 	struct err err;
+	int64_t begun = clock_mono();
 	bool accepted = journal_sync(&acceptor->journal, &err) == 0;
 
+	acceptor->took = clock_mono() - begun;
 	/* Whoever posts while others are being answered waits for the next sync. */
 	acceptor->waiting = NULL;
 	if (due != NULL)
@@ -46,11 +52,14 @@ acceptor_start(struct acceptor *acceptor, struct loop *loop, const struct spool 
 	timer_start(&acceptor->turn, loop, end_of_turn, acceptor);
 }
 
+/* Who comes just behind us would wait for all of our sync, and then for his own. */
 void
-acceptor_wait(struct acceptor *acceptor, struct waiter *waiter)
+acceptor_wait(struct acceptor *acceptor, struct waiter *waiter, bool more)
 {
+	int64_t patience = acceptor->took / 4 < PATIENCE_MOST ? acceptor->took / 4 : PATIENCE_MOST;
+
 	join(&acceptor->waiting, waiter);
-	timer_set_before(&acceptor->turn, 0);
+	timer_set_before(&acceptor->turn, more ? patience : 0);
 }
 
 int

@@ -322,6 +322,19 @@ others_busy(const struct smtp *smtp)
 	return false;
 }
 
+/* Is anybody else about to post a message? */
+static bool
+others_write(const struct smtp *smtp)
+{
+	for (const struct session *s = smtp->session->relay->sessions; s != NULL; s = s->next) {
+		const struct smtp *other = s->service == &service_smtp && s->opened ? s->work : NULL;
+		if (other != NULL && other != smtp && other->waiter.at == NULL &&
+		    (other->messages > 0 || in_transaction(other)))
+			return true;
+	}
+	return false;
+}
+
 /* A file of its own is quickest for one; many share a sync, and what comes one after the
  * other shares the settling. */
 static int
@@ -589,7 +602,7 @@ post(struct smtp *smtp, struct err *err)
 
 	if (result > 0) {
 		smtp->waiter.answer = on_synced;
-		acceptor_wait(&smtp->session->relay->acceptor, &smtp->waiter);
+		acceptor_wait(&smtp->session->relay->acceptor, &smtp->waiter, others_write(smtp));
 		return SMTP_LATER;
 	}
 	return result;
