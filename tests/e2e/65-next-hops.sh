@@ -43,6 +43,8 @@ cat >>"$root/mochila.conf" <<-END
 	listen = 127.0.0.1:0
 	[routes]
 	hub.example = maildir:mail/%u
+	[hop smtp:none.example]
+	tls-ca = $pki/ca.pem
 END
 relay_up "$root" --log-level debug || fail "the relay did not start"
 hub=$relay main=$(at "$root")
