@@ -13,6 +13,7 @@
 #include "relay/service.h"
 #include "relay/session.h"
 #include "relay/window.h"
+#include "spool/enclose.h"
 #include "spool/relaying.h"
 #include "spool/whole.h"
 
@@ -409,6 +410,11 @@ take_setup(struct relay *relay, struct setup *setup)
 			door_start(relay->door[i]);
 	log_info("-: event=reloaded");
 	settler_wake(&relay->settler, false);
+	struct str path = {0};
+	if (enclose_misses(&setup->settings, &path))
+		log_warn("-: event=restart-needed path=\"%s\" why=\"the sandbox was made before the settings named it\"",
+		    str_c(&path));
+	str_free(&path);
 }
 
 void

@@ -1,8 +1,11 @@
 #include "spool/enclose.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "lib/base/helper.h"
 #include "lib/base/log.h"
@@ -259,4 +262,31 @@ enclose_enter(const struct settings *settings, const char *written, struct str *
 	sandbox_enter(&sandbox, said);
 	sandbox_free(&sandbox);
 	str_free(&file);
+}
+
+/* The permissions of the file say yes, and Landlock no. */
+static void
+miss(void *ctx, struct span key, struct span scheme, struct span path)
+{
+	struct str *missed = ctx, folder = {0};
+	bool write = is_written(key, scheme);
+
+	folder_of(path, write, &folder);
+	int fd = open(str_c(&folder), (write ? O_TMPFILE | O_WRONLY : O_RDONLY | O_DIRECTORY) | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		close(fd);
+	else if (missed->len == 0 && errno == EACCES && access(str_c(&folder), X_OK | (write ? W_OK : R_OK)) == 0)
+		str_add_span(missed, path);
+	str_free(&folder);
+}
+
+bool
+enclose_misses(const struct settings *settings, struct str *path)
+{
+	const struct naming naming = { miss, path };
+
+	str_clear(path);
+	if (settings->spool.sandbox)
+		each_path(settings, &naming);
+	return path->len > 0;
 }

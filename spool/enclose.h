@@ -21,5 +21,7 @@ int enclose_prepare(const struct settings *settings, const struct settings_args 
 /* written: one more file or folder that is written, by its whole path; NULL: none.
  * said: what it got, as "landlock=7 seccomp=yes". */
 void enclose_enter(const struct settings *settings, const char *written, struct str *said);
+/* Afterwards: do these settings name what only a restart lets us open?  The first such path. */
+bool enclose_misses(const struct settings *settings, struct str *path);
 
 #endif

@@ -69,6 +69,14 @@ kill -HUP "$relay"
 wait_for 10 grep -q event=reloaded "$work/hub.log"
 mail "$main" ann@hub.example bob@new.example seven || fail "mail"
 check "the helper has read, too" wait_for 20 piped
+check "nothing needs a restart" sh -c "! grep -q event=restart-needed '$work/hub.log'"
+if grep -q 'landlock=[1-9]' "$work/told"; then
+	mkdir "$work/later"
+	sed -i "s|^\[routes\]|&\nlater.example = maildir:$work/later/%u|" "$root/mochila.conf"
+	kill -HUP "$relay"
+	check "a folder that was not named before does, and the log says so" wait_for 10 grep -q \
+	    "event=restart-needed path=\"$work/later/%u\"" "$work/hub.log"
+fi
 kill -9 "$relay"
 wait "$relay" 2>/dev/null
 check "and ends with the relay" wait_for 10 sh -c "! kill -0 $helper 2>/dev/null"
