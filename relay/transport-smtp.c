@@ -592,46 +592,12 @@ smtp_close(struct lane *lane)
 	lane->work = NULL;
 }
 
-const struct transport transport_smtp = {
-	.name = "smtp",
-	.kind = ROUTE_SMTP,
-	.many = true,
-	.open = smtp_open,
-	.early = smtp_early,
-	.send = smtp_send,
-	.rest = smtp_rest,
-	.close = smtp_close,
-};
+#define SPEAKS_SMTP(NAME, KIND) {						\
+	.name = NAME, .kind = KIND, .many = true, .open = smtp_open,	\
+	.early = smtp_early, .send = smtp_send, .rest = smtp_rest, .close = smtp_close,	\
+}
 
-const struct transport transport_lmtp = {
-	.name = "lmtp",
-	.kind = ROUTE_LMTP,
-	.many = true,
-	.open = smtp_open,
-	.early = smtp_early,
-	.send = smtp_send,
-	.rest = smtp_rest,
-	.close = smtp_close,
-};
-
-const struct transport transport_mx = {
-	.name = "mx",
-	.kind = ROUTE_MX,
-	.many = true,
-	.open = smtp_open,
-	.early = smtp_early,
-	.send = smtp_send,
-	.rest = smtp_rest,
-	.close = smtp_close,
-};
-
-const struct transport transport_smtps = {
-	.name = "smtps",
-	.kind = ROUTE_SMTPS,
-	.many = true,
-	.open = smtp_open,
-	.early = smtp_early,
-	.send = smtp_send,
-	.rest = smtp_rest,
-	.close = smtp_close,
-};
+const struct transport transport_smtp = SPEAKS_SMTP("smtp", ROUTE_SMTP);
+const struct transport transport_smtps = SPEAKS_SMTP("smtps", ROUTE_SMTPS);
+const struct transport transport_lmtp = SPEAKS_SMTP("lmtp", ROUTE_LMTP);
+const struct transport transport_mx = SPEAKS_SMTP("mx", ROUTE_MX);
