@@ -5,7 +5,7 @@
 #	bench_place		$dir, absolute, if it is on a disk
 #	bench_on_ext4 ARG...	the bench begun anew with ARGs on a journalled ext4 in a file below $dir
 #	bench_begin NAME TITLE	$work below $dir, gone at the end; the line that says where and what
-#	row, at_most, at_least	a line of the table, and of $json
+#	row, at_most		a line of the table, and of $json
 
 missed=0
 
@@ -73,11 +73,6 @@ spread() {
 # at_most NAME UNIT OURS BAR: the ratio is the bar by the value.
 at_most() {
 	row "$1" "$2" "$3" "$4" bar "$(awk "BEGIN { printf \"%.3g\", ($3 > 0 ? $4 / $3 : 999) }")" 1
-}
-
-# at_least NAME UNIT OURS BAR: the ratio is the value by the bar.
-at_least() {
-	row "$1" "$2" "$3" "$4" bar "$(awk "BEGIN { printf \"%.3g\", $3 / $4 }")" 1
 }
 
 # Our relay and Postfix beside each other.  $relay is ours, $preload and $slow go to both.
