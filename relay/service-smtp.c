@@ -51,6 +51,7 @@ struct smtp {
 	enum masquerade_way mask;
 	bool accepted;			/* a message was, since the last look */
 	bool greeted;			/* or the greeting still waits */
+	bool busy, writes;		/* as the relay counts it */
 	size_t messages, refused;
 	uint64_t body, body_before;	/* bytes of it so far; and when the deadline was set */
 	char *host;
@@ -312,27 +313,30 @@ forget(struct smtp *smtp)
 	smtp->body = smtp->body_before = 0;
 }
 
+/* Where it stands, for the others: thousands may be connected, and nobody walks them all. */
+static void
+count_in(struct smtp *smtp, bool busy, bool writes)
+{
+	struct relay *relay = smtp->session->relay;
+
+	relay->busy += (size_t)busy - (size_t)smtp->busy;
+	relay->writers += (size_t)writes - (size_t)smtp->writes;
+	smtp->busy = busy;
+	smtp->writes = writes;
+}
+
 /* Is anybody else in the middle of a message? */
 static bool
 others_busy(const struct smtp *smtp)
 {
-	for (const struct session *s = smtp->session->relay->sessions; s != NULL; s = s->next)
-		if (s != smtp->session && s->service == &service_smtp && s->opened && in_transaction(s->work))
-			return true;
-	return false;
+	return smtp->session->relay->busy > (smtp->busy ? 1 : 0);
 }
 
 /* Is anybody else about to post a message? */
 static bool
 others_write(const struct smtp *smtp)
 {
-	for (const struct session *s = smtp->session->relay->sessions; s != NULL; s = s->next) {
-		const struct smtp *other = s->service == &service_smtp && s->opened ? s->work : NULL;
-		if (other != NULL && other != smtp && other->waiter.at == NULL &&
-		    (other->messages > 0 || in_transaction(other)))
-			return true;
-	}
-	return false;
+	return smtp->session->relay->writers > (smtp->writes ? 1 : 0);
 }
 
 /* A file of its own is quickest for one; many share a sync, and what comes one after the
@@ -913,12 +917,14 @@ static void
 follow(struct smtp *smtp)
 {
 	struct session *session = smtp->session;
+	const bool inside = in_transaction(smtp);
 
+	count_in(smtp, inside, (inside || smtp->messages > 0) && smtp->waiter.at == NULL);
 	if (smtp->accepted && !forwards(smtp, "disconnect")) {
 		smtp->accepted = false;
-		settler_wake(&session->relay->settler, in_transaction(smtp) || others_busy(smtp));
+		settler_wake(&session->relay->settler, session->relay->busy > 0);
 	}
-	if (session->relay->ending && !in_transaction(smtp))
+	if (session->relay->ending && !inside)
 		smtp_server_close(&smtp->server, "421 4.3.2 shutting down, please come back");
 	if (smtp->server.out.len > 0)
 		set_deadline(smtp);
@@ -1111,8 +1117,9 @@ smtp_close(struct session *session)
 	    str_c(&session->where), smtp->messages, smtp->refused);
 	acceptor_leave(&smtp->waiter);
 	pass_close(&smtp->pass);
+	count_in(smtp, false, false);
 	if (smtp->accepted)
-		settler_wake(&session->relay->settler, others_busy(smtp));
+		settler_wake(&session->relay->settler, session->relay->busy > 0);
 	forget(smtp);
 	str_free(&smtp->header.text);
 	auth_close(&smtp->auth);
