@@ -20,6 +20,7 @@ enum { CONNECT_SECONDS = 30, REPLY_SECONDS = 600 };
 struct session {
 	const struct settings *settings;
 	const char *where;
+	struct str shown;	/* before each line that is shown */
 	bool lmtp;
 	struct smtp_client client;
 	int socket;		/* -1: gone, or not there yet */
@@ -302,6 +303,8 @@ connect_session(struct session *s, struct err *err)
 	smtp_client_start(&s->client, s->settings->spool.host, &hooks, s);
 	s->client.chunks = true;
 	s->client.lmtp = s->lmtp;
+	if (shown_is_wanted())
+		s->client.shown = (struct shown){ shown_in_log, s->shown.p };
 	s->tried = false;
 	s->taken = 0;
 	s->at = s->end = 0;
@@ -319,6 +322,7 @@ session_open(const struct settings *settings, const char *where, bool lmtp, void
 	struct session *s = mem_get(sizeof *s);
 
 	*s = (struct session){ .settings = settings, .where = where, .lmtp = lmtp, .socket = -1 };
+	str_printf(&s->shown, "to=%s:%s", lmtp ? "lmtp" : "smtp", where);
 	*work = s;
 	if (connect_session(s, err) == 0)
 		return 0;
@@ -383,5 +387,6 @@ session_close(void *work)
 	}
 	hang_up(s, &(struct err){ .text = "done" });
 	smtp_client_free(&s->client);
+	str_free(&s->shown);
 	free(s);
 }

@@ -13,6 +13,7 @@ lib_libbase_a_SOURCES = \
 	%D%/base/log.c %D%/base/log.h \
 	%D%/base/opt.c %D%/base/opt.h \
 	%D%/base/sandbox.c %D%/base/sandbox.h \
+	%D%/base/shown.c %D%/base/shown.h \
 	%D%/base/str.c %D%/base/str.h
 
 include $(srcdir)/lib/mail/local.mk

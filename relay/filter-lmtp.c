@@ -131,12 +131,15 @@ tell(struct filter_job *job, const struct hand_over *h)
 static int
 lmtp_run(struct filter_job *job, const struct filter_spec *spec, struct letter *letter, struct err *err)
 {
-	struct str where = spec->rest, host = job->host;
+	struct str where = spec->rest, host = job->host, shown = {0};
 	struct hand_over h = { .d.row = &row, .letter = letter };
 
 	h.outcome = mem_get(letter->env.rcpts * sizeof *h.outcome);
 	smtp_client_start(&h.client, str_c(&host), &hooks, &h);
 	h.client.lmtp = true;
+	str_printf(&shown, "filter=lmtp:%s", str_c(&where));
+	if (shown_is_wanted())
+		h.client.shown = (struct shown){ shown_in_log, shown.p };
 	int result = talk_to(str_c(&where), &h.d, job->deadline, err);
 	if (result == 0) {
 		tell(job, &h);
@@ -144,6 +147,7 @@ lmtp_run(struct filter_job *job, const struct filter_spec *spec, struct letter *
 	}
 	smtp_client_free(&h.client);
 	str_free(&h.d.out);
+	str_free(&shown);
 	free(h.outcome);
 	return result;
 }

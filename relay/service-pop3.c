@@ -274,6 +274,7 @@ pop3_open(struct session *session)
 	auth_open(&pop3->auth, session, "pop3", on_known);
 	const struct pop3_server_options options = {
 		.host = pop3->host,
+		.shown = session_shown(session),
 		.mechanisms = str_c(&pop3->auth.mechanisms),
 		.clear_mechanisms = str_c(&pop3->auth.clear_mechanisms),
 		.stamp = auth_stamp(&pop3->auth, &pop3->stamp) ? str_c(&pop3->stamp) : NULL,

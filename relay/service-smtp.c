@@ -952,6 +952,7 @@ greet(struct smtp *smtp)
 	const struct relay_settings *limits = session->instance->settings;
 	const struct smtp_server_options options = {
 		.host = smtp->host,
+		.shown = session_shown(session),
 		.mechanisms = str_c(&smtp->auth.mechanisms),
 		.clear_mechanisms = str_c(&smtp->auth.clear_mechanisms),
 		.max_size = settings->spool.max_size,

@@ -204,6 +204,7 @@ leave(struct session *session)
 	proxy_free(&session->proxy);
 	str_free(&session->client);
 	str_free(&session->where);
+	str_free(&session->shown);
 	free(session);
 	relay_left(relay);
 }
@@ -287,6 +288,17 @@ session_taken(void *ctx, int fd, const struct sockaddr *peer)
 	stream_deadline(&session->stream, instance->settings->timeout);
 	if (!session->proxied)
 		begin(session);
+}
+
+struct shown
+session_shown(struct session *session)
+{
+	if (!shown_is_wanted())
+		return (struct shown){0};
+	str_clear(&session->shown);
+	str_printf(&session->shown, "service=%s relay=%s client=%s", session->service->name,
+	    session->instance->settings->name, str_c(&session->where));
+	return (struct shown){ shown_in_log, session->shown.p };
 }
 
 void

@@ -7,6 +7,7 @@
 #ifndef RELAY_SESSION_H
 #define RELAY_SESSION_H
 
+#include "lib/base/shown.h"
 #include "lib/net/stream.h"
 #include "lib/proto/proxy.h"
 #include "relay/relay.h"
@@ -28,6 +29,7 @@ struct session {
 	struct ip ip;
 	struct str client;	/* "192.0.2.7", */
 	struct str where;	/* and with its port */
+	struct str shown;	/* before each line of it that is shown */
 	void *work;		/* the service's */
 };
 
@@ -35,6 +37,7 @@ struct session {
 void session_taken(void *ctx, int fd, const struct sockaddr *peer);
 int session_is(struct session *session, const char *ip, const char *port, struct err *err);	/* somebody
 			   whom we believe says for whom he speaks */
+struct shown session_shown(struct session *session);	/* for its dialogue: to the log, where that wants it */
 void session_secure(struct session *session);	/* what is said from here on, by TLS */
 void session_end(struct session *session);	/* what is to be sent still is; frees it */
 void session_break(struct session *session);	/* at once; frees it */

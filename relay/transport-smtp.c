@@ -32,6 +32,7 @@ struct hop {
 	struct stream stream;
 	struct smtp_client client;
 	char *host;		/* what we call ourselves */
+	struct str shown;	/* before each line that is shown */
 	bool dialling;
 	bool up;		/* the stream is in use */
 	bool begun;		/* and so is the client: with implicit TLS it comes later */
@@ -459,6 +460,11 @@ begin_session(struct hop *hop, bool secured)
 	hop->client.tls = secrets->tls != NULL && !secured && !hop->plain;
 	hop->client.must_tls = !secured && secrets->must;
 	hop->client.secured = secured;
+	if (!shown_is_wanted())
+		return;
+	str_clear(&hop->shown);
+	str_printf(&hop->shown, "by=%s:%s host=%s", hop->lane->transport->name, hop->lane->rest, hop->reach.host);
+	hop->client.shown = (struct shown){ shown_in_log, hop->shown.p };
 	hop->client.login = secrets->login.name != NULL ? &secrets->login : NULL;
 }
 
@@ -587,6 +593,7 @@ smtp_close(struct lane *lane)
 	forget_message(hop);
 	envelope_free(&hop->env);
 	str_free(&hop->reply);
+	str_free(&hop->shown);
 	free(hop->host);
 	free(hop);
 	lane->work = NULL;

@@ -153,7 +153,7 @@ static const struct conf_row spool_rows[] = {
 	ROW("path", text, path, "spool", "the spool's folder"),
 	ROW("keys", text, keys, "keys", "folder of private keys and known_hosts"),
 	ROW("log", text, log, "stderr", "stderr, syslog, none or a file"),
-	ROW("log-level", text, log_level, "info", "error, warn, info or debug"),
+	ROW("log-level", text, log_level, "info", "error, warn, info, debug or trace"),
 	ROW("log-size", bytes, log_size, "16M", "the history begins a new file at this size; 0: never"),
 	ROW("log-keep", number, log_keep, "8", "older files of the history that are kept, 1 to 1000"),
 	ROW("max-size", bytes, max_size, "35M", "largest message taken"),
@@ -812,7 +812,7 @@ check_values(const struct settings *s, struct err *err)
 	if (s->spool.lease < 1)
 		return err_set(err, ERR_CONFIG, "spool.lease = 0: want a second at least; a minute is right");
 	if (log_level_of(s->spool.log_level, &level) < 0)
-		return err_set(err, ERR_CONFIG, "spool.log-level = %s: not error, warn, info or debug",
+		return err_set(err, ERR_CONFIG, "spool.log-level = %s: not error, warn, info, debug or trace",
 		    s->spool.log_level);
 	return check_routes(s, err) < 0 || check_ways(s, err) < 0 || check_filters(s, err) < 0 ? -1 :
 	    check_classes(s, err);
@@ -923,6 +923,16 @@ settings_free(struct settings *s)
 	*s = (struct settings){0};
 }
 
+/* -v is short for two of them. */
+static void
+be_verbose(struct settings_args *args)
+{
+	if (!args->verbose)
+		return;
+	args->log = args->log != NULL ? args->log : "stderr";
+	args->log_level = args->log_level != NULL ? args->log_level : "trace";
+}
+
 int
 settings_start(struct settings *settings, struct settings_args *args,
     const struct opt_row *rows, const char *program, const char *usage, const char *about,
@@ -935,6 +945,7 @@ settings_start(struct settings *settings, struct settings_args *args,
 	log_open(program, "stderr", level, err);
 	if (opt_parse(rows, first_operand_ends, argc, argv, err) < 0)
 		return -1;
+	be_verbose(args);
 	if (args->version)
 		str_printf(&out, "%s (mochila) %s\n", program, MOCHILA_VERSION);
 	else if (args->help)

@@ -222,7 +222,7 @@ struct settings {
 struct settings_args {		/* what every program takes on its command line */
 	const char *root, *config, *log, *log_level;
 	struct opt_list set;
-	bool show_config, help, version;
+	bool verbose, show_config, help, version;
 };
 
 /* Rows for a program's option table: */
@@ -231,7 +231,8 @@ struct settings_args {		/* what every program takes on its command line */
 	{ "config", 0, "FILE", "read this configuration", OPT_TEXT, &(args)->config }, \
 	{ "set", 0, "SECTION.KEY=VALUE", "say it here", OPT_LIST, &(args)->set }, \
 	{ "log", 0, "WHERE", "stderr, syslog, none or a file", OPT_TEXT, &(args)->log }, \
-	{ "log-level", 0, "LEVEL", "error, warn, info or debug", OPT_TEXT, &(args)->log_level }, \
+	{ "log-level", 0, "LEVEL", "error, warn, info, debug or trace", OPT_TEXT, &(args)->log_level }, \
+	{ "verbose", 'v', NULL, "dialogues on standard error, without secrets", OPT_FLAG, &(args)->verbose }, \
 	{ "show-config", 0, NULL, "print every setting and where it is from", OPT_FLAG, &(args)->show_config }, \
 	{ "help", 0, NULL, "print this, or all of it", OPT_HELP, &(args)->help }, \
 	{ "version", 0, NULL, "print the version", OPT_FLAG, &(args)->version }

@@ -3,7 +3,7 @@
 # in --help.  What all programs take (spool/settings.h) may stand in mochila.conf(5).
 top=$(cd "${srcdir:-.}" && pwd) || exit 1
 command -v mandoc >/dev/null || { echo "SKIP: mandoc is not installed"; exit 77; }
-common='--root --config --set --log --log-level --show-config --help --version'
+common='--root --config --set --log --log-level -v --verbose --show-config --help --version'
 
 # "  -f, --from=ADDRESS  text" becomes -f and --from, one a line.
 of_lines() {

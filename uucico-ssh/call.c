@@ -514,6 +514,10 @@ begin(struct call *call)
 		config.m_hooks = &m_call_hooks;
 		config.m_arg = &call->m;
 	}
+	str_clear(&call->words);
+	str_printf(&call->words, "peer=%s", call->site->name);
+	if (shown_is_wanted())
+		config.shown = (struct shown){ shown_in_log, call->words.p };
 	uucp_start(&call->uucp, &config, &call_hooks, call, clock_mono());
 }
 
@@ -654,5 +658,6 @@ call_run(struct call *call, struct err *err)
 	}
 	outgoing_close(&call->out);
 	m_call_free(&call->m);
+	str_free(&call->words);
 	return result;
 }

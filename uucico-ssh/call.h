@@ -56,6 +56,7 @@ struct call {
 	bool closed;		/* the far end closed the line */
 	const char *spent;	/* the key of mochila.conf whose budget ended it, or NULL */
 	int64_t started, shown;
+	struct str words;	/* before each line that is shown */
 };
 
 /* -1 with redial: nothing was lost, and another call is due at once. */

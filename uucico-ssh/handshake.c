@@ -30,6 +30,22 @@ holds_back(const struct uucp *u)
 	return !u->config.caller && speaks_m(u) && u->config.m->half_duplex && u->phase != UUCP_OVER;
 }
 
+/* Who knows the number of a call could make the next one in our name. */
+static void
+show(const struct uucp *u, bool ours, struct span line)
+{
+	struct str text = {0};
+
+	if (u->config.shown.line == NULL)
+		return;
+	for (struct span word; (word = span_word(&line)).len > 0;) {
+		str_add_text(&text, text.len > 0 ? " " : "");
+		str_add_span(&text, span_begins(word, "-Q") ? SPAN("-Q****") : word);
+	}
+	shown_line(&u->config.shown, ours, str_span(&text));
+	str_free(&text);
+}
+
 static void
 say(struct uucp *u, const char *text)
 {
@@ -38,6 +54,7 @@ say(struct uucp *u, const char *text)
 	str_add_char(out, '\020');
 	str_add_text(out, text);
 	str_add_char(out, '\0');
+	show(u, true, span_of(text));
 }
 
 static void
@@ -390,6 +407,7 @@ line_done(struct uucp *u)
 
 	u->line = (struct str){0};
 	u->in_line = false;
+	show(u, false, str_span(&line));
 	int result = heard[u->phase](u, str_span(&line));
 	str_free(&line);
 	return result;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/log.h"
 #include "lib/net/place.h"
 #include "uucico-ssh/key.h"
 #include "uucico-ssh/secret.h"
@@ -77,15 +78,18 @@ await(struct link *link, const char *prompt, int64_t deadline, struct err *err)
 			memmove(last, last + 1, --have);
 		last[have++] = c;
 	}
+	log_trace("-: event=line peer=%s heard=\"%.*s\"", link->site->name, (int)have, last);
 	return 0;
 }
 
 static int
-reply(struct link *link, struct span word, int64_t deadline, struct err *err)
+reply(struct link *link, struct span word, bool secret, int64_t deadline, struct err *err)
 {
 	struct str line = {0};
 	int result = 0;
 
+	log_trace("-: event=line peer=%s said=\"%.*s\"", link->site->name, secret ? 4 : (int)word.len,
+	    secret ? "****" : word.len > 0 ? word.p : "");
 	str_add_span(&line, word);
 	str_add_char(&line, '\n');
 	for (size_t done = 0; result == 0 && done < line.len;) {
@@ -108,8 +112,8 @@ log_in(struct link *link, struct err *err)
 	int result = secret_login(link->settings, link->site->login, "login file", &name, &password, err);
 
 	if (result == 0 && (await(link, "ogin:", deadline, err) < 0 ||
-	    reply(link, str_span(&name), deadline, err) < 0 ||
-	    await(link, "assword:", deadline, err) < 0 || reply(link, str_span(&password), deadline, err) < 0))
+	    reply(link, str_span(&name), false, deadline, err) < 0 ||
+	    await(link, "assword:", deadline, err) < 0 || reply(link, str_span(&password), true, deadline, err) < 0))
 		result = -1;
 	str_free(&name);
 	closed_forget(&password);

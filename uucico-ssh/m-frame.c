@@ -110,6 +110,7 @@ m_frame(struct m *m, enum m_type type, struct span body)
 	own->bytes_sent += M_HEAD + body.len + M_CHECK;
 	own->floor_bytes += M_HEAD + body.len + M_CHECK;
 	own->spoke = true;
+	m_show(m, true, type, body.len);
 }
 
 /* --- in --- */

@@ -205,6 +205,7 @@ bool m_printable(struct span text);
 void m_frame(struct m *m, enum m_type type, struct span body);	/* appends to m->out */
 int m_frames(struct m *m, struct span bytes);	/* calls m_heard() for each */
 int m_heard(struct m *m, unsigned type, struct m_cursor body);	/* m.c */
+void m_show(const struct m *m, bool ours, unsigned type, size_t len);	/* to who looks on */
 
 /* m-hello.c */
 void m_hello_say(struct m *m);

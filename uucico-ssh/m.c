@@ -202,26 +202,37 @@ bye_heard(struct m *m, struct m_cursor body)
 static const struct {
 	int (*heard)(struct m *m, struct m_cursor body);
 	bool after;		/* their BYE */
+	const char *name;
 } types[] = {
-	[M_HELLO] = { m_hello_heard, false },
-	[M_STREAM] = { m_stream_heard, false },
-	[M_OPEN] = { m_open_heard, false },
-	[M_DATA] = { m_data_heard, false },
-	[M_ACK] = { m_ack_heard, true },
-	[M_DID] = { m_did_heard, true },	/* it answers our HELLO */
-	[M_SEEN] = { m_seen_heard, true },
-	[M_NOREF] = { m_noref_heard, true },
-	[M_PING] = { m_ping_heard, true },
-	[M_PONG] = { m_pong_heard, true },
-	[M_TURN] = { turn_heard, true },
-	[M_BYE] = { bye_heard, false },
+	[M_HELLO] = { m_hello_heard, false, "HELLO" },
+	[M_STREAM] = { m_stream_heard, false, "STREAM" },
+	[M_OPEN] = { m_open_heard, false, "OPEN" },
+	[M_DATA] = { m_data_heard, false, "DATA" },
+	[M_ACK] = { m_ack_heard, true, "ACK" },
+	[M_DID] = { m_did_heard, true, "DID" },	/* it answers our HELLO */
+	[M_SEEN] = { m_seen_heard, true, "SEEN" },
+	[M_NOREF] = { m_noref_heard, true, "NOREF" },
+	[M_PING] = { m_ping_heard, true, "PING" },
+	[M_PONG] = { m_pong_heard, true, "PONG" },
+	[M_TURN] = { turn_heard, true, "TURN" },
+	[M_BYE] = { bye_heard, false, "BYE" },
 };
+
+void
+m_show(const struct m *m, bool ours, unsigned type, size_t len)
+{
+	if (type > 0 && type < M_TYPES)
+		shown_text(&m->config.shown, ours, "%s (%zu bytes)", types[type].name, len);
+	else
+		shown_text(&m->config.shown, ours, "a frame of type %u (%zu bytes)", type, len);
+}
 
 int
 m_heard(struct m *m, unsigned type, struct m_cursor body)
 {
 	struct m_parts *own = m->own;
 
+	m_show(m, false, type, body.left);
 	if (!m->met && type != M_HELLO && type != M_BYE)
 		return m_wrong(m, "no HELLO first");
 	if (m->config.half_duplex && own->floor)

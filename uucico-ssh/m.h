@@ -30,6 +30,7 @@
 #define UUCICO_SSH_M_H
 
 #include "lib/base/err.h"
+#include "lib/base/shown.h"
 
 enum {
 	M_VERSION = 1,
@@ -174,6 +175,7 @@ struct m_config {
 	size_t class_count;
 	const struct m_partial *partials;
 	size_t partial_count;
+	struct shown shown;	/* who looks on: the names of frames */
 };
 
 struct m {

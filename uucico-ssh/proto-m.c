@@ -31,6 +31,7 @@ begin(struct uucp *u)
 	if (u->grade != 0 && (config.grade == 0 || u->grade < config.grade))
 		config.grade = u->grade;	/* what the caller said in the handshake */
 	config.caller = u->config.caller;
+	config.shown = u->config.shown;
 	if (u->rtt > 0 && (config.rtt == 0 || u->rtt < config.rtt))
 		config.rtt = u->rtt;
 	m_start(u->m, &config, u->config.m_hooks, u->config.m_arg, &u->out, u->now);

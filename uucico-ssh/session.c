@@ -18,9 +18,16 @@
 enum { CHUNK = 16384 };
 
 static void
+say_line(struct uucp *u, unsigned slot, bool answer, struct span line)
+{
+	shown_line(&u->config.shown, true, line);
+	u->proto->command(u, slot, answer, line);
+}
+
+static void
 say(struct uucp *u, unsigned slot, bool answer, const char *text)
 {
-	u->proto->command(u, slot, answer, span_of(text));
+	say_line(u, slot, answer, span_of(text));
 }
 
 /* --- our jobs --- */
@@ -97,7 +104,7 @@ ask(struct uucp *u, unsigned slot)
 	struct str line = {0};
 
 	command_print(&u->sending[slot].job, u->features, u->decimal, &line);
-	u->proto->command(u, slot, false, str_span(&line));
+	say_line(u, slot, false, str_span(&line));
 	str_free(&line);
 	if (u->proto->early && !u->sending[slot].job.tried && u->sending[slot].job.kind != 'R')
 		begin_data(u, slot, 0);
@@ -654,6 +661,7 @@ uucp_got_command(struct uucp *u, unsigned slot, struct span text)
 	bool theirs = slot >= UUCP_SLOTS;
 
 	u->progress = u->now;
+	shown_line(&u->config.shown, false, text);
 	slot %= UUCP_SLOTS;
 	if (span_begins(text, "C"))
 		slot = spoken_of(u, slot, theirs);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/log.h"
 #include "uucico-ssh/key.h"
 #include "uucico-ssh/link.h"
 #include "uucico-ssh/tcp.h"
@@ -430,6 +431,18 @@ hang_up(struct ssh *ssh)
 	ssh->broken = 0;
 }
 
+static void
+show_session(struct ssh *ssh)
+{
+	LIBSSH2_SESSION *session = ssh->session;
+	const char *banner = libssh2_session_banner_get(session), *kex = libssh2_session_methods(session, LIBSSH2_METHOD_KEX),
+	    *key = libssh2_session_methods(session, LIBSSH2_METHOD_HOSTKEY),
+	    *cipher = libssh2_session_methods(session, LIBSSH2_METHOD_CRYPT_CS);
+
+	log_trace("-: event=ssh host=%s banner=\"%s\" kex=%s host-key=%s cipher=%s", str_c(&ssh->where),
+	    banner != NULL ? banner : "", kex != NULL ? kex : "", key != NULL ? key : "", cipher != NULL ? cipher : "");
+}
+
 /* Through a jump host there is one channel to there, and one try. */
 int
 ssh_connect(struct ssh *ssh, const char *types, struct err *err)
@@ -440,6 +453,8 @@ ssh_connect(struct ssh *ssh, const char *types, struct err *err)
 		hang_up(ssh);
 		result = shake_hands(ssh, types, LONG, err);
 	}
+	if (result == 0)
+		show_session(ssh);
 	if (result == 0 || err->kind != ERR_NONE)
 		return result == 0 ? 0 : -1;
 	return explain_handshake(ssh, types, err);
@@ -616,7 +631,10 @@ int
 ssh_login(struct ssh *ssh, const char *key_path, struct str *passphrase, struct err *err)
 {
 	*err = (struct err){0};
-	return key_path != NULL ? login_with_file(ssh, key_path, passphrase, err) : login_with_agent(ssh, err);
+	int result = key_path != NULL ? login_with_file(ssh, key_path, passphrase, err) : login_with_agent(ssh, err);
+	log_trace("-: event=ssh-login host=%s user=%s by=\"%s\" result=%s", str_c(&ssh->where), str_c(&ssh->user),
+	    key_path != NULL ? key_path : "agent", result == 0 ? "yes" : "no");
+	return result;
 }
 
 /* --- what runs in the channel --- */

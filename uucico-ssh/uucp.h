@@ -28,6 +28,7 @@
 #define UUCICO_SSH_UUCP_H
 
 #include "lib/base/err.h"
+#include "lib/base/shown.h"
 #include "uucico-ssh/m.h"
 
 enum {
@@ -131,6 +132,7 @@ struct uucp_config {
 	/* The caller: speak m at once, waiting for nothing.  Only over a link that has shown who
 	 * the far end is, and when m was spoken the last time.  If it does not, `redial` is set. */
 	bool optimistic;
+	struct shown shown;		/* who looks on */
 };
 
 enum uucp_phase {

@@ -12,8 +12,8 @@
 
 enum { LINE_MAX_BYTES = 1024 };
 
-static const char *const level_names[] = { "error", "warn", "info", "debug" };
-static const int syslog_levels[] = { LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
+static const char *const level_names[] = { "error", "warn", "info", "debug", "trace" };
+static const int syslog_levels[] = { LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG, LOG_DEBUG };
 
 static struct {
 	const char *program;
@@ -144,6 +144,7 @@ void log_error(const char *format, ...) { EMIT(LOG_LEVEL_ERROR); }
 void log_warn(const char *format, ...) { EMIT(LOG_LEVEL_WARN); }
 void log_info(const char *format, ...) { EMIT(LOG_LEVEL_INFO); }
 void log_debug(const char *format, ...) { EMIT(LOG_LEVEL_DEBUG); }
+void log_trace(const char *format, ...) { EMIT(LOG_LEVEL_TRACE); }
 
 int
 log_level_of(const char *name, enum log_level *level)

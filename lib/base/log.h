@@ -14,7 +14,7 @@
 
 #include "lib/base/err.h"
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG, LOG_LEVEL_TRACE };
 
 /* to: "stderr", "syslog", "none" or a file's path (appended to, opened anew
  * by log_reopen).  program is put before each line and is kept by reference. */
@@ -27,9 +27,10 @@ void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 void log_escape(struct str *out, struct span bytes, size_t max);	/* the encoder */
-int log_level_of(const char *name, enum log_level *level);	/* error warn info debug */
+int log_level_of(const char *name, enum log_level *level);	/* error warn info debug trace */
 
 /* For main(): logs the error, says it on stderr too where the log goes elsewhere, and
  * returns its exit status. */

@@ -187,7 +187,7 @@ lines_of(const struct str *out)
 static bool
 is_common(const struct opt_row *row)
 {
-	static const char *const names[] = { "root", "config", "set", "log", "log-level", "show-config", "help", "version" };
+	static const char *const names[] = { "root", "config", "set", "log", "log-level", "verbose", "show-config", "help", "version" };
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0] && row->name != NULL; i++)
 		if (strcmp(row->name, names[i]) == 0)

@@ -51,6 +51,7 @@ step(struct smtp_server *server, const struct sasl_said *said)
 
 	if (result == SMTP_MORE) {
 		sasl_line_challenge(&server->out, "334 ", str_span(&challenge));
+		shown_text(&server->options.shown, true, "334 ****");
 		server->work->exchange = true;
 	} else {
 		smtp_ask(server, result, &err, answered);

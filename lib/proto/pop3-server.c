@@ -58,12 +58,14 @@ forget_input(struct pop3_server_work *work)
 static void
 say(struct pop3_server *server, const char *format, ...)
 {
+	size_t from = server->out.len;
 	va_list args;
 
 	va_start(args, format);
 	str_vprintf(&server->out, format, args);
 	va_end(args);
 	str_add_text(&server->out, "\r\n");
+	shown_lines(&server->options.shown, true, span_from(str_span(&server->out), from));
 }
 
 static void
@@ -320,6 +322,7 @@ send_piece(struct pop3_server *server)
 	if (got > 0 && put_lines(server, (struct span){ piece, (size_t)got }))
 		return;
 	message_ended(server);
+	shown_text(&server->options.shown, true, "(the message)");
 	if (got < 0) {
 		die(server);	/* behind "+OK" there is no other way to say it */
 		return;
@@ -468,6 +471,7 @@ sasl_answered(struct pop3_server *server, int result, struct span challenge, con
 	work->asked = ASKED_NOTHING;
 	work->exchange = true;
 	sasl_line_challenge(&server->out, "+ ", challenge);
+	shown_text(&server->options.shown, true, "+ ****");
 }
 
 static void
@@ -602,24 +606,48 @@ static const struct {
 	const char *name;
 	unsigned states;
 	void (*run)(struct pop3_server *server, struct span args);
+	size_t shown;		/* words of it that are no secret */
 } verbs[] = {
-	{ "CAPA", AUTHORIZATION | TRANSACTION, verb_capa },
-	{ "USER", AUTHORIZATION, verb_user },
-	{ "PASS", AUTHORIZATION, verb_pass },
-	{ "APOP", AUTHORIZATION, verb_apop },
-	{ "AUTH", AUTHORIZATION, verb_auth },
-	{ "STLS", AUTHORIZATION, verb_stls },
-	{ "UTF8", AUTHORIZATION, verb_utf8 },
-	{ "STAT", TRANSACTION, verb_stat },
-	{ "LIST", TRANSACTION, verb_list },
-	{ "UIDL", TRANSACTION, verb_uidl },
-	{ "RETR", TRANSACTION, verb_retr },
-	{ "TOP", TRANSACTION, verb_top },
-	{ "DELE", TRANSACTION, verb_dele },
-	{ "RSET", TRANSACTION, verb_rset },
-	{ "NOOP", TRANSACTION, verb_noop },
-	{ "QUIT", AUTHORIZATION | TRANSACTION, verb_quit },
+	{ "CAPA", AUTHORIZATION | TRANSACTION, verb_capa, SHOWN_ALL },
+	{ "USER", AUTHORIZATION, verb_user, SHOWN_ALL },
+	{ "PASS", AUTHORIZATION, verb_pass, 1 },
+	{ "APOP", AUTHORIZATION, verb_apop, 2 },
+	{ "AUTH", AUTHORIZATION, verb_auth, 2 },
+	{ "STLS", AUTHORIZATION, verb_stls, SHOWN_ALL },
+	{ "UTF8", AUTHORIZATION, verb_utf8, SHOWN_ALL },
+	{ "STAT", TRANSACTION, verb_stat, SHOWN_ALL },
+	{ "LIST", TRANSACTION, verb_list, SHOWN_ALL },
+	{ "UIDL", TRANSACTION, verb_uidl, SHOWN_ALL },
+	{ "RETR", TRANSACTION, verb_retr, SHOWN_ALL },
+	{ "TOP", TRANSACTION, verb_top, SHOWN_ALL },
+	{ "DELE", TRANSACTION, verb_dele, SHOWN_ALL },
+	{ "RSET", TRANSACTION, verb_rset, SHOWN_ALL },
+	{ "NOOP", TRANSACTION, verb_noop, SHOWN_ALL },
+	{ "QUIT", AUTHORIZATION | TRANSACTION, verb_quit, SHOWN_ALL },
 };
+enum { VERBS = sizeof verbs / sizeof verbs[0] };
+
+/* VERBS: none of them. */
+static size_t
+find_verb(struct span name)
+{
+	size_t i = 0;
+
+	while (i < VERBS && !span_is_case(name, verbs[i].name))
+		i++;
+	return i;
+}
+
+/* What is no command may be a password all the same. */
+static void
+show_line(const struct pop3_server *server, struct span line)
+{
+	struct span args = line, name = {0};
+
+	span_cut(&args, ' ', &name);
+	size_t i = server->work->exchange ? VERBS : find_verb(name);
+	shown_masked(&server->options.shown, false, line, i == VERBS ? 0 : verbs[i].shown);
+}
 
 static bool
 has_controls(struct span line)
@@ -635,12 +663,10 @@ static void
 command(struct pop3_server *server, struct span line)
 {
 	struct span args = line, name;
-	size_t i = 0;
 
 	span_cut(&args, ' ', &name);
-	while (i < sizeof verbs / sizeof verbs[0] && !span_is_case(name, verbs[i].name))
-		i++;
-	if (i == sizeof verbs / sizeof verbs[0])
+	size_t i = find_verb(name);
+	if (i == VERBS)
 		wrong(server, "no such command");
 	else if ((verbs[i].states & server->work->state) == 0)
 		wrong(server, server->in ? "you are logged in already" : "log in first");
@@ -651,6 +677,8 @@ command(struct pop3_server *server, struct span line)
 static void
 line_came(struct pop3_server *server, struct span line)
 {
+	if (server->options.shown.line != NULL)
+		show_line(server, line);
 	if (server->work->exchange)
 		sasl_line(server, line);
 	else if (line.len > POP3_LINE_MAX && !span_begins_case(line, "AUTH "))

@@ -26,6 +26,7 @@
 #include <sys/types.h>
 
 #include "lib/base/err.h"
+#include "lib/base/shown.h"
 
 enum {
 	POP3_LATER = 1,		/* pop3_server_answer() will say */
@@ -46,6 +47,7 @@ struct pop3_server_options {
 	const char *mechanisms;	/* of SASL, as CAPA lists them; NULL or "": no AUTH */
 	const char *clear_mechanisms;	/* those that are offered without TLS; NULL: none */
 	const char *stamp;	/* "<1896.697170952@dbc.mtview.ca.us>", for APOP; NULL: no APOP */
+	struct shown shown;	/* who looks on */
 	unsigned max_errors;	/* commands not understood, and logins that failed; beyond: closed */
 };
 

@@ -102,3 +102,25 @@ smtp_auth_answer(const struct smtp_mech *mech, const struct smtp_login *login, u
 	str_add_text(out, "\r\n");
 	return 0;
 }
+
+static bool
+stands_in(struct span words, struct str *what)
+{
+	bool found = what->len > 0 && memmem(words.p, words.len, what->p, what->len) != NULL;
+
+	explicit_bzero(what->p, what->size);
+	str_free(what);
+	return found;
+}
+
+bool
+smtp_auth_tells(const struct smtp_login *login, struct span words)
+{
+	struct str password = {0}, alone = {0}, plain = {0};
+
+	str_add_text(&password, login->password);
+	login_answer(login, 1, (struct span){0}, &alone);
+	plain_first(login, &plain);
+	bool tells[] = { stands_in(words, &password), stands_in(words, &alone), stands_in(words, &plain) };
+	return words.len > 0 && (tells[0] || tells[1] || tells[2]);
+}

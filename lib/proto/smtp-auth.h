@@ -26,4 +26,7 @@ void smtp_auth_begin(const struct smtp_mech *mech, const struct smtp_login *logi
 int smtp_auth_answer(const struct smtp_mech *mech, const struct smtp_login *login, unsigned step,
     struct span challenge, struct str *out, struct err *err);
 
+/* Is the password, as it is or as it was said, among a server's words?  They are not for the log then. */
+bool smtp_auth_tells(const struct smtp_login *login, struct span words);
+
 #endif

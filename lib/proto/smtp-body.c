@@ -191,6 +191,7 @@ smtp_body_take_data(struct smtp_server *server)
 	piece(server, str_span(&work->unstuffed));
 	if (work->dot.state != DOT_END || server->mode == SMTP_DEAD)
 		return true;
+	shown_text(&server->options.shown, false, "(%ju bytes of a message) .", (uintmax_t)work->size);
 	if (is_refused(server))
 		refused(server, true);
 	else

@@ -70,11 +70,27 @@ in_vain(const struct smtp_client_work *work)
 	return work->refusal.kind != ERR_NONE || (all_answered(work) && work->accepted == 0);
 }
 
+/* What stands in out from there on is said; of a login only its first words can be shown. */
 static void
-say(struct smtp_client *client, const char *line)
+show_said(const struct smtp_client *client, size_t from, size_t words)
 {
-	str_add_text(&client->out, line);
+	struct span line = span_from(str_span(&client->out), from);
+
+	shown_masked(&client->shown, true, span_to(line, line.len - 2), words);
+}
+
+__attribute__((format(printf, 2, 3)))
+static void
+say(struct smtp_client *client, const char *format, ...)
+{
+	size_t from = client->out.len;
+	va_list args;
+
+	va_start(args, format);
+	str_vprintf(&client->out, format, args);
+	va_end(args);
 	str_add_text(&client->out, "\r\n");
+	show_said(client, from, SHOWN_ALL);
 }
 
 static void
@@ -177,6 +193,7 @@ end_data(struct smtp_client *client, struct err *err)
 	if (!in_vain(work) && commit(client, err) < 0)
 		return -1;
 	dot_finish(&work->dot, &client->out);
+	shown_text(&client->shown, true, "(the message) .");
 	work->body = BODY_SENT;
 	work->sent++;
 	return 0;
@@ -214,7 +231,7 @@ move_chunk(struct smtp_client *client, struct err *err)
 		return bare(err);
 	if (last && commit(client, err) < 0)
 		return -1;
-	str_printf(&client->out, "BDAT %zu%s\r\n", work->piece.len, last ? " LAST" : "");
+	say(client, "BDAT %zu%s", work->piece.len, last ? " LAST" : "");
 	str_add_span(&client->out, str_span(&work->piece));
 	work->sent++;
 	if (last)
@@ -270,6 +287,7 @@ static void
 say_rcpt(struct smtp_client *client, const struct rcpt *rcpt)
 {
 	struct span words = str_span(&rcpt->args), word, key;
+	size_t from = client->out.len;
 	const struct smtp_ext *ext;
 
 	str_add_text(&client->out, "RCPT TO:<");
@@ -284,6 +302,7 @@ say_rcpt(struct smtp_client *client, const struct rcpt *rcpt)
 		str_add_span(&client->out, word);
 	}
 	str_add_text(&client->out, "\r\n");
+	show_said(client, from, SHOWN_ALL);
 }
 
 static void
@@ -294,7 +313,7 @@ say_command(struct smtp_client *client, size_t at)
 	if (at == AT_RSET)
 		say(client, "RSET");
 	else if (at == AT_MAIL)
-		say(client, str_c(&work->mail));
+		say(client, "%s", str_c(&work->mail));
 	else if (at < at_body(work))
 		say_rcpt(client, &work->env->rcpt[at - AT_RCPT]);
 	else
@@ -393,7 +412,7 @@ static void
 say_hello(struct smtp_client *client)
 {
 	client->work->phase = EHLO;
-	str_printf(&client->out, "%s %s\r\n", client->lmtp ? "LHLO" : "EHLO", str_c(&client->work->helo));
+	say(client, "%s %s", client->lmtp ? "LHLO" : "EHLO", str_c(&client->work->helo));
 }
 
 static void
@@ -457,7 +476,9 @@ log_in(struct smtp_client *client)
 	}
 	work->phase = AUTH;
 	work->step = 0;
+	size_t from = client->out.len;
 	smtp_auth_begin(work->mech, client->login, &client->out);
+	show_said(client, from, 2);
 }
 
 /* RFC 4954 4: 334 asks for more, 235 is done; anything else is no.  A server that will not
@@ -467,17 +488,22 @@ auth_came(struct smtp_client *client)
 {
 	struct smtp_client_work *work = client->work;
 	struct span lines = str_span(&work->reply.lines), line;
+	size_t from = client->out.len;
 	struct err err = {0};
 
 	if (work->reply.code == 235) {
 		be_ready(client);
 	} else if (work->reply.code != 334) {
 		fail_with_reply(client);
+		if (smtp_auth_tells(client->login, span_of(client->err.text)))
+			err_set(&client->err, ERR_TEMP, "the server says %d, and our password again", work->reply.code);
 		err_prefix(&client->err, "the login is refused");
 	} else {
 		span_cut(&lines, '\n', &line);
 		if (smtp_auth_answer(work->mech, client->login, work->step++, span_trim(line), &client->out, &err) < 0)
 			fail(client, &err, "");
+		else
+			show_said(client, from, 0);
 	}
 }
 
@@ -522,7 +548,7 @@ hello_came(struct smtp_client *client)
 		hello_done(client);
 	} else if (ehlo && work->reply.code >= 500 && !client->lmtp) {
 		work->phase = HELO;
-		str_printf(&client->out, "HELO %s\r\n", str_c(&work->helo));
+		say(client, "HELO %s", str_c(&work->helo));
 	} else {
 		fail_with_reply(client);
 	}
@@ -676,6 +702,25 @@ nothing_came(struct smtp_client *client)
 	fail_protocol(client, "the server answers what was not asked");
 }
 
+/* A challenge, and whatever is answered to a login, is between the two of them but for its number:
+ * there are servers that say again what they were told. */
+static void
+show_reply(const struct smtp_client *client)
+{
+	const struct reply *reply = &client->work->reply;
+	struct span rest = str_span(&reply->lines), line;
+
+	if (client->work->phase == AUTH && reply->code != 235) {
+		shown_text(&client->shown, false, "%03d ****", reply->code);
+		return;
+	}
+	for (size_t left = reply->count; client->shown.line != NULL && left > 0; left--) {
+		span_cut(&rest, '\n', &line);
+		shown_text(&client->shown, false, "%03d%c%.*s", reply->code, left > 1 ? '-' : ' ', (int)line.len,
+		    line.len > 0 ? line.p : "");
+	}
+}
+
 static void
 reply_came(struct smtp_client *client)
 {
@@ -692,6 +737,7 @@ reply_came(struct smtp_client *client)
 	};
 	struct smtp_client_work *work = client->work;
 
+	show_reply(client);
 	if (work->reply.code == 421 && work->phase != QUIT)
 		fail_with_reply(client);	/* RFC 5321 3.8: at any time */
 	else if (work->phase == TALK && work->due == work->sent)

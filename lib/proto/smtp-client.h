@@ -37,6 +37,7 @@
 #define LIB_PROTO_SMTP_CLIENT_H
 
 #include "lib/base/err.h"
+#include "lib/base/shown.h"
 #include "lib/mail/envelope.h"
 #include "lib/proto/smtp-auth.h"
 #include "lib/proto/smtp-ext.h"
@@ -62,6 +63,7 @@ struct smtp_client {
 	bool lmtp;		/* set by the caller, before the first feed */
 	bool tls, must_tls;	/* set by the caller, the same */
 	const struct smtp_login *login;	/* the same; NULL: no AUTH */
+	struct shown shown;	/* the same: who looks on */
 	bool handshake;		/* shake hands, then smtp_client_secured() */
 	bool secured;		/* they are shaken; a caller who had them before the first feed sets it */
 	bool verified;		/* set by the caller: secured, and the server is who it should be */

@@ -43,6 +43,7 @@ struct span smtp_unread(const struct smtp_server *server);
 void smtp_read(struct smtp_server *server, size_t len);		/* off the front of that */
 void smtp_reply(struct smtp_server *server, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+void smtp_show(const struct smtp_server *server, size_t from);	/* what stands in out from there on */
 void smtp_reply_err(struct smtp_server *server, const struct err *err);
 void smtp_greet(struct smtp_server *server);
 void smtp_error(struct smtp_server *server, const char *reply);	/* counted: max_errors */

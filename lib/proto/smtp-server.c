@@ -40,6 +40,12 @@ compact(struct smtp_server *server)
 }
 
 void
+smtp_show(const struct smtp_server *server, size_t from)
+{
+	shown_lines(&server->options.shown, true, span_from(str_span(&server->out), from));
+}
+
+void
 smtp_reply(struct smtp_server *server, const char *format, ...)
 {
 	size_t from = server->out.len;
@@ -50,6 +56,7 @@ smtp_reply(struct smtp_server *server, const char *format, ...)
 	va_end(args);
 	snprintf(server->last_reply, sizeof server->last_reply, "%s", str_c(&server->out) + from);
 	str_add_text(&server->out, "\r\n");
+	smtp_show(server, from);
 }
 
 void
@@ -254,9 +261,22 @@ command(struct smtp_server *server, struct span line)
 		verb->run(server, args);
 }
 
+/* What is no command may be a password: of a client that goes on with its login, whatever we say to
+ * it, or of a person who takes us for something else. */
+static void
+show_line(const struct smtp_server *server, struct span line)
+{
+	struct span args = line, name = span_word(&args);
+	bool offered, known = !server->work->exchange && smtp_verb_find(server, name, &offered) != NULL;
+
+	shown_masked(&server->options.shown, false, line, !known ? 0 : span_is_case(name, "AUTH") ? 2 : SHOWN_ALL);
+}
+
 static void
 line_came(struct smtp_server *server, struct span line)
 {
+	if (server->options.shown.line != NULL)
+		show_line(server, line);
 	if (line.len == 0 && server->options.batch)
 		return;
 	if (server->work->exchange)

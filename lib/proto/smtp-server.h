@@ -39,6 +39,7 @@
 #define LIB_PROTO_SMTP_SERVER_H
 
 #include "lib/base/err.h"
+#include "lib/base/shown.h"
 #include "lib/mail/envelope.h"
 #include "lib/proto/smtp-ext.h"
 
@@ -65,6 +66,7 @@ struct smtp_server_options {
 	const char *mechanisms;	/* of AUTH, once TLS is on; NULL or "": none */
 	const char *clear_mechanisms;	/* and without it */
 	unsigned withhold;	/* smtp_offer bits (smtp-ext.h) that this client is not offered */
+	struct shown shown;	/* who looks on */
 	bool any_pace;		/* input may run ahead of our replies to EHLO and DATA; without
 				 * it that is 554 and close (RFC 2920 3.1, SMTP-11); always in batch */
 };

@@ -12,7 +12,7 @@ static void
 announce(struct smtp_server *server)
 {
 	struct str *out = &server->out;
-	size_t last = out->len;
+	size_t from = out->len, last = from;
 	unsigned offered = smtp_offered(server);
 
 	str_printf(out, "250-%s\r\n", server->options.host);
@@ -26,6 +26,7 @@ announce(struct smtp_server *server)
 		str_add_text(out, "\r\n");
 	}
 	out->p[last + 3] = ' ';
+	smtp_show(server, from);
 }
 
 static void

@@ -86,7 +86,7 @@ cat >>"$root/mochila.conf" <<-END
 	[hop smtp:127.1:*]
 	tls = off
 END
-relay_up "$root" --log-level debug || fail "the relay does not start"
+relay_up "$root" --log-level trace || fail "the relay does not start"
 main=$(at "$root")
 send() { mail "$main" ann@hub.example "$1@$1.example" "$1" || fail "mail for $1"; }
 for name in opportunistic strange bare broken required verified unverified pinned unpinned implicit off; do send $name; done
@@ -179,6 +179,7 @@ if peer python3-aiosmtpd; then
 	check "without TLS it is not told" wait_for 20 why "smtp:127.0.0.1:$p3" "not told without TLS"
 	check "unless somebody says so" wait_for 20 grep -q 'took told@told.example .* False' "$work/clear.log"
 	check "it is in no log" sh -c "! grep -rq s3cret '$work/hub.log' '$root/spool/log'"
+	check "nor in another form" python3 "$top/tests/e2e/secrets.py" "$work/hub.log" 4 s3cret
 	chmod 644 "$work/login"
 	kill -HUP "$relay"
 	sleep 0.5

@@ -46,7 +46,7 @@ END
 echo pencil | mochila --root "$root" user add bob --scram --clear || fail "user add"
 check "what is kept of a password says which ways there are" \
     grep -q '^bob:\$.* {SCRAM-SHA-256}4096,.* {SCRAM-SHA-1}4096,.* {PLAIN}pencil$' "$root/users"
-relay_up "$root" || { fail "the relay"; finish; }
+relay_up "$root" --log-level trace || { fail "the relay"; finish; }
 main=$(sed -n 's/^main smtp //p' "$root/ready") mains=$(sed -n 's/^main smtps //p' "$root/ready")
 mine=$(at "$root" mine)
 
@@ -156,6 +156,8 @@ if peer gsasl; then
 else
 	say "not tried: gsasl ($why)"
 fi
+
+check "of all that the log shows no secret" python3 "$top/tests/e2e/secrets.py" "$work/home.log" 25 pencil
 
 say "# settings"
 check "a mechanism that there is not is named" exits 78 \

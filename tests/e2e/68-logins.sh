@@ -145,7 +145,7 @@ cat >>"$root/mochila.conf" <<-END
 END
 echo pencil | mochila --root "$root" user add dora || fail "user add"
 echo pencil | mochila --root "$root" user add clear --clear || fail "user add"
-relay_up "$root" || { fail "the relay"; finish; }
+relay_up "$root" --log-level trace || { fail "the relay"; finish; }
 cat >"$work/log-in.py" <<-'END'
 	import poplib, smtplib, sys, re
 	smtp, pop = sys.argv[1:]
@@ -182,6 +182,7 @@ sed -i '$d' "$root/emailrelay.auth"
 chmod 644 "$root/emailrelay.auth"
 check "what everybody may read is no secret" test "$(says "emailrelay:$root/emailrelay.auth" bob 'e=mc2 +')" = later
 stop "$relay"
+check "of all that the log shows no secret" python3 "$top/tests/e2e/secrets.py" "$work/home.log" 20 'e=mc2 +' 'pass word' pencil
 if peer fail2ban; then
 	PYTHONPATH=$peer/usr/lib/python3/dist-packages python3 "$peer/usr/bin/fail2ban-regex" -o ip "$work/home.log" \
 	    "$top/scripts/examples/fail2ban-filter.conf" 2>"$work/fail2ban.err" >"$work/banned"

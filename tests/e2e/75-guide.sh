@@ -101,6 +101,8 @@ id=$(find "$work/home/spool/out/hub" -type f -name '2*-*' | sed 's|.*/||' | head
 check "where is it" types "when lost" "s/ID/$id/"
 check "there" said "$id"
 check "the site is tried again" types "when retry"
+check "and both ends are heard" types "when verbose"
+check "word by word" said 'heard="Shere=hub"'
 check "what is large, what may go" types "when full"
 printf 'Subject: spam\n\n!\n' | MOCHILA_ROOT=$work/home sendmail -f ann@home.example bob@hub.example
 check "a third one waits" wait_for 20 waits

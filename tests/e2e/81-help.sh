@@ -81,7 +81,7 @@ if command -v script >/dev/null; then
 	script -qec "mochila --root level list" /dev/null </dev/null >said 2>&1
 	check "but without" test "$(tr -dc '\033' <said | wc -c)" -gt 0
 fi
-for level in error warn info debug; do
+for level in error warn info debug trace; do
 	check "log level $level" exits 0 mochila --root level --log-level="$level" status
 done
 check "no other" exits 78 mochila --root level --set spool.log-level=loud status
