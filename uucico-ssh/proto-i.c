@@ -281,14 +281,16 @@ take_kept(struct uucp *u)
 	return result;
 }
 
-/* Keeps it, and asks for those that are missing before it, each once. */
+/* Keeps it, and asks for those that are missing before it, each once.  Only data have a sum worth
+ * the name: what came without, perhaps out of a damaged head, gives way to it. */
 static void
 too_early(struct uucp *u, const struct arrived *packet)
 {
 	struct i_state *i = u->state;
 	struct packet *early = &i->early[packet->number];
 
-	if (!i->kept[packet->number]) {
+	if (!i->kept[packet->number] || (early->data.len == 0 && packet->data.len > 0)) {
+		str_free(&early->data);
 		*early = (struct packet){ .kind = packet->type, .local = packet->local,
 			.remote = packet->remote };
 		str_add_span(&early->data, packet->data);
