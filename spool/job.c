@@ -13,8 +13,7 @@
 #include "spool/lease.h"
 #include "spool/seen.h"
 
-/* Data is synced each time it has grown over a multiple of this. */
-enum { SYNC_EACH = 65536, KEY_LEN = 16 };
+enum { SYNC_EACH = 65536, SYNC_PARTS = 16, KEY_LEN = 16 };
 
 /* --- the head --- */
 
@@ -308,13 +307,34 @@ begins_with(int fd, const struct str *head)
 	return same;
 }
 
+/* Data is synced each time it has grown over a multiple of this: more often, and a fast line
+ * would wait for the disk; less often, and a crash would cost a slow one its hours. */
+static uint64_t
+sync_step(uint64_t have)
+{
+	uint64_t step = SYNC_EACH;
+
+	while (step <= have / (2 * SYNC_PARTS))
+		step *= 2;
+	return step;
+}
+
+/* The last of these that is not beyond at. */
+static uint64_t
+sync_point(uint64_t at)
+{
+	return at - at % sync_step(at);
+}
+
 static uint64_t
 kept_length(uint64_t have, bool clean)
 {
+	uint64_t last = sync_point(have);
+
 	if (clean)
 		return have;
-	/* The sync at the last multiple may not have been done; the one before was. */
-	return have / SYNC_EACH < 2 ? 0 : (have / SYNC_EACH - 1) * SYNC_EACH;
+	/* The sync at the last one may not have been done; that at the one before was. */
+	return last > 0 ? sync_point(last - 1) : 0;
 }
 
 static int
@@ -407,12 +427,14 @@ job_write(struct job *job, const void *bytes, size_t len, struct err *err)
 		return err_set(err, ERR_PERM, "more data than was announced");
 	if (fs_pwrite(job->fd, bytes, len, job->data_at + (off_t)job->have, err) < 0)
 		return -1;
-	bool grown = (job->have + len) / SYNC_EACH > job->have / SYNC_EACH;
+	bool grown = sync_point(job->have + len) > job->have;
 	job->have += len;
 	return grown ? sync_or_drop(job, err) : 0;
 }
 
 /* --- commit --- */
+
+static int read_head(struct job *job, struct err *err);
 
 static int
 put_into_place(struct job *job, const char *name, struct err *err)
@@ -446,6 +468,31 @@ int
 job_commit(struct job *job, struct err *err)
 {
 	return job_commit_as(job, str_c(&job->key), err);
+}
+
+/* The head is read from the file itself, which so names its key. */
+int
+job_adopt(struct job *job, const struct spool *spool, const char *peer, int fd, int dir, const char *file,
+    struct err *err)
+{
+	start_job(job, spool, peer);
+	job->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (job->fd < 0)
+		return err_sys(err, "job");
+	if (read_head(job, err) < 0 || fs_make_dir(spool->xqt, peer, 0750, err) < 0)
+		return -1;
+	name_key(job);
+	int result = had(job, err);
+	if (result != 0)
+		return result;
+	struct str to = {0};
+	own_path(job, "", &to);
+	if (count_files(job, err) < 0 || fs_sync(job->fd, err) < 0 ||
+	    fs_rename(dir, file, spool->xqt, str_c(&to), err) < 0 ||
+	    fs_sync_dir(spool->xqt, peer, err) < 0 || fs_sync(dir, err) < 0 || job_seen(job, err) < 0)
+		result = -1;
+	str_free(&to);
+	return result;
 }
 
 static void

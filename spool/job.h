@@ -12,7 +12,8 @@
  * While it arrives it is KEY.open; when the line drops, its data is synced and it is
  * KEY.part, and the next call goes on behind the last byte.  (KEY=TOKEN.open where several
  * hosts share the spool: spool/lease.h.)  A KEY.open that nobody
- * writes was left by a crash: it is cut back to what was certainly synced.  A job
+ * writes was left by a crash: it is cut back to what was certainly synced (each 64 KB, or
+ * a sixteenth of what there is).  A job
  * received whole is remembered in seen/, so that the same (peer, temp, size, command)
  * is known and not run twice.
  *
@@ -47,6 +48,10 @@ int job_begin(struct job *job, const struct spool *spool, const char *peer, cons
 int job_write(struct job *job, const void *bytes, size_t len, struct err *err);
 int job_commit(struct job *job, struct err *err);	/* data, name, seen/ are on disk: CY */
 int job_commit_as(struct job *job, const char *name, struct err *err);
+/* Instead of these: a file that is one already, dir/file open as fd, becomes it by one rename.
+ * 1: had it already, and the file stays. */
+int job_adopt(struct job *job, const struct spool *spool, const char *peer, int fd, int dir, const char *file,
+    struct err *err);
 void job_drop(struct job *job);		/* what came of it is thrown away */
 void job_close(struct job *job);	/* not committed: the part stays for the next call */
 

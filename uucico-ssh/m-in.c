@@ -36,9 +36,14 @@ struct m_in_part {
 	uint64_t filed;		/* bytes that are in it */
 	struct arrival arrival;
 	bool arrives;		/* a mail, ready */
+	struct take take;
+	bool streams;		/* a mail that is unpacked while it comes */
+	struct digest digest;
+	bool summed;		/* a job whose digest grows while it comes */
 	struct job job;
 	bool is_job;		/* ready, or had */
 	bool had;
+	bool whole;		/* its file is the job as it is kept */
 	struct str note;	/* a summary or request, ready */
 	bool looked;		/* at who sent it, or it need not be */
 	bool unwelcome;
@@ -152,6 +157,14 @@ m_in_start(struct m_in *in, const struct spool *spool, const struct site_setting
 /* --- parts --- */
 
 static void
+stop_stream(struct m_in_part *part)
+{
+	if (part->streams)
+		take_free(&part->take);
+	part->streams = false;
+}
+
+static void
 part_free(struct m_in_part *part)
 {
 	struct m_in_part **at = &part->in->parts;
@@ -162,6 +175,8 @@ part_free(struct m_in_part *part)
 	part->in->promised -= part->length - part->at;
 	if (part->fd >= 0)
 		close(part->fd);
+	stop_stream(part);
+	digest_free(&part->digest);
 	if (part->arrives)
 		arrival_close(&part->arrival);
 	if (part->is_job)
@@ -204,6 +219,35 @@ open_part(struct m_in_part *part, struct err *err)
 		return got < 0 ? -1 : err_set(err, ERR_TEMP, "part %s became shorter", part->file);
 	part->bytes.len = (size_t)part->at;
 	return 0;
+}
+
+/* Where its mail grows. */
+static void
+join(struct m_in_part *part)
+{
+	struct m_in *in = part->in;
+
+	part->take = (struct take){ .spool = in->spool, .site = in->site, .folder = str_c(&in->folder),
+		.arrival = &part->arrival };
+	arrival_join(&part->arrival, &in->journal);
+	part->arrives = true;
+}
+
+/* A large one's sum, and its mail, are made while it comes: at its end the far end waits for
+ * our word.  One that goes on is made at its end. */
+static void
+begin_stream(struct m_in_part *part, const struct m_object *object)
+{
+	if (part->memory || part->at > 0)
+		return;
+	if (part->kind == M_JOB) {
+		digest_start(&part->digest);
+		part->summed = true;
+	} else if (part->kind == M_MAIL) {
+		join(part);
+		take_start(&part->take, object);
+		part->streams = true;
+	}
 }
 
 /* --- offered --- */
@@ -272,6 +316,7 @@ m_in_offered(struct m_in *in, struct m_object *object, struct str *text)
 	in->parts = part;
 	in->promised += part->length - part->at;
 	if (open_part(part, &err) == 0) {
+		begin_stream(part, object);
 		object->mine = part;
 		return M_TAKE;
 	}
@@ -281,6 +326,21 @@ m_in_offered(struct m_in *in, struct m_object *object, struct str *text)
 }
 
 /* --- write --- */
+
+/* A disk's trouble is met again, and told, at the end. */
+static void
+stream(struct m_in_part *part, const void *bytes, size_t len)
+{
+	struct err err;
+
+	if (part->summed)
+		digest_add(&part->digest, bytes, len);
+	if (!part->streams || take_feed(&part->take, bytes, len, &err) == 0)
+		return;
+	stop_stream(part);
+	arrival_close(&part->arrival);
+	part->arrives = false;
+}
 
 /* Of what is in memory the most part is in the file, too, should we be killed. */
 static int
@@ -324,6 +384,7 @@ m_in_write(struct m_in *in, struct m_object *object, const void *bytes, size_t l
 		str_add(&part->bytes, bytes, len);
 	else if (fs_pwrite(part->fd, bytes, len, (off_t)part->at, err) < 0)
 		return -1;
+	stream(part, bytes, len);
 	part->at += len;
 	in->promised -= len;
 	str_set(&in->showing, part->file);
@@ -369,14 +430,16 @@ feed(struct m_in_part *part, const struct m_object *object, struct take *take, s
 static enum m_status
 complete_mail(struct m_in_part *part, const struct m_object *object, struct err *err)
 {
-	struct m_in *in = part->in;
-	struct take take = { .spool = in->spool, .site = in->site, .folder = str_c(&in->folder),
-		.arrival = &part->arrival };
+	enum m_status status;
 
-	arrival_join(&part->arrival, &in->journal);
-	part->arrives = true;
-	enum m_status status = feed(part, object, &take, err);
-	take_free(&take);
+	if (part->streams) {
+		status = take_end(&part->take, err);
+	} else {
+		join(part);
+		status = feed(part, object, &part->take, err);
+		take_free(&part->take);
+	}
+	stop_stream(part);
 	return status;
 }
 
@@ -432,6 +495,15 @@ cut_head(struct span head, struct span *first, struct span *command, size_t *len
 	return memchr(head.p, '\0', *len) == NULL ? 0 : -1;
 }
 
+/* Its file is what a job's file is (spool/job.h), with no word in it that means something else
+ * there. */
+static bool
+is_kept_so(const struct m_in_part *part, struct span first, struct span command, size_t head_len)
+{
+	return !part->memory && head_len < JOB_HEAD_MAX && memchr(first.p, '%', first.len) == NULL &&
+	    memchr(command.p, '\r', command.len) == NULL;
+}
+
 static int
 open_job(struct m_in_part *part, struct span first, struct span said, size_t head_len, struct err *err)
 {
@@ -446,6 +518,9 @@ open_job(struct m_in_part *part, struct span first, struct span said, size_t hea
 		result = err_set(err, ERR_PERM, "554 5.6.0 no job as jobs are");
 	} else if (!pair_may_run(part->in->site, filed.command, NULL)) {
 		result = err_set(err, ERR_PERM, "554 5.7.1 a command that may not run here");
+	} else if (is_kept_so(part, first, said, head_len)) {
+		part->whole = true;
+		result = 0;
 	} else {
 		result = job_begin(&part->job, part->in->spool, part->in->site->name, str_c(&user), str_c(&temp), size,
 		    str_c(&command), false, err);
@@ -481,12 +556,17 @@ read_part(const struct m_in_part *part, uint64_t at, char *to, size_t len, struc
 
 /* Is it what its name says? */
 static bool
-is_named(const struct m_in_part *part, const struct m_object *object, char *piece, struct err *err)
+is_named(struct m_in_part *part, const struct m_object *object, char *piece, struct err *err)
 {
 	unsigned char sum[DIGEST_SIZE];
 	struct digest digest = {0};
 	ssize_t got = 1;
 
+	if (part->summed) {
+		part->summed = false;
+		digest_end(&part->digest, sum);
+		return memcmp(sum, object->name, M_NAME) == 0;
+	}
 	digest_start(&digest);
 	for (uint64_t at = 0; at < part->length && got > 0; at += (uint64_t)got)
 		if ((got = read_part(part, at, piece, PIECE, err)) > 0)
@@ -522,7 +602,7 @@ complete_job(struct m_in_part *part, const struct m_object *object, struct err *
 	} else {
 		ssize_t got = read_part(part, 0, piece, PIECE, err);
 		if (got < 0 || begin_job(part, (struct span){ piece, (size_t)got }, &at, err) < 0 ||
-		    (!part->had && copy_job(part, at, piece, err) < 0))
+		    (!part->had && !part->whole && copy_job(part, at, piece, err) < 0))
 			status = err->kind == ERR_PERM ? M_NEVER : M_LATER;
 	}
 	free(piece);
@@ -574,6 +654,15 @@ m_in_complete(struct m_in *in, struct m_object *object, struct str *text)
 
 /* --- commit --- */
 
+static int
+adopt(struct m_in_part *part, struct err *err)
+{
+	const struct m_in *in = part->in;
+
+	part->is_job = true;
+	return job_adopt(&part->job, in->spool, in->site->name, part->fd, in->dir, part->file, err) < 0 ? -1 : 0;
+}
+
 /* 0: durable with the journal, or already; -1. */
 static int
 put_in(struct m_in_part *part, struct err *err)
@@ -581,7 +670,7 @@ put_in(struct m_in_part *part, struct err *err)
 	const struct m_in *in = part->in;
 
 	if (part->kind == M_JOB)
-		return part->had ? 0 : job_commit(&part->job, err);
+		return part->had ? 0 : part->whole ? adopt(part, err) : job_commit(&part->job, err);
 	if (part->kind == M_SUMMARY)
 		return hold_take_summary(in->spool, in->site, str_span(&part->note), &part->in->journal, err);
 	if (part->kind == M_REQUEST)
