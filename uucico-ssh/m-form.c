@@ -3,11 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zstd.h>
 
 #include "lib/mail/plain.h"
 #include "uucico-ssh/outgoing.h"
 
 enum { PIECE = 65536, SMALL = M_HISTORY_MAX };
+enum { DENSE_FROM = 4 << 20, SAMPLES = 16, SAMPLE = 16384 };
 
 /* --- names --- */
 
@@ -261,6 +263,30 @@ bool
 form_large(const struct form *form)
 {
 	return form->text.len < form->length;
+}
+
+/* Samples are compressed, from all over it: what one finds in all of them, the whole has. */
+bool
+form_dense(const struct form *form)
+{
+	char *piece, *packed;
+	size_t room = ZSTD_compressBound(SAMPLE), all = 0, left = 0;
+	struct err ignored;
+
+	if (form->length < DENSE_FROM)
+		return false;
+	piece = mem_get(SAMPLE);
+	packed = mem_get(room);
+	for (uint64_t i = 0; i < SAMPLES; i++) {
+		size_t got = (size_t)-1;
+		if (form_read(form, i * (form->length / SAMPLES), piece, SAMPLE, &ignored) == 0)
+			got = ZSTD_compress(packed, room, piece, SAMPLE, 1);
+		all += SAMPLE;
+		left += ZSTD_isError(got) ? 0 : got;
+	}
+	free(piece);
+	free(packed);
+	return left >= all - all / 100;
 }
 
 void

@@ -39,6 +39,7 @@ int form_of_job(struct form *form, struct uucp_job *job, struct err *err);
 void form_of_text(struct form *form, struct span text);
 int form_read(const struct form *form, uint64_t at, void *to, size_t len, struct err *err);
 bool form_large(const struct form *form);	/* it is more than memory should hold */
+bool form_dense(const struct form *form);	/* very large, and compressing it would gain nothing */
 void form_free(struct form *form);
 
 #endif

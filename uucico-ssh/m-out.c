@@ -311,7 +311,10 @@ make_mail(struct m_out_part *part, struct err *err)
 		return 0;
 	if (message_keep(&part->m, err) < 0)
 		return -1;
-	return form_of(part, err) < 0 ? -1 : 1;
+	if (form_of(part, err) < 0)
+		return -1;
+	part->stream = !form_dense(&part->form);
+	return 1;
 }
 
 /* One that cannot be read blocks only itself (FS-02); what would meet the next as well ends
