@@ -207,7 +207,7 @@ on_plain(void *ctx, const void *bytes, size_t len, struct err *err)
 void
 take_start(struct take *t, const struct m_object *object)
 {
-	t->name = object->name;
+	memcpy(t->name, object->name, M_NAME);
 	t->packed = object->packed;
 	t->most = object->length > (UINT64_MAX - GROWS_ANYWAY) / GROWS ? UINT64_MAX :
 	    GROWS * object->length + GROWS_ANYWAY;
@@ -223,6 +223,7 @@ take_feed(struct take *t, const void *bytes, size_t len, struct err *err)
 
 	if (result == 0 || err->kind != ERR_PERM)
 		return result;
+	t->broken = true;
 	refuse_as(t, err);	/* damaged: then its name will not fit either */
 	return 0;
 }
@@ -239,7 +240,8 @@ take_end(struct take *t, struct err *err)
 {
 	unsigned char sum[DIGEST_SIZE];
 
-	if (t->packed && t->bad.kind == ERR_NONE && plain_end(&t->plain, err) < 0) {
+	/* Of what is refused, too: without its last bytes it would not have its name. */
+	if (t->packed && !t->broken && plain_end(&t->plain, err) < 0) {
 		if (err->kind != ERR_PERM)
 			return M_LATER;
 		refuse_as(t, err);

@@ -21,11 +21,11 @@ struct take {
 	const struct spool *spool;
 	const struct site_settings *site;
 	const char *folder;		/* below out/, or "" */
-	const unsigned char *name;
+	unsigned char name[M_NAME];
 	struct arrival *arrival;	/* NULL: only the text is wanted */
 	uint64_t most;			/* bytes that may come of it */
 	struct plain plain;
-	bool packed;
+	bool packed, broken;		/* broken: it does not unpack */
 	struct digest digest;
 	uint64_t out;
 	struct str text;		/* the head until it is whole; or all of a note */

@@ -627,10 +627,48 @@ START_TEST(who_is_welcome_is_known_from_the_first_bytes)
 }
 END_TEST
 
+/* Announced was what it is packed. */
+START_TEST(what_unpacks_to_too_much_comes_back_as_well)
+{
+	struct str body = {0};
+
+	make_body((1 << 20) + (_i == 0 ? -100 : 100), 4, &body);
+	accept_mail("bob@home.example", str_span(&body));
+	ck_assert_int_eq(call_once(NO_CUT).last, _i == 0 ? M_STORED : M_NEVER);
+	ck_assert_uint_eq(waiting(&home, "inner", NULL), _i == 0);
+	str_free(&body);
+}
+END_TEST
+
+START_TEST(what_is_very_large_and_dense_is_not_compressed)
+{
+	static const struct { size_t len; bool text, stream; } rows[] = {
+		{ 8 << 20, false, false }, { 8 << 20, true, true }, { 1 << 20, false, true },
+	};
+	struct str body = {0};
+	struct m_object object;
+	struct played p;
+
+	home.settings.spool.max_size = 0;
+	make_body(rows[_i].text ? 100 : rows[_i].len, 3, &body);
+	while (body.len < rows[_i].len)
+		str_add_text(&body, "and so on, and so on, as it is\r\n");
+	accept_mail("bob@home.example", str_span(&body));
+	start(&p);
+	ck_assert_int_eq(m_out_next(&p.out, false, &object, &err), 1);
+	ck_assert_int_eq(object.stream, rows[_i].stream);
+	OK(m_out_fate(&p.out, &object, M_LATER, "", &err));
+	finish(&p);
+	ck_assert_int_eq(call_once(NO_CUT).last, M_STORED);
+	ck_assert_uint_eq(waiting(&home, "inner", NULL), 1);
+	str_free(&body);
+}
+END_TEST
+
 /* --- jobs --- */
 
 static void
-queue_job(const char *command, const char *data)
+queue_job_of(const char *user, const char *command, const char *data)
 {
 	struct queued head = { .fd = -1 };
 	const struct filed no_files = { .command = span_of(command) };
@@ -642,12 +680,18 @@ queue_job(const char *command, const char *data)
 	unlink(path);
 	OK(fs_write(fd, data, strlen(data), &err));
 	ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
-	str_set(&head.user, "alice");
+	str_set(&head.user, user);
 	str_set(&head.options, "C");
 	OK(queued_add(&hub.spool, "home", 'B', &head, &no_files, NULL, fd, &name, &err));
 	close(fd);
 	str_free(&name);
 	queued_close(&head);
+}
+
+static void
+queue_job(const char *command, const char *data)
+{
+	queue_job_of("alice", command, data);
 }
 
 START_TEST(a_job_of_uux_goes_once)
@@ -664,6 +708,39 @@ START_TEST(a_job_of_uux_goes_once)
 	OK(queued_names(&hub.spool, "home", &names, &err));
 	ck_assert_uint_eq(names.count, 0);
 	fs_names_free(&names);
+}
+END_TEST
+
+/* What is too large for memory there becomes the job by a rename; a name that would be read
+ * otherwise than it is printed is copied. */
+START_TEST(a_large_job_is_there_whole)
+{
+	static const enum cut cuts[] = { NO_CUT, IN_DATA, BEFORE_COMMIT, AFTER_COMMIT };
+	static const char *const users[] = { "alice", "al%20ice" };
+	struct fs_names names;
+	struct str body = {0}, came = {0};
+	struct job job;
+
+	make_body(400000, 7, &body);
+	queue_job_of(users[_i / 4], "rmail bob@home.example", str_c(&body));
+	call_once(cuts[_i % 4]);
+	call_once(NO_CUT);
+	OK(job_names(&home.spool, "hub", &names, &err));
+	ck_assert_uint_eq(names.count, 1);
+	OK(job_load(&job, &home.spool, "hub", names.name[0], &err));
+	ck_assert_str_eq(str_c(&job.user), users[_i / 4]);
+	ck_assert_str_eq(str_c(&job.command), "rmail bob@home.example");
+	ck_assert_uint_eq(job.have, body.len);
+	ck_assert_int_eq(fs_pread(job.fd, str_room(&came, body.len), body.len, job.data_at, &err), (ssize_t)body.len);
+	ck_assert_int_eq(memcmp(came.p, body.p, body.len), 0);
+	OK(job_done(&job, &err));
+	job_close(&job);
+	fs_names_free(&names);
+	ck_assert_uint_eq(scratch_count(home.spool.part, "hub"), 0);
+	str_free(&body);
+	str_free(&came);
+	/* It is known: the same once more is nothing. */
+	ck_assert_uint_eq(call_once(NO_CUT).objects, 0);
 }
 END_TEST
 
@@ -766,7 +843,10 @@ UNIT_WITH("m-store", setup, teardown,
 	{ a_summary_is_what_summaries_are_or_nothing, ROWS(summaries) },
 	{ a_request_releases_what_is_held_for_that_site_only, ROWS(requests) },
 	{ who_is_welcome_is_known_from_the_first_bytes, ROWS(senders) },
+	{ what_unpacks_to_too_much_comes_back_as_well, 2 },
+	{ what_is_very_large_and_dense_is_not_compressed, 3 },
 	{ a_job_of_uux_goes_once, 4 },
+	{ a_large_job_is_there_whole, 8 },
 	{ a_job_that_may_not_run_there_is_held_here, 1 },
 	{ a_batch_of_another_protocol_goes_as_a_job, 2 },
 	{ parts_that_are_old_or_too_many_go, 1 })
