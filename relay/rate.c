@@ -8,16 +8,6 @@
 
 enum { PLACES = 8 };	/* in which one may stand */
 
-static struct ip
-counted_as(const struct ip *ip)
-{
-	struct ip network = *ip;
-
-	if (!ip_is_v4(ip))
-		memset(network.bytes + 8, 0, 8);
-	return network;
-}
-
 /* FNV-1a */
 static size_t
 place_of(const struct ip *ip)
@@ -57,7 +47,7 @@ count(struct rate *rate, const struct ip *as, int64_t period, uint64_t n, int64_
 uint64_t
 rate_count(struct rate *rate, const struct ip *ip, int64_t now)
 {
-	const struct ip as = counted_as(ip);
+	const struct ip as = ip_host(ip);
 
 	return count(rate, &as, now / (60 * CLOCK_SECOND), 1, now);
 }

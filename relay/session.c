@@ -130,10 +130,13 @@ static const struct stream_hooks hooks = {
 static size_t
 sessions_of(const struct relay *relay, const struct ip *ip)
 {
+	const struct ip as = ip_host(ip);
 	size_t count = 0;
 
-	for (const struct session *s = relay->sessions; s != NULL; s = s->next)
-		count += ip_same(&s->ip, ip);
+	for (const struct session *s = relay->sessions; s != NULL; s = s->next) {
+		const struct ip other = ip_host(&s->ip);
+		count += ip_same(&other, &as);
+	}
 	return count;
 }
 

@@ -17,16 +17,17 @@ enum {
 static struct guesser *
 guesser_of(struct verify *verify, const struct ip *ip)
 {
+	const struct ip as = ip_host(ip);
 	struct guesser *oldest = &verify->guesser[0];
 
 	for (size_t i = 0; i < VERIFY_GUESSERS; i++) {
 		struct guesser *g = &verify->guesser[i];
-		if (g->wrong > 0 && ip_same(&g->ip, ip))
+		if (g->wrong > 0 && ip_same(&g->ip, &as))
 			return g;
 		if (g->last < oldest->last)
 			oldest = g;
 	}
-	*oldest = (struct guesser){ .ip = *ip };
+	*oldest = (struct guesser){ .ip = as };
 	return oldest;
 }
 

@@ -75,6 +75,17 @@ ip_is_v4(const struct ip *ip)
 	return memcmp(ip->bytes, mapped, sizeof mapped) == 0;
 }
 
+struct ip
+ip_host(const struct ip *ip)
+{
+	struct ip host = *ip;
+	const bool own = (ip->bytes[0] & 0xfe) == 0xfc || (ip->bytes[0] == 0xfe && (ip->bytes[1] & 0xc0) == 0x80);
+
+	if (!ip_is_v4(ip) && !ip_is_loopback(ip) && !own)
+		memset(host.bytes + 8, 0, 8);
+	return host;
+}
+
 bool
 ip_is_loopback(const struct ip *ip)
 {

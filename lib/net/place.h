@@ -29,6 +29,9 @@ void place_join(const char *host, const char *port, struct str *out);
 void ip_of(const struct sockaddr *address, struct ip *ip);	/* other families: :: */
 int ip_parse(struct span text, struct ip *ip);	/* numbers only; 0 or -1 */
 bool ip_same(const struct ip *a, const struct ip *b);
+/* Whom limits count: of IPv6 the /64, all of which one host may have.  In networks of one's own
+ * (fe80::/10, fc00::/7, RFC 4291 2.5.6 and 4193) each address is a host. */
+struct ip ip_host(const struct ip *ip);
 bool ip_is_v4(const struct ip *ip);
 bool ip_is_loopback(const struct ip *ip);	/* 127.0.0.0/8, ::1 */
 void ip_show(const struct ip *ip, struct str *out);	/* 192.0.2.1, 2001:db8::1 */

@@ -83,6 +83,20 @@ def proxy(where, version, ip, reply):
     dialogue(sock, b"RCPT TO:<x@far.example>\r\n", reply.encode())
 
 
+def one_host(where, most):
+    """Of MOST clients of one /64 behind a proxy all are greeted, and no more; of the next one is."""
+    held = []
+    most = int(most)
+    for i in range(most + 1):
+        sock = connect(where)
+        sock.sendall(b"PROXY TCP6 2001:db8:0:1::%x 2001:db8::1 1234 25\r\n" % (i + 1))
+        dialogue(sock, b"", b"220" if i < most else b"421")
+        held.append(sock)
+    sock = connect(where)
+    sock.sendall(b"PROXY TCP6 2001:db8:0:2::1 2001:db8::1 1234 25\r\n")
+    dialogue(sock, b"", b"220")
+
+
 def no_header(where, said):
     sock = connect(where)
     sock.sendall(said.encode().decode("unicode_escape").encode("latin-1"))

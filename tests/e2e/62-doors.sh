@@ -32,6 +32,7 @@ cat >>"$root/mochila.conf" <<-END
 	proxy-from = 127.0.0.1
 	relay-from = 192.0.2.0/24
 	timeout = 3s
+	max-client-connections = 3
 	[relay filtered]
 	listen = 127.0.0.1:0
 	xclient-from = 127.0.0.1
@@ -71,6 +72,7 @@ check "version 1, one of ours" python proxy "$behind" 1 192.0.2.7 250
 check "version 1, a stranger" python proxy "$behind" 1 198.51.100.7 550
 check "version 2, one of ours" python proxy "$behind" 2 192.0.2.7 250
 check "version 2, a stranger" python proxy "$behind" 2 198.51.100.7 550
+check "a host of IPv6 has no more connections for having many addresses" python one-host "$behind" 3
 check "without it nobody is heard" python no-header "$behind" 'EHLO x\r\n'
 check "nor with half of it" python no-header "$behind" 'PROXY TCP4 192.0.2.7'
 check "the log has the client, not the proxy" grep -q "event=connect relay=behind client=198.51.100.7:1234" "$work/home.log"

@@ -52,6 +52,28 @@ START_TEST(a_host_is_in_a_network)
 }
 END_TEST
 
+static const struct {
+	const char *one, *other;
+	bool same;
+} hosts[] = {
+	{ "2001:db8:0:1::1", "2001:db8:0:1:ffff::2", true }, { "2001:db8:0:1::1", "2001:db8:0:2::1", false },
+	{ "192.0.2.1", "192.0.2.2", false }, { "192.0.2.1", "::ffff:192.0.2.1", true },
+	{ "fe80::1", "fe80::2", false }, { "fd00::1", "fd00::2", false }, { "fc12::1", "fc12::2", false },
+	{ "::1", "::2", false }, { "fec0::1", "fec0::2", true },
+};
+
+START_TEST(a_host_has_its_64_of_the_ipv6)
+{
+	struct ip one, other;
+
+	ck_assert_int_eq(ip_parse(span_of(hosts[_i].one), &one), 0);
+	ck_assert_int_eq(ip_parse(span_of(hosts[_i].other), &other), 0);
+	one = ip_host(&one);
+	other = ip_host(&other);
+	ck_assert_msg(ip_same(&one, &other) == hosts[_i].same, "%s, %s", hosts[_i].one, hosts[_i].other);
+}
+END_TEST
+
 static const char *const wrong[] = {
 	"", "/", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/8x", "10.0.0.1/8", "10.", "10/8",
 	"::1/129", "2001:db8::1/32", "[::1]", "0x7f.0.0.1", "2130706433", "localhost", "127.0.0.1:25",
@@ -122,6 +144,7 @@ END_TEST
 
 UNIT("place",
     { a_host_is_in_a_network, ROWS(rows) },
+    { a_host_has_its_64_of_the_ipv6, ROWS(hosts) },
     { what_is_no_network_is_refused, ROWS(wrong) },
     { a_place_is_host_and_port, ROWS(places) },
     { a_mapped_address_is_shown_as_ipv4, 1 })
