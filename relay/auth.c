@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/closed.h"
 #include "lib/base/digest.h"
 #include "lib/base/log.h"
 #include "lib/mail/base64.h"
@@ -76,9 +77,7 @@ auth_networks(const struct settings *settings, const char *login, struct str *ne
 		if (stat(str_c(&path), &st) == 0)
 			result = secretsfile_load(str_c(&path), &text, err);
 		secretsfile_networks(str_span(&text), networks);
-		if (text.p != NULL)
-			explicit_bzero(text.p, text.size);
-		str_free(&text);
+		closed_forget(&text);
 		str_free(&path);
 	}
 	return result;
@@ -167,9 +166,7 @@ hook_secret(void *ctx, struct span user, const char *scheme, struct str *secret,
 		path_of(auth, word, &path);
 		found = theirs ? secret_of_emailrelay(str_c(&path), user, scheme, &text, secret, err) :
 		    secret_of_users(auth, str_c(&path), user, scheme, &text, secret, err);
-		if (text.p != NULL)
-			explicit_bzero(text.p, text.size);
-		str_free(&text);
+		closed_forget(&text);
 		str_free(&path);
 	}
 	return found;
@@ -310,12 +307,8 @@ auth_apop(struct auth *auth, struct span user, struct span stamp, struct span di
 	digest_md5(str_span(&text), sum);
 	digest_hex(sum, sizeof sum, &right);
 	bool same = digest.len == right.len && digest_same(digest.p, right.p, right.len);
-	for (size_t i = 0; i < 2; i++) {
-		struct str *each = i == 0 ? &secret : &text;
-		if (each->p != NULL)
-			explicit_bzero(each->p, each->size);
-		str_free(each);
-	}
+	closed_forget(&secret);
+	closed_forget(&text);
 	str_free(&right);
 	if (found > 0 && same)
 		return 0;

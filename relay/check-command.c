@@ -90,19 +90,20 @@ command_ask(const char *rest, const struct checking *c, struct str *said)
 	struct str field[FIELDS] = {{0}}, answer = {0};
 	struct err err = {0};
 	size_t args = 0;
-	char *line = mem_text(rest), *at = line, *word;
+	char *line = mem_text(rest);
 	int status = -1;
 
-	while (args < WORDS_MAX && (word = strtok_r(args == 0 ? line : NULL, " \t", &at)) != NULL)
-		argv[args++] = word;
+	bool named = child_words(line, argv, WORDS_MAX + 1, &err) == 0;
+	while (argv[args] != NULL)
+		args++;
 	gather(c, field);
 	for (size_t i = 0; i < FIELDS; i++)
 		argv[args + i] = str_c(&field[i]);
 	argv[args + FIELDS] = NULL;
-	if (args > 0 && argv[0][0] == '/')
+	if (named)
 		status = run(argv, &answer, &err);
 	else
-		err_set(&err, ERR_CONFIG, "|%s: the program's whole path belongs there", rest);
+		err_prefix(&err, "|%s", rest);
 	struct span text = str_span(&answer), first = next_line(&text), second = next_line(&text);
 	enum check_result result = CHECK_LATER;
 	if (status < 0)

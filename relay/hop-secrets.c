@@ -5,6 +5,7 @@
 
 #include "lib/base/closed.h"
 #include "relay/relay.h"
+#include "relay/secretsfile.h"
 
 static void
 forget(char *text)
@@ -14,25 +15,51 @@ forget(char *text)
 	free(text);
 }
 
-/* A name and a password, on one line or two. */
+/* What a client line of E-MailRelay's file says; "=" and "=" that there is to be no login. */
 static int
-load_login(struct hop_secrets *secrets, const struct hop_settings *set, struct err *err)
+read_emailrelay(const char *path, const char *selector, struct str *name, struct str *password, bool *token,
+    struct err *err)
 {
-	struct str path = {0}, name = {0}, password = {0};
+	struct str text = {0};
+	int result = secretsfile_load(path, &text, err);
 
-	if (set->login[0] == '\0')
-		return 0;
-	settings_path(&secrets->setup->settings, set->login, &path);
-	int result = closed_login(str_c(&path), "login", &name, &password, err);	/* CFG-01 */
-	if (result == 0) {
+	if (result == 0 && secretsfile_client(str_span(&text), span_of(selector), name, password, token) == 0)
+		result = err_set(err, ERR_CONFIG, "login emailrelay:%s: it has no client line that can be used%s%s", path,
+		    selector[0] != '\0' ? " for " : "", selector);
+	closed_forget(&text);
+	return result;
+}
+
+static int
+load_file(struct hop_secrets *secrets, const struct hop_settings *set, struct err *err)
+{
+	static const char emailrelay[] = "emailrelay:";
+	struct str path = {0}, name = {0}, password = {0};
+	bool theirs = strncmp(set->login, emailrelay, strlen(emailrelay)) == 0, token = false;
+
+	settings_path(&secrets->setup->settings, set->login + (theirs ? strlen(emailrelay) : 0), &path);
+	int result = theirs ? read_emailrelay(str_c(&path), set->login_selector, &name, &password, &token, err) :
+	    closed_login(str_c(&path), "login", &name, &password, err);	/* CFG-01 */
+	if (result == 0 && name.len > 0) {
 		secrets->name = mem_text_n(name.p, name.len);
 		secrets->password = mem_text_n(password.p, password.len);
-		secrets->login = (struct smtp_login){ secrets->name, secrets->password, set->login_in_clear };
+		secrets->login = (struct smtp_login){ secrets->name, secrets->password, set->login_in_clear, token };
 	}
 	closed_forget(&password);
 	str_free(&name);
 	str_free(&path);
 	return result;
+}
+
+static int
+load_login(struct hop_secrets *secrets, const struct hop_settings *set, struct err *err)
+{
+	secrets->by_token = set->login_token[0] != '\0';
+	if (secrets->by_token) {
+		secrets->name = mem_text(set->login_name);
+		secrets->login = (struct smtp_login){ secrets->name, NULL, set->login_in_clear, true };
+	}
+	return set->login[0] != '\0' ? load_file(secrets, set, err) : 0;
 }
 
 static int

@@ -19,6 +19,7 @@ struct hop_secrets {
 	const char *pins;	/* borrowed from the setup */
 	struct smtp_login login;	/* name NULL: none */
 	char *name, *password;
+	bool by_token;		/* login has a name, and its password is yet to be asked for (token.h) */
 	uint64_t max_messages;
 };
 

@@ -21,6 +21,7 @@ relay_sources = \
 	%D%/refit.c %D%/refit.h \
 	%D%/check.c %D%/check.h \
 	%D%/check-call.c %D%/check-command.c %D%/check-rows.c \
+	%D%/errand.c %D%/errand.h \
 	%D%/lane.c %D%/lane.h \
 	%D%/mailbox.c %D%/mailbox.h \
 	%D%/login.c %D%/login.h \
@@ -43,6 +44,7 @@ relay_sources = \
 	%D%/service-pop3.c %D%/service-smtp.c %D%/service.h \
 	%D%/session.c %D%/session.h \
 	%D%/settler.c %D%/settler.h \
+	%D%/token.c %D%/token.h \
 	%D%/transport-command.c %D%/transport-filter.c %D%/transport-maildir.c %D%/transport-mbox.c \
 	%D%/transport-release.c %D%/transport-smtp.c %D%/transport.h \
 	%D%/verify.c %D%/verify.h

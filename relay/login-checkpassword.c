@@ -44,19 +44,17 @@ question(const struct login *who, struct err *err)
 }
 
 static int
-run(char *line, const struct login *who, int in, struct err *err)
+run(char *line, int in, struct err *err)
 {
 	static const char *const environment[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "PROTO=TCP", NULL };
 	const char *argv[WORDS_MAX + 2] = {0};
-	char *rest = line, *word;
 	size_t count = 0;
 	int status = 0;
 
-	(void)who;
-	while (count < WORDS_MAX && (word = strtok_r(count == 0 ? line : NULL, " \t", &rest)) != NULL)
-		argv[count++] = word;
-	if (count == 0 || argv[0][0] != '/')
-		return err_set(err, ERR_CONFIG, "checkpassword: the program's whole path belongs there");
+	if (child_words(line, argv, WORDS_MAX + 1, err) < 0)
+		return err_prefix(err, "checkpassword");
+	while (argv[count] != NULL)
+		count++;
 	argv[count] = "/bin/true";
 	struct child child = { .argv = argv, .environment = environment, .in = in, .three = true, .out = -1, .errors = -1 };
 	if (child_run(&child, LOGIN_SECONDS / 2, &status, err) < 0)
@@ -74,7 +72,7 @@ checkpassword_check(const char *rest, const struct login *who, struct str *mailb
 	if (!who->token && memchr(who->user.p, '\0', who->user.len) == NULL &&
 	    memchr(who->pass.p, '\0', who->pass.len) == NULL) {
 		in = question(who, err);
-		result = in >= 0 ? run(line, who, in, err) : err->kind == ERR_PERM ? 0 : -1;
+		result = in >= 0 ? run(line, in, err) : err->kind == ERR_PERM ? 0 : -1;
 	}
 	if (in >= 0)
 		close(in);

@@ -15,7 +15,7 @@
 #include "lib/base/child.h"
 #include "lib/base/fs.h"
 
-enum { ANSWER_MAX = 4096 };
+enum { ANSWER_MAX = 4096, WORDS_MAX = 100 };
 
 /* Both lines fit into a pipe, so nobody waits for anybody. */
 static int
@@ -39,27 +39,15 @@ question(const struct login *who, struct err *err)
 	return -1;
 }
 
-/* The rest of the setting is words; no shell reads them. */
-static char **
-words_of(char *line)
-{
-	char **words = mem_get((strlen(line) / 2 + 2) * sizeof *words), *rest = line, *word;
-	size_t count = 0;
-
-	while ((word = strtok_r(count == 0 ? line : NULL, " \t", &rest)) != NULL)
-		words[count++] = word;
-	return words;
-}
-
 static int
-run_it(char **words, const struct login *who, int in, int out, int *status, struct err *err)
+run_it(const char *const *words, const struct login *who, int in, int out, int *status, struct err *err)
 {
 	struct str service = {0}, client = {0};
 	str_printf(&service, "MOCHILA_SERVICE=%.*s", (int)who->service.len, who->service.p);
 	str_printf(&client, "MOCHILA_CLIENT=%.*s", (int)who->client.len, who->client.p);
 	const char *const environment[] = { "PATH=/usr/local/bin:/usr/bin:/bin", str_c(&service), str_c(&client),
 		who->token ? "MOCHILA_SECRET=token" : "MOCHILA_SECRET=password", NULL };
-	struct child child = { .argv = (const char *const *)words, .environment = environment,
+	struct child child = { .argv = words, .environment = environment,
 		.in = in, .out = out, .errors = -1 };
 	int result = child_run(&child, LOGIN_SECONDS / 2, status, err);
 
@@ -71,11 +59,12 @@ run_it(char **words, const struct login *who, int in, int out, int *status, stru
 static int
 command_check(const char *rest, const struct login *who, struct str *mailbox, struct err *err)
 {
-	char *line = mem_text(rest), **words = words_of(line);
+	const char *words[WORDS_MAX];
+	char *line = mem_text(rest);
 	int in = -1, out = -1, status = 0, result = -1;
 
-	if (words[0] == NULL || words[0][0] != '/')
-		err_set(err, ERR_CONFIG, "command:%s: the program's whole path belongs there", rest);
+	if (child_words(line, words, WORDS_MAX, err) < 0)
+		err_prefix(err, "command:%s", rest);
 	else if ((in = question(who, err)) < 0)
 		result = err->kind == ERR_PERM ? 0 : -1;
 	else if ((out = fs_scratch(AT_FDCWD, "/tmp", err)) >= 0)
@@ -92,7 +81,6 @@ command_check(const char *rest, const struct login *who, struct str *mailbox, st
 		close(in);
 	if (out >= 0)
 		close(out);
-	free(words);
 	free(line);
 	return result;
 }

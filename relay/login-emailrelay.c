@@ -1,8 +1,7 @@
 /* login emailrelay: the server lines of E-MailRelay's file of secrets (secretsfile.h). */
 #include "relay/login.h"
 
-#include <string.h>
-
+#include "lib/base/closed.h"
 #include "relay/secretsfile.h"
 
 static int
@@ -14,9 +13,7 @@ emailrelay_check(const char *rest, const struct login *who, struct str *mailbox,
 	(void)mailbox;
 	if (result == 0 && !who->token)
 		result = secretsfile_check(str_span(&text), who->user, who->pass);
-	if (text.p != NULL)
-		explicit_bzero(text.p, text.size);
-	str_free(&text);
+	closed_forget(&text);
 	return result;
 }
 

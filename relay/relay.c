@@ -363,6 +363,7 @@ relay_start(struct relay *relay, struct err *err)
 	runner_start(&relay->runner, relay);
 	settler_start(&relay->settler, relay);
 	verify_start(&relay->verify, relay);
+	relay->tokens.relay = relay;
 	filters_start(&relay->filters, relay);
 	timer_start(&relay->expiry, &relay->loop, on_expiry, relay);
 	on_expiry(relay);
@@ -409,6 +410,7 @@ take_setup(struct relay *relay, struct setup *setup)
 		if (relay->door[i]->listener.loop == NULL)
 			door_start(relay->door[i]);
 	log_info("-: event=reloaded");
+	token_forget(&relay->tokens);
 	settler_wake(&relay->settler, false);
 	struct str path = {0};
 	if (enclose_misses(&setup->settings, &path))
@@ -473,6 +475,7 @@ relay_close(struct relay *relay)
 	runner_close(&relay->runner);
 	settler_close(&relay->settler);
 	verify_close(&relay->verify);
+	token_close(&relay->tokens);
 	filters_close(&relay->filters);
 	timer_free(&relay->expiry);
 	pool_close(&relay->checks);

@@ -25,6 +25,7 @@
 #include "relay/runner.h"
 #include "relay/secrets.h"
 #include "relay/settler.h"
+#include "relay/token.h"
 #include "relay/verify.h"
 #include "spool/spool.h"
 
@@ -71,6 +72,7 @@ struct relay {
 	struct settler settler;
 	struct runner runner;
 	struct verify verify;
+	struct tokens tokens;	/* for next hops */
 	struct filters filters;
 	struct timer expiry;	/* of what is kept for a time (spool/whole.h) */
 	struct pool checks;	/* relay/check.h */

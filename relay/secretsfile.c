@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/closed.h"
 #include "lib/base/digest.h"
 #include "lib/base/fs.h"
 #include "lib/mail/base64.h"
@@ -44,14 +45,6 @@ secretsfile_next(struct span *text, struct secrets_line *line)
 			return true;
 	}
 	return false;
-}
-
-static void
-wipe(struct str *str)
-{
-	if (str->p != NULL)
-		explicit_bzero(str->p, str->size);
-	str_free(str);
 }
 
 static bool
@@ -123,7 +116,7 @@ secretsfile_check(struct span text, struct span user, struct span password)
 	digest_of(password.p, password.len, sum);
 	digest_hmac_md5_states(password, said);
 	bool same = plain ? digest_same(sum, right, sizeof sum) : hashed && digest_same(states, said, sizeof said);
-	wipe(&secret);
+	closed_forget(&secret);
 	return same;
 }
 
@@ -137,6 +130,8 @@ secretsfile_client(struct span text, struct span selector, struct str *user, str
 		if (line.server || !span_same(line.selector, selector) || (!oauth && !is_plain(line.type)))
 			continue;
 		*token = oauth;
+		if (span_is(line.user, "=") && span_is(line.secret, "="))
+			return 1;
 		return decode(line.type, line.user, user) && decode(line.type, line.secret, secret);
 	}
 	return 0;

@@ -28,7 +28,8 @@ int secretsfile_password(struct span text, struct span user, struct str *passwor
 /* The states from which an HMAC-MD5 goes on (lib/base/digest.h): 1 or 0. */
 int secretsfile_states(struct span text, struct span user, unsigned char states[SECRETSFILE_STATES]);
 bool secretsfile_check(struct span text, struct span user, struct span password);
-/* What a client is to say: "" selects lines without a selector.  1 (and whether it is a token), 0. */
+/* What a client is to say: "" selects lines without a selector.  1 (and whether it is a token; both
+ * stay empty where the line says "= =": nothing), or 0. */
 int secretsfile_client(struct span text, struct span selector, struct str *user, struct str *secret, bool *token);
 /* The networks of a server's none lines, apart by blanks, as relay-from has them. */
 void secretsfile_networks(struct span text, struct str *networks);

@@ -11,19 +11,14 @@
  */
 #include "relay/transport.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "lib/base/child.h"
-#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/mail/crlf.h"
+#include "relay/errand.h"
 #include "relay/lane.h"
 #include "relay/mailbox.h"
 #include "relay/relay.h"
@@ -33,12 +28,7 @@ enum { COMMAND_SECONDS = 300, WORDS_MAX = 100, SAID_MAX = 400, BUFFERED = 64 << 
 struct work {
 	struct lane *lane;
 	size_t next;		/* the recipient in hand */
-	pid_t pid;		/* 0: none runs */
-	int ended, out;		/* pidfd; what it prints */
-	struct watch end, said;
-	struct timer late;
-	struct str words;	/* that it printed */
-	bool too_late;
+	struct errand errand;
 };
 
 /* what it reads */
@@ -198,40 +188,6 @@ static void go_on(struct work *work);
 
 /* its end */
 
-static void
-clean_up(struct work *work)
-{
-	watch_free(&work->end);
-	watch_free(&work->said);
-	timer_clear(&work->late);
-	if (work->ended >= 0)
-		close(work->ended);
-	if (work->out >= 0)
-		close(work->out);
-	work->ended = work->out = -1;
-	work->pid = 0;
-}
-
-static void
-read_words(struct work *work)
-{
-	char piece[4096];
-	ssize_t got;
-
-	while ((got = read(work->out, piece, sizeof piece)) > 0) {
-		size_t room = work->words.len < SAID_MAX ? SAID_MAX - work->words.len : 0;
-		str_add(&work->words, piece, (size_t)got < room ? (size_t)got : room);
-	}
-	if (got == 0)
-		watch_pause(&work->said);	/* it has closed its output */
-}
-
-static void
-on_words(void *ctx)
-{
-	read_words(ctx);
-}
-
 static const char *
 code_of(int status)
 {
@@ -250,7 +206,7 @@ code_of(int status)
 static void
 explain(const struct work *work, int status, struct err *err)
 {
-	struct span rest = str_span(&work->words), line;
+	struct span rest = str_span(&work->errand.words), line;
 
 	if (status == EX_OSERR || status == EX_IOERR || status == EX_OSFILE)
 		err->kind = ERR_TEMP;
@@ -270,103 +226,42 @@ tell(struct work *work, const struct err *err)
 }
 
 static void
-on_end(void *ctx)
+on_end(void *ctx, int status, const struct err *trouble)
 {
 	struct work *work = ctx;
 	const struct lane *lane = work->lane;
-	struct err err = {0};
-	int status = 0;
+	struct err err = *trouble;
 
-	read_words(work);
-	kill(-work->pid, SIGKILL);	/* what it may have left behind */
-	if (child_wait(work->pid, 0, &status, &err) == 0) {
+	if (err.kind == ERR_NONE) {
 		char *program = mem_text_n(lane->rest, strcspn(lane->rest, " "));
 		child_status(status, program, &err);
 		free(program);
-		if (work->too_late)
-			err_set(&err, ERR_TEMP, "no end after %d s; killed", COMMAND_SECONDS);
-		else if (err.kind != ERR_NONE)
+		if (err.kind != ERR_NONE)
 			explain(work, status, &err);
 	}
-	clean_up(work);
 	tell(work, &err);
 	work->next++;
 	go_on(work);
 }
 
-static void
-on_late(void *ctx)
-{
-	struct work *work = ctx;
-
-	work->too_late = true;
-	kill(-work->pid, SIGKILL);
-}
-
 /* its beginning */
-
-static int
-watch_it(struct work *work, int out, struct err *err)
-{
-	struct loop *loop = &work->lane->relay->loop;
-
-	work->out = out;
-	work->ended = (int)syscall(SYS_pidfd_open, work->pid, 0);
-	if (work->ended < 0) {
-		err_sys(err, "pidfd_open");
-		kill(-work->pid, SIGKILL);
-		int ignored;
-		struct err also;
-		child_wait(work->pid, 0, &ignored, &also);
-		clean_up(work);
-		return -1;
-	}
-	watch_start(&work->end, loop, work->ended, WATCH_READ, on_end, work);
-	watch_start(&work->said, loop, work->out, WATCH_READ, on_words, work);
-	timer_set(&work->late, COMMAND_SECONDS * CLOCK_SECOND);
-	return 0;
-}
 
 static int
 start_with(struct work *work, const struct words *argv, struct err *err)
 {
 	struct words environment = {0};
-	int pipe_fd[2], in = write_input(work, err);
+	int in = write_input(work, err);
 
 	if (in < 0)
 		return -1;
-	if (pipe2(pipe_fd, O_CLOEXEC | O_NONBLOCK) < 0) {
-		close(in);
-		return err_sys(err, "pipe");
-	}
-	/* The program's end is an ordinary one. */
-	fcntl(pipe_fd[1], F_SETFL, 0);
 	make_environment(work, &environment);
-	const struct child child = { .argv = (const char *const *)argv->text, .session = true,
+	const struct child child = { .argv = (const char *const *)argv->text,
 		.environment = (const char *const *)environment.text,
-		.folder = work->lane->relay->setup->settings.root, .in = in, .out = pipe_fd[1], .errors = pipe_fd[1] };
-	pid_t pid = child_start(&child, err);
+		.folder = work->lane->relay->setup->settings.root, .in = in };
+	int result = errand_start(&work->errand, &work->lane->relay->loop, &child, err);
 	close(in);
-	close(pipe_fd[1]);
 	words_free(&environment);
-	if (pid < 0) {
-		close(pipe_fd[0]);
-		return -1;
-	}
-	work->pid = pid;
-	return watch_it(work, pipe_fd[0], err);
-}
-
-/* Asked of ourselves before anything runs: what could not be watched would run again and again. */
-static int
-can_watch(struct err *err)
-{
-	int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
-
-	if (fd < 0)
-		return err_sys(err, "programs cannot be watched here (pidfd_open)");
-	close(fd);
-	return 0;
+	return result;
 }
 
 static int
@@ -374,10 +269,8 @@ start_program(struct work *work, struct err *err)
 {
 	struct words argv = {0};
 
-	str_clear(&work->words);
-	work->too_late = false;
 	int result = mailbox_loops(work->lane, work->next) ? mailbox_loop(err) : make_words(work, &argv, err);
-	if (result == 0 && (result = can_watch(err)) == 0)
+	if (result == 0)
 		result = start_with(work, &argv, err);
 	words_free(&argv);
 	return result;
@@ -406,8 +299,8 @@ command_open(struct lane *lane)
 {
 	struct work *work = mem_get(sizeof *work);
 
-	*work = (struct work){ .lane = lane, .ended = -1, .out = -1 };
-	timer_start(&work->late, &lane->relay->loop, on_late, work);
+	*work = (struct work){ .lane = lane, .errand = { .most = SAID_MAX, .seconds = COMMAND_SECONDS,
+		.errors_too = true, .done = on_end, .ctx = work } };
 	lane->work = work;
 }
 
@@ -424,16 +317,8 @@ static void
 command_close(struct lane *lane)
 {
 	struct work *work = lane->work;
-	int status;
-	struct err ignored;
 
-	if (work->pid > 0) {
-		kill(-work->pid, SIGKILL);
-		child_wait(work->pid, 0, &status, &ignored);
-	}
-	clean_up(work);
-	timer_free(&work->late);
-	str_free(&work->words);
+	errand_stop(&work->errand);
 	free(work);
 	lane->work = NULL;
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/closed.h"
 #include "lib/base/log.h"
 #include "lib/mail/wish.h"
 #include "lib/net/stream.h"
@@ -28,6 +29,10 @@ struct hop {
 	struct lane *lane;
 	struct reach reach;
 	struct hop_secrets secrets;
+	struct token_wait asking;
+	struct str token;	/* empty: none is wanted */
+	bool fresh;		/* and it was made for this try */
+	struct smtp_login login;
 	bool plain;		/* its TLS does not work, and need not */
 	struct stream stream;
 	struct smtp_client client;
@@ -284,16 +289,38 @@ message_ended(struct hop *hop)
 		lane_done(lane, NULL);
 }
 
+static const struct hop_settings *
+settings_of(const struct hop *hop)
+{
+	return settings_hop(&hop->lane->relay->setup->settings, hop->lane->transport->name, hop->lane->rest);
+}
+
+/* A token that was kept may be over, whatever was said of it: then there is to be another. */
+static bool
+wants_another_token(struct hop *hop)
+{
+	const char *command = settings_of(hop)->login_token;
+
+	if (!hop->begun || !hop->client.refused || hop->token.len == 0 || command[0] == '\0')
+		return false;
+	token_refused(&hop->lane->relay->tokens, command + strlen("exec:"), str_c(&hop->token));
+	return !hop->fresh;
+}
+
 /* The engine says that the session is useless, with no message of ours in it. */
 static void
 session_failed(struct hop *hop, const struct err *err)
 {
 	struct err why = *err;
-	bool used = hop->carried > 0;
+	bool used = hop->carried > 0, again = wants_another_token(hop);
 
 	hang_up(hop);
 	if (!hop->lane->busy)
 		return;
+	if (again) {
+		hop_send(hop);
+		return;
+	}
 	if (used || reach_next(&hop->reach)) {
 		log_info("-: event=place-failed by=%s:%s host=%s why=\"%s\"", hop->lane->transport->name, hop->lane->rest,
 		    hop->reach.host, why.text);
@@ -460,12 +487,15 @@ begin_session(struct hop *hop, bool secured)
 	hop->client.tls = secrets->tls != NULL && !secured && !hop->plain;
 	hop->client.must_tls = !secured && secrets->must;
 	hop->client.secured = secured;
+	hop->login = secrets->login;
+	if (secrets->by_token)
+		hop->login.password = str_c(&hop->token);
+	hop->client.login = hop->login.name != NULL ? &hop->login : NULL;
 	if (!shown_is_wanted())
 		return;
 	str_clear(&hop->shown);
 	str_printf(&hop->shown, "by=%s:%s host=%s", hop->lane->transport->name, hop->lane->rest, hop->reach.host);
 	hop->client.shown = (struct shown){ shown_in_log, hop->shown.p };
-	hop->client.login = secrets->login.name != NULL ? &secrets->login : NULL;
 }
 
 /* Neither its host nor our settings are to be had now. */
@@ -486,6 +516,14 @@ not_reached(struct hop *hop, const struct err *err)
 	lane_done(lane, NULL);
 }
 
+/* The settings may want one only since it was dialled. */
+static bool
+misses_token(const struct hop *hop, struct err *err)
+{
+	return hop->secrets.by_token && hop->token.len == 0 &&
+	    err_set(err, ERR_TEMP, "the settings changed under the connection") < 0;
+}
+
 static void
 on_reached(void *ctx, int fd, const struct err *err)
 {
@@ -493,8 +531,8 @@ on_reached(void *ctx, int fd, const struct err *err)
 	struct err why = *err;
 
 	hop->dialling = false;
-	if (fd >= 0 && hop_secrets_load(&hop->secrets, hop->lane->relay->setup, hop->lane->transport->name,
-	    hop->lane->rest, &why) < 0) {
+	if (fd >= 0 && (hop_secrets_load(&hop->secrets, hop->lane->relay->setup, hop->lane->transport->name,
+	    hop->lane->rest, &why) < 0 || misses_token(hop, &why))) {
 		close(fd);
 		fd = -1;
 	}
@@ -539,10 +577,32 @@ hop_send(struct hop *hop)
 }
 
 static void
+on_token(void *ctx, const char *text, bool fresh, const struct err *err)
+{
+	struct hop *hop = ctx;
+
+	if (text == NULL) {
+		hop->dialling = false;
+		not_reached(hop, err);
+		return;
+	}
+	str_set(&hop->token, text);
+	hop->fresh = fresh;
+	reach_start(&hop->reach, on_reached, hop);
+}
+
+/* A server waits for no program: the token is there first. */
+static void
 dial(struct hop *hop)
 {
+	const char *command = settings_of(hop)->login_token;
+
 	hop->dialling = true;
-	reach_start(&hop->reach, on_reached, hop);
+	closed_forget(&hop->token);
+	if (command[0] != '\0')
+		token_ask(&hop->lane->relay->tokens, command + strlen("exec:"), &hop->asking);
+	else
+		reach_start(&hop->reach, on_reached, hop);
 }
 
 /* the row */
@@ -553,6 +613,7 @@ smtp_open(struct lane *lane)
 	struct hop *hop = mem_get(sizeof *hop);
 
 	hop->lane = lane;
+	hop->asking = (struct token_wait){ .done = on_token, .ctx = hop };
 	reach_open(&hop->reach, lane);
 	lane->work = hop;
 }
@@ -588,6 +649,8 @@ smtp_close(struct lane *lane)
 	struct hop *hop = lane->work;
 
 	hang_up(hop);
+	token_leave(&hop->asking);
+	closed_forget(&hop->token);
 	reach_close(&hop->reach);
 	hop_secrets_free(&hop->secrets);
 	forget_message(hop);

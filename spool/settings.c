@@ -304,7 +304,10 @@ static const struct conf_row hop_rows[] = {
 	ROW("tls-ca", text, tls_ca, "", "of verified: CAs (PEM) that are believed; empty: the system's"),
 	ROW("tls-cert", text, tls_cert, "", "certificate (PEM) that we show"),
 	ROW("tls-key", text, tls_key, "", "its private key; empty: in the same file"),
-	ROW("login", text, login, "", "file with the name and password that are told to it"),
+	ROW("login", text, login, "", "file with the name and password that are told to it, or emailrelay:FILE"),
+	ROW("login-selector", text, login_selector, "", "of emailrelay: which of its client lines; empty: one without any"),
+	ROW("login-token", text, login_token, "", "exec:COMMAND that prints an OAuth token, instead of a login"),
+	ROW("login-name", text, login_name, "", "of login-token: whose it is"),
 	ROW("login-in-clear", yesno, login_in_clear, "no", "they are told without TLS, too"),
 	ROW("proxy", text, proxy, "", "socks5://HOST:PORT or socks4a://HOST:PORT on the way"),
 	ROW("max-messages", number, max_messages, "100", "most messages over one connection; 0: any number"),
@@ -798,6 +801,44 @@ check_filters(const struct settings *s, struct err *err)
 	return result;
 }
 
+/* What is said at AUTH has blanks, ^A and line ends for its own. */
+static bool
+is_name(const char *text)
+{
+	size_t len = 0;
+
+	while (text[len] != '\0' && (unsigned char)text[len] > ' ' && text[len] != 0x7f)
+		len++;
+	return len > 0 && text[len] == '\0';
+}
+
+static int
+check_hop(const struct hop_settings *hop, struct err *err)
+{
+	bool emailrelay = strncmp(hop->login, "emailrelay:", strlen("emailrelay:")) == 0;
+
+	if (hop->login_token[0] == '\0' && hop->login_name[0] != '\0')
+		return err_set(err, ERR_CONFIG, "[hop %s] login-name: it goes with login-token; a password stands in the "
+		    "file of login, behind its name", hop->name);
+	if (hop->login_token[0] != '\0' && strncmp(hop->login_token, "exec:/", strlen("exec:/")) != 0)
+		return err_set(err, ERR_CONFIG, "[hop %s] login-token: want exec: and a program by its whole path", hop->name);
+	if (hop->login_token[0] != '\0' && (!is_name(hop->login_name) || hop->login[0] != '\0'))
+		return err_set(err, ERR_CONFIG, "[hop %s] login-token: it wants a login-name, and no login", hop->name);
+	if (hop->login_selector[0] != '\0' && !emailrelay)
+		return err_set(err, ERR_CONFIG, "[hop %s] login-selector: only login = emailrelay:FILE has lines to "
+		    "select from", hop->name);
+	return 0;
+}
+
+static int
+check_hops(const struct settings *s, struct err *err)
+{
+	for (size_t i = 0; i < s->hops; i++)
+		if (check_hop(&s->hop[i], err) < 0)
+			return -1;
+	return 0;
+}
+
 static int
 check_values(const struct settings *s, struct err *err)
 {
@@ -814,7 +855,7 @@ check_values(const struct settings *s, struct err *err)
 	if (log_level_of(s->spool.log_level, &level) < 0)
 		return err_set(err, ERR_CONFIG, "spool.log-level = %s: not error, warn, info, debug or trace",
 		    s->spool.log_level);
-	return check_routes(s, err) < 0 || check_ways(s, err) < 0 || check_filters(s, err) < 0 ? -1 :
+	return check_routes(s, err) < 0 || check_ways(s, err) < 0 || check_filters(s, err) < 0 || check_hops(s, err) < 0 ? -1 :
 	    check_classes(s, err);
 }
 

@@ -175,7 +175,9 @@ struct hop_settings {		/* [hop PATTERN]: next hops that are spoken with by SMTP 
 	char *tls;		/* off, opportunistic, required, verified, pinned */
 	char *tls_pins, *tls_ca;
 	char *tls_cert, *tls_key;	/* of our own */
-	char *login;		/* a file with a name and a password */
+	char *login;		/* a file with a name and a password, or emailrelay:FILE */
+	char *login_selector;	/* which of that file's lines */
+	char *login_token, *login_name;	/* exec:COMMAND that prints a token; whose it is */
 	bool login_in_clear;
 	char *proxy;		/* socks5://HOST:PORT, socks4a://HOST:PORT */
 	uint64_t max_messages;	/* over one connection, 0 = any */

@@ -145,6 +145,22 @@ start(const struct child *child, bool beside, pid_t *dead, struct err *err)
 	return pid;
 }
 
+int
+child_words(char *line, const char **argv, size_t room, struct err *err)
+{
+	char *rest = line, *word;
+	size_t count = 0;
+
+	argv[0] = NULL;
+	while ((word = strtok_r(count == 0 ? line : NULL, " \t", &rest)) != NULL && count + 1 < room) {
+		argv[count++] = word;
+		argv[count] = NULL;
+	}
+	if (count == 0 || argv[0][0] != '/')
+		return err_set(err, ERR_CONFIG, "the program's whole path belongs there");
+	return word == NULL ? 0 : err_set(err, ERR_CONFIG, "%s: more than %zu words", argv[0], room - 1);
+}
+
 pid_t
 child_start(const struct child *child, struct err *err)
 {

@@ -24,6 +24,9 @@ struct child {
 	bool three;			/* in is descriptor 3, and 0 is /dev/null */
 };
 
+/* The words of a setting, which no shell reads: argv (of room) points into line.  ERR_CONFIG: the first
+ * one is no whole path, or they are too many. */
+int child_words(char *line, const char **argv, size_t room, struct err *err);
 pid_t child_start(const struct child *child, struct err *err);	/* -1 with err */
 pid_t child_start_beside(const struct child *child, pid_t *dead, struct err *err);	/* -1 with err and errno; it
 	is our parent's child (lib/base/helper.h), and so is the dead one that could not begin, or 0 */

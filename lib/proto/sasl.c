@@ -7,18 +7,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/base/closed.h"
 #include "lib/base/digest.h"
 #include "lib/mail/base64.h"
 
 enum { STEPS_MAX = 8, ITERATIONS_NOBODY = 4096 };
-
-static void
-wipe(struct str *str)
-{
-	if (str->p != NULL)
-		explicit_bzero(str->p, str->size);
-	str_free(str);
-}
 
 static bool
 is_clean(struct span text)
@@ -177,7 +170,7 @@ find_states(struct sasl *sasl, struct span user, unsigned char states[2 * DIGEST
 		else
 			random_bytes(states, 2 * DIGEST_MD5_SIZE);
 	}
-	wipe(&secret);
+	closed_forget(&secret);
 	return found;
 }
 
@@ -219,7 +212,7 @@ step_cram(struct sasl *sasl, struct span response, struct str *challenge)
 	digest_hex(sum, sizeof sum, &right);
 	bool same = digest_same(right.p, response.p + response.len - HEX, HEX);
 	explicit_bzero(states, sizeof states);
-	wipe(&right);
+	closed_forget(&right);
 	str_set_span(&sasl->user, user);
 	return found && same && !sasl->failed ? SASL_YES : SASL_NO;
 }
@@ -283,7 +276,7 @@ give_verifier(struct sasl *sasl, Gsasl_session *session, struct span user)
 	set_word(session, GSASL_SCRAM_SALT, &rest);
 	set_word(session, GSASL_SCRAM_STOREDKEY, &rest);
 	set_word(session, GSASL_SCRAM_SERVERKEY, &rest);
-	wipe(&secret);
+	closed_forget(&secret);
 	return GSASL_OK;
 }
 
@@ -433,6 +426,6 @@ sasl_free(struct sasl *sasl)
 	library_free(sasl->work);
 	str_free(&sasl->user);
 	str_free(&sasl->challenge);
-	wipe(&sasl->pass);
+	closed_forget(&sasl->pass);
 	*sasl = (struct sasl){ .hooks = sasl->hooks, .ctx = sasl->ctx };
 }

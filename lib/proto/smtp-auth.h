@@ -1,6 +1,6 @@
 /*
  * smtp-auth - a client tells a server who he is (RFC 4954): PLAIN (RFC 4616), LOGIN, CRAM-MD5
- * (RFC 2195).
+ * (RFC 2195); or, where it is no password but a token that he has, OAUTHBEARER (RFC 7628) or XOAUTH2.
  *
  * A name and password go only where nobody can listen, unless the caller allows it: PLAIN
  * first, then LOGIN.  CRAM-MD5 does not show the password, but whoever listens can guess at it:
@@ -14,6 +14,7 @@
 struct smtp_login {		/* borrowed */
 	const char *name, *password;
 	bool clear;		/* also without TLS */
+	bool token;		/* what stands in password is an OAuth token */
 };
 
 struct smtp_mech;
@@ -21,8 +22,9 @@ struct smtp_mech;
 /* The mechanism to be used of those that EHLO has named ("PLAIN LOGIN"); NULL with err: none. */
 const struct smtp_mech *smtp_auth_choose(const struct smtp_login *login, struct span offered, bool secured,
     struct err *err);
-void smtp_auth_begin(const struct smtp_mech *mech, const struct smtp_login *login, struct str *out);
-/* What is said to the step-th 334, from 0, with its words.  -1: it makes no sense. */
+/* Returns the step that comes next: 1 where all that the first one says fits into the command. */
+unsigned smtp_auth_begin(const struct smtp_mech *mech, const struct smtp_login *login, struct str *out);
+/* What is said to a 334 with its words.  -1: it makes no sense. */
 int smtp_auth_answer(const struct smtp_mech *mech, const struct smtp_login *login, unsigned step,
     struct span challenge, struct str *out, struct err *err);
 

@@ -32,7 +32,7 @@ struct smtp_client_work {
 	bool open;		/* the last transaction was left open: RSET comes first */
 	struct str mechs;	/* what AUTH is offered by */
 	const struct smtp_mech *mech;
-	unsigned step;		/* challenges answered */
+	unsigned step;		/* things said to it */
 
 	const struct envelope *env;
 	struct str mail;	/* the whole MAIL command */
@@ -475,9 +475,8 @@ log_in(struct smtp_client *client)
 		return;
 	}
 	work->phase = AUTH;
-	work->step = 0;
 	size_t from = client->out.len;
-	smtp_auth_begin(work->mech, client->login, &client->out);
+	work->step = smtp_auth_begin(work->mech, client->login, &client->out);
 	show_said(client, from, 2);
 }
 
@@ -494,6 +493,7 @@ auth_came(struct smtp_client *client)
 	if (work->reply.code == 235) {
 		be_ready(client);
 	} else if (work->reply.code != 334) {
+		client->refused = work->reply.code / 100 == 5;
 		fail_with_reply(client);
 		if (smtp_auth_tells(client->login, span_of(client->err.text)))
 			err_set(&client->err, ERR_TEMP, "the server says %d, and our password again", work->reply.code);

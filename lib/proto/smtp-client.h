@@ -71,6 +71,7 @@ struct smtp_client {
 	bool ready;		/* greeted, nothing under way: a message may be given */
 	bool closing;		/* send out, then close */
 	bool failed;		/* the session is useless; err says why */
+	bool refused;		/* and that is because the login was, by a 5xx */
 	struct err err;
 	unsigned offers;	/* smtp_offer bits */
 	uint64_t max_size;	/* of SIZE; 0 = not said */
