@@ -42,8 +42,18 @@ add_spec(struct filter_job *job, struct span name, const char *run, struct filte
 	return 0;
 }
 
+static bool
+means_all(const struct filter_settings *filter, const struct envelope *env)
+{
+	for (size_t i = 0; env != NULL && i < env->rcpts; i++)
+		if (!settings_filter_means(filter, str_span(&env->rcpt[i].to)))
+			return false;
+	return true;
+}
+
 int
-chain_take(struct filter_job *job, const struct settings *settings, const char *names, struct err *err)
+chain_take(struct filter_job *job, const struct settings *settings, const char *names,
+    const struct envelope *env, struct err *err)
 {
 	struct span rest = span_of(names), name;
 	int result = 0;
@@ -52,6 +62,8 @@ chain_take(struct filter_job *job, const struct settings *settings, const char *
 		const struct filter_settings *said = settings_filter(settings, name);
 		if (said == NULL)
 			return err_set(err, ERR_CONFIG, "there is no [filter %.*s]", (int)name.len, name.p);
+		if (!means_all(said, env))
+			continue;
 		result = add_spec(job, name, said->run, (struct filter_spec){ .timeout = said->timeout,
 		    .max_size = said->max_size, .passes_trouble = strcmp(said->on_trouble, "pass") == 0,
 		    .found = found_of(span_of(said->found)) }, err);

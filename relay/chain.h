@@ -32,8 +32,10 @@ struct filtered {
 	int fd;			/* of FILTERED_CHANGED; else -1 */
 };
 
-/* The filters that names name, in order. */
-int chain_take(struct filter_job *job, const struct settings *settings, const char *names, struct err *err);
+/* The filters that names name, in order; on the way out those that mean all of env's recipients: settle
+ * has put the others into a message of their own. */
+int chain_take(struct filter_job *job, const struct settings *settings, const char *names,
+    const struct envelope *env, struct err *err);	/* env NULL: it arrives */
 bool chain_is_quick(const struct filter_job *job);
 int64_t chain_seconds(const struct filter_job *job);	/* that it takes at most */
 void chain_free(struct filter_job *job);

@@ -1,7 +1,7 @@
 /*
  * filter-thin - mail for a thin link: its text, and what is small; the whole stays here.
  *
- *	thin:attachments=20K keep=14d pictures=/PROGRAM users=*@home.example,bob@* robot=release@hub.example
+ *	thin:attachments=20K keep=14d pictures=/PROGRAM robot=release@hub.example
  *
  * See lib/mail/thin.h for what becomes of it.
  */
@@ -23,7 +23,7 @@ enum { PICTURE_MAX = 64 << 20 };
 struct wishes {
 	uint64_t attachments;
 	int64_t keep;
-	char *pictures, *users, *robot;
+	char *pictures, *robot;
 };
 
 /* what is wished */
@@ -39,19 +39,16 @@ take_wish(struct wishes *w, struct span name, const char *value, struct err *err
 		result = conf_seconds.set(&w->keep, value);
 	else if (span_is(name, "pictures") && value[0] == '/')
 		result = conf_text.set(&w->pictures, value);
-	else if (span_is(name, "users"))
-		result = conf_text.set(&w->users, value);
 	else if (span_is(name, "robot") && strchr(value, '@') != NULL)
 		result = conf_text.set(&w->robot, value);
 	return result == 0 ? 0 : err_set(err, ERR_CONFIG,
-	    "thin: want attachments=SIZE keep=TIME pictures=/PROGRAM users=PATTERN,PATTERN robot=ADDRESS");
+	    "thin: want attachments=SIZE keep=TIME pictures=/PROGRAM robot=ADDRESS");
 }
 
 static void
 wishes_free(struct wishes *w)
 {
 	free(w->pictures);
-	free(w->users);
 	free(w->robot);
 }
 
@@ -61,7 +58,7 @@ read_wishes(struct span rest, struct wishes *w, struct err *err)
 	struct span word, name;
 	int result = 0;
 
-	*w = (struct wishes){ .attachments = 20 << 10, .keep = 14 * 86400, .pictures = mem_text(""), .users = mem_text(""),
+	*w = (struct wishes){ .attachments = 20 << 10, .keep = 14 * 86400, .pictures = mem_text(""),
 		.robot = mem_text("") };
 	while (result == 0 && (word = span_word(&rest)).len > 0) {
 		span_cut(&word, '=', &name);
@@ -80,26 +77,6 @@ thin_check(const char *rest, struct err *err)
 
 	wishes_free(&w);
 	return result;
-}
-
-/* All of its recipients, or it comes as it is: there is one message for all of them. */
-static bool
-is_wished(const struct wishes *w, const struct envelope *env)
-{
-	if (w->users[0] == '\0')
-		return true;
-	for (size_t i = 0; i < env->rcpts; i++) {
-		struct span rest = span_of(w->users), pattern;
-		bool met = false;
-		while (!met && span_cut(&rest, ',', &pattern)) {
-			char *text = mem_text_n(pattern.p, pattern.len);
-			met = span_glob(str_span(&env->rcpt[i].to), text);
-			free(text);
-		}
-		if (!met)
-			return false;
-	}
-	return true;
 }
 
 /* pictures */
@@ -206,7 +183,7 @@ thin_run(struct filter_job *job, const struct filter_spec *spec, struct letter *
 	struct str id = {0}, note = {0}, out = {0};
 	int result = read_wishes(str_span(&spec->rest), &w, err);
 
-	if (result == 0 && is_wished(&w, &letter->env)) {
+	if (result == 0) {
 		struct pictures pictures = { .job = job, .program = w.pictures };
 		/* Counted from when it came here, so that the view is the same each time. */
 		int64_t until = letter->info.time + w.keep * CLOCK_SECOND;
@@ -229,4 +206,4 @@ thin_run(struct filter_job *job, const struct filter_spec *spec, struct letter *
 }
 
 const struct filter filter_thin = { .scheme = "thin:", .departure_only = true, .check = thin_check, .run = thin_run,
-	.form = "thin:[attachments=SIZE] [keep=TIME] [pictures=/PROGRAM] [users=PATTERN,...] [robot=ADDRESS]" };
+	.form = "thin:[attachments=SIZE] [keep=TIME] [pictures=/PROGRAM] [robot=ADDRESS]" };

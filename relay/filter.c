@@ -45,6 +45,8 @@ filter_check(const struct filter_settings *settings, bool arrival, struct err *e
 	} else if (filter->departure_only && arrival) {
 		result = err_set(err, ERR_CONFIG, "%s is for mail on its way out: [hop] or [site] filters can name it",
 		    filter->scheme);
+	} else if (arrival && settings->users[0] != '\0') {
+		result = err_set(err, ERR_CONFIG, "users is for filters of [hop] and [site]: what arrives is one message for all");
 	} else if (filter->check != NULL) {
 		result = filter->check(rest, err);
 	}

@@ -783,7 +783,7 @@ ask_filters(struct smtp *smtp, struct filter_job *job, struct err *err)
 	struct filters_text text = { .len = arrival->body_len };
 	struct filtered filtered;
 
-	if (chain_take(job, settings_of(smtp), limits_of(smtp)->filters, err) < 0 ||
+	if (chain_take(job, settings_of(smtp), limits_of(smtp)->filters, NULL, err) < 0 ||
 	    arrival_text(arrival, &text.text, &text.at, err) < 0)
 		return -1;
 	describe_session(smtp, job);

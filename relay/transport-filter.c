@@ -204,6 +204,7 @@ on_filtered(struct filters_asking *asking, struct filtered *filtered)
 	lane_done(lane, rests ? &err : NULL);
 }
 
+/* 1: there is nothing to ask, it goes on as it is. */
 static int
 ask(struct work *work, struct err *err)
 {
@@ -216,9 +217,11 @@ ask(struct work *work, struct err *err)
 
 	entry_still_waiting(entry, &env);
 	work->asking.answer = on_filtered;
-	int result = chain_take(&job, settings, settings_filters_of(settings, str_c(&work->folder)), err);
+	int result = chain_take(&job, settings, settings_filters_of(settings, str_c(&work->folder)), &env, err);
 	str_set_span(&job.destination, str_span(&work->folder));
-	if (result == 0)
+	if (result == 0 && job.specs == 0)
+		result = pass(work, err) == 0 ? 1 : -1;
+	else if (result == 0)
 		result = filters_ask(&lane->relay->filters, &job, &entry->info, &env, &text, &work->asking, err);
 	envelope_free(&env);
 	chain_free(&job);
@@ -249,8 +252,12 @@ filter_send(struct lane *lane)
 			lane_done(lane, NULL);
 		else
 			trouble(work, &err);
-	} else if (ask(work, &err) < 0) {
-		trouble(work, &err);
+	} else {
+		int asked = ask(work, &err);
+		if (asked < 0)
+			trouble(work, &err);
+		else if (asked > 0)
+			lane_done(lane, NULL);
 	}
 }
 

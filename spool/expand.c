@@ -15,6 +15,7 @@ groups_free(struct groups *groups)
 {
 	for (size_t i = 0; i < groups->count; i++) {
 		str_free(&groups->group[i].folder);
+		str_free(&groups->group[i].way);
 		str_free(&groups->group[i].reason);
 		str_free(&groups->group[i].history);
 		envelope_free(&groups->group[i].env);
@@ -39,18 +40,47 @@ has_room(const struct spool *spool, const struct group *group)
 	return bytes + LONGEST <= COMMAND_ROOM;
 }
 
+/* Where it goes, and by which of its filters: who is to have a thin view is no company for who
+ * is to have the whole. */
+struct going {
+	enum fate fate;
+	struct str folder, way;
+};
+
+static void
+going_free(struct going *going)
+{
+	str_free(&going->folder);
+	str_free(&going->way);
+}
+
+static void
+go_by_filters(const struct settings *settings, struct span to, struct going *going)
+{
+	struct span rest = span_of(settings_filters_of(settings, str_c(&going->folder))), name;
+
+	while ((name = span_word(&rest)).len > 0) {
+		const struct filter_settings *filter = settings_filter(settings, name);
+		str_add_char(&going->way, filter != NULL && settings_filter_means(filter, to) ? '+' : '-');
+	}
+	route_by_filters(settings, &going->folder);
+}
+
 static struct group *
-group_for(const struct spool *spool, struct groups *groups, const struct entry *entry, enum fate fate,
-    struct span folder, bool aliased)
+group_for(const struct spool *spool, struct groups *groups, const struct entry *entry, const struct going *going,
+    bool aliased)
 {
 	for (size_t i = groups->count; i-- > 0; )
-		if (groups->group[i].fate == fate && span_same(str_span(&groups->group[i].folder), folder) &&
+		if (groups->group[i].fate == going->fate &&
+		    span_same(str_span(&groups->group[i].folder), str_span(&going->folder)) &&
+		    span_same(str_span(&groups->group[i].way), str_span(&going->way)) &&
 		    groups->group[i].aliased == aliased && has_room(spool, &groups->group[i]))
 			return &groups->group[i];
 	groups->group = mem_resize(groups->group, groups->count + 1, sizeof *groups->group);
 	struct group *group = &groups->group[groups->count++];
-	*group = (struct group){ .fate = fate, .aliased = aliased };
-	str_set_span(&group->folder, folder);
+	*group = (struct group){ .fate = going->fate, .aliased = aliased };
+	str_set_span(&group->folder, str_span(&going->folder));
+	str_set_span(&group->way, str_span(&going->way));
 	envelope_from(&group->env, str_span(&entry->env.from), str_span(&entry->env.args));
 	return group;
 }
@@ -116,7 +146,7 @@ route_target(const struct spool *spool, struct entry *entry, const struct target
     struct err *err)
 {
 	struct route_match match = route_find(spool->settings, target->to);
-	struct str folder = {0};
+	struct going going = { .fate = match.kind == ROUTE_NONE ? TO_HOLD : TO_OUT };
 
 	if (match.kind == ROUTE_LATER)
 		return err_set(err, ERR_TEMP, "%s", match.rest);
@@ -125,18 +155,17 @@ route_target(const struct spool *spool, struct entry *entry, const struct target
 		return 0;
 	}
 	if (match.kind != ROUTE_NONE)
-		route_folder(&match, &folder);
+		route_folder(&match, &going.folder);
 	if (match.kind != ROUTE_NONE && !entry->filtered)
-		route_by_filters(spool->settings, &folder);
-	struct group *group = group_for(spool, groups, entry, match.kind == ROUTE_NONE ? TO_HOLD : TO_OUT,
-	    str_span(&folder), target->aliased);
+		go_by_filters(spool->settings, target->to, &going);
+	struct group *group = group_for(spool, groups, entry, &going, target->aliased);
 	join_group(group, entry, target);
 	if (match.kind == ROUTE_NONE && group->reason.len == 0 && match.rest[0] != '\0')
 		str_add_text(&group->reason, match.rest);
 	else if (match.kind == ROUTE_NONE && group->reason.len == 0)
 		str_printf(&group->reason, "no route for <%.*s>; add one to [routes] and \"mochila release\" it",
 		    (int)target->to.len, target->to.p);
-	str_free(&folder);
+	going_free(&going);
 	return 0;
 }
 
@@ -234,7 +263,7 @@ route_by_alias(const struct spool *spool, struct entry *entry, size_t i, struct 
 		str_printf(&entry->status[i].reply, "550 5.4.6 %s", err->text);
 	} else if (found < 0 && err->kind == ERR_CONFIG) {
 		const struct target target = { .i = i, .to = str_span(&rcpt->to), .args = str_span(&rcpt->args) };
-		struct group *group = group_for(spool, groups, entry, TO_HOLD, (struct span){ "", 0 }, false);
+		struct group *group = group_for(spool, groups, entry, &(struct going){ .fate = TO_HOLD }, false);
 		join_group(group, entry, &target);
 		if (group->reason.len == 0)
 			str_add_text(&group->reason, err->text);
@@ -260,12 +289,12 @@ route_rcpt(const struct spool *spool, struct entry *entry, size_t i, struct grou
 	bool routed = false;
 
 	if (route_folder_ok(str_span(&entry->info.to))) {
-		struct str folder = {0};
-		str_set_span(&folder, str_span(&entry->info.to));
+		struct going going = { .fate = TO_OUT };
+		str_set_span(&going.folder, str_span(&entry->info.to));
 		if (!entry->filtered)
-			route_by_filters(spool->settings, &folder);
-		join_group(group_for(spool, groups, entry, TO_OUT, str_span(&folder), target.aliased), entry, &target);
-		str_free(&folder);
+			go_by_filters(spool->settings, target.to, &going);
+		join_group(group_for(spool, groups, entry, &going, target.aliased), entry, &target);
+		going_free(&going);
 		return 0;
 	}
 	if (!entry->info.aliased && route_by_alias(spool, entry, i, groups, &routed, err) < 0)
@@ -315,6 +344,6 @@ expand_failed(const struct spool *spool, const struct entry *entry, struct group
 		const struct target target = { .i = i, .to = str_span(&entry->env.rcpt[i].to),
 			.args = str_span(&entry->env.rcpt[i].args) };
 		if (entry->env.from.len == 0)
-			join_group(group_for(spool, groups, entry, TO_FAILED, (struct span){ "", 0 }, false), entry, &target);
+			join_group(group_for(spool, groups, entry, &(struct going){ .fate = TO_FAILED }, false), entry, &target);
 	}
 }

@@ -17,6 +17,7 @@ enum fate { TO_OUT, TO_HOLD, TO_FAILED };
 struct group {
 	enum fate fate;
 	struct str folder;	/* below out/ */
+	struct str way;		/* of the filters before it, which ones */
 	struct str reason;	/* of a hold */
 	struct str history;	/* state lines that go with it */
 	bool aliased;		/* of what aliases stand for */

@@ -403,6 +403,7 @@ static const struct conf_row filter_rows[] = {
 	ROW("run", text, run, "", "KIND:REST, as exec:/PROGRAM or milter:HOST:PORT"),
 	ROW("timeout", seconds, timeout, "1m", "for one message"),
 	ROW("max-size", bytes, max_size, "0", "what is larger does not go through it; 0: all does"),
+	ROW("users", text, users, "", "patterns of recipients whose mail goes through it, on the way out; empty: all"),
 	ROW("on-trouble", trouble, on_trouble, "defer", "a message whose filter fails: defer or pass"),
 	ROW("found", found, found, "reject", "spam, or a virus: reject, hold, mark or drop"),
 	{0},
@@ -1040,6 +1041,20 @@ settings_hop(const struct settings *settings, const char *kind, const char *rest
 		i++;
 	str_free(&destination);
 	return &settings->hop[i];
+}
+
+bool
+settings_filter_means(const struct filter_settings *filter, struct span recipient)
+{
+	struct span rest = span_of(filter->users), word;
+	bool means = filter->users[0] == '\0';
+
+	while (!means && (word = span_word(&rest)).len > 0) {
+		char *pattern = mem_text_n(word.p, word.len);
+		means = span_glob(recipient, pattern);
+		free(pattern);
+	}
+	return means;
 }
 
 const struct filter_settings *

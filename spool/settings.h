@@ -158,6 +158,7 @@ struct filter_settings {	/* [filter NAME] (relay/filter.h) */
 	char *run;		/* KIND:REST */
 	int64_t timeout;	/* seconds for one message */
 	uint64_t max_size;	/* bytes: what is larger does not go through it, 0 = all does */
+	char *users;		/* patterns of recipients whose mail goes through it; "": all of it */
 	char *on_trouble;	/* defer, pass: a message whose filter cannot be asked */
 	char *found;		/* reject, hold, mark, drop: one in which it found what it looks for */
 };
@@ -265,6 +266,7 @@ const struct way_settings *settings_way(const struct settings *settings, struct 
 /* The first [hop] whose pattern means kind:rest, or the presets. */
 const struct hop_settings *settings_hop(const struct settings *settings, const char *kind, const char *rest);
 const struct filter_settings *settings_filter(const struct settings *settings, struct span name);
+bool settings_filter_means(const struct filter_settings *filter, struct span recipient);
 /* The names of those that mail for out/FOLDER goes through before it is there; "": none. */
 const char *settings_filters_of(const struct settings *settings, const char *folder);
 const struct relay_settings *settings_relay(const struct settings *settings, const char *name);

@@ -18,7 +18,8 @@ cat >>"$hub/mochila.conf" <<-END
 	[relay main]
 	listen = 127.0.0.1:0
 	[filter thin]
-	run = thin:attachments=1K keep=7d pictures=$work/shrink robot=release@hub.example users=bob@home.example,eve@*
+	run = thin:attachments=1K keep=7d pictures=$work/shrink robot=release@hub.example
+	users = bob@home.example eve@*
 	[filter passing]
 	run = thin:keep=0
 	[site home]
@@ -49,9 +50,11 @@ relay_up "$home" || fail "no home"
 
 # A page, a small file, a large one, a picture.
 pdf() { awk 'BEGIN {for (i = 0; i < 200; i++) print "> QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5ejAxMjM0"}'; }
-# page TO: from SENDER
+# page TO ...: from ann
 page() {
-	{ printf '%s\n' '< 220' '> EHLO x' '< 250' '> MAIL FROM:<ann@hub.example>' '< 250' "> RCPT TO:<$1>" '< 250' '> DATA' '< 354' \
+	{ printf '%s\n' '< 220' '> EHLO x' '< 250' '> MAIL FROM:<ann@hub.example>' '< 250'
+	  for to; do printf '%s\n' "> RCPT TO:<$to>" '< 250'; done
+	  printf '%s\n' '> DATA' '< 354' \
 	    '> From: ann@hub.example' '> Subject: pages' '> DKIM-Signature: v=1; bad' '> Authentication-Results: gate.example; dkim=pass' \
 	    '> MIME-Version: 1.0' '> Content-Type: multipart/mixed; boundary=b' '> ' '> --b' '> Content-Type: text/html' '> ' '> <p>Hello <b>there</b></p>' \
 	    '> --b' '> Content-Type: text/x-note; name=note.txt' '> ' '> a note' \
@@ -134,6 +137,21 @@ check "and that is all" test "$(wholes)" -eq 0
 check "nor for another user" page x@home.example
 check "to whom all goes" wait_for 20 waits 4
 check "that, too" test "$(wholes)" -eq 0
+
+say "# some who want a view, and some who do not"
+carry
+check "one page for all of them" page bob@home.example dan@home.example eve@home.example fay@home.example
+check "is two mails" wait_for 20 waits 2
+check "and is kept once" test "$(wholes)" -eq 1
+carry
+thin_for() { wait_for 20 sh -c "grep -l '^Hello there' '$home/mail/$1/new/'* | xargs grep -L QUJD | grep -q ."; }
+whole_for() { wait_for 20 sh -c "grep -q '^DKIM-Signature: v=1; bad' '$home/mail/$1/new/'* && grep -q '^QUJD' '$home/mail/$1/new/'*"; }
+check "the one has a view" thin_for eve
+check "another the whole" whole_for dan
+check "each of those" whole_for fay
+check "and nobody has two" test "$(boxed "$home" dan) $(boxed "$home" fay)" = "1 1"
+mochila --root "$hub" release "$(find "$hub/spool/hold" -type f -exec basename {} \;)" >/dev/null
+carry
 
 say "# whose mail is wanted"
 at_ship() { grep -rlas "^RCPT TO:<$1@ship.example>" "$hub/spool/out/ship" | wc -l | grep -qx "$2"; }
