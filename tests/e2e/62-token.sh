@@ -55,7 +55,7 @@ p1=$(at "$smart") p2=$(at "$smart" old)
 
 # Two that are played, in plain text: one refuses each kept token as Google does, one for good.
 printf '%s\n' '> 220 x' '< EHLO' '> 250-x' '> 250 AUTH XOAUTH2' '< AUTH XOAUTH2' '> 334 eyJzdGF0dXMiOiI0MDEifQ==' '<= ' \
-    '> 535 5.7.8 not this one' >"$work/refuse"
+    '> 535 5.7.8 not yours' >"$work/refuse"
 printf '%s\n' '> 220 x' '< EHLO' '> 250-x' '> 250 AUTH XOAUTH2' \
     '<= AUTH XOAUTH2 dXNlcj1hbm5Ac21hcnQuZXhhbXBsZQFhdXRoPUJlYXJlciBvbmUBAQ==' '> 235 2.7.0 in' '< MAIL' '> 250 ok' '< RCPT' \
     '> 250 ok' '< DATA' '> 354 go' '<.' '> 250 2.0.0 taken' >"$work/take"
@@ -118,7 +118,7 @@ cat >>"$root/mochila.conf" <<-END
 	login = emailrelay:$work/secrets
 	login-selector = nobody
 END
-relay_up "$root" --log-level debug || { fail "the relay"; finish; }
+relay_up "$root" || { fail "the relay"; finish; }
 main=$(at "$root")
 send() { mail "$main" ann@hub.example "$1@$2.example" "$1" || fail "mail for $1"; }
 asked() { grep -c "^$1" "$work/asked"; }
@@ -174,7 +174,7 @@ send played2 played
 check "a refusal in Google's way is heard out, and another token tried" wait_for 20 asked_for played 2
 check "which is taken" wait_for 20 empty "$root/spool/out/smtp:127.0.0.1:$p3"
 send refused refused
-check "a fresh one that is refused" wait_for 20 why "smtp:127.0.0.1:$p4" "the login is refused.*not this one"
+check "a fresh one that is refused" wait_for 20 why "smtp:127.0.0.1:$p4" "the login is refused.*not yours"
 check "is not asked for again" test "$(asked refused)" -eq 1
 
 say "# E-MailRelay's secrets"
