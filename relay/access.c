@@ -128,6 +128,9 @@ site_takes(const struct settings *settings, const char *site, struct span rcpt, 
 int
 access_rcpt(const struct settings *settings, bool trusted, struct span rcpt, struct err *err)
 {
+	/* RFC 5321 4.5.1: he is always there, and goes where other mail does; where no route leads
+	 * anywhere a person finds him in hold/. */
+	const bool postmaster = span_is_case(rcpt, "postmaster");
 	struct route_match match = route_find(settings, rcpt);
 	int alias = alias_has(settings, rcpt, err);	/* then it is an address of ours */
 
@@ -140,6 +143,8 @@ access_rcpt(const struct settings *settings, bool trusted, struct span rcpt, str
 	if ((alias > 0 || (match.kind != ROUTE_NONE && !match.wildcard)) && names_a_hop(rcpt))
 		return refuse(err, "5.7.1", "relaying denied: the local part names another hop");
 	if (alias > 0)
+		return 0;
+	if (postmaster && (match.kind == ROUTE_NONE || match.wildcard))
 		return 0;
 	if (match.kind == ROUTE_NONE)
 		return refuse(err, trusted ? "5.1.2" : "5.7.1",

@@ -11,6 +11,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/mail/complete.h"
+#include "lib/mail/dsn.h"
 #include "lib/mail/header.h"
 #include "lib/mail/received.h"
 #include "lib/mail/wish.h"
@@ -194,6 +195,26 @@ check_user_rate(const struct smtp *smtp, struct err *err)
 	return err_as_reply(err, 450, "4.7.1");
 }
 
+/* Such a report goes to whom he names as the sender: he is not to send many people mail by us. */
+static int
+check_report_rate(const struct smtp *smtp, const struct envelope *env, const struct rcpt *rcpt, struct err *err)
+{
+	uint64_t most = limits_of(smtp)->report_rate;
+	const struct ip host = ip_host(&smtp->session->ip);
+	struct str name = {0};
+
+	if (most == 0 || is_ours(smtp) || env->from.len == 0 || !dsn_wanted(str_span(&rcpt->args), DSN_DELIVERED))
+		return 0;
+	str_add_text(&name, "reports for ");
+	ip_show(&host, &name);
+	uint64_t count = rate_name(&smtp->session->relay->user_rate, str_span(&name), 3600, 1, clock_mono());
+	str_free(&name);
+	if (count <= most)
+		return 0;
+	err_set(err, ERR_TEMP, "more than %llu reports of success asked for in an hour", (unsigned long long)most);
+	return err_as_reply(err, 450, "4.7.1");
+}
+
 /* What counts is the address that he has here. */
 static int
 check_rcpt(const struct smtp *smtp, struct span rcpt, struct str *here, struct err *err)
@@ -256,6 +277,8 @@ on_rcpt(void *ctx, const struct envelope *env, const struct rcpt *rcpt, struct e
 
 	if (result == 0)
 		result = check_rcpt(smtp, str_span(&rcpt->to), &here, err);
+	if (result == 0)
+		result = check_report_rate(smtp, env, rcpt, err);
 	if (result == 0)
 		result = ask_gate(smtp, env, str_span(&here), err);
 	if (result < 0)

@@ -352,6 +352,7 @@ static const struct conf_row relay_rows[] = {
 	ROW("login-required", yesno, login_required, "no", "mail is taken only from those who logged in"),
 	ROW("login-sender", yesno, login_sender, "no", "whoever logged in sends by his own address only"),
 	ROW("login-in-clear", yesno, login_in_clear, "no", "a password may be said without TLS"),
+	ROW("report-rate", number, report_rate, "100", "reports of success that a stranger may ask for in an hour; 0: any"),
 	ROW("user-rate", number, user_rate, "0", "recipients that a user may send to in an hour; 0: any"),
 	ROW("user-max-size", bytes, user_max_size, "0", "largest message of a user; 0: as of everybody"),
 	ROW("add-missing", yesno, add_missing, "yes", "give a user's mail the Date, From, Message-ID it lacks"),

@@ -131,6 +131,7 @@ struct relay_settings {		/* [relay NAME] */
 	bool login_required;	/* no mail without a login */
 	bool login_sender;	/* whose sender's address is the login's */
 	bool login_in_clear;	/* a password may be said without TLS, by others than this host, too */
+	uint64_t report_rate;	/* reports of success that a stranger may ask for in an hour, 0 = any */
 	uint64_t user_rate, user_max_size;
 	bool add_missing, remove_bcc, trace_user;	/* of mail from those who logged in */
 	char *deny_from, *welcome_from;	/* networks */

@@ -174,6 +174,55 @@ def scripts():
     line = Line("world smtp", CLIENTS["A"])
     line.line.sendall(b"MAIL FROM:<s@victim.example>\r\nRCPT TO:<t@victim.example>\r\nDATA\r\n")
     is_("OS-05", [line.hear() for _ in range(3)], 250, 550, 5)
+    # OS-06: only CRLF.CRLF ends a mail, whoever sends it; what is behind is text, or refused with it
+    for end in b"\n.\n", b"\r\n.\n", b"\n.\r\n", b"\r.\r", b"\r.\r\n", b"\r\n.\r":
+        line = Line("world smtp", CLIENTS["L"])
+        is_("OS-06", [line.code(t) for t in ("MAIL FROM:<s@victim.example>", "RCPT TO:<u@home.example>", "DATA")], 250, 250, 354)
+        line.line.sendall(b"Subject: OS-06\r\n\r\nx" + end + b"MAIL FROM:<smuggled@victim.example>\r\n"
+                          b"RCPT TO:<smuggled@victim.example>\r\nDATA\r\nSubject: OS-06\r\n\r\nx\r\n.\r\n")
+        line.hear()
+        then = [line.code("NOOP"), line.code("RCPT TO:<smuggled@victim.example>")]
+        if then not in ([250, 503], [421, 421]):        # in step, or sent away
+            bad.append("OS-06 %r: %s" % (end, then))
+    # OS-07: what a chunk has too much are commands, and none of them
+    line = Line("world smtp", CLIENTS["A"])
+    is_("OS-07", [line.code(t) for t in ("MAIL FROM:<s@victim.example>", "RCPT TO:<u@home.example>")], 250, 250)
+    line.line.sendall(b"BDAT 10 LAST\r\nX: OS-07\r\nRCPT TO:<t@victim.example>\r\n" + b"surplus\r\n" * 30)
+    codes = [line.hear()]
+    while codes[-1] != 421 and len(codes) < 40:
+        codes.append(line.hear())
+    is_("OS-07", codes, 250, 503, 5)
+    if codes[-1] != 421 or len(codes) > 30:
+        bad.append("OS-07: %s" % codes)
+    # OS-10: a client's name is what it says of itself, and nobody asks the DNS for another: rules are
+    # of addresses (a name in relay-from does not start)
+    for name in "localhost", "localhost.localdomain", "u.home.example":
+        is_("OS-10", answer("HELO " + name, *plain), 250, 250, 550)
+    # OS-16: what fields of the header name is nobody
+    line = Line("world smtp", CLIENTS["A"])
+    is_("OS-16", [line.code(t) for t in ("MAIL FROM:<s@victim.example>", "RCPT TO:<u@home.example>", "DATA",
+        "X-Original-To: t@victim.example\r\nDelivered-To: t@victim.example\r\nEnvelope-To: t@victim.example\r\n"
+        "Resent-To: t@victim.example\r\nTo: t@victim.example\r\nSubject: OR-58 world\r\n\r\nx\r\n.")], 250, 250, 354, 250)
+    # OS-17: where the people of this host have their mail sent it goes; in a ring it does not
+    line = Line("world smtp", CLIENTS["A"])
+    is_("OS-17", [line.code(t) for t in ("MAIL FROM:<s@victim.example>", "RCPT TO:<away@home.example>",
+        "RCPT TO:<round@home.example>", "DATA", "Subject: OS-17\r\n\r\nx\r\n.")], 250, 250, 250, 354, 250)
+    # OS-19: reports of success, for forged senders and for none
+    line = Line("world smtp", "198.51.100.77")
+    said = []
+    for i in range(40):
+        line.code("MAIL FROM:<%s>" % ("" if i % 2 else "forged%d@victim.example" % i))
+        said.append(line.code("RCPT TO:<u@home.example> NOTIFY=SUCCESS"))
+        line.code("RSET")
+    is_("OS-19", said, *[250] * 40)
+    for i in range(5):
+        line.code("MAIL FROM:<forged%d@victim.example>" % i)
+        said.append(line.code("RCPT TO:<u@home.example> NOTIFY=SUCCESS"))
+        line.code("RSET")
+    is_("OS-19", said[40:], *[450] * 5)
+    line.code("MAIL FROM:<>")
+    is_("OS-19", [line.code("RCPT TO:<u@home.example> NOTIFY=SUCCESS"), line.code("DATA"),
+                  line.code("Subject: OS-19\r\n\r\nx\r\n.")], 250, 354, 250)
     # OS-12: networks are compared by their bits
     for client in "192.0.3.1", "19.0.2.1", "192.0.20.1":
         line = Line("world smtp", client)
@@ -215,11 +264,37 @@ def what_waits():
                 subject = re.search(r"^Subject: (OR-\d+) (\S+)", entry, re.M)
                 if report and subject and subject[2] not in ("world", "submit", "lmtp"):
                     continue    # a sender is told by whom we know
+                if report and " OS-19" in entry:
+                    bad.append("OS-19: somebody is told of mail from nobody")
+                if "smuggled" in entry.partition("\nBDAT")[0]:
+                    bad.append("OS-06: a second mail was made")
+                if re.search(r"^Subject: OS-17", entry, re.M):
+                    continue    # by far@elsewhere.example below
                 for to in re.findall(r"^RCPT TO:<(.*)>", entry, re.M):
                     yield subject and subject.groups(), to, subject and subject[1] in may
 
 
+def local(kind):
+    """For whom something of this kind waits."""
+    return {to for subject, to in of_this_host() if subject == kind}
+
+
+def of_this_host():
+    for folder, _, files in os.walk(root + "/spool/out"):
+        for file in files:
+            text = open(os.path.join(folder, file), "rb").read().decode("latin-1")
+            if " from=dsn" in text.partition("\n")[0]:
+                continue
+            subject = re.search(r"^Subject: (OS-\d+)", text, re.M)
+            for to in re.findall(r"^RCPT TO:<(.*)>", text.partition("\nBDAT")[0], re.M):
+                yield subject and subject[1], to
+
+
 def result():
+    if local("OS-14") != {"hidden@elsewhere.example"}:
+        bad.append("OS-14: waits for %s" % local("OS-14"))
+    if local("OS-17") != {"far@elsewhere.example"}:
+        bad.append("OS-17: waits for %s" % local("OS-17"))
     said = {address for row in rows() for address in re.findall(r"<([^>]*)>", row[3])} | {row[3] for row in rows()}
     for subject, to, may in what_waits():
         door = subject[1] if subject else "?"

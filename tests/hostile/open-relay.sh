@@ -15,6 +15,7 @@ free_port
 cat >>"$root/mochila.conf" <<-END
 	[addresses]
 	extension = +
+	aliases = file:aliases
 	[relay world]
 	listen = 127.0.0.1:0
 	proxy-from = 127.0.0.0/8
@@ -22,6 +23,7 @@ cat >>"$root/mochila.conf" <<-END
 	pop-before-smtp = 3h
 	login-in-clear = yes
 	login-sender = yes
+	report-rate = 20
 	verify-recipients = maildir:mail/%u
 	max-client-connections = 100
 	[relay lmtp]
@@ -43,6 +45,9 @@ cat >>"$root/mochila.conf" <<-END
 	postmaster@mx.home.example = maildir:mail/%u
 	* = smtp:127.0.0.1:$port
 END
+# OS-17: what the people of this host say of their own mail
+printf '%s\n' 'away@home.example far@elsewhere.example' 'round@home.example about@home.example' \
+    'about@home.example round@home.example' >"$root/aliases"
 mkdir -p "$root/run" "$root/mail/u/new" "$root/mail/postmaster/new" "$root/pop-before-smtp"
 echo pencil | mochila --root "$root" user add u || fail "user add"
 echo u >"$root/pop-before-smtp/198.51.100.61"
@@ -54,15 +59,41 @@ part() {
 	head -n 20 "$work/$1.said"
 	return 1
 }
+# OS-14, OS-16: programs of this host and fields of a header make no recipients
+sendmail() { MOCHILA_ROOT=$root "$MOCHILA_LIBEXEC/sendmail" "$@"; }
+local_mail() {
+	printf 'To: u@home.example\nBcc: hidden@elsewhere.example\nSubject: OS-14 t\nX-Original-To: t@victim.example\n\nx\n' | sendmail -t &&
+	    printf 'Subject: OS-14 f\nTo: t@victim.example\nBcc: t@victim.example\n\nx\n' | sendmail -f forged@victim.example u@home.example &&
+	    ! printf 'x\n' | sendmail -f 'a b@victim.example' u@home.example 2>/dev/null &&
+	    ! printf 'x\n' | sendmail '|/bin/sh' 2>/dev/null && ! printf 'x\n' | sendmail /tmp/file 2>/dev/null &&
+	    ! printf 'To: u@home.example\n\nx\n' | sendmail -t -- -oQ/tmp 2>/dev/null
+}
 settled() { test "$(spooled "$root/spool/in")" -eq 0; }
 
 relay_up "$root" || { fail "the relay"; finish; }
 check "every row, at every door" part doors
+check "nor by a program of this host" local_mail
 check "nor does what a peer brings become something else" part batches
 check "all of it finds its way" wait_for 20 settled
 check "and nothing waits for others but what may" part result
 check "what had a right to go waits to go" sh -c "grep -rlq 'Subject: OR-66 ' '$root/spool/out'"
 stop "$relay"
+
+say "# <postmaster>, whatever the routes are"
+small=$work/small
+make_site "$small" small
+free_port
+for all in "" "* = smtp:127.0.0.1:$port"; do
+	printf '%s\n' "[relay main]" "listen = 127.0.0.1:0" "relay-from =" "[routes]" "home.example = maildir:mail/%u" "$all" \
+	    >"$small/mochila.conf"
+	relay_up "$small" || fail "a small one"
+	check "is taken where ${all:-nothing} is the last route" call "$(at "$small")" "< 220" "> EHLO x" "< 250" "> MAIL FROM:<s@victim.example>" "< 250" \
+	    "> RCPT TO:<postmaster@victim.example>" "< 550" "> RCPT TO:<t>" "< 5" "> RCPT TO:<PostMaster>" "< 250" \
+	    "> DATA" "< 354" "> Subject: help" "> " "> x" "> ." "< 250 2.0.0"
+	stop "$relay"
+done
+check "and a person finds him" test "$(spooled "$small/spool/hold")" -eq 1
+check "or he goes where all goes" sh -c "grep -rhas '^RCPT TO:<PostMaster>' '$small/spool/out' | grep -q ."
 
 say "# settings that would make an open relay"
 while read -r want set; do
@@ -84,6 +115,8 @@ done <<-'END'
 	no relay world.relay-from=198.51.100.0/8
 	no relay world.relay-from=*
 	no relay submit.relay-from=0.0.0.0/0
+	no relay world.relay-from=localhost
+	no relay world.relay-from=home.example
 	no routes./@/=smtp:127.0.0.1:1
 	no routes.*.=smtp
 	yes relay world.relay-from=

@@ -1,4 +1,4 @@
-"""The POP3 and AUTH rows of hostile inputs, a row each: AUTH-01 to AUTH-06, and POP3 beside them."""
+"""The POP3 and AUTH rows of hostile inputs, a row each: AUTH-01 to AUTH-08, and POP3 beside them."""
 import base64
 import hashlib
 import os
@@ -107,6 +107,19 @@ for user in "bob", "nobody":
     times[user] = line.say(b"AUTH PLAIN " + b64("\0%s\0wrong" % user))
     assert time.time() - began > 0.9
 assert times["bob"] == times["nobody"], times
+
+# AUTH-07, AUTH-08: nobody's queue is started by a word, and no session is turned round
+for verb in b"ETRN", b"ATRN":
+    line = smtp()
+    for words in (b"@x", b"#q", b";id", b"../..", b"home.example", b"a,b", b"", b"x" * 1000, b"%n"):
+        is_("AUTH-07 %r" % words, line.say((verb + b" " + words).strip()), b"502", b"500", b"501", b"421")
+    line = smtp()
+    line.say(b"AUTH PLAIN " + b64("\0bob\0pencil"))
+    is_("AUTH-08", line.say(verb + b" home.example"), b"502")
+    is_("AUTH-08 it is still us who answer", line.say(b"220 x ESMTP"), b"500")
+    line = smtp()
+    said = [line.say(verb + b" home.example") for _ in range(100)]
+    assert said[-1] == b"" and any(s.startswith(b"421") for s in said), ("AUTH-07", said)
 
 # AUTH-04: a name is looked up as it is, and is nothing else
 before = sorted(os.listdir(root))

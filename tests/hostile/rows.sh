@@ -9,7 +9,7 @@ while read -r row tests; do
 		grep -q -- "$row" "$top/$file" || { echo "$row: $file does not name it"; missing=1; }
 	done
 done <"$top/tests/hostile/rows"
-for kind in SMTP:16 DATA:7 TLS:5; do
+for kind in AUTH:8 SMTP:16 DATA:7 TLS:5; do
 	n=1
 	while test $n -le "${kind#*:}"; do
 		row=$(printf '%s-%02d' "${kind%:*}" $n)

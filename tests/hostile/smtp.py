@@ -174,7 +174,7 @@ for what, reply in (
         (b"<@a.example,@b.example:v@home.example>", ("250", "550")), (b"<a%b@home.example>", "550"), (b"<a!b!c@home.example>", "550"),
         (b'<"a@b"@home.example>', "550"), (b"<>", ("501", "550", "553")), (b"<v@[127.0.0.1]>", ("250", "550", "501")),
         (b"<v@[IPv6:::1]>", ("250", "550", "501")), (b"<" + b"l" * 65 + b"@home.example>", ("250", "501", "550", "553")),
-        (b"<v@" + b"d." * 130 + b"example>", ("501", "550", "553")), (b"<postmaster>", ("250", "550 5.1.2", "550 5.7.1"))):
+        (b"<v@" + b"d." * 130 + b"example>", ("501", "550", "553")), (b"<postmaster>", ("250",))):
     dialogue("SMTP-12 %s" % what[:40].decode(), (E, "250"), (M, "250"), (b"RCPT TO:" + what + b"\r\n", reply), (b"NOOP\r\n", "250"))
 
 
