@@ -12,7 +12,7 @@ file_check(const char *rest, const struct login *who, struct str *mailbox, struc
 
 	if (result == 0 && !who->token) {
 		bool known = users_find(str_span(&text), who->user, &user);
-		result = users_check(known ? &user : NULL, who->pass);
+		result = users_check(str_span(&text), known ? &user : NULL, who->pass);
 		if (result > 0)
 			str_set_span(mailbox, user.mailbox);
 	}

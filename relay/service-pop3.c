@@ -18,7 +18,7 @@
 #include "spool/route.h"
 #include "spool/spooldrop.h"
 
-enum { REFRESH_SECONDS = 10 };
+enum { REFRESH_SECONDS = 10 };	/* at most, and a 300th of the window */
 
 struct pop3 {
 	struct session *session;
@@ -160,9 +160,10 @@ open_window(struct pop3 *pop3)
 static void
 keep_window(struct pop3 *pop3)
 {
-	int64_t now = clock_mono();
+	int64_t now = clock_mono(), window = limits_of(pop3)->pop_before_smtp;
+	int64_t every = window / 300 < REFRESH_SECONDS ? window / 300 : REFRESH_SECONDS;
 
-	if (!pop3->open || limits_of(pop3)->pop_before_smtp == 0 || now - pop3->refreshed < REFRESH_SECONDS * CLOCK_SECOND)
+	if (!pop3->open || window == 0 || now - pop3->refreshed < every * CLOCK_SECOND)
 		return;
 	pop3->refreshed = now;
 	window_refresh(&pop3->session->setup->settings, &pop3->session->ip);

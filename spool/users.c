@@ -298,22 +298,37 @@ same_bytes(struct span a, struct span b)
 	return differ == 0;
 }
 
-bool
-users_check(const struct user *user, struct span pass)
+/* Of nobody, a hash that nobody's password has, made as others of that file are: how long it took
+ * would tell who is in it. */
+static void
+hash_of_nobody(struct span text, struct str *hash)
 {
-	/* For nobody: of nothing that anybody could say, and as slow as a real one. */
-	static const char nobody[] = "$y$j9T$3nM3xKVqjT3fY7WmZ0pC0/$IVQKQXcbZ2u0qRFmBp8cHTpKmDdJ4Xwqj4lHyLjqGo9";
-	struct span said = user != NULL && !is_locked(user) ? hash_of(user) : (struct span){ "", 0 };
-	bool known = said.len > 0;
-	char *text = mem_text_n(pass.p, pass.len);
-	char *secret = known ? mem_text_n(said.p, said.len) : mem_text(nobody);
-	struct str hash = {0};
+	static const char preset[] = "$y$j9T$3nM3xKVqjT3fY7WmZ0pC0/$IVQKQXcbZ2u0qRFmBp8cHTpKmDdJ4Xwqj4lHyLjqGo9";
+	struct user user;
 
-	bool same = crypt_it(text, secret, &hash) == 0 && same_bytes(str_span(&hash), span_of(secret)) &&
+	while (hash->len == 0 && users_next(&text, &user))
+		if (!is_locked(&user) && hash_of(&user).len > 0 && hash_of(&user).p[0] == '$')
+			str_set_span(hash, hash_of(&user));
+	if (hash->len == 0)
+		str_add_text(hash, preset);
+}
+
+bool
+users_check(struct span text, const struct user *user, struct span pass)
+{
+	struct str stored = {0}, hash = {0};
+	char *said = mem_text_n(pass.p, pass.len);
+
+	if (user != NULL && !is_locked(user))
+		str_set_span(&stored, hash_of(user));
+	bool known = stored.len > 0;
+	if (!known)
+		hash_of_nobody(text, &stored);
+	bool same = crypt_it(said, str_c(&stored), &hash) == 0 && same_bytes(str_span(&hash), str_span(&stored)) &&
 	    known && memchr(pass.p, '\0', pass.len) == NULL;
-	explicit_bzero(text, pass.len);
-	free(text);
-	free(secret);
+	explicit_bzero(said, pass.len);
+	free(said);
+	str_free(&stored);
 	str_free(&hash);
 	return same;
 }

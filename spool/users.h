@@ -40,7 +40,8 @@ int users_hash(struct span pass, struct str *secret, struct err *err);
  * ITERATIONS,SALT,STORED,SERVER (RFC 5802, the last three in base64), or "{PLAIN}" and the password. */
 int users_scheme(struct span pass, const char *scheme, struct str *secret, struct err *err);
 bool users_secret(const struct user *user, const char *scheme, struct str *secret);	/* what is behind it */
-/* Is that the password?  Takes as long when there is no such user: user NULL. */
-bool users_check(const struct user *user, struct span pass);
+/* Is that the password?  When there is no such user (NULL) it takes as long as for the first one of the
+ * file's text. */
+bool users_check(struct span text, const struct user *user, struct span pass);
 
 #endif

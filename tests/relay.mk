@@ -25,6 +25,7 @@ tests_unit_maildir_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)
 tests_unit_users_SOURCES = %D%/unit/users.c %D%/unit/unit.h
 tests_unit_users_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_users_LDADD = $(SPOOL_LIBS) $(CRYPT_LIBS) $(CHECK_LIBS)
+tests_unit_users_LDFLAGS = -Wl,--wrap=crypt_r
 tests_unit_maildrop_SOURCES = %D%/unit/maildrop.c %D%/unit/unit.h
 tests_unit_maildrop_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_maildrop_LDADD = $(SPOOL_LIBS) $(CHECK_LIBS)

@@ -11,7 +11,7 @@
 #include "lib/base/digest.h"
 #include "lib/mail/base64.h"
 
-enum { STEPS_MAX = 8, ITERATIONS_NOBODY = 4096 };
+enum { STEPS_MAX = 8, ITERATIONS_NOBODY = 4096, SALT_SIZE = 16 };	/* as spool/users.c makes them */
 
 static bool
 is_clean(struct span text)
@@ -115,6 +115,21 @@ step_xoauth2(struct sasl *sasl, struct span response, struct str *challenge)
 	return check_token(sasl, field(response, "user="), response);
 }
 
+/* RFC 5801 4: "," and "=" of a name are written =2C and =3D, and "=" stands for nothing else. */
+static bool
+read_name(struct span text, struct str *name)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		struct span rest = span_from(text, i);
+		bool comma = span_begins(rest, "=2C"), equal = span_begins(rest, "=3D");
+		if (text.p[i] == '=' && !comma && !equal)
+			return false;
+		str_add_char(name, comma ? ',' : text.p[i]);
+		i += comma || equal ? 2 : 0;
+	}
+	return true;
+}
+
 /* RFC 7628: n,a=NAME, \1 ... auth=Bearer TOKEN \1 \1 */
 static int
 step_oauthbearer(struct sasl *sasl, struct span response, struct str *challenge)
@@ -129,7 +144,10 @@ step_oauthbearer(struct sasl *sasl, struct span response, struct str *challenge)
 	while (head.len > 0 && span_cut(&head, ',', &word))
 		if (span_begins(word, "a="))
 			user = span_from(word, 2);
-	return user.p == NULL ? SASL_NO : check_token(sasl, user, response);
+	struct str name = {0};
+	int result = user.p != NULL && read_name(user, &name) ? check_token(sasl, str_span(&name), response) : SASL_NO;
+	str_free(&name);
+	return result;
 }
 
 /* What is stored, or, of nobody, something that looks like it and always does so. */
@@ -240,7 +258,7 @@ nobodys_salt(struct span user, struct str *salt)
 	digest_add(&digest, key, sizeof key);
 	digest_add(&digest, user.p, user.len);
 	digest_end(&digest, sum);
-	base64_add(salt, sum, 12);
+	base64_add(salt, sum, SALT_SIZE);
 }
 
 static void

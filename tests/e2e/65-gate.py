@@ -148,6 +148,7 @@ def grey(new):
 
 
 def window():
+    # AUTH-06: for a while, for that address, and while it is read
     me = "198.51.100.60"
     line = [x.split()[2] for x in open(root + "/ready") if x.startswith("window pop3 ")][0]
     is_(rcpt("window", me, "bob@home.example", "x@far.example"), 550)
@@ -170,6 +171,22 @@ def window():
     with Client("submit", me) as c:
         c.ehlo()
         assert c.mail("bob@home.example")[0] == 530             # where people log in it counts nothing
+    file = root + "/pop-before-smtp/" + me
+    os.utime(file, (time.time() - 3600,) * 2)                   # it was opened long ago, and he reads on
+    for _ in range(600):
+        p.noop()
+        if os.stat(file).st_mtime > time.time() - 120:
+            break
+        time.sleep(0.1)
+    is_(rcpt("window", me, "bob@home.example", "x@far.example"), 250)
+    os.unlink(file)                                             # a person closed it: it stays so
+    time.sleep(1.1)
+    p.noop()
+    is_(rcpt("window", me, "bob@home.example", "x@far.example"), 550)
+    p.quit()
+    p = Reader(*line.rsplit(":", 1), timeout=60)
+    p.user("bob")
+    p.pass_("pencil")
     p.quit()
     file = root + "/pop-before-smtp/" + me
     assert open(file).read() == "bob\n"

@@ -120,7 +120,7 @@ cat >>"$root/mochila.conf" <<-END
 	[relay window]
 	relay-from =
 	pop3-listen = 127.0.0.1:0
-	pop-before-smtp = 1h
+	pop-before-smtp = 5m
 	login-sender = yes
 	[relay submit]
 	relay-from =

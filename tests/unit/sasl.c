@@ -5,6 +5,7 @@
 #include <gsasl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/base/digest.h"
 #include "lib/mail/base64.h"
@@ -89,6 +90,8 @@ static const struct {
 	{ "XOAUTH2", { BYTES("user=bob@x.example\1\1") }, SASL_NO, "", "", false },
 	{ "OAUTHBEARER", { BYTES("n,a=bob@x.example,\1host=h\1port=25\1auth=Bearer abc\1\1") }, SASL_CHECK,
 	  "bob@x.example", "abc", true },
+	{ "OAUTHBEARER", { BYTES("n,a=b=3Do=2Cb,\1auth=Bearer abc\1\1") }, SASL_CHECK, "b=o,b", "abc", true },
+	{ "OAUTHBEARER", { BYTES("n,a=b=00b,\1auth=Bearer abc\1\1") }, SASL_NO, "", "", false },
 	{ "OAUTHBEARER", { BYTES("n,,\1auth=Bearer abc\1\1") }, SASL_NO, "", "", false },
 	{ "OAUTHBEARER", { BYTES("") }, SASL_NO, "", "", false },
 	{ "KERBEROS_V4", { BYTES("x") }, SASL_NO, "", "", false },
@@ -221,12 +224,12 @@ END_TEST
 
 START_TEST(a_user_that_is_not_there_is_asked_the_same_each_time)
 {
-	struct str first = {0}, second = {0}, other = {0};
-	struct str *const challenges[] = { &first, &second, &other };
-	const char *const said[] = { "n,,n=nobody,r=abc", "n,,n=nobody,r=abc", "n,,n=nobody2,r=abc" };
+	struct str first = {0}, second = {0}, other = {0}, known = {0};
+	struct str *const challenges[] = { &first, &second, &other, &known };
+	const char *const said[] = { "n,,n=nobody,r=abc", "n,,n=nobody,r=abc", "n,,n=nobody2,r=abc", "n,,n=user,r=abc" };
 	struct err err;
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		struct sasl sasl = { .hooks = &hooks };
 		ck_assert_int_eq(sasl_step(&sasl, "SCRAM-SHA-256", span_of(said[i]), challenges[i], &err), SASL_MORE);
 		sasl_free(&sasl);
@@ -235,8 +238,71 @@ START_TEST(a_user_that_is_not_there_is_asked_the_same_each_time)
 	ck_assert_ptr_nonnull(salt);
 	ck_assert_str_eq(salt, again);
 	ck_assert_str_ne(salt, strstr(str_c(&other), ",s="));
-	for (size_t i = 0; i < 3; i++)
+	/* as long as a real one, and with as many rounds */
+	ck_assert_uint_eq(strcspn(salt + 3, ","), strcspn(strstr(str_c(&known), ",s=") + 3, ","));
+	ck_assert_str_eq(strstr(str_c(&first), ",i="), strstr(str_c(&known), ",i="));
+	for (size_t i = 0; i < 4; i++)
 		str_free(challenges[i]);
+}
+END_TEST
+
+/* What one of somebody's wrong answers costs, in processor time: nobody else's work is in it. */
+static int64_t
+cost_of(const char *mechanism, const char *user)
+{
+	struct sasl sasl = { .hooks = &hooks };
+	struct str first = {0}, challenge = {0}, last = {0};
+	struct timespec began, ended;
+	struct err err;
+	bool cram = strcmp(mechanism, "CRAM-MD5") == 0;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &began);
+	str_printf(&first, "n,,n=%s,r=abc", user);
+	int result = sasl_step(&sasl, mechanism, cram ? (struct span){0} : str_span(&first), &challenge, &err);
+	ck_assert_int_eq(result, SASL_MORE);
+	const char *nonce = strstr(str_c(&challenge), "r=");
+	if (cram)
+		str_printf(&last, "%s 00000000000000000000000000000000", user);
+	else
+		str_printf(&last, "c=biws,%.*s,p=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", (int)strcspn(nonce, ","), nonce);
+	str_clear(&challenge);
+	ck_assert_int_eq(sasl_step(&sasl, NULL, str_span(&last), &challenge, &err), SASL_NO);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ended);
+	sasl_free(&sasl);
+	str_free(&first);
+	str_free(&challenge);
+	str_free(&last);
+	return (ended.tv_sec - began.tv_sec) * 1000000000LL + ended.tv_nsec - began.tv_nsec;
+}
+
+static int
+by_size(const void *a, const void *b)
+{
+	const int64_t one = *(const int64_t *)a, other = *(const int64_t *)b;
+
+	return one < other ? -1 : one > other;
+}
+
+static const char *const timed[] = { "CRAM-MD5",
+#if HAVE_GSASL
+	"SCRAM-SHA-256",
+#endif
+};
+
+/* AUTH-03: medians of pairs, side by side; a hash that one of them did without would be tenfold. */
+START_TEST(an_unknown_user_costs_what_a_wrong_answer_costs)
+{
+	enum { PAIRS = 301 };
+	int64_t known[PAIRS], nobody[PAIRS];
+
+	for (size_t i = 0; i < PAIRS; i++) {
+		known[i] = cost_of(timed[_i], "user");
+		nobody[i] = cost_of(timed[_i], "none");
+	}
+	qsort(known, PAIRS, sizeof known[0], by_size);
+	qsort(nobody, PAIRS, sizeof nobody[0], by_size);
+	ck_assert_int_lt(known[PAIRS / 2], 4 * nobody[PAIRS / 2]);
+	ck_assert_int_lt(nobody[PAIRS / 2], 4 * known[PAIRS / 2]);
 }
 END_TEST
 
@@ -260,6 +326,7 @@ UNIT("sasl",
 	{ without_a_certificate_nobody_is_external, 1 },
 	{ who_knows_the_secret_proves_it_without_telling, ROWS(talks) },
 	{ a_user_that_is_not_there_is_asked_the_same_each_time, 1 },
+	{ an_unknown_user_costs_what_a_wrong_answer_costs, ROWS(timed) },
 	{ secrets_that_cannot_be_read_are_no_wrong_password, 1 })
 #else
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /* spool/users: who may log in, and by which word. */
 #include "spool/users.h"
 
+#include <crypt.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,11 +97,11 @@ START_TEST(a_password_is_hashed_and_known_again)
 	ck_assert_int_eq(users_hash(SPAN("p\xc3\xa4ss word "), &secret, &err), 0);
 	ck_assert(span_begins(str_span(&secret), "$"));
 	user = (struct user){ .secret = str_span(&secret) };
-	ck_assert(users_check(&user, SPAN("p\xc3\xa4ss word ")));
-	ck_assert(!users_check(&user, SPAN("p\xc3\xa4ss word")));
-	ck_assert(!users_check(&user, SPAN("")));
-	ck_assert(!users_check(&user, SPAN("p\xc3\xa4ss word \0x")));
-	ck_assert(!users_check(NULL, SPAN("p\xc3\xa4ss word ")));
+	ck_assert(users_check((struct span){0}, &user, SPAN("p\xc3\xa4ss word ")));
+	ck_assert(!users_check((struct span){0}, &user, SPAN("p\xc3\xa4ss word")));
+	ck_assert(!users_check((struct span){0}, &user, SPAN("")));
+	ck_assert(!users_check((struct span){0}, &user, SPAN("p\xc3\xa4ss word \0x")));
+	ck_assert(!users_check((struct span){0}, NULL, SPAN("p\xc3\xa4ss word ")));
 	str_free(&secret);
 }
 END_TEST
@@ -119,7 +120,7 @@ START_TEST(a_secret_that_is_no_hash_lets_nobody_in)
 {
 	struct user user = { .secret = span_of(secrets[_i].secret) };
 
-	ck_assert_int_eq(users_check(&user, span_of(secrets[_i].pass)), secrets[_i].right);
+	ck_assert_int_eq(users_check((struct span){0}, &user, span_of(secrets[_i].pass)), secrets[_i].right);
 }
 END_TEST
 
@@ -134,7 +135,7 @@ START_TEST(other_ways_stand_behind_the_hash_and_are_found)
 	str_add_char(&secret, ' ');
 	ck_assert_int_eq(users_scheme(SPAN("pencil"), "{PLAIN}", &secret, &err), 0);
 	user = (struct user){ .secret = str_span(&secret) };
-	ck_assert(users_check(&user, SPAN("pencil")));
+	ck_assert(users_check((struct span){0}, &user, SPAN("pencil")));
 	ck_assert(users_secret(&user, "{PLAIN}", &behind));
 	ck_assert_str_eq(str_c(&behind), "pencil");
 	str_clear(&behind);
@@ -147,9 +148,48 @@ START_TEST(other_ways_stand_behind_the_hash_and_are_found)
 	user.secret = SPAN("!{PLAIN}pencil {PLAIN}pencil");
 	ck_assert(!users_secret(&user, "{PLAIN}", &behind));
 	user.secret = SPAN("{PLAIN}pencil");
-	ck_assert(!users_check(&user, SPAN("pencil")));
+	ck_assert(!users_check((struct span){0}, &user, SPAN("pencil")));
 	str_free(&secret);
 	str_free(&behind);
+}
+END_TEST
+
+/* ---- AUTH-03: what is hashed, counted instead of timed ---- */
+
+static struct { size_t count; char setting[8]; } hashed;
+
+char *__real_crypt_r(const char *pass, const char *setting, struct crypt_data *data);
+char *__wrap_crypt_r(const char *pass, const char *setting, struct crypt_data *data);
+
+char *
+__wrap_crypt_r(const char *pass, const char *setting, struct crypt_data *data)
+{
+	hashed.count++;
+	snprintf(hashed.setting, sizeof hashed.setting, "%s", setting);
+	return __real_crypt_r(pass, setting, data);
+}
+
+#define SHA512 "$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDzlB5KiA2/jctKu9YterLp8wwnSq.qc.eoxqOmSuNp2xS0ktL3nh/"
+static const struct { const char *text, *prefix; } files[] = {
+	{ "# ours\nlocked:!" SHA512 "\nclear:{PLAIN}x\nann:" SHA512 "\nbob:" SHA512 "\n", "$6$salt" },
+	{ "ann:$5$saltsalt$zsxbCNMyZBt3Y2NFQWJ6p1dRMd9oQYhYXxM6HVCdFq9\n", "$5$salt" },
+};
+
+START_TEST(an_unknown_user_costs_the_hash_that_a_wrong_password_costs)
+{
+	static const char *const names[] = { "ann", "nobody", "locked", "clear", "" };
+	struct span text = span_of(files[_i].text);
+	struct user user;
+
+	for (size_t i = 0; i < ROWS(names); i++) {
+		hashed.count = 0;
+		bool known = users_find(text, span_of(names[i]), &user);
+		ck_assert(!users_check(text, known ? &user : NULL, SPAN("wrong")));
+		ck_assert_uint_eq(hashed.count, 1);
+		ck_assert_str_eq(hashed.setting, files[_i].prefix);
+	}
+	/* Even the right word for him of whom the hash was borrowed lets nobody in. */
+	ck_assert(!users_check(text, NULL, SPAN("password")));
 }
 END_TEST
 
@@ -172,4 +212,5 @@ UNIT_WITH("users", setup, teardown,
 	{ a_password_is_hashed_and_known_again, 1 },
 	{ a_secret_that_is_no_hash_lets_nobody_in, ROWS(secrets) },
 	{ other_ways_stand_behind_the_hash_and_are_found, 1 },
+	{ an_unknown_user_costs_the_hash_that_a_wrong_password_costs, ROWS(files) },
 	{ what_is_no_password_is_refused, ROWS(no_passwords) })
