@@ -9,9 +9,11 @@
 #include "bsmtp/history.h"
 #include "bsmtp/writer.h"
 #include "lib/base/clock.h"
+#include "lib/base/helper.h"
 #include "lib/base/log.h"
 #include "spool/allowance.h"
 #include "spool/class.h"
+#include "spool/enclose.h"
 #include "spool/queue.h"
 
 struct packing {
@@ -453,5 +455,9 @@ pack(const struct bsmtp *b, int count, char **args, struct err *err)
 		return gather(b, count, args, err);
 	if (b->choice.all != (count == 0))
 		return usage(err, "pack: which site? (or --all, --mbox=FILE, --maildir=DIR, --files FILE...)");
-	return pack_spool(b, (size_t)count, args, err);
+	int result = enclose(&b->settings, b->args, NULL, NULL, err);
+	if (result == 0)
+		result = pack_spool(b, (size_t)count, args, err);
+	helper_stop();
+	return result;
 }

@@ -503,23 +503,18 @@ choose_sink(struct unpacking *u, struct err *err)
 	return u->sink = sink_of(said, &u->where, err);
 }
 
-/* Batches are from elsewhere.  A program that the command line names is none of the settings'. */
+/* Batches are from elsewhere.  The sink may be one that only the command line names. */
 static int
-enclose(const struct unpacking *u, struct err *err)
+enclose_sink(const struct unpacking *u, struct err *err)
 {
-	struct str folder = {0}, said = {0};
+	struct str folder = {0};
 
-	if (strcmp(u->sink->name, "sendmail") == 0)
-		return 0;
-	if (enclose_prepare(&u->b->settings, u->b->args, err) < 0)
-		return -1;
 	if (strcmp(u->sink->name, "maildir") == 0)
 		settings_path(&u->b->settings, u->where, &folder);
-	enclose_enter(&u->b->settings, folder.len > 0 ? str_c(&folder) : NULL, &said);
-	log_debug("event=sandbox %s", str_c(&said));
+	int result = enclose(&u->b->settings, u->b->args, folder.len > 0 ? str_c(&folder) : NULL,
+	    strcmp(u->sink->name, "sendmail") == 0 ? u->where : NULL, err);
 	str_free(&folder);
-	str_free(&said);
-	return 0;
+	return result;
 }
 
 int
@@ -538,7 +533,7 @@ unpack(const struct bsmtp *b, int count, char **args, struct err *err)
 	int fd = open_batch(b, count > 0 ? args[0] : NULL, err);
 	if (fd < 0)
 		return -1;
-	int result = enclose(&u, err);
+	int result = enclose_sink(&u, err);
 	if (result == 0)
 		result = with_spool(&u, fd, unpack_from, err);
 	close_batch(fd);
@@ -575,5 +570,9 @@ deliver_to(const struct bsmtp *b, int count, char **args, struct err *err)
 		return -1;
 	if (u.sink->send == NULL)
 		return usage(err, "deliver: what is in the spool is routed anyway");
-	return with_spool(&u, -1, deliver_waiting, err);
+	int result = enclose_sink(&u, err);
+	if (result == 0)
+		result = with_spool(&u, -1, deliver_waiting, err);
+	helper_stop();
+	return result;
 }

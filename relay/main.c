@@ -28,7 +28,7 @@ on_reload(void *ctx)
 }
 
 static void
-enclose(const struct ready *ready)
+enclose_relay(const struct ready *ready)
 {
 	struct str said = {0};
 
@@ -60,7 +60,7 @@ begin(struct settings *settings, struct ready *ready, struct err *err)
 	loop_signal(&relay.loop, SIGHUP, on_reload, &relay);
 	if (ready_tell(ready, &relay, err) < 0)
 		return -1;
-	enclose(ready);
+	enclose_relay(ready);
 	notify_say("READY=1");
 	return 0;
 }

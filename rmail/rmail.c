@@ -6,9 +6,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "lib/base/helper.h"
 #include "lib/base/log.h"
 #include "lib/mail/fromline.h"
 #include "rmail/submit.h"
+#include "spool/enclose.h"
 
 static const char usage_text[] = "rmail [OPTION...] ADDRESS...";
 static const char about_text[] = "Takes one message from UUCP on standard input; see rmail(8).";
@@ -172,8 +174,10 @@ rmail_main(int argc, char **argv, struct err *err)
 		.settings = &settings, .as = "rmail", .client = "", .peer = peer,
 		.job = peer != NULL ? said_in("MOCHILA_JOB") : NULL,
 	};
-	if (result == 0 && (choose_way(&s, program, err) < 0 || take(&s, count, words, err) < 0))
+	if (result == 0 && (choose_way(&s, program, err) < 0 ||
+	    enclose(&settings, &args, NULL, s.program, err) < 0 || take(&s, count, words, err) < 0))
 		result = -1;
+	helper_stop();
 	submission_free(&s);
 	settings_free(&settings);
 	opt_list_free(&args.set);

@@ -10,6 +10,7 @@
 #include "lib/base/helper.h"
 #include "lib/base/log.h"
 #include "lib/base/sandbox.h"
+#include "lib/base/words.h"
 
 /* what the settings name */
 
@@ -74,8 +75,18 @@ each_path(const struct settings *settings, const struct naming *naming)
 
 struct rules {
 	const struct settings_args *args;
+	const char *program;	/* of no settings; or NULL */
 	struct settings settings;
 };
+
+static const char exec_scheme[] = "exec:";
+
+/* These are started with the words that stand there. */
+static bool
+is_whole_line(struct span key, struct span scheme)
+{
+	return (span_is(key, "link") || span_is(key, "passphrase")) && span_is(scheme, exec_scheme);
+}
 
 struct looking {
 	struct span path;
@@ -87,8 +98,47 @@ look(void *ctx, struct span key, struct span scheme, struct span path)
 {
 	struct looking *looking = ctx;
 
-	(void)key, (void)scheme;
-	looking->found = looking->found || span_same(path, looking->path);
+	looking->found = looking->found || (!is_whole_line(key, scheme) && span_same(path, looking->path));
+}
+
+static bool
+has_words(const char *line, const char *path, const char *const *words)
+{
+	struct str program = {0};
+	struct err ignored;
+	char **said = words_of(line, &ignored);
+	size_t i = 0;
+	bool same = said != NULL && words_program(said[0], &program, &ignored) == 0 && strcmp(str_c(&program), path) == 0;
+
+	while (same && said[i] != NULL && words[i] != NULL && strcmp(said[i], words[i]) == 0)
+		i++;
+	same = same && said[i] == NULL && words[i] == NULL;
+	free(said);
+	str_free(&program);
+	return same;
+}
+
+/* "link = exec:ssh -T host uucico" */
+static bool
+is_said_line(const struct settings *settings, const char *path, const char *const *words)
+{
+	struct str text = {0};
+	struct span rest, line;
+	bool found = false;
+
+	settings_show(settings, &text);
+	for (rest = str_span(&text); !found && span_cut(&rest, '\n', &line);) {
+		struct span key = span_word(&line), value;
+		span_word(&line);	/* "=" */
+		value = span_trim(line);
+		if (!span_begins(value, exec_scheme) || !is_whole_line(key, span_of(exec_scheme)))
+			continue;
+		char *said = mem_text_n(value.p + strlen(exec_scheme), value.len - strlen(exec_scheme));
+		found = has_words(said, path, words);
+		free(said);
+	}
+	str_free(&text);
+	return found;
 }
 
 /* The relative one: "command:bin/sort", below root. */
@@ -126,16 +176,17 @@ is_ours(struct span path)
 }
 
 static bool
-may_run(void *ctx, const char *path)
+may_run(void *ctx, const char *path, const char *const *words)
 {
 	struct rules *rules = ctx;
 	struct looking looking = { .path = span_of(path) };
 	const struct naming naming = { look, &looking };
 
-	if (is_ours(looking.path))
+	if (is_ours(looking.path) || (rules->program != NULL && strcmp(path, rules->program) == 0))
 		return true;
 	each_path(&rules->settings, &naming);
-	return looking.found || is_said_below(&rules->settings, looking.path);
+	return looking.found || is_said_below(&rules->settings, looking.path) ||
+	    is_said_line(&rules->settings, path, words);
 }
 
 /* The settings as they are now; those that cannot be read change nothing. */
@@ -154,8 +205,8 @@ read_again(void *ctx)
 	rules->settings = fresh;
 }
 
-int
-enclose_prepare(const struct settings *settings, const struct settings_args *args, struct err *err)
+static int
+prepare(const struct settings *settings, const struct settings_args *args, const char *program, struct err *err)
 {
 	static struct rules rules;
 	const struct helper_rules helper = { .may = may_run, .again = read_again, .ctx = &rules };
@@ -165,12 +216,19 @@ enclose_prepare(const struct settings *settings, const struct settings_args *arg
 		return 0;
 	}
 	rules.args = args;
+	rules.program = program;
 	if (settings_load(&rules.settings, args, err) < 0 || helper_start(&helper, err) < 0) {
 		settings_free(&rules.settings);
 		return -1;
 	}
 	settings_free(&rules.settings);	/* the helper has its own */
 	return 0;
+}
+
+int
+enclose_prepare(const struct settings *settings, const struct settings_args *args, struct err *err)
+{
+	return prepare(settings, args, NULL, err);
 }
 
 /* the walls */
@@ -195,7 +253,7 @@ folder_of(struct span path, bool write, struct str *folder)
 static bool
 is_written(struct span key, struct span scheme)
 {
-	static const char *const keys[] = { "path", "log", "keys", "pop3-mailbox", NULL };
+	static const char *const keys[] = { "path", "log", "keys", "pop3-mailbox", "receive", NULL };
 	static const char *const schemes[] = { "maildir:", "mbox:", "unix:", NULL };
 	bool written = false;
 
@@ -239,6 +297,19 @@ add_ours(struct sandbox *sandbox)
 	str_free(&path);
 }
 
+static void
+add_written(struct sandbox *sandbox, const char *said)
+{
+	struct str path = {0};
+	char here[4096];
+
+	if (said[0] != '/' && getcwd(here, sizeof here) != NULL)
+		str_printf(&path, "%s/", here);
+	str_add_text(&path, said);
+	add_folder(sandbox, SPAN("path"), (struct span){ "", 0 }, str_span(&path));
+	str_free(&path);
+}
+
 void
 enclose_enter(const struct settings *settings, const char *written, struct str *said)
 {
@@ -257,11 +328,25 @@ enclose_enter(const struct settings *settings, const char *written, struct str *
 	each_path(settings, &naming);
 	folder_of(span_of(settings->file), false, &file);
 	sandbox_may(&sandbox, str_c(&file), SANDBOX_READ);
-	if (written != NULL && written[0] == '/')
-		add_folder(&sandbox, SPAN("path"), (struct span){ "", 0 }, span_of(written));
+	if (written != NULL)
+		add_written(&sandbox, written);
 	sandbox_enter(&sandbox, said);
 	sandbox_free(&sandbox);
 	str_free(&file);
+}
+
+int
+enclose(const struct settings *settings, const struct settings_args *args, const char *written, const char *program,
+    struct err *err)
+{
+	struct str said = {0};
+
+	if (prepare(settings, args, program, err) < 0)
+		return -1;
+	enclose_enter(settings, written, &said);
+	log_debug("event=sandbox %s", str_c(&said));
+	str_free(&said);
+	return 0;
 }
 
 /* The permissions of the file say yes, and Landlock no. */

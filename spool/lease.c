@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/base/child.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "spool/entry.h"
@@ -67,31 +68,6 @@ find_home(const char *node, struct str *out)
 	if (len > 0)		/* else no home is like ours */
 		digest_hex(sum, 8, out);
 	str_free(&text);
-}
-
-/* When it began, in ticks since the boot; 0: there is no such process, or it is over. */
-static uint64_t
-started(long pid)
-{
-	struct str path = {0}, text = {0};
-	struct span rest, word;
-	uint64_t ticks = 0;
-	bool over = false;
-
-	str_printf(&path, "/proc/%ld/stat", pid);
-	read_line(str_c(&path), &text);
-	/* "pid (name) state ...", and the name may hold anything */
-	const char *name_end = strrchr(str_c(&text), ')');
-	rest = span_of(name_end != NULL ? name_end + 1 : "");
-	for (int field = 3; field <= 22 && (word = span_word(&rest)).len > 0; field++) {
-		if (field == 3)
-			over = span_is(word, "Z") || span_is(word, "X");
-		if (field == 22 && span_number(word, UINT64_MAX, &ticks) < 0)
-			ticks = 0;
-	}
-	str_free(&path);
-	str_free(&text);
-	return over ? 0 : ticks;
 }
 
 const char *
@@ -176,7 +152,7 @@ write_beat(struct lease *lease, int fd)
 	int64_t seconds = clock_now() / CLOCK_SECOND;
 	int len = snprintf(text, sizeof text, "beat=%010llu at=%012lld node=%s home=%s pid=%ld start=%llu "
 	    "program=%s\n", (unsigned long long)++lease->beats, (long long)seconds, lease->node,
-	    str_c(&lease->home), (long)lease->pid, (unsigned long long)started(lease->pid),
+	    str_c(&lease->home), (long)lease->pid, (unsigned long long)process_began(lease->pid),
 	    program_invocation_short_name);
 
 	return len < (int)sizeof text && pwrite(fd, text, (size_t)len, 0) == len ? 0 : -1;
@@ -401,7 +377,7 @@ is_gone(const struct lease *lease, struct span beat)
 
 	return lease->home.len > 0 && span_same(value_of(beat, "home"), str_span(&lease->home)) &&
 	    span_number(value_of(beat, "pid"), INT32_MAX, &pid) == 0 &&
-	    span_number(value_of(beat, "start"), UINT64_MAX, &start) == 0 && started((long)pid) != start;
+	    span_number(value_of(beat, "start"), UINT64_MAX, &start) == 0 && process_began((pid_t)pid) != start;
 }
 
 /* What this host noted when it first saw this beat: "SINCE HOME BEAT...", by the clock that

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/base/child.h"
+#include "lib/base/words.h"
 
 extern char **environ;
 
@@ -37,25 +38,6 @@ environment_for_command(void)
 			list[kept++] = environ[i];
 	}
 	return list;
-}
-
-/* Looked up as exec does, but the whole path is known to errors and logs. */
-static int
-find_program(const char *word, struct str *path, struct err *err)
-{
-	struct span folders = span_of(getenv("PATH")), folder;
-
-	if (strchr(word, '/') != NULL) {
-		str_set(path, word);
-		return 0;
-	}
-	while (span_cut(&folders, ':', &folder)) {
-		str_set_span(path, folder);
-		str_printf(path, "/%s", word);
-		if (folder.len > 0 && access(str_c(path), F_OK) == 0)
-			return 0;
-	}
-	return err_set(err, ERR_CONFIG, "exec: there is no program %s on PATH", word);
 }
 
 static int
@@ -106,12 +88,12 @@ static int
 exec_open(struct link *link, const char *rest, struct err *err)
 {
 	struct str path = {0};
-	char **words = link_words(rest, err);
+	char **words = words_of(rest, err);
 	int result = -1;
 
 	if (words == NULL)
 		return err_prefix(err, "link exec:%s", rest);
-	if (find_program(words[0], &path, err) == 0)
+	if (words_program(words[0], &path, err) == 0)
 		result = start(link, str_c(&path), words, err);
 	free(words);
 	str_free(&path);

@@ -81,8 +81,4 @@ int link_told_to_stop(bool forget);	/* the signal that came, or 0 */
 /* 1: something is ready; 0: it is deadline (clock_mono()); -1: err, also when told to stop. */
 int link_wait(struct pollfd *fds, size_t count, int64_t deadline, struct err *err);
 
-/* A command line into words: blanks part them, '...', "..." and \ keep them
- * together.  The words are one block behind the array: free() gives all back. */
-char **link_words(const char *line, struct err *err);
-
 #endif

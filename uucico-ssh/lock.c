@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/child.h"
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
 #include "spool/lease.h"
@@ -49,21 +50,28 @@ lock_in_run(struct spool_lock *lock, const struct spool *spool, const char *name
 	return result;
 }
 
-/* "PID calling", "PID caller" once it has heard the far end, or "PID called". */
+/* "PID calling", "PID caller" once it has heard the far end, or "PID called"; and when that process
+ * began, as its number may be somebody else's by now. */
 struct holder {
 	pid_t pid;		/* 0: nobody who says so */
+	uint64_t began;
 	bool caller, met;
 };
 
 static struct holder
 read_holder(struct span text)
 {
-	struct span rest = span_trim(text), pid = span_word(&rest), role = span_trim(rest);
-	uint64_t number = 0;
+	struct span line = {0}, pid, role;
+	uint64_t number = 0, began = 0;
 
+	span_cut(&text, '\n', &line);
+	pid = span_word(&line);
+	role = span_word(&line);
 	if (span_number(pid, INT32_MAX, &number) < 0 || number <= 1)
 		return (struct holder){0};
-	return (struct holder){ (pid_t)number, !span_begins(role, "called"), !span_begins(role, "calling") };
+	if (span_number(span_trim(line), UINT64_MAX, &began) < 0)
+		began = 0;
+	return (struct holder){ (pid_t)number, began, !span_is(role, "called"), !span_is(role, "calling") };
 }
 
 static struct holder
@@ -97,38 +105,11 @@ ours_lives(const struct spool *spool, const char *name, const char *site)
 	return holder.caller && holder.met && lesser;
 }
 
-/* Has that process the lock's file open?  What stands in it may be of an earlier holder, whose
- * number somebody else has by now. */
 static bool
-has_open(const struct settings *settings, const char *name, pid_t pid)
+signal_holder(const struct holder *holder, int number)
 {
-	struct fs_names fds = {0};
-	struct str path = {0};
-	struct stat lock, st;
-	struct err err;
-	bool found = false;
-	int run = open_run(settings, &err), dir = -1;
-
-	str_printf(&path, "/proc/%ld/fd", (long)pid);
-	if (run >= 0 && fstatat(run, name, &lock, AT_SYMLINK_NOFOLLOW) == 0)
-		dir = fs_dir(AT_FDCWD, str_c(&path), &err);
-	if (dir >= 0 && fs_names(dir, ".", &fds, &err) < 0)
-		fds = (struct fs_names){0};
-	for (size_t i = 0; i < fds.count && !found; i++)
-		found = fstatat(dir, fds.name[i], &st, 0) == 0 && st.st_dev == lock.st_dev && st.st_ino == lock.st_ino;
-	fs_names_free(&fds);
-	if (dir >= 0)
-		close(dir);
-	if (run >= 0)
-		close(run);
-	str_free(&path);
-	return found;
-}
-
-static bool
-signal_holder(const struct spool *spool, const char *name, pid_t pid, int number)
-{
-	return pid > 1 && pid != getpid() && has_open(spool->settings, name, pid) && kill(pid, number) == 0;
+	return holder->pid > 1 && holder->pid != getpid() && holder->began > 0 &&
+	    process_began(holder->pid) == holder->began && kill(holder->pid, number) == 0;
 }
 
 /* Whatever it is at, a step of it is done or not done: that is what a crash leaves, too.  It is
@@ -141,14 +122,14 @@ end_holder(struct spool_lock *lock, const struct spool *spool, const char *name,
 	int result = -1, told_at = 0;
 
 	for (int i = 0; i < LOOKS && result < 0; i++) {
-		pid_t pid = holder_of(spool->settings, name).pid;
-		if (pid != told && signal_holder(spool, name, pid, SIGHUP)) {
-			told = pid;
+		struct holder holder = holder_of(spool->settings, name);
+		if (holder.pid != told && signal_holder(&holder, SIGHUP)) {
+			told = holder.pid;
 			told_at = i;
 			log_warn("event=takeover lock=%s pid=%ld: the site calls again, so its last call is dead", name,
-			    (long)pid);
-		} else if (told != 0 && pid == told && i == told_at + PATIENCE) {
-			signal_holder(spool, name, pid, SIGKILL);
+			    (long)holder.pid);
+		} else if (told != 0 && holder.pid == told && i == told_at + PATIENCE) {
+			signal_holder(&holder, SIGKILL);
 		} else if (told == 0 && i == UNKNOWN_LOOKS) {
 			break;	/* nobody says that it holds it */
 		}
@@ -202,7 +183,8 @@ static int
 say_role(const struct spool_lock *lock, const struct spool *spool, const char *role, struct err *err)
 {
 	char text[64];
-	int len = snprintf(text, sizeof text, "%ld %s\n", (long)getpid(), role);
+	int len = snprintf(text, sizeof text, "%ld %s %llu\n", (long)getpid(), role,
+	    (unsigned long long)process_began(getpid()));
 
 	if (spool->lease != NULL)
 		return fs_replace(spool->tmp, call_file, (struct span){ text, (size_t)len }, 0640, err);
@@ -240,6 +222,15 @@ lock_call(struct spool_lock *lock, const struct spool *spool, const char *site, 
 	}
 	errno = number;
 	return result;
+}
+
+void
+lock_over(struct spool_lock *lock)
+{
+	/* Who may go on without it is not to be taken for its holder. */
+	if (lock->fd >= 0 && ftruncate(lock->fd, 0) < 0)
+		log_warn("lock of the call: %s", strerror(errno));
+	spool_unlock(lock);
 }
 
 int

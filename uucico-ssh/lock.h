@@ -2,7 +2,7 @@
  * lock - one call with a site at a time: run/call.SITE.
  *
  * The file says who holds it: "PID calling", "PID caller" once it has heard the far end, or
- * "PID called".  A site that calls again while a process of ours still answers its last call
+ * "PID called", and when that process began.  A site that calls again while a process of ours still answers its last call
  * has thereby proved that one dead, so the newcomer ends it and takes over, at once.  Where
  * it calls while we call it, the call of the lesser name lives, and ours only counts once it has
  * heard the far end.
@@ -18,6 +18,7 @@ int lock_call(struct spool_lock *lock, const struct spool *spool, const char *si
     struct err *err);
 void lock_met(const struct spool_lock *lock, const struct spool *spool);	/* a call of ours has heard
 			   the far end: it lives, also when the site calls us now */
+void lock_over(struct spool_lock *lock);
 int lock_jobs(struct spool_lock *lock, const struct spool *spool, const char *site, struct err *err);
 
 #endif

@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/helper.h"
 #include "lib/base/log.h"
+#include "spool/enclose.h"
 #include "spool/queue.h"
 #include "spool/retry.h"
 #include "spool/way.h"
@@ -163,7 +165,9 @@ start(struct main *m, int argc, char **argv, struct err *err)
 	    spool_open(&m->spool, &m->settings, true, err) < 0)
 		return -1;
 	helper_environment(&m->settings, &m->args);
-	return answering(m) ? log_to_spool(m, err) : 0;
+	if (answering(m) && log_to_spool(m, err) < 0)
+		return -1;
+	return enclose(&m->settings, &m->args, m->stats, NULL, err);	/* from here on the far end speaks */
 }
 
 /* A failed call of ours makes the site's destination wait; one that worked, whoever called,
@@ -351,7 +355,7 @@ run(struct main *m, struct err *err)
 	    converse_somehow(m, &lock, err);
 	if (busy)
 		return result;
-	spool_unlock(&lock);	/* the site may call again while its jobs run */
+	lock_over(&lock);	/* the site may call again while its jobs run */
 	deliver(m);
 	if (m->no_jobs || !m->site->run_jobs)
 		return result;
@@ -398,6 +402,7 @@ main(int argc, char **argv)
 			run(&m, &err);
 		spool_close(&m.spool);
 	}
+	helper_stop();
 	int status = log_failure(&err);
 	opt_list_free(&m.args.set);
 	settings_free(&m.settings);

@@ -10,6 +10,7 @@
 #include "lib/base/child.h"
 #include "lib/base/clock.h"
 #include "lib/base/fs.h"
+#include "lib/base/words.h"
 #include "uucico-ssh/keyed.h"
 #include "uucico-ssh/link.h"
 
@@ -102,7 +103,7 @@ run(char **words, struct str *text, struct err *err)
 static int
 ask_command(const char *line, struct str *text, struct err *err)
 {
-	char **words = link_words(line, err);
+	char **words = words_of(line, err);
 	int result = words != NULL ? run(words, text, err) : -1;
 
 	free(words);

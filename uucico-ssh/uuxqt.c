@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "lib/base/child.h"
+#include "lib/base/helper.h"
 #include "lib/base/log.h"
+#include "spool/enclose.h"
 #include "spool/job.h"
 #include "uucico-ssh/copying.h"
 #include "uucico-ssh/helper.h"
@@ -283,7 +285,9 @@ start(struct uuxqt *x, int argc, char **argv, struct err *err)
 		return err_as(err, EX_USAGE, NULL);
 	}
 	helper_environment(&x->settings, &x->args);
-	return spool_open(&x->spool, &x->settings, true, err);
+	if (spool_open(&x->spool, &x->settings, true, err) < 0)
+		return -1;
+	return enclose(&x->settings, &x->args, NULL, NULL, err);
 }
 
 int
@@ -301,6 +305,7 @@ main(int argc, char **argv)
 	int status = log_failure(&x.worst);
 	if (done == 0)
 		spool_close(&x.spool);
+	helper_stop();
 	opt_list_free(&x.args.set);
 	settings_free(&x.settings);
 	return status;

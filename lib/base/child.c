@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/fs.h"
 #include "lib/base/helper.h"
 
 extern char **environ;
@@ -234,6 +235,44 @@ child_run(const struct child *child, int64_t seconds, int *status, struct err *e
 	if (child_wait(pid, seconds, status, err) < 0)
 		return err_prefix(err, "%s", child->argv[0]);
 	return 0;
+}
+
+/* "pid (name) state ...", where the name may hold anything. */
+static uint64_t
+began(struct span stat)
+{
+	struct span rest = {0}, word;
+	uint64_t ticks = 0;
+	bool over = false;
+
+	for (size_t i = stat.len; i > 0 && rest.p == NULL; i--)
+		if (stat.p[i - 1] == ')')
+			rest = span_from(stat, i);
+	for (int field = 3; field <= 22 && (word = span_word(&rest)).len > 0; field++) {
+		if (field == 3)
+			over = span_is(word, "Z") || span_is(word, "X");
+		if (field == 22 && span_number(word, UINT64_MAX, &ticks) < 0)
+			ticks = 0;
+	}
+	return over ? 0 : ticks;
+}
+
+uint64_t
+process_began(pid_t pid)
+{
+	struct str path = {0}, text = {0};
+	struct err ignored;
+
+	str_printf(&path, "/proc/%ld/stat", (long)pid);
+	int fd = open(str_c(&path), O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		fs_read_all(fd, 4096, &text, &ignored);
+	if (fd >= 0)
+		close(fd);
+	uint64_t ticks = began(str_span(&text));
+	str_free(&path);
+	str_free(&text);
+	return ticks;
 }
 
 void

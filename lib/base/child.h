@@ -34,6 +34,8 @@ int child_wait(pid_t pid, int64_t seconds, int *status, struct err *err);
 	/* status: the exit status, or 128 + signal.  After seconds (0: for ever) it is
 	 * killed, and that is ERR_TEMP. */
 int child_run(const struct child *child, int64_t seconds, int *status, struct err *err);
+uint64_t process_began(pid_t pid);	/* any, in ticks since the boot, so that a number that is used again
+	is told from what it was; 0: there is none, or it is over */
 void child_status(int status, const char *name, struct err *err);	/* an exit status as an
 	error: 75 and signals TEMP, 78 and 126, 127 CONFIG, others PERM with that status */
 

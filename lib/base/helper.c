@@ -1,6 +1,7 @@
 #include "lib/base/helper.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,7 +140,7 @@ start_it(const struct helper_rules *rules, const struct request *request, const 
 	child.argv = words;
 	child.environment = request->flags & HAS_ENVIRONMENT ? environment : NULL;
 	const char *path = child.path != NULL ? child.path : words[0];
-	if (rules->may(rules->ctx, path)) {
+	if (rules->may(rules->ctx, path, words)) {
 		answer->pid = (int32_t)child_start_beside(&child, &dead, &err);
 		answer->number = errno;
 		answer->dead = dead;
@@ -190,6 +191,11 @@ serve(int fd, const struct helper_rules *rules)
 		signal(ignored[i], SIG_IGN);
 	fd = dup2(fd, 3);
 	close_range(4, ~0U, 0);
+	/* Whoever reads what we write is to see its end when that is closed. */
+	int nothing = open("/dev/null", O_RDWR);
+	dup2(nothing, STDIN_FILENO);
+	dup2(nothing, STDOUT_FILENO);
+	close(nothing);
 	while (serve_one(fd, rules))
 		;
 	_exit(0);

@@ -19,7 +19,7 @@
 struct child;
 
 struct helper_rules {
-	bool (*may)(void *ctx, const char *path);	/* in the helper: is it to be run? */
+	bool (*may)(void *ctx, const char *path, const char *const *words);	/* in the helper: is it to be run? */
 	void (*again)(void *ctx);	/* in the helper: rules may have changed (SIGHUP); may be NULL */
 	void *ctx;
 };

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
 #include "lib/base/opt.h"
+#include "lib/base/words.h"
 
 #define COUNT(array) ((int)(sizeof (array) / sizeof (array)[0]))
 
@@ -585,6 +587,55 @@ START_TEST(a_login_is_read_from_a_file_that_is_closed)
 }
 END_TEST
 
+START_TEST(a_command_line_becomes_words)
+{
+	static const struct { const char *line; const char *words[5]; } rows[] = {
+		{ "a b", { "a", "b" } },
+		{ "  a\t b  ", { "a", "b" } },
+		{ "a 'b c' \"d e\"", { "a", "b c", "d e" } },
+		{ "a''b \"\" c", { "ab", "", "c" } },
+		{ "a\\ b 'c\\d' \"e\\\"f\"", { "a b", "c\\d", "e\"f" } },
+		{ "$(x) ;|& `y`", { "$(x)", ";|&", "`y`" } },	/* no shell */
+		{ "a 'b", { NULL } },
+		{ "   ", { NULL } },
+	};
+	char **words = words_of(rows[_i].line, &err);
+
+	ck_assert_int_eq(words == NULL, rows[_i].words[0] == NULL);
+	for (size_t i = 0; words != NULL; i++) {
+		if (rows[_i].words[i] == NULL) {
+			ck_assert_ptr_null(words[i]);
+			break;
+		}
+		ck_assert_str_eq(words[i], rows[_i].words[i]);
+	}
+	free(words);
+}
+END_TEST
+
+START_TEST(a_process_is_told_by_when_it_began)
+{
+	int status, ends[2];
+	char byte;
+
+	ck_assert_int_eq(pipe(ends), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(ends[1]);
+		_exit(read(ends[0], &byte, 1) == 0 ? 0 : 1);
+	}
+	ck_assert_uint_gt(process_began(getpid()), 0);
+	ck_assert_uint_ge(process_began(pid), process_began(getpid()));
+	close(ends[1]);
+	siginfo_t info;
+	ck_assert_int_eq(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+	ck_assert_uint_eq(process_began(pid), 0);	/* not waited for yet, but over */
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_uint_eq(process_began(pid), 0);
+	close(ends[0]);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -611,6 +662,8 @@ main(void)
 	tcase_add_loop_test(tests, a_wrong_option_is_a_matter_of_usage, 0, COUNT(wrong));
 	tcase_add_loop_test(tests, a_child_gets_what_is_named_and_tells_its_status, 0, COUNT(children));
 	tcase_add_test(tests, a_child_that_does_not_end_is_ended);
+	tcase_add_test(tests, a_process_is_told_by_when_it_began);
+	tcase_add_loop_test(tests, a_command_line_becomes_words, 0, 8);
 	tcase_add_loop_test(tests, a_program_that_cannot_be_run_waits_for_a_person, 0, COUNT(no_programs));
 	suite_add_tcase(suite, tests);
 	with_folder(suite);

@@ -154,8 +154,9 @@ try_calls(void)
 }
 
 static bool
-may_run(void *ctx, const char *path)
+may_run(void *ctx, const char *path, const char *const *words)
 {
+	(void)words;
 	return strncmp(path, ctx, strlen(ctx)) == 0;
 }
 

@@ -403,32 +403,6 @@ START_TEST(x_files_are_read_and_the_dangerous_ones_refused)
 }
 END_TEST
 
-START_TEST(a_command_line_becomes_words)
-{
-	static const struct { const char *line; const char *words[5]; } rows[] = {
-		{ "a b", { "a", "b" } },
-		{ "  a\t b  ", { "a", "b" } },
-		{ "a 'b c' \"d e\"", { "a", "b c", "d e" } },
-		{ "a''b \"\" c", { "ab", "", "c" } },
-		{ "a\\ b 'c\\d' \"e\\\"f\"", { "a b", "c\\d", "e\"f" } },
-		{ "$(x) ;|& `y`", { "$(x)", ";|&", "`y`" } },	/* no shell */
-		{ "a 'b", { NULL } },
-		{ "   ", { NULL } },
-	};
-	char **words = link_words(rows[_i].line, &err);
-
-	ck_assert_int_eq(words == NULL, rows[_i].words[0] == NULL);
-	for (size_t i = 0; words != NULL; i++) {
-		if (rows[_i].words[i] == NULL) {
-			ck_assert_ptr_null(words[i]);
-			break;
-		}
-		ck_assert_str_eq(words[i], rows[_i].words[i]);
-	}
-	free(words);
-}
-END_TEST
-
 /* --- with real spools --- */
 
 struct site {
@@ -798,7 +772,6 @@ main(void)
 	tcase_add_test(engine, silence_ends_a_call_and_trickling_does_not_help);
 	tcase_add_loop_test(engine, commands_are_read_as_taylor_writes_them, 0, 15);
 	tcase_add_loop_test(engine, x_files_are_read_and_the_dangerous_ones_refused, 0, 10);
-	tcase_add_loop_test(engine, a_command_line_becomes_words, 0, 8);
 	suite_add_tcase(suite, engine);
 
 	tcase_add_checked_fixture(spools, open_sites, close_sites);
