@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,6 +15,8 @@
 
 enum { BUFFERED = 64 << 10, BEGIN_MAX = 1000 };
 
+static const char ours[] = "mochila";
+
 /* the locks */
 
 static bool
@@ -24,22 +27,96 @@ is_stale(const char *lock)
 	return lstat(lock, &st) == 0 && time(NULL) - st.st_mtime > MBOXFILE_STALE;
 }
 
+static void
+find_folder(const struct mboxfile *box, struct str *folder)
+{
+	str_set_span(folder, str_span(&box->path));
+	while (folder->len > 0 && folder->p[folder->len - 1] != '/')
+		folder->len--;
+	if (folder->len == 0)
+		str_add_char(folder, '.');
+}
+
+/* As other programs expect it: the process first. */
+static int
+sign(int fd, struct err *err)
+{
+	struct str text = {0};
+
+	str_printf(&text, "%ld %s\n", (long)getpid(), ours);
+	int result = ftruncate(fd, 0) < 0 ? err_sys(err, "lock") : fs_pwrite(fd, text.p, text.len, 0, err);
+	str_free(&text);
+	return result;
+}
+
+/* A lock of ours whose holder is no more: now it is ours.  -1: it is not. */
+static int
+take_over(const char *lock)
+{
+	struct span rest, pid, name;
+	struct str text = {0};
+	struct err ignored;
+	int fd = fs_open(AT_FDCWD, lock, O_RDWR, &ignored);
+	bool got = fd >= 0 && fs_read_all(fd, 64, &text, &ignored) == 0;
+
+	rest = str_span(&text);
+	span_cut(&rest, '\n', &name);
+	pid = span_word(&name);
+	got = got && pid.len > 0 && span_is(span_trim(name), ours) && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+	    fs_is(fd, AT_FDCWD, lock) && sign(fd, &ignored) == 0;
+	str_free(&text);
+	if (got)
+		log_warn("mbox: event=takeover lock=%s why=\"its process is no more\"", lock);
+	else if (fd >= 0)
+		close(fd);
+	return got ? fd : -1;
+}
+
+/* Whole, signed and locked before it has its name: nobody sees one of ours that is not.  Where
+ * files without a name are not to be had, one may be seen, and left by a crash. */
+static int
+make_lock(const struct mboxfile *box, const char *lock, struct err *err)
+{
+	struct str folder = {0}, self = {0};
+
+	find_folder(box, &folder);
+	int fd = fs_scratch(AT_FDCWD, str_c(&folder), err);
+	bool made = fd >= 0 && sign(fd, err) == 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+	str_printf(&self, "/proc/self/fd/%d", fd);
+	if (made && linkat(AT_FDCWD, str_c(&self), AT_FDCWD, lock, AT_SYMLINK_FOLLOW) < 0) {
+		close(fd);
+		fd = errno == EEXIST ? -1 : open(lock, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		made = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && sign(fd, err) == 0;
+	}
+	int number = errno;
+	if (!made && fd >= 0) {
+		close(fd);
+		fd = -1;
+	}
+	str_free(&folder);
+	str_free(&self);
+	errno = number;
+	return fd;
+}
+
 /* 1: another has it. */
 static int
 dot_lock(struct mboxfile *box, struct err *err)
 {
 	struct str lock = {0};
-	int fd = -1;
+	struct stat st;
 
 	str_printf(&lock, "%s.lock", str_c(&box->path));
-	for (int attempt = 0; attempt < 2 && fd < 0; attempt++) {
-		fd = open(str_c(&lock), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (fd >= 0 || errno != EEXIST || !is_stale(str_c(&lock)) || unlink(str_c(&lock)) < 0)
-			break;
-	}
+	errno = EEXIST;
+	if (lstat(str_c(&lock), &st) == 0)
+		box->lock_fd = take_over(str_c(&lock));
+	if (box->lock_fd < 0 && is_stale(str_c(&lock)))
+		unlink(str_c(&lock));
+	errno = EEXIST;
+	if (box->lock_fd < 0 && lstat(str_c(&lock), &st) < 0)
+		box->lock_fd = make_lock(box, str_c(&lock), err);
 	int number = errno;
-	if (fd >= 0) {
-		close(fd);
+	if (box->lock_fd >= 0) {
 		box->lock = lock;
 		return 0;
 	}
@@ -95,7 +172,7 @@ find_end(struct mboxfile *box, struct err *err)
 int
 mboxfile_open(struct mboxfile *box, const char *path, struct err *err)
 {
-	*box = (struct mboxfile){ .fd = -1, .committed = true };	/* nothing to take back yet */
+	*box = (struct mboxfile){ .fd = -1, .lock_fd = -1, .committed = true };	/* nothing to take back yet */
 	str_set(&box->path, path);
 	int result = dot_lock(box, err);
 	if (result == 0)
@@ -193,13 +270,11 @@ mboxfile_body(struct mboxfile *box, const void *bytes, size_t len, struct err *e
 static int
 sync_folder(const struct mboxfile *box, struct err *err)
 {
-	struct str path = {0};
+	struct str folder = {0};
 
-	str_set_span(&path, str_span(&box->path));
-	while (path.len > 0 && path.p[path.len - 1] != '/')
-		path.len--;
-	int result = fs_sync_dir(AT_FDCWD, path.len > 0 ? str_c(&path) : ".", err);
-	str_free(&path);
+	find_folder(box, &folder);
+	int result = fs_sync_dir(AT_FDCWD, str_c(&folder), err);
+	str_free(&folder);
 	return result;
 }
 
@@ -227,10 +302,12 @@ mboxfile_close(struct mboxfile *box)
 		close(box->fd);
 	if (box->lock.len > 0)
 		unlink(str_c(&box->lock));
+	if (box->lock_fd >= 0)
+		close(box->lock_fd);
 	str_free(&box->path);
 	str_free(&box->lock);
 	str_free(&box->buffer);
 	str_free(&box->text);
 	str_free(&box->begin);
-	*box = (struct mboxfile){ .fd = -1 };
+	*box = (struct mboxfile){ .fd = -1, .lock_fd = -1 };
 }

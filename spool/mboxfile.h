@@ -8,8 +8,10 @@
  *	mboxfile_commit(&box, err)		on disk
  *	mboxfile_close(&box)			always; without a commit the file is as it was
  *
- * Others know a file to be in use by FILE.lock, or by a lock of fcntl(2): both are held.  A
- * FILE.lock that is STALE seconds old was left by somebody dead.  Lines of the message that
+ * Others know a file to be in use by FILE.lock, or by a lock of fcntl(2): both are held.  Ours has
+ * our process id in it, and "mochila", and is itself locked (flock): one of ours that nobody
+ * locks was left by somebody dead, and is taken over.  Of others this is known of one that is
+ * STALE seconds old.  Lines of the message that
  * look like a From_ line get a ">".
  */
 #ifndef SPOOL_MBOXFILE_H
@@ -25,6 +27,7 @@ struct mboxfile {
 	int fd;
 	off_t start;		/* its size before us; what is behind is taken back */
 	struct str path, lock;	/* lock: FILE.lock while we have it */
+	int lock_fd;
 	struct str buffer;	/* not written yet */
 	struct str text, begin;	/* text: with LF; begin: of a line, while it may be a From_ line */
 	bool cr, in_line;	/* in_line: and it is known not to be one */

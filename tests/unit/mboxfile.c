@@ -1,9 +1,11 @@
 /* spool/mboxfile: a message to the end of a mailbox file, or nothing of it. */
 #include <check.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -134,6 +136,38 @@ START_TEST(a_lock_of_others_is_respected_until_it_is_old)
 }
 END_TEST
 
+/* As its holder is killed: the kernel lets its locks go, the file stays. */
+START_TEST(a_lock_of_ours_is_respected_until_its_holder_is_dead)
+{
+	struct str text = {0};
+	struct err err;
+	char byte;
+	int status, ready[2];
+
+	ck_assert_int_eq(pipe(ready), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct mboxfile box;
+		if (mboxfile_open(&box, path, &err) != 0 || write(ready[1], "x", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+	ck_assert_int_eq(fs_load(AT_FDCWD, lock, 64, &text, &err), 0);
+	ck_assert_int_eq(atoi(str_c(&text)), pid);
+	ck_assert_int_eq(put("S: y\r\n", 100, true), 1);
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(access(lock, F_OK), 0);
+	ck_assert_int_eq(put("S: y\r\n", 100, true), 0);
+	ck_assert_int_lt(access(lock, F_OK), 0);
+	close(ready[0]);
+	close(ready[1]);
+	str_free(&text);
+}
+END_TEST
+
 START_TEST(a_link_is_no_mailbox)
 {
 	char other[70];
@@ -151,4 +185,5 @@ UNIT_WITH("mboxfile", set_up, tear_down,
 	{ without_a_commit_the_file_is_as_it_was, 1 },
 	{ behind_a_line_without_end_a_message_begins_anew, 1 },
 	{ a_lock_of_others_is_respected_until_it_is_old, 1 },
+	{ a_lock_of_ours_is_respected_until_its_holder_is_dead, 1 },
 	{ a_link_is_no_mailbox, 1 })
