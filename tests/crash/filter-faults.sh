@@ -5,23 +5,15 @@
 # was answered with 250 comes once, changed by both; what was refused is not there, and is taken
 # when it comes again.
 # shellcheck disable=SC2317	# called by name
-. "${srcdir:-.}/tests/e2e/lib.sh"
-# shellcheck source=tests/e2e/relay-lib.sh
-. "$top/tests/e2e/relay-lib.sh"
-fault=$build/tests/crash/fault.so
-test -f "$fault" || skip "no $fault (built with sanitizers: they own LD_PRELOAD)"
-stage
+# shellcheck source=tests/crash/relay-fault-lib.sh
+. "${srcdir:-.}/tests/crash/relay-fault-lib.sh"
 
-root=$work/home
 for way in in out; do
 	# shellcheck disable=SC2016	# the script expands it
 	printf '#!/bin/sh\n{ printf "X-Way: %s\\r\\n"; cat "$1"; } >"$1.x" && mv "$1.x" "$1"\n' $way >"$work/way-$way"
 	chmod 755 "$work/way-$way"
 done
-make_site "$work/base" home
-cat >>"$work/base/mochila.conf" <<-END
-	retry-after = 1s
-	retry-max = 1s
+make_base <<-END
 	max-filters = 1
 	[relay main]
 	listen = 127.0.0.1:0
@@ -40,8 +32,6 @@ cat >>"$work/base/mochila.conf" <<-END
 	home.example = maildir:mail/%u
 	far.example = site:far
 END
-for folder in tmp in out sent xqt hold failed seen drop log; do mkdir -p "$work/base/spool/$folder"; done
-
 # client WHERE: for a mailbox and a site; accepted 1, or refused 1.
 client() {
 	said=$(printf '%s\n' '< 220' '> EHLO x' '< 250' '> MAIL FROM:<ann@home.example>' '< 250' '> RCPT TO:<bob@home.example>' '< 250' \
@@ -54,21 +44,11 @@ boxed_all() { find "$root/mail/bob/new" -type f 2>/dev/null | wc -l; }
 at_far() { messages "$root/spool/out/far"; }
 on_its_way() { find "$root"/spool/out/filter:* "$root/spool/in" -type f ! -name '.*' 2>/dev/null | wc -l; }
 came() { test "$(boxed_all),$(at_far),$(on_its_way)" = "1,1,0"; }
-came_or_dead() { came || ! kill -0 "$relay" 2>/dev/null; }
+came_or_dead() { came || dead; }
 # In hold/: the whole of what is thin for far, and what could not be noted.
 wholes() { find "$root/spool/hold" -type f -exec grep -la 'from=whole' {} + 2>/dev/null | wc -l; }
 helds() { echo $(($(messages "$root/spool/hold") - $(wholes))); }
 came_or_held() { came || test "$(helds)" -gt 0; }
-said_or_dead() { test -s "$work/ready" || ! kill -0 "$relay" 2>/dev/null; }
-patient() { # TRIES COMMAND...: as wait_for, in steps of 20 ms
-	patient_left=$1
-	shift
-	until "$@"; do
-		test "$patient_left" -gt 0 || return 1
-		patient_left=$((patient_left - 1))
-		sleep 0.02
-	done
-}
 
 # Changed once by each, whatever was tried again.
 changed_once() {
@@ -79,21 +59,10 @@ changed_once() {
 
 # one WHAT AT
 one() {
-	rm -rf "$root"
-	cp -a "$work/base" "$root"
-	rm -f "$work/count" "$work/ready"
-	: >"$work/home.log"
-	accepted=0 refused=0 counted=
-	(
-		FAULT=$1 FAULT_AT=$2 FAULT_COUNT=$work/count FAULT_BELOW=$root LD_PRELOAD=$fault
-		export FAULT FAULT_AT FAULT_COUNT FAULT_BELOW LD_PRELOAD
-		exec mochila-relay --root "$root" --ready-fd 3 3>"$work/ready" 2>>"$work/home.log"
-	) &
-	relay=$!
-	started="$relay $started"
-	patient 200 said_or_dead
-	if test -s "$work/ready"; then
-		client "$(sed -n 's/^main smtp //p' "$work/ready")"
+	accepted=0 refused=0
+	faulted "$1" "$2"
+	if test -n "$where"; then
+		client "$where"
 		test "$accepted" -eq 0 || patient 30 came_or_dead
 	fi
 	stop "$relay" 2>/dev/null
@@ -119,23 +88,7 @@ one() {
 	empty "$root/spool/tmp" && empty "$root/spool/failed" && { test "$1" = EIO || test "$held" -eq 0; }
 }
 
-sweep() { # WHAT STEP FIRST: until it ended before the fault came
-	cases=0 at=$3 count=999999
-	while test "$at" -lt 1000; do
-		cases=$((cases + 1))
-		one "$1" "$at" || {
-			fail "$1 at $at: accepted $accepted, refused $refused; $counted"
-			rm -rf "$work/failed.$1.$at"
-			cp -a "$root" "$work/failed.$1.$at"
-			cp "$work/home.log" "$work/failed.$1.$at/"
-		}
-		count=$(cat "$work/count" 2>/dev/null || echo 999999)
-		test "$count" -ge "$at" || break
-		at=$((at + $2))
-	done
-	check "$1: $cases cases, up to call $at, behind the last" test "$count,$accepted" = "$count,1"
-}
-step=${FAULT_STEP:-}
-sweep kill "${step:-13}" 1
-sweep EIO "${step:-19}" 2
+untouched() { ended && test "$accepted" -eq 1; }
+sweep kill 13 1
+sweep EIO 19 2
 finish

@@ -5,24 +5,14 @@
 # FAULT_STEP=1.  What was answered with 250 is there once and whole after the next start;
 # what was refused is not, and is taken when it comes again.
 # shellcheck disable=SC2317	# called by name
-. "${srcdir:-.}/tests/e2e/lib.sh"
-# shellcheck source=tests/e2e/relay-lib.sh
-. "$top/tests/e2e/relay-lib.sh"
-fault=$build/tests/crash/fault.so
-test -f "$fault" || skip "no $fault (built with sanitizers: they own LD_PRELOAD)"
-stage
-# The count of calls is written outside the root.
-export MOCHILA_SET=spool.sandbox=no
+# shellcheck source=tests/crash/relay-fault-lib.sh
+. "${srcdir:-.}/tests/crash/relay-fault-lib.sh"
 
-root=$work/home
 # The far host knows nobody at far.example, and all at yes.example.
 make_site "$work/far" far
 printf '%s\n' '[relay main]' 'listen = 127.0.0.1:0' '[routes]' 'yes.example = maildir:mail/%u' >>"$work/far/mochila.conf"
 relay_up "$work/far" || fail "no server that refuses"
-make_site "$work/base" home
-cat >>"$work/base/mochila.conf" <<-END
-	retry-after = 1s
-	retry-max = 1s
+make_base <<-END
 	[relay main]
 	listen = 127.0.0.1:0
 	[routes]
@@ -31,7 +21,6 @@ cat >>"$work/base/mochila.conf" <<-END
 	yes.example = smtp:$(at "$work/far")
 	dead.example = smtp:127.0.0.1:1
 END
-for folder in tmp in out sent xqt hold failed seen drop log; do mkdir -p "$work/base/spool/$folder"; done
 
 # What a client says: the first mail, the second.
 begin() { printf '%s\n' '< 220' '> EHLO x' '< 250'; }
@@ -72,18 +61,8 @@ came() { # COUNT: all of the first so many mails is where it is to be
 	fi
 	test "$1" -lt 2 || test "$(boxed_of two)" -gt 0
 }
-came_or_dead() { came "$accepted" || ! kill -0 "$relay" 2>/dev/null; }
+came_or_dead() { came "$accepted" || dead; }
 came_or_held() { came "$promised" || test "$(messages "$root/spool/hold")" -gt 0; }
-said_or_dead() { test -s "$work/ready" || ! kill -0 "$relay" 2>/dev/null; }
-patient() { # patient TRIES COMMAND...: as wait_for, in steps of 20 ms
-	patient_left=$1
-	shift
-	until "$@"; do
-		test "$patient_left" -gt 0 || return 1
-		patient_left=$((patient_left - 1))
-		sleep 0.02
-	done
-}
 
 # right SUBJECT LEAST: what is there of one mail; LEAST 1: it was promised.  What is held may
 # have been delivered: that is why it is held.
@@ -113,21 +92,10 @@ comes_again() {
 
 # one WHAT AT: the relay with that fault, two mails, then another relay; true when all is well.
 one() {
-	rm -rf "$root"
-	cp -a "$work/base" "$root"
-	rm -f "$work/count" "$work/ready"
-	: >"$work/home.log"
-	accepted=0 refused=0 counted=
-	(
-		FAULT=$1 FAULT_AT=$2 FAULT_COUNT=$work/count FAULT_BELOW=$root LD_PRELOAD=$fault
-		export FAULT FAULT_AT FAULT_COUNT FAULT_BELOW LD_PRELOAD
-		exec mochila-relay --root "$root" --ready-fd 3 3>"$work/ready" 2>>"$work/home.log"
-	) &
-	relay=$!
-	started="$relay $started"
-	patient 200 said_or_dead
-	if test -s "$work/ready"; then
-		client "$(sed -n 's/^main smtp //p' "$work/ready")"
+	accepted=0 refused=0
+	faulted "$1" "$2"
+	if test -n "$where"; then
+		client "$where"
 		patient 15 came_or_dead
 	fi
 	stop "$relay" 2>/dev/null
@@ -142,42 +110,15 @@ one() {
 	    ! grep -Lx Hello. "$root"/mail/bob/new/* 2>/dev/null | grep -q .
 }
 
-# sweep WHAT STEP FIRST: until it ended before the fault came
-sweep() {
-	cases=0 at=$3 count=999999
-	while test "$at" -lt 1000; do
-		cases=$((cases + 1))
-		one "$1" "$at" || {
-			fail "$1 at $at: accepted $accepted, refused $refused; $counted"
-			rm -rf "$work/failed.$1.$at"
-			cp -a "$root" "$work/failed.$1.$at"
-			cp "$work/home.log" "$work/failed.$1.$at/"
-		}
-		count=$(cat "$work/count" 2>/dev/null || echo 999999)
-		test "$count" -ge "$at" || break
-		at=$((at + $2))
-	done
-	check "$1: $cases cases, up to call $at, behind the last" test "$count,$accepted,$refused" = "$count,2,0"
-}
-step=${FAULT_STEP:-}
-sweep kill "${step:-11}" 1
-sweep EIO "${step:-13}" 2
-sweep full "${step:-23}" 3
+untouched() { ended && test "$accepted,$refused" = 2,0; }
+sweep kill 11 1
+sweep EIO 13 2
+sweep full 23 3
 
 # Before a try there must be room for what becomes of it: who is not to be noted is not sent to.
-rm -rf "$root"
-cp -a "$work/base" "$root"
-: >"$work/home.log"
-rm -f "$work/ready"
-(
-	FAULT=room FAULT_BELOW=$root/spool/out LD_PRELOAD=$fault
-	export FAULT FAULT_BELOW LD_PRELOAD
-	exec mochila-relay --root "$root" --ready-fd 3 3>"$work/ready" 2>>"$work/home.log"
-) &
-relay=$!
-started="$relay $started"
-patient 500 said_or_dead
-check "a mail for two is taken" call "$(sed -n 's/^main smtp //p' "$work/ready")" '< 220' '> EHLO x' '< 250' \
+below=$root/spool/out
+faulted room 0
+check "a mail for two is taken" call "$where" '< 220' '> EHLO x' '< 250' \
     '> MAIL FROM:<ann@home.example>' '< 250' '> RCPT TO:<a@yes.example>' '< 250' '> RCPT TO:<b@yes.example>' '< 250' \
     '> DATA' '< 354' '> Subject: three' '> ' '> Hello.' '> .' '< 250 2.0.0' '> QUIT' '< 221'
 put_off() { grep -q 'event=queue-failed.*room for what becomes of it' "$work/home.log"; }
