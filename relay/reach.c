@@ -82,13 +82,26 @@ which_place(const struct reach *reach, int fd)
 	return reach->at;
 }
 
+/* It goes before those that were slower, which are next should it be no good. */
+static void
+put_first(struct reach *reach, size_t chosen)
+{
+	struct mx_place *place = reach->places.place, first = place[chosen];
+
+	memmove(place + reach->at + 1, place + reach->at, (chosen - reach->at) * sizeof *place);
+	place[reach->at] = first;
+	name_host(reach, first.host);
+}
+
 static void
 on_dialled(void *ctx, int fd, const struct err *err)
 {
 	struct reach *reach = ctx;
 
-	if (reach->places.count > 0)
-		reach->at = fd < 0 ? reach->last : which_place(reach, fd);
+	if (reach->places.count > 0 && fd < 0)
+		reach->at = reach->last;
+	else if (reach->places.count > 0)
+		put_first(reach, which_place(reach, fd));
 	if (fd < 0 && reach_next(reach))
 		dial_place(reach);
 	else
@@ -125,19 +138,23 @@ split(const struct reach *reach, struct span *port)
 	return colon != NULL ? span_to(domain, (size_t)(colon - domain.p)) : domain;
 }
 
-/* The other addresses of its host, which stand behind it. */
+/* Those that stand behind it; a proxy is asked for one at a time. */
 static void
 gather_others(struct reach *reach, const char *port)
 {
 	const struct mx_place *place = reach->places.place;
 
 	str_clear(&reach->others);
-	for (reach->last = reach->at; reach->last + 1 < reach->places.count && reach->last - reach->at < DIAL_OTHERS &&
-	    strcmp(place[reach->last + 1].host, place[reach->at].host) == 0;) {
-		str_add_char(&reach->others, ' ');
-		place_join(place[++reach->last].address, port, &reach->others);
+	str_clear(&reach->worse);
+	for (reach->last = reach->at; reach->how.proxy == NULL && reach->last + 1 < reach->places.count &&
+	    reach->last - reach->at < DIAL_OTHERS;) {
+		const struct mx_place *next = &place[++reach->last];
+		struct str *list = next->preference == place[reach->at].preference ? &reach->others : &reach->worse;
+		str_add_char(list, ' ');
+		place_join(next->address, port, list);
 	}
 	reach->how.others = str_c(&reach->others);
+	reach->how.worse = str_c(&reach->worse);
 }
 
 static void
@@ -243,6 +260,7 @@ reach_close(struct reach *reach)
 	socks_proxy_free(&reach->proxy);
 	reach_forget(reach);
 	str_free(&reach->others);
+	str_free(&reach->worse);
 	free(reach->host);
 	reach->host = NULL;
 }

@@ -1,7 +1,8 @@
 /*
  * reach - a connection to the next hop of a lane: to one of its places, best first.
  *
- * The addresses of one host are tried side by side (RFC 8305); hosts one after the other.
+ * Addresses are tried side by side (RFC 8305): those of one host, and of all hosts that MX records
+ * name with one preference; worse ones when these fail, or say nothing for a while (lib/net/dial.h).
  * A place is a host and port, a socket of this host, or one of the addresses that the MX
  * records of a domain lead to (lib/net/mx.h).  What answers may still be no good; the owner
  * then says reach_next() and begins again with the place behind it, as long as there is one.
@@ -29,8 +30,8 @@ struct reach {
 	struct mx mx;
 	struct mx_places places;
 	size_t at;		/* the place in hand */
-	size_t last;		/* while it is dialled: the last of those of its host, side by side */
-	struct str others;	/* and where these are */
+	size_t last;		/* while it is dialled: the last of those that are tried with it */
+	struct str others, worse;	/* and where these are */
 	char *host;		/* its name; "" of a socket */
 	struct err err;
 	void (*done)(void *ctx, int fd, const struct err *err);

@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lib/base/clock.h"
 #include "lib/net/place.h"
 
 #define NEXT_AFTER (CLOCK_SECOND / 4)	/* RFC 8305 5: the connection attempt delay */
@@ -102,11 +101,25 @@ begin_try(struct dial_try *try)
 
 /* --- all of them --- */
 
+/* There is hope for a better place. */
+static bool
+waits(struct dial *dial)
+{
+	int64_t left = dial->wait - clock_mono();
+
+	if (dial->begun != dial->worse || dial->open == 0 || left <= 0)
+		return false;
+	timer_set(&dial->timer, left);
+	return true;
+}
+
 /* The next one that can be begun; the end, when none is left and none is on its way. */
 static void
 go_on(struct dial *dial)
 {
 	while (dial->begun < dial->count) {
+		if (waits(dial))
+			return;
 		struct dial_try *try = &dial->tries[dial->begun++];
 		if (!begin_try(try))
 			continue;
@@ -264,18 +277,21 @@ arrange(struct dial *dial)
 
 /* Numbers need no name service. */
 static void
-add_others(struct dial *dial)
+add_others(struct dial *dial, const char *places)
 {
 	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM };
-	struct span rest = span_of(dial->how != NULL && dial->how->proxy == NULL ? dial->how->others : NULL), word;
+	struct span rest = span_of(places), word;
 
-	for (size_t n = 0; n < DIAL_OTHERS && dial->count < DIAL_ADDRESSES && (word = span_word(&rest)).len > 0; n++) {
+	while (dial->others < DIAL_OTHERS && dial->count < DIAL_ADDRESSES && (word = span_word(&rest)).len > 0) {
 		char *where = mem_text_n(word.p, word.len);
 		struct str host = {0}, port = {0};
+		struct addrinfo **list = &dial->other[dial->others];
 		struct err ignored;
 		if (place_split(where, &host, &port, &ignored) == 0 &&
-		    getaddrinfo(str_c(&host), str_c(&port), &hints, &dial->other[n]) == 0)
-			dial->tries[dial->count++] = (struct dial_try){ .dial = dial, .address = dial->other[n], .fd = -1 };
+		    getaddrinfo(str_c(&host), str_c(&port), &hints, list) == 0) {
+			dial->tries[dial->count++] = (struct dial_try){ .dial = dial, .address = *list, .fd = -1 };
+			dial->others++;
+		}
 		free(where);
 		str_free(&host);
 		str_free(&port);
@@ -289,9 +305,15 @@ on_resolved(void *ctx, struct addrinfo *list, const struct err *err)
 
 	dial->err = *err;
 	dial->list = list;
+	dial->wait = clock_mono() + (dial->how != NULL && dial->how->patience > 0 ? dial->how->patience : DIAL_PATIENCE);
 	if (list != NULL) {
 		arrange(dial);
-		add_others(dial);
+		dial->worse = dial->count;
+	}
+	if (list != NULL && dial->how != NULL && dial->how->proxy == NULL) {
+		add_others(dial, dial->how->others);
+		dial->worse = dial->count;
+		add_others(dial, dial->how->worse);
 	}
 	go_on(dial);
 }

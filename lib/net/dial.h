@@ -13,15 +13,20 @@
 #ifndef LIB_NET_DIAL_H
 #define LIB_NET_DIAL_H
 
+#include "lib/base/clock.h"
 #include "lib/net/resolve.h"
 #include "lib/net/socks.h"
 
-enum { DIAL_ADDRESSES = 32, DIAL_OTHERS = 8 };	/* of a host; more are not tried */
+enum { DIAL_ADDRESSES = 32, DIAL_OTHERS = 16 };	/* of a host, and besides; more are not tried */
+#define DIAL_PATIENCE (5 * CLOCK_SECOND)	/* a host at the other end of two satellites answers in 1.5 */
 
 struct dial_how {
 	const struct socks_proxy *proxy;	/* NULL: none */
 	const char *others;	/* more places, ADDRESS:PORT apart by blanks, tried behind those of the
 				 * host and side by side with them; NULL: none, and so with a proxy */
+	const char *worse;	/* and more, which are begun only when all of these have failed, or have not
+				 * answered for so long */
+	int64_t patience;	/* 0: DIAL_PATIENCE */
 	bool quick;		/* what is written goes out at once (TCP_NODELAY) */
 	int64_t silence;	/* seconds without an ack until it is dead; 0: the system's */
 	bool lossy;		/* bbr where the kernel has it: loss is no sign of a full line */
@@ -34,6 +39,7 @@ struct dial {
 	const struct dial_how *how;
 	struct resolve resolve;
 	struct addrinfo *list, *other[DIAL_OTHERS];
+	size_t others;
 	struct dial_try {
 		struct dial *dial;
 		const struct addrinfo *address;
@@ -41,6 +47,8 @@ struct dial {
 		struct watch watch;
 	} *tries;
 	size_t count, begun, open;
+	size_t worse;		/* the first of those that are */
+	int64_t wait;		/* until then */
 	struct timer timer, limit;	/* when the next is begun; when all is given up */
 	struct socks socks;
 	int fd;			/* connected; the proxy is asked on it */

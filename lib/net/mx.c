@@ -79,7 +79,8 @@ add_place(struct mx_places *places, const struct mx_host *host, const char *addr
 	if (places->count == MX_PLACES)
 		return;
 	places->place = mem_resize(places->place, places->count + 1, sizeof *places->place);
-	places->place[places->count++] = (struct mx_place){ mem_text(host->name), mem_text(address) };
+	places->place[places->count++] = (struct mx_place){ mem_text(host->name), mem_text(address),
+	    host->preference };
 }
 
 /* The families by turns, so that a host whose IPv6 leads nowhere is met at its second. */

@@ -20,6 +20,7 @@ enum { MX_HOSTS = 16, MX_PLACES = 32 };	/* more are not looked at */
 struct mx_place {
 	char *host;		/* its name, for TLS and the log */
 	char *address;		/* 192.0.2.1 or 2001:db8::1 */
+	unsigned preference;	/* the least is the best */
 };
 
 struct mx_places {

@@ -34,6 +34,13 @@ us.example		MX	10 hub.example
 before.example		MX	5 a.one.example
 before.example		MX	10 hub.example
 before.example		MX	20 dead.example
+alike.example		MX	10 deaf.example
+alike.example		MX	10 a.one.example
+alike.example		MX	10 deaf2.example
+deaf.example		A	127.0.0.6
+deaf2.example		A	127.0.0.7
+behind.example		MX	10 deaf.example
+behind.example		MX	20 b.one.example
 nohost.example		MX	10 nowhere.example
 odd.example		MX	10 a$b.example
 hub.example		A	127.0.0.1
@@ -47,7 +54,7 @@ cat >>"$away/mochila.conf" <<-END
 	[routes]
 	* = reject:nobody
 END
-for domain in one order nick plain six before; do echo "$domain.example = maildir:mail/$domain"; done >>"$away/mochila.conf"
+for domain in one order nick plain six before alike behind; do echo "$domain.example = maildir:mail/$domain"; done >>"$away/mochila.conf"
 relay_up "$away" --set 'routes.[127.0.0.2]=maildir:mail/literal' || fail "the far relay does not start"
 start busy python3 -c "
 import socket
@@ -56,6 +63,23 @@ while True:
 	c = s.accept()[0]
 	c.sendall(b'421 4.3.2 too busy\r\n')
 	c.close()"
+# They are there, and never answer: the queue of a listener who takes nobody is full.
+start deaf python3 -c "
+import socket, time
+deaf = []
+for host in '127.0.0.6', '127.0.0.7':
+	s = socket.socket()
+	s.bind((host, $smtp))
+	s.listen(0)
+	deaf.append(s)
+	for i in range(3):
+		c = socket.socket()
+		c.setblocking(False)
+		c.connect_ex((host, $smtp))
+		deaf.append(c)
+print('deaf', flush=True)
+time.sleep(600)"
+wait_for 10 grep -q deaf "$work/deaf.log" || fail "nobody is deaf"
 make_site "$root" hub
 cat >>"$root/mochila.conf" <<-END
 	resolver = 127.0.0.1:$(cat "$work/dns.port")
@@ -70,7 +94,7 @@ main=$(at "$root")
 told() { grep -qs "Final-Recipient: rfc822; x@$1" "$root"/mail/ann/new/* && grep -l "x@$1" "$root"/mail/ann/new/* | xargs grep -q "^Status: $2"; }
 came() { has_mail "$away" "$1" "${2:-1}"; }
 send() { mail "$main" ann@hub.example "x@$1" "$1" || fail "mail for $1"; }
-for domain in one order nick plain six before; do send $domain.example; done
+for domain in one order nick plain six before alike behind; do send $domain.example; done
 send '[127.0.0.2]'
 for domain in null us nohost odd gone fail silent; do send $domain.example; done
 
@@ -82,6 +106,9 @@ check "of an alias to that of what it stands for" wait_for 20 came nick
 check "without an MX to the domain itself" wait_for 20 came plain
 check "to the one address of a host that answers" wait_for 20 came six
 check "to those that are better than we are" wait_for 20 came before
+check "of several that are alike to the one that answers" wait_for 20 came alike
+check "and to a worse one when the best says nothing" wait_for 20 came behind
+check "without being given up in between" sh -c "! grep -q 'event=unreachable by=mx:\(alike\|behind\)' '$work/hub.log'"
 check "to an address that is said as such" wait_for 20 came literal
 check "a domain that takes no mail" wait_for 20 told null.example 5.1.10
 check "one that means us" wait_for 20 told us.example 5.4.6

@@ -221,6 +221,39 @@ START_TEST(other_places_are_tried_side_by_side)
 }
 END_TEST
 
+/* As of MX records: a worse host is asked at once where the better ones are dead, and only after a
+ * while where they may be slow. */
+enum { HOUR = 3600 };
+static const struct { const char *host; bool other, worse; int64_t patience; bool connects; } worse[] = {
+	{ "shut.test:1", false, true, HOUR * CLOCK_SECOND, true },
+	{ "deaf.test:1", false, true, CLOCK_SECOND / 2, true },
+	{ "shut.test:1", true, true, CLOCK_SECOND / 2, true },
+	{ "deaf.test:1", false, true, HOUR * CLOCK_SECOND, false },	/* the limit is met before */
+	{ "shut.test:1", true, false, CLOCK_SECOND / 10, false },
+};
+
+START_TEST(worse_places_are_tried_when_the_better_ones_do_not_answer)
+{
+	struct dial dial;
+	struct str others = {0}, behind = {0};
+	int64_t began = clock_mono();
+
+	str_printf(&others, "127.0.0.1:%d", deaf_port);
+	str_printf(&behind, "127.0.0.1:%d", worse[_i].worse ? port : deaf_port);
+	struct dial_how how = { .others = worse[_i].other ? str_c(&others) : NULL, .worse = str_c(&behind),
+		.patience = worse[_i].patience };
+	dial_start_how(&dial, &loop, worse[_i].host, &how, worse[_i].connects ? 60 : 1, on_dialled, NULL);
+	looping(&loop, 60000);
+	ck_assert(dialled.called);
+	ck_assert_msg((dialled.fd >= 0) == worse[_i].connects, "%s", dialled.err.text);
+	if (worse[_i].connects && worse[_i].patience < HOUR * CLOCK_SECOND)
+		ck_assert_int_ge(clock_mono() - began, worse[_i].patience);
+	dial_cancel(&dial);
+	str_free(&others);
+	str_free(&behind);
+}
+END_TEST
+
 START_TEST(families_are_tried_by_turns)
 {
 	static const char expected[] = "464644";	/* of four, four, four, four, six, six */
@@ -393,6 +426,7 @@ END_TEST
 UNIT_WITH("dial", setup, teardown,
 	{ the_first_address_that_answers_is_taken, ROWS(hosts) },
 	{ other_places_are_tried_side_by_side, ROWS(beside) },
+	{ worse_places_are_tried_when_the_better_ones_do_not_answer, ROWS(worse) },
 	{ families_are_tried_by_turns, 1 },
 	{ a_name_with_too_many_addresses_costs_no_more_than_its_share, 1 },
 	{ the_socket_is_as_it_was_asked_for, 1 },
