@@ -145,16 +145,21 @@ on_begin(void *ctx, const struct entry_info *said, const struct envelope *env,
 	struct unpacking *u = ctx;
 	struct entry_info info = {0};
 	struct envelope all = {0};
+	struct mask mask;
 
 	u->number++;
 	u->size = 0;
 	str_clear(&u->states);
 	fill_info(u, said, &info);
 	envelope_copy(&all, env);
+	int result = mask_envelope(&u->b->settings, MASQUERADE_IN, &all, &mask, err);
+	if (result == 0)
+		result = find_room(u, &info, &all, err);
 	add_refused(u, refused, &all);
-	int result = find_room(u, &info, env, err);
-	if (result == 0 && !u->leave && (result = arrival_begin(&u->batch, &info, &all, err)) == 0)
+	if (result == 0 && !u->leave && (result = arrival_begin(&u->batch, &info, &all, err)) == 0) {
+		arrival_mask(&u->batch, mask);
 		result = add_trace(u, err);
+	}
 	entry_info_free(&info);
 	envelope_free(&all);
 	return result;

@@ -48,8 +48,6 @@ struct smtp {
 	struct header_gather header;
 	struct str id;			/* of the message under way */
 	bool counted;			/* its hops were */
-	bool masked;			/* its addresses go by other names: */
-	enum masquerade_way mask;
 	bool accepted;			/* a message was, since the last look */
 	bool greeted;			/* or the greeting still waits */
 	bool busy, writes;		/* as the relay counts it */
@@ -332,7 +330,7 @@ forget(struct smtp *smtp)
 	binary_close(&smtp->binary);
 	str_clear(&smtp->header.text);
 	smtp->header = (struct header_gather){ .text = smtp->header.text, .max = HEADER_MAX };
-	smtp->counted = smtp->masked = smtp->passing = false;
+	smtp->counted = smtp->passing = false;
 	smtp->body = smtp->body_before = 0;
 }
 
@@ -420,23 +418,12 @@ may_pass(struct smtp *smtp, const struct envelope *env)
 	    !envelope_arg(str_span(&env->args), "HOLDUNTIL", &ignored) && pass_may(&smtp->pass, env, keeps_nothing(smtp));
 }
 
-/* Ours that leaves, and what comes from elsewhere, may be called otherwise. */
-static int
-mask_envelope(struct smtp *smtp, struct envelope *kept, struct err *err)
-{
-	const struct settings *settings = settings_of(smtp);
-
-	smtp->mask = is_ours(smtp) ? MASQUERADE_OUT : MASQUERADE_IN;
-	smtp->masked = masquerade_set(settings, smtp->mask) &&
-	    (smtp->mask == MASQUERADE_IN || masquerade_leaves(settings, kept));
-	return smtp->masked ? masquerade_envelope(settings, smtp->mask, kept, err) : 0;
-}
-
 static int
 begin_arrival(struct smtp *smtp, const struct envelope *env, struct err *err)
 {
 	struct entry_info info = {0};
 	struct envelope kept = {0};
+	struct mask mask;
 	bool binary;
 
 	envelope_to_keep(smtp, env, &kept, &binary);
@@ -444,7 +431,8 @@ begin_arrival(struct smtp *smtp, const struct envelope *env, struct err *err)
 	str_set_span(&info.id, str_span(&smtp->id));
 	str_set(&info.from, "smtp");
 	str_set_span(&info.client, str_span(&smtp->session->client));
-	int result = mask_envelope(smtp, &kept, err);
+	/* Ours that leaves, and what comes from elsewhere, may be called otherwise. */
+	int result = mask_envelope(settings_of(smtp), is_ours(smtp) ? MASQUERADE_OUT : MASQUERADE_IN, &kept, &mask, err);
 	smtp->passing = result == 0 && may_pass(smtp, &kept);
 	if (result == 0)
 		result = open_arrival(smtp, err);
@@ -452,8 +440,10 @@ begin_arrival(struct smtp *smtp, const struct envelope *env, struct err *err)
 		result = binary_open(&smtp->binary, &smtp->session->relay->spool, err);
 	if (result == 0)
 		result = arrival_begin(&smtp->arrival, &info, &kept, err);
-	if (result == 0)
+	if (result == 0) {
+		arrival_mask(&smtp->arrival, mask);
 		result = add_received(smtp, err);
+	}
 	entry_info_free(&info);
 	envelope_free(&kept);
 	return result;
@@ -513,19 +503,6 @@ sender_of(const struct smtp *smtp, struct str *from)
 		str_printf(from, "@%s", smtp->host);
 }
 
-static int
-mask_header(const struct smtp *smtp, struct str *header, struct err *err)
-{
-	struct str other = {0};
-
-	if (!smtp->masked)
-		return 0;
-	int result = masquerade_header(settings_of(smtp), smtp->mask, str_span(header), &other, err);
-	str_free(header);
-	*header = other;
-	return result;
-}
-
 /* The header waited until it was whole; what of the body came with it goes along. */
 static int
 put_header(struct smtp *smtp, struct err *err)
@@ -543,9 +520,7 @@ put_header(struct smtp *smtp, struct err *err)
 	complete_header(&completing, &text, &header);
 	if (header.len > 0 && !span_begins(text, "\r\n") && completing.add_missing)
 		str_add_text(&header, "\r\n");	/* a text without a header has one now */
-	int result = mask_header(smtp, &header, err);
-	if (result == 0)
-		result = put(smtp, header.p, header.len, err);
+	int result = put(smtp, header.p, header.len, err);
 	if (result == 0)
 		result = put(smtp, text.p, text.len, err);
 	str_free(&from);

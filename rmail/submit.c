@@ -382,16 +382,13 @@ submit_by_program(struct submission *s, struct err *err)
 static int
 mask(struct submission *s, struct err *err)
 {
-	enum masquerade_way way = s->peer == NULL ? MASQUERADE_OUT : MASQUERADE_IN;
 	struct str other = {0};
+	struct mask mask = {0};
+	int result = s->as_it_is ? 0 :
+	    mask_envelope(s->settings, s->peer == NULL ? MASQUERADE_OUT : MASQUERADE_IN, &s->env, &mask, err);
 
-	if (s->as_it_is || !masquerade_set(s->settings, way) ||
-	    (way == MASQUERADE_OUT && !masquerade_leaves(s->settings, &s->env)))
-		return 0;
-	int result = masquerade_envelope(s->settings, way, &s->env, err);
-	if (result == 0)
-		result = masquerade_header(s->settings, way, str_span(&s->body), &other, err);
-	if (result == 0) {
+	/* All of it is here already, and may go by mochila-drop. */
+	if (result == 0 && mask.on && (result = masquerade_header(s->settings, mask.way, str_span(&s->body), &other, err)) == 0) {
 		str_free(&s->body);
 		s->body = other;
 		other = (struct str){0};

@@ -9,12 +9,14 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/log.h"
 #include "spool/journal.h"
 #include "spool/lease.h"
 
 enum {
 	BUFFER = JOURNAL_BODY_MAX,	/* an entry that outgrows it has outgrown the journal */
 	PAGE = 4096,
+	HEADER_MAX = 1 << 20,	/* of one that is masked */
 	AHEAD = 4 << 20,	/* so much is written, and the disk is told to begin with it; for less,
 				   more requests cost it more than it gains by the time */
 };
@@ -131,12 +133,21 @@ arrival_begin(struct arrival *a, const struct entry_info *info, const struct env
 	a->body_len = 0;
 	a->begun = a->start / PAGE * PAGE + PAGE;	/* all of a short head */
 	a->in_entry = true;
+	a->mask.on = false;
+	a->header = (struct header_gather){ .text = a->header.text, .max = HEADER_MAX };
+	str_clear(&a->header.text);
 	digest_start(&a->digest);
 	return 0;
 }
 
-int
-arrival_body(struct arrival *a, const void *bytes, size_t len, struct err *err)
+void
+arrival_mask(struct arrival *a, struct mask mask)
+{
+	a->mask = mask;
+}
+
+static int
+write_body(struct arrival *a, const void *bytes, size_t len, struct err *err)
 {
 	if (len == 0)
 		return 0;
@@ -144,6 +155,40 @@ arrival_body(struct arrival *a, const void *bytes, size_t len, struct err *err)
 	a->body_len += len;
 	str_add(&a->buffer, bytes, len);
 	return a->buffer.len >= BUFFER ? spill(a, err) : 0;
+}
+
+/* The header, and what of the body came with it. */
+static int
+write_masked(struct arrival *a, struct err *err)
+{
+	struct span text = str_span(&a->header.text);
+	struct str other = {0};
+	int result = 0;
+
+	a->mask.on = false;
+	if (a->header.over)
+		log_warn("%s: event=not-masked why=\"its header is longer than %d bytes\"", str_c(&a->info.id), HEADER_MAX);
+	else if ((result = masquerade_header(a->spool->settings, a->mask.way, text, &other, err)) == 0)
+		text = str_span(&other);
+	if (result == 0)
+		result = write_body(a, text.p, text.len, err);
+	str_free(&other);
+	str_clear(&a->header.text);
+	return result;
+}
+
+int
+arrival_body(struct arrival *a, const void *bytes, size_t len, struct err *err)
+{
+	size_t before = a->header.text.len;
+
+	if (!a->mask.on)
+		return write_body(a, bytes, len, err);
+	header_gather(&a->header, (struct span){ bytes, len });
+	if (!a->header.done)
+		return 0;
+	size_t gathered = a->header.text.len - before;
+	return write_masked(a, err) < 0 ? -1 : write_body(a, (const char *)bytes + gathered, len - gathered, err);
 }
 
 /* The head again, now with the length; over the one that is there. */
@@ -168,6 +213,8 @@ arrival_end(struct arrival *a, struct err *err)
 	unsigned char body[DIGEST_SIZE];
 	struct str head = {0};
 
+	if (a->mask.on && write_masked(a, err) < 0)
+		return -1;
 	digest_end(&a->digest, body);
 	entry_head(&a->info, &a->env, a->body_len, &head);
 	if (head.len != (size_t)(a->body_at - a->start)) {
@@ -194,7 +241,7 @@ arrival_undo(struct arrival *a, struct err *err)
 {
 	if (!a->in_entry)
 		return 0;
-	a->in_entry = false;
+	a->in_entry = a->mask.on = false;
 	digest_free(&a->digest);
 	if (a->start >= a->at) {
 		a->buffer.len = (size_t)(a->start - a->at);
@@ -318,6 +365,7 @@ arrival_close(struct arrival *a)
 	digest_free(&a->digest);
 	str_free(&a->name);
 	str_free(&a->buffer);
+	str_free(&a->header.text);
 	entry_info_free(&a->info);
 	envelope_free(&a->env);
 }

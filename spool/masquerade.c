@@ -210,3 +210,12 @@ masquerade_header(const struct settings *settings, enum masquerade_way way, stru
 
 	return rewrite_header(header, ask, &asking, out, err);
 }
+
+int
+mask_envelope(const struct settings *settings, enum masquerade_way way, struct envelope *env, struct mask *mask,
+    struct err *err)
+{
+	*mask = (struct mask){ .way = way };
+	mask->on = masquerade_set(settings, way) && (way == MASQUERADE_IN || masquerade_leaves(settings, env));
+	return mask->on ? masquerade_envelope(settings, way, env, err) : 0;
+}

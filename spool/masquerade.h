@@ -11,6 +11,12 @@
  * (lib/mail/rewrite.h), coming in the recipients and the header.  A recipient who gets another
  * address keeps the old one as ORCPT, if he came without, so that reports name him as the
  * sender knows him.  Nothing else of the message is touched.
+ *
+ * Whoever brings a message into the spool says which way it goes, and writes it as ever:
+ *
+ *	mask_envelope(&settings, MASQUERADE_IN, &env, &mask, &err)
+ *	arrival_begin(&a, &info, &env, &err)
+ *	arrival_mask(&a, mask)		the header, as it is written
  */
 #ifndef SPOOL_MASQUERADE_H
 #define SPOOL_MASQUERADE_H
@@ -28,6 +34,13 @@ int masquerade_address(const struct settings *settings, enum masquerade_way way,
     struct str *to, struct err *err);
 int masquerade_envelope(const struct settings *settings, enum masquerade_way way, struct envelope *env,
     struct err *err);
+/* Does it apply to this one?  Then the envelope is changed. */
+struct mask {
+	bool on;
+	enum masquerade_way way;
+};
+int mask_envelope(const struct settings *settings, enum masquerade_way way, struct envelope *env,
+    struct mask *mask, struct err *err);
 int masquerade_header(const struct settings *settings, enum masquerade_way way, struct span header,
     struct str *out, struct err *err);	/* appends it, and what stands behind it */
 

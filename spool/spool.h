@@ -25,7 +25,9 @@
 
 #include "lib/base/digest.h"
 #include "lib/base/fs.h"
+#include "lib/mail/header.h"
 #include "spool/entry.h"
+#include "spool/masquerade.h"
 #include "spool/settings.h"
 
 struct spool {
@@ -89,12 +91,15 @@ struct arrival {
 	struct envelope env;
 	size_t count;		/* whole entries so far */
 	bool in_entry, committed;
+	struct mask mask;	/* on: the header waits until it is whole */
+	struct header_gather header;
 };
 int arrival_open(struct arrival *a, const struct spool *spool, const char *name, struct err *err);
 void arrival_join(struct arrival *a, struct journal *journal);	/* instead of arrival_open */
 int arrival_post(struct arrival *a, struct err *err);	/* of one that has joined: commit for it */
 int arrival_begin(struct arrival *a, const struct entry_info *info, const struct envelope *env,
     struct err *err);
+void arrival_mask(struct arrival *a, struct mask mask);	/* behind arrival_begin: spool/masquerade.h */
 int arrival_body(struct arrival *a, const void *bytes, size_t len, struct err *err);
 int arrival_end(struct arrival *a, struct err *err);
 void arrival_states(struct arrival *a, struct span lines);	/* of entry_state_line() */

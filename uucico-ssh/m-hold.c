@@ -404,6 +404,8 @@ mail_it(const struct spool *spool, const char *site, const struct entry *theirs,
     const char *id, const char *said, struct journal *journal, struct err *err)
 {
 	struct entry_info info = {0};
+	struct envelope env = {0};
+	struct mask mask;
 	struct str text = {0};
 	struct arrival a;
 
@@ -413,10 +415,13 @@ mail_it(const struct spool *spool, const char *site, const struct entry *theirs,
 	str_printf(&text, "From: Mail system <postmaster@%s>\r\nSubject: held back at %s: %s\r\n"
 	    "Auto-Submitted: auto-generated\r\n\r\n%s\r\n\r\nIt waits at %s.  \"mochila release %s\" brings it,\r\n"
 	    "\"mochila remove %s\" removes it there.\r\n", spool->settings->spool.host, site, said, said, site, id, id);
+	envelope_copy(&env, &theirs->env);
 	arrival_join(&a, journal);
-	int result = arrival_begin(&a, &info, &theirs->env, err) < 0 || arrival_body(&a, text.p, text.len, err) < 0 ||
+	int result = mask_envelope(spool->settings, MASQUERADE_IN, &env, &mask, err) < 0 ||
+	    arrival_begin(&a, &info, &env, err) < 0 || arrival_body(&a, text.p, text.len, err) < 0 ||
 	    arrival_end(&a, err) < 0 || arrival_post(&a, err) < 0 ? -1 : 0;
 	arrival_close(&a);
+	envelope_free(&env);
 	entry_info_free(&info);
 	str_free(&text);
 	return result;

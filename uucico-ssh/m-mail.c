@@ -121,15 +121,25 @@ static int
 begin_mail(struct take *t, const struct entry *entry, struct err *err)
 {
 	struct entry_info info = { .time = entry->info.time, .grade = entry->info.grade };
+	struct envelope env = {0};
+	struct mask mask;
 
 	str_set(&info.from, "m");
 	str_set(&info.peer, t->site->name);
 	str_set_span(&info.peer_id, str_span(&entry->info.id));
 	str_set(&info.to, t->folder);
 	check_rcpts(t, &entry->env);
-	int result = arrival_begin(t->arrival, &info, &entry->env, err);
+	envelope_copy(&env, &entry->env);
+	int result = mask_envelope(t->spool->settings, MASQUERADE_IN, &env, &mask, err);
+	if (result == 0)
+		result = arrival_begin(t->arrival, &info, &env, err);
+	if (result == 0) {
+		arrival_mask(t->arrival, mask);
+		result = add_trace(t, err);
+	}
+	envelope_free(&env);
 	entry_info_free(&info);
-	return result < 0 ? -1 : add_trace(t, err);
+	return result;
 }
 
 static int

@@ -116,6 +116,38 @@ check "with our names" cmp "$work/want" "$work/came"
 check "a public name of somebody elsewhere is no way out" call "$public" "< 220" "> EHLO test.example" "< 250" \
     "> MAIL FROM:<x@far.example>" "< 250" "> RCPT TO:<lost@isp.example>" "< 550 5.7.1" "> QUIT" "< 221"
 
+say "# in, whatever brings it"
+# Each is to come like the one by SMTP: to the same person, with the same names.
+hub=$work/hub
+make_site "$hub" hub
+cat >>"$hub/mochila.conf" <<-END
+	[site home]
+	link = exec:uucico-ssh -r0 --peer=hub --root=$root
+	[routes]
+	isp.example = site:home
+END
+printf '[site hub]\n' >>"$root/mochila.conf"
+tr -d '\r' <"$work/in1" >"$work/in2"
+by_hub() { # PROTOCOL OPTION
+	MOCHILA_ROOT=$hub sendmail -f x@far.example ann.smith@isp.example <"$work/in2" &&
+	    uucico-ssh --root="$hub" -s home --set="site home.protocols=$1" ${2:+"$2"}
+}
+by_batch() { bsmtp pack --files "$work/in1" --from x@far.example --to ann.smith@isp.example -o - | bsmtp unpack --root "$root"; }
+by_rmail() { { echo "From x@far.example Sat Nov 21 12:00:00 2026"; cat "$work/in2"; } | UU_MACHINE=hub MOCHILA_ROOT=$root rmail ann.smith@isp.example; }
+came_by() { # WHAT COMMAND...
+	rm -f "$root"/mail/ann/new/*
+	check "$1" "$@"
+	check "finds who it is" wait_for 20 has_mail "$root" ann 1
+	sed -n 's/^Delivered-To: //p' "$root"/mail/ann/new/* | grep -qx ann@home.lan || fail "it is not his"
+	stripped "$root" ann >"$work/came"
+	check "with our names" cmp "$work/want" "$work/came"
+}
+protocol_m() { by_hub m --no-pack; }
+uucp() { by_hub i; }
+batch() { by_batch; }
+site() { by_rmail; }
+for way in batch uucp protocol_m site; do came_by $way; done
+
 say "# a header that is nearly too long"
 python3 - "$work/long" <<-'END'
 	import sys
