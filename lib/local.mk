@@ -14,6 +14,7 @@ lib_libbase_a_SOURCES = \
 	%D%/base/opt.c %D%/base/opt.h \
 	%D%/base/sandbox.c %D%/base/sandbox.h \
 	%D%/base/shown.c %D%/base/shown.h \
+	%D%/base/slim.c %D%/base/slim.h \
 	%D%/base/str.c %D%/base/str.h \
 	%D%/base/words.c %D%/base/words.h
 

@@ -7,6 +7,7 @@
 
 #include "lib/base/helper.h"
 #include "lib/base/log.h"
+#include "lib/base/slim.h"
 #include "relay/notify.h"
 #include "relay/ready.h"
 #include "relay/relay.h"
@@ -62,6 +63,7 @@ begin(struct settings *settings, struct ready *ready, struct err *err)
 		return -1;
 	enclose_relay(ready);
 	notify_say("READY=1");
+	slim_down();
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # How mochila-relay is watched and fenced in: metrics for Prometheus, the example filter for
-# fail2ban with what a real one makes of a real log, the example unit's score.
+# fail2ban with what a real one makes of a real log, the example unit's score, what it takes to wait.
 # shellcheck source=tests/e2e/lib.sh
 . "${srcdir:-.}/tests/e2e/lib.sh"
 # shellcheck source=tests/e2e/relay-lib.sh
@@ -97,6 +97,21 @@ if peer fail2ban; then
 	check "fail2ban finds those who were refused, and nobody whom they name" cmp "$work/banned" "$work/expected"
 else
 	say "not tried: fail2ban ($why)"
+fi
+
+say "# memory"
+# What nobody else has mapped, and what is its own though its helper still shares it: in KiB.
+takes() { awk '/^(Private_Clean|Anonymous):/ { sum += $2 } END { print sum }' "/proc/$1/smaps_rollup"; }
+little() { test "$(takes "$relay")" -le 4096; }
+if test -r /proc/self/smaps_rollup && ! grep -q '^SAN = .*sanitize' "$build/Makefile"; then
+	(cd "$work" && "$build/tests/e2e/cert" mail mail.example 30 >/dev/null) || fail "no certificate"
+	relay_up "$root" --set "relay main.tls-cert=$work/mail.pem" --set "relay main.tls-key=$work/mail.key" ||
+	    fail "the relay did not start again"
+	check "waiting, with a certificate, it has at most 4096 KiB of its own" wait_for 20 little
+	say "  $(takes "$relay") KiB"
+	stop "$relay"
+else
+	say "not counted: no smaps_rollup here, or sanitizers, whose memory says nothing of ours"
 fi
 
 say "# systemd"
