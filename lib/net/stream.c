@@ -16,7 +16,12 @@
 #include "lib/base/clock.h"
 #include "lib/net/tls-link.h"
 
-enum { INPUT_MAX = 64 << 10, PIECE = 16 << 10, FAREWELL_SECONDS = 10 };
+enum {
+	INPUT_MAX = 64 << 10,
+	PIECE = 16 << 10,
+	LIBEVENT_READS = 4096,	/* so much, and no more, at a time */
+	FAREWELL_SECONDS = 10,
+};
 
 static void
 set_reading(struct stream *stream)
@@ -175,10 +180,33 @@ take_input(struct stream *stream, struct span none)
 		;
 }
 
+/* Where as much came as libevent reads at once there is more, as a rule: of a message it would
+ * be a turn of the loop for each piece.  What ends the stream is libevent's to find. */
+static void
+read_on(struct bufferevent *io)
+{
+	struct evbuffer *in = bufferevent_get_input(io);
+	size_t len = evbuffer_get_length(in);
+	struct evbuffer_iovec room;
+
+	if (len < LIBEVENT_READS || len >= INPUT_MAX)
+		return;
+	evbuffer_unfreeze(in, 0);
+	if (evbuffer_reserve_space(in, (ev_ssize_t)(INPUT_MAX - len), &room, 1) == 1) {
+		ssize_t got = read(bufferevent_getfd(io), room.iov_base, INPUT_MAX - len);
+		room.iov_len = got > 0 ? (size_t)got : 0;
+		evbuffer_commit_space(in, &room, 1);
+	}
+	evbuffer_freeze(in, 0);
+}
+
 static void
 on_input(struct bufferevent *io, void *arg)
 {
-	(void)io;
+	const struct stream *stream = arg;
+
+	if (!stream->paused && !stream->choked)
+		read_on(io);
 	in_event(arg, take_input);
 }
 
