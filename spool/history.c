@@ -153,29 +153,84 @@ is_current(const struct spool *spool, int fd)
  * no more, and leave it.  An event written to a file that is renamed meanwhile is in that
  * file.  The lock is that of the current file, or, in a shared spool, of this host. */
 static void
-turn_if_large(const struct spool *spool, int fd)
+turn(const struct spool *spool)
 {
 	struct spool_lock lock = SPOOL_UNLOCKED;
 	struct str name = {0};
 	struct err ignored;
-	struct stat st;
-	uint64_t limit = spool->settings->spool.log_size;
 
-	if (limit == 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size < limit)
-		return;
+	name_of(spool, 0, &name);
+	/* Opened for this: the lock goes when it is closed. */
+	int fd = fs_open(spool->log, str_c(&name), O_RDONLY, &ignored);
+	str_clear(&name);
 	str_printf(&name, "log.%s", spool->settings->spool.node);
-	bool locked = spool->lease != NULL ? spool_lock(&lock, spool, str_c(&name), -1, NULL, false, &ignored) == 0 :
-	    flock(fd, LOCK_EX | LOCK_NB) == 0;
-	if (locked && is_current(spool, fd))
+	bool locked = fd >= 0 && (spool->lease != NULL ?
+	    spool_lock(&lock, spool, str_c(&name), -1, NULL, false, &ignored) == 0 : flock(fd, LOCK_EX | LOCK_NB) == 0);
+	struct stat st;
+	if (locked && fstat(fd, &st) == 0 && (uint64_t)st.st_size >= spool->settings->spool.log_size &&
+	    is_current(spool, fd))
 		shift(spool);
 	spool_unlock(&lock);
+	if (fd >= 0)
+		close(fd);
 	str_free(&name);
+}
+
+/* The file that is written.  Whoever shifts them, and a person, may take it from under its name
+ * at any time: then the one of that name is opened. */
+struct history_file {
+	int fd;			/* -1: not open */
+	dev_t device;
+	ino_t inode;
+};
+
+void
+history_file_new(struct spool *spool)
+{
+	spool->history = mem_get(sizeof *spool->history);
+	*spool->history = (struct history_file){ .fd = -1 };
+}
+
+void
+history_file_free(struct spool *spool)
+{
+	if (spool->history != NULL && spool->history->fd >= 0)
+		close(spool->history->fd);
+	free(spool->history);
+	spool->history = NULL;
+}
+
+/* The size it has, or -1: there is none. */
+static off_t
+find_current(const struct spool *spool, struct history_file *h)
+{
+	struct str name = {0};
+	struct stat st;
+
+	name_of(spool, 0, &name);
+	bool is = h->fd >= 0 && fstatat(spool->log, str_c(&name), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_dev == h->device && st.st_ino == h->inode;
+	if (!is) {
+		if (h->fd >= 0)
+			close(h->fd);
+		h->fd = openat(spool->log, str_c(&name),
+		    O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
+		is = h->fd >= 0 && fstat(h->fd, &st) == 0;
+		if (is) {
+			h->device = st.st_dev;
+			h->inode = st.st_ino;
+		}
+	}
+	str_free(&name);
+	return is ? st.st_size : -1;
 }
 
 void
 spool_event(const struct spool *spool, const char *id, const char *format, ...)
 {
-	struct str text = {0}, line = {0}, name = {0};
+	struct str text = {0}, line = {0};
+	struct history_file once = { .fd = -1 }, *h = spool->history != NULL ? spool->history : &once;
+	uint64_t limit = spool->settings->spool.log_size;
 	va_list args;
 
 	va_start(args, format);
@@ -186,16 +241,15 @@ spool_event(const struct spool *spool, const char *id, const char *format, ...)
 	str_printf(&line, " %s: ", id);
 	log_escape(&line, str_span(&text), 1024);
 	str_add_char(&line, '\n');
-	name_of(spool, 0, &name);
-	int fd = openat(spool->log, str_c(&name),
-	    O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
-	if (fd >= 0) {
-		ssize_t done = write(fd, line.p, line.len);	/* a history that cannot be */
+	off_t size = find_current(spool, h);
+	if (size >= 0) {
+		ssize_t done = write(h->fd, line.p, line.len);	/* a history that cannot be */
 		(void)done;					/* written stops no mail */
-		turn_if_large(spool, fd);
-		close(fd);
+		if (limit > 0 && (uint64_t)size + line.len >= limit)
+			turn(spool);
 	}
-	str_free(&name);
+	if (once.fd >= 0)
+		close(once.fd);
 	str_free(&text);
 	str_free(&line);
 }

@@ -132,12 +132,15 @@ spool_open(struct spool *spool, const struct settings *settings, bool create, st
 		spool_close(spool);
 	else if (create)
 		hosts_note(spool);
+	if (result == 0)
+		history_file_new(spool);
 	return result;
 }
 
 void
 spool_close(struct spool *spool)
 {
+	history_file_free(spool);
 	lease_end(spool);
 	for (size_t i = 0; i < FOLDERS; i++) {
 		int *fd = folder_fd(spool, &folders[i]);

@@ -36,6 +36,7 @@ struct spool {
 	int tmp, in, out, sent, xqt, hold, failed, seen, ring, drop, log;
 	int part, hosts, lock;		/* -1: there is none */
 	struct lease *lease;		/* NULL: no other host works here (spool/lease.h) */
+	struct history_file *history;	/* the file that is written, kept open; may be NULL */
 };
 
 int spool_open(struct spool *spool, const struct settings *settings, bool create,
@@ -52,6 +53,8 @@ int spool_room(const struct spool *spool, uint64_t bytes, struct err *err);
 void spool_event(const struct spool *spool, const char *id, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 enum { HISTORY_MAX = 1000 };
+void history_file_new(struct spool *spool);
+void history_file_free(struct spool *spool);
 unsigned history_keep(const struct spool *spool);	/* the highest number there may be */
 const char *history_node(const struct spool *spool);	/* whose history we write; "": there is but one */
 int history_nodes(const struct spool *spool, struct fs_names *nodes, struct err *err);	/* that have one */

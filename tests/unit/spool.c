@@ -1178,6 +1178,20 @@ START_TEST(a_hole_in_the_history_is_filled_and_loses_nothing)	/* a crash between
 }
 END_TEST
 
+START_TEST(a_history_that_somebody_moves_or_removes_is_begun_anew)
+{
+	spool_event(&spool, "id", "event=test");
+	OK(fs_rename(spool.log, "mochila.log", spool.log, "mochila.log.7", &err));
+	spool_event(&spool, "id", "event=test");
+	spool_event(&spool, "id", "event=test");
+	ck_assert_uint_eq(count_lines(7), 1);
+	ck_assert_uint_eq(count_lines(0), 2);
+	OK(fs_remove(spool.log, "mochila.log", &err));
+	spool_event(&spool, "id", "event=test");
+	ck_assert_uint_eq(count_lines(0), 1);
+}
+END_TEST
+
 /* quotas */
 
 static bool
@@ -1382,6 +1396,7 @@ main(void)
 		the_history_is_turned_and_no_event_is_lost_with_many_writers,
 		so_many_old_files_of_the_history_are_kept,
 		a_hole_in_the_history_is_filled_and_loses_nothing,
+		a_history_that_somebody_moves_or_removes_is_begun_anew,
 END_TEST
 
 /* quotas */
