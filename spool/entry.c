@@ -411,18 +411,17 @@ body_sum(const struct reader *r, const struct entry *entry, unsigned char out[DI
 }
 
 static int
-check_sum(const struct reader *r, const struct entry *entry, struct span head, struct span end_line,
+check_sum(const struct reader *r, struct entry *entry, struct span head, struct span end_line,
     struct err *err)
 {
-	unsigned char body[DIGEST_SIZE];
 	struct str want = {0};
 
-	if (body_sum(r, entry, body, err) < 0)
+	if (body_sum(r, entry, entry->body_sum, err) < 0)
 		return -1;
-	entry_end_line(head, body, &want);
-	bool same = span_same(end_line, span_to(str_span(&want), want.len - 1));
+	entry_end_line(head, entry->body_sum, &want);
+	entry->checked = span_same(end_line, span_to(str_span(&want), want.len - 1));
 	str_free(&want);
-	return same ? 0 : err_set(err, ERR_PERM, "damaged: the sum of its end line does not fit");
+	return entry->checked ? 0 : err_set(err, ERR_PERM, "damaged: the sum of its end line does not fit");
 }
 
 static int

@@ -22,6 +22,7 @@
 
 #include <sys/types.h>
 
+#include "lib/base/digest.h"
 #include "lib/base/err.h"
 #include "lib/mail/dsn.h"
 #include "lib/mail/envelope.h"
@@ -62,6 +63,8 @@ struct entry {
 	off_t start;		/* offset of the first byte in its file */
 	off_t body_at;
 	uint64_t body_len;
+	bool checked;		/* its sum was compared, and this is the body's: */
+	unsigned char body_sum[DIGEST_SIZE];
 	off_t end;		/* behind the end line */
 	off_t states_end;	/* behind the last state line that counts */
 };

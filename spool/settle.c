@@ -178,7 +178,10 @@ put_body(struct settling *s, const struct body *body, int fd, struct str *out,
 	ssize_t got = fs_pread(s->fd, str_room(out, (size_t)len), (size_t)len, body->entry->body_at, err);
 	if (got < (ssize_t)len)
 		return got < 0 ? -1 : err_set(err, ERR_TEMP, "the body ended early");
-	digest_of(out->p + out->len, (size_t)len, sum);
+	if (body->entry->checked)	/* what reads otherwise now is found by it */
+		memcpy(sum, body->entry->body_sum, DIGEST_SIZE);
+	else
+		digest_of(out->p + out->len, (size_t)len, sum);
 	out->len += (size_t)len;
 	return 0;
 }
