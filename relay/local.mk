@@ -71,3 +71,8 @@ relay_mochila_check_SOURCES = %D%/main-check.c %D%/check.c %D%/check.h \
 	%D%/answering.c %D%/answering.h %D%/lines.c %D%/lines.h \
 	%D%/check-call.c %D%/check-command.c %D%/check-rows.c %D%/check-spf.c
 relay_mochila_check_LDADD = $(SPOOL_LIBS) $(NET_LIBS) $(BASE_LIBS) $(SPF_LIBS)
+
+# Settles what a busy relay has accepted, so that the relay can go on.
+pkglibexec_PROGRAMS += relay/mochila-settle
+relay_mochila_settle_SOURCES = %D%/main-settle.c %D%/answering.c %D%/answering.h
+relay_mochila_settle_LDADD = $(SPOOL_LIBS)

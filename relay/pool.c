@@ -58,10 +58,12 @@ worker_end(struct pool_worker *w)
 	if (w->pid > 0) {
 		watch_free(&w->watch);
 		timer_free(&w->late);
-		close(w->to);
 		close(w->from);
-		kill(w->pid, SIGKILL);
-		waitpid(w->pid, NULL, 0);
+		if (!w->ended) {
+			close(w->to);
+			kill(w->pid, SIGKILL);
+			waitpid(w->pid, NULL, 0);
+		}
 	}
 	str_free(&w->heard);
 	*w = (struct pool_worker){ .pool = w->pool };
@@ -134,7 +136,8 @@ spawn(struct pool *pool, int in, int out, struct err *err)
 	settings_program(pool->program, &path);
 	for (size_t i = 0; i < pool->args; i++)
 		argv[i + 1] = str_c(&pool->arg[i]);
-	struct child child = { .argv = argv, .path = str_c(&path), .in = in, .out = out, .errors = -1 };
+	struct child child = { .argv = argv, .path = str_c(&path), .in = in, .out = out,
+		.errors = pool->tells ? 2 : -1 };
 	pid_t pid = child_start(&child, err);
 	str_free(&path);
 	return pid;
@@ -246,6 +249,20 @@ pool_restart(struct pool *pool)
 {
 	for (size_t i = 0; i < pool->workers; i++)
 		worker_end(&pool->worker[i]);
+}
+
+void
+pool_finish(struct pool *pool)
+{
+	for (size_t i = 0; i < pool->workers; i++) {
+		struct pool_worker *w = &pool->worker[i];
+		if (w->pid <= 0)
+			continue;
+		close(w->to);
+		waitpid(w->pid, NULL, 0);
+		w->ended = true;
+	}
+	pool_restart(pool);
 }
 
 int

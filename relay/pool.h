@@ -21,7 +21,7 @@
 struct relay;
 struct pool;
 
-enum { POOL_WORKERS = 8, POOL_QUEUE_MAX = 200, POOL_QUESTION_MAX = 4096, POOL_ARGS_MAX = 16 };
+enum { POOL_WORKERS = 8, POOL_QUEUE_MAX = 200, POOL_QUESTION_MAX = 4096, POOL_ARGS_MAX = 64 };
 
 struct pool_question {		/* embedded in who asks */
 	struct pool_question *next, **at;	/* at NULL: waits for nothing */
@@ -38,7 +38,7 @@ struct pool_worker {
 	struct watch watch;
 	struct timer late;
 	struct pool_question *question;	/* NULL: idle, or nobody waits for the answer */
-	bool busy;
+	bool busy, ended;
 	uint64_t number;
 	struct str heard;
 };
@@ -51,6 +51,7 @@ struct pool {
 	size_t workers;
 	struct str arg[POOL_ARGS_MAX];	/* of the program; set them before it is asked */
 	size_t args;
+	bool tells;			/* what it says on standard error is for ours */
 	struct pool_worker worker[POOL_WORKERS];
 	struct pool_question *first, **last;
 	struct timer soon;
@@ -65,6 +66,7 @@ void pool_start(struct pool *pool, struct relay *relay, const char *program, con
 int pool_ask(struct pool *pool, struct pool_question *question, const struct span *fields, size_t count,
     struct err *err);
 void pool_leave(struct pool_question *question);	/* {0} is fine */
+void pool_finish(struct pool *pool);	/* waits for who is at work, and all end; nobody hears the answers */
 void pool_restart(struct pool *pool);	/* who is at work ends; others begin with the new arguments */
 void pool_close(struct pool *pool);
 

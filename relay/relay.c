@@ -411,6 +411,7 @@ take_setup(struct relay *relay, struct setup *setup)
 			door_start(relay->door[i]);
 	log_info("-: event=reloaded");
 	token_forget(&relay->tokens);
+	settler_reload(&relay->settler);
 	settler_wake(&relay->settler, false);
 	struct str path = {0};
 	if (enclose_misses(&setup->settings, &path))

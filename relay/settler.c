@@ -1,33 +1,155 @@
 #include "relay/settler.h"
 
+#include <stddef.h>
+#include <stdint.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "relay/relay.h"
 
-enum { QUIET = 50000 };	/* microseconds */
+enum {
+	QUIET = 50000,		/* microseconds */
+	SETTLE_SECONDS = 600,	/* then it hangs, and its locks are in our way */
+};
 
 static void
-settle(struct settler *settler, bool sure)
+count(struct settler *settler, const struct settled *settled)
+{
+	settler->relay->meters.messages_settled_total += settled->messages;
+	settler->relay->meters.repeats_total += settled->repeats;
+	settler->relay->meters.held_total += settled->held;
+	if (settled->messages > 0 || settled->held > 0)
+		log_debug("-: event=settled messages=%zu repeats=%zu held=%zu", settled->messages,
+		    settled->repeats, settled->held);
+}
+
+static void
+settled_by_us(struct settler *settler, bool sure)
 {
 	struct settled settled = {0};
 	struct err err;
 
-	if (acceptor_hand_over(&settler->relay->acceptor, &err) < 0)
-		log_error("-: event=settle-failed why=\"%s\"", err.text);
 	if (spool_settle(&settler->relay->spool, &settled, &err) == 0)
-		settler->bytes = 0;
+		settler->bytes = settler->messages = settler->asked_bytes = settler->asked_messages = 0;
 	else
 		log_error("-: event=settle-failed why=\"%s\"", err.text);
-	settler->relay->meters.messages_settled_total += settled.messages;
-	settler->relay->meters.repeats_total += settled.repeats;
-	settler->relay->meters.held_total += settled.held;
-	if (settled.messages > 0 || settled.held > 0)
-		log_debug("-: event=settled messages=%zu repeats=%zu held=%zu", settled.messages,
-		    settled.repeats, settled.held);
+	count(settler, &settled);
 	settler->settled = clock_mono();
 	runner_look(&settler->relay->runner, sure);
+}
+
+/* ---- by a process of its own ---- */
+
+static bool
+is_much(const struct settler *settler)
+{
+	return settler->bytes >= UNSETTLED_MUCH || settler->messages >= UNSETTLED_MUCH >> 10;
+}
+
+static bool
+read_answer(struct span words, struct settled *settled)
+{
+	struct span verdict = span_word(&words), messages = span_word(&words), repeats = span_word(&words),
+	    held = span_word(&words);
+	uint64_t number[3];
+
+	if (span_number(messages, SIZE_MAX, &number[0]) < 0 || span_number(repeats, SIZE_MAX, &number[1]) < 0 ||
+	    span_number(held, SIZE_MAX, &number[2]) < 0)
+		return false;
+	*settled = (struct settled){ .messages = number[0], .repeats = number[1], .held = number[2] };
+	if (span_is(verdict, "ok"))
+		return true;
+	log_error("-: event=settle-failed why=\"%.*s\"", (int)words.len, words.p);
+	return false;
+}
+
+static void
+on_answer(struct pool_question *question, int result, struct span words)
+{
+	struct settler *settler = (struct settler *)((char *)question - offsetof(struct settler, question));
+	struct settled settled = {0};
+	bool again = settler->again, sure = settler->sure;
+
+	settler->asked = 0;
+	settler->again = settler->sure = false;
+	if (result < 0) {	/* whatever it left half done is done by us */
+		settled_by_us(settler, sure);
+		return;
+	}
+	if (read_answer(words, &settled)) {
+		settler->bytes -= settler->asked_bytes;
+		settler->messages -= settler->asked_messages;
+	}
+	settler->asked_bytes = settler->asked_messages = 0;
+	count(settler, &settled);
+	settler->settled = clock_mono();
+	runner_look(&settler->relay->runner, sure);
+	if (again)
+		timer_set_before(&settler->soon, 0);
+}
+
+/* True: it will be settled. */
+static bool
+ask(struct settler *settler, bool sure)
+{
+	const struct span none = {0};
+	struct err err;
+
+	if (settler->pool.args == 0 || settler->relay->ending)
+		return false;
+	if (settler->asked == 0 && !is_much(settler))
+		return false;
+	if (settler->asked != 0) {
+		settler->again = true;
+	} else if (pool_ask(&settler->pool, &settler->question, &none, 1, &err) == 0) {
+		settler->asked = clock_mono();
+		settler->asked_bytes = settler->bytes;
+		settler->asked_messages = settler->messages;
+	} else {
+		return false;
+	}
+	settler->sure = settler->sure || sure;
+	return settler->bytes < UNSETTLED_MAX;
+}
+
+static void
+add_arg(struct settler *settler, const char *option, const char *value)
+{
+	if (value != NULL)
+		str_printf(&settler->pool.arg[settler->pool.args++], "--%s=%s", option, value);
+}
+
+/* It reads the settings as we did. */
+static void
+hire(struct settler *settler)
+{
+	const struct settings_args *args = settler->relay->args;
+
+	pool_start(&settler->pool, settler->relay, "mochila-settle", "settle", 1, SETTLE_SECONDS);
+	settler->pool.tells = true;
+	settler->question.answer = on_answer;
+	if (settler->relay->spool.lease != NULL || args->set.count > POOL_ARGS_MAX - 4)
+		return;
+	add_arg(settler, "root", settler->relay->setup->settings.root);
+	add_arg(settler, "config", args->config);
+	add_arg(settler, "log", args->log);
+	add_arg(settler, "log-level", args->log_level);
+	for (size_t i = 0; i < args->set.count; i++)
+		add_arg(settler, "set", args->set.text[i]);
+}
+
+/* ---- when ---- */
+
+static void
+settle(struct settler *settler, bool sure)
+{
+	struct err err;
+
+	if (acceptor_hand_over(&settler->relay->acceptor, &err) < 0)
+		log_error("-: event=settle-failed why=\"%s\"", err.text);
+	if (!ask(settler, sure))
+		settled_by_us(settler, sure);
 }
 
 static bool
@@ -65,6 +187,8 @@ each_minute(void *ctx)
 	struct settler *settler = ctx;
 
 	timer_set(&settler->minute, 60 * CLOCK_SECOND);
+	if (settler->asked == 0 && clock_mono() - settler->settled >= 60 * CLOCK_SECOND)
+		pool_restart(&settler->pool);	/* nobody needs it now */
 	settle(settler, true);
 }
 
@@ -85,6 +209,7 @@ settler_start(struct settler *settler, struct relay *relay)
 	struct err err;
 
 	*settler = (struct settler){ .relay = relay };
+	hire(settler);
 	timer_start(&settler->soon, &relay->loop, settle_soon, settler);
 	timer_start(&settler->minute, &relay->loop, each_minute, settler);
 	settler->bell = spool_bell_open(&relay->spool, &err);
@@ -99,6 +224,14 @@ void
 settler_count(struct settler *settler, uint64_t bytes)
 {
 	settler->bytes += bytes;
+	settler->messages++;
+}
+
+void
+settler_reload(struct settler *settler)
+{
+	/* What it leaves half done is taken up by whoever settles next. */
+	pool_restart(&settler->pool);
 }
 
 void
@@ -123,6 +256,9 @@ settler_close(struct settler *settler)
 {
 	if (settler->relay == NULL)
 		return;
+	pool_leave(&settler->question);
+	pool_finish(&settler->pool);
+	pool_close(&settler->pool);
 	watch_free(&settler->watch);
 	timer_free(&settler->soon);
 	timer_free(&settler->minute);

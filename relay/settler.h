@@ -6,15 +6,20 @@
  * so that a busy relay settles in large gulps, or as soon as the journal is full or 64 MB
  * were accepted; when run/bell is rung; and each minute, whatever was missed.  Nothing is
  * accepted meanwhile: who sends faster than we settle waits, and in/ stays small.
+ *
+ * But when it is much, mochila-settle does it, a process of its own, and we go on accepting.
+ * What it has not come to when in/ holds too much is settled here, all the same: each file by
+ * who locks it first.  A shared spool, where each process has its own lease, is settled here.
  */
 #ifndef RELAY_SETTLER_H
 #define RELAY_SETTLER_H
 
-#include "lib/net/loop.h"
+#include "relay/pool.h"
 
-struct relay;
-
-enum { UNSETTLED_MAX = 64 << 20 };	/* bytes in in/ */
+enum {
+	UNSETTLED_MAX = 64 << 20,	/* bytes in in/ */
+	UNSETTLED_MUCH = 256 << 10,	/* and as many messages as there are KB */
+};
 
 struct settler {
 	struct relay *relay;
@@ -23,7 +28,12 @@ struct settler {
 	struct timer soon, minute;
 	int64_t first, last;	/* accepted since it settled (0: nothing), and heard of any session; */
 	int64_t settled;	/* and the last time; by clock_mono() */
-	uint64_t bytes;		/* accepted since it settled well */
+	uint64_t bytes, messages;	/* accepted since it settled well */
+	struct pool pool;	/* of one */
+	struct pool_question question;
+	uint64_t asked_bytes, asked_messages;	/* of those, what it was asked to settle */
+	int64_t asked;		/* when; 0: it has nothing to do */
+	bool again, sure;	/* once more when it has answered; what runner_look is to be told */
 	bool stream;		/* the first came so soon after the one before that more will */
 };
 
@@ -31,6 +41,7 @@ void settler_start(struct settler *settler, struct relay *relay);
 void settler_count(struct settler *settler, uint64_t bytes);	/* so much was accepted */
 void settler_wake(struct settler *settler, bool busy);	/* something was */
 void settler_stir(struct settler *settler);	/* a session goes on: more will be */
+void settler_reload(struct settler *settler);	/* the settings are new */
 void settler_close(struct settler *settler);
 
 #endif

@@ -1,12 +1,13 @@
 #!/bin/sh
 # Sixteen sessions at once share their syncs; killed in the midst of it, the relay has lost
 # nothing that it said 250 to; told to stop, it answers who waits and leaves nothing undone.
+# The process that settles for it may be killed as often as one likes.
 # shellcheck source=tests/e2e/lib.sh
 . "${srcdir:-.}/tests/e2e/lib.sh"
 # shellcheck source=tests/e2e/relay-lib.sh
 . "$top/tests/e2e/relay-lib.sh"
 stage
-sessions=16 each=25
+sessions=16 each=25 size=3000
 
 root=$work/hub
 free_port && main=127.0.0.1:$port
@@ -26,7 +27,7 @@ dialogue() {
 	while [ $dialogue_n -lt $each ]; do
 		dialogue_n=$((dialogue_n + 1))
 		printf '%s\n' "> MAIL FROM:<a@b.example>" "< 250" "> RCPT TO:<bob@home.example>" "< 250" \
-		    "> DATA" "< 354" "> Subject: token-$1-$dialogue_n-" "> " "fill 3000" "> ." "< 250 2.0.0" \
+		    "> DATA" "< 354" "> Subject: token-$1-$dialogue_n-" "> " "fill $size" "> ." "< 250 2.0.0" \
 		    "say token-$1-$dialogue_n-"
 	done
 	printf '%s\n' "> QUIT" "< 221"
@@ -97,5 +98,35 @@ wait_for 30 accepted stopped 200
 stop "$relay"
 flooded stopped
 check "stopped: who was told 250 has it in the spool" spooled_once stopped
-check "and nothing lies half done" test -z "$(find "$root/spool/in" "$root/spool/tmp" -type f ! -name '.*')"
+nothing_left() { test -z "$(find "$root/spool/in" "$root/spool/tmp" -type f ! -name '.*')"; }
+check "and nothing lies half done" nothing_left
+
+# worker: the pid of the relay's mochila-settle.
+worker() {
+	tr ' ' '\n' <"/proc/$relay/task/$relay/children" | while read -r worker_pid; do
+		test "$(cat "/proc/$worker_pid/comm" 2>/dev/null)" = mochila-settle && echo "$worker_pid"
+	done
+}
+has_worker() { test -n "$(worker)"; }
+flooding() {
+	# shellcheck disable=SC2086	# one word a pid
+	kill -0 $flooding 2>/dev/null
+}
+if test -r "/proc/$$/task/$$/children"; then
+	relay_up "$root" || fail "the relay does not start"
+	each=10 size=40000
+	flood much
+	check "what is much is settled by a process of its own" wait_for 60 has_worker
+	slain=0
+	while flooding; do
+		slayed=$(worker)
+		test -n "$slayed" && kill -9 "$slayed" 2>/dev/null && slain=$((slain + 1))
+		sleep 0.05
+	done
+	flooded much
+	check "all is accepted while that is killed ($slain times)" test "$(count "$work/much")" -eq $((sessions * each))
+	check "and comes to be settled" wait_for 60 nothing_left
+	stop "$relay"
+	check "and is there once" spooled_once much
+fi
 finish
