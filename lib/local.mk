@@ -5,6 +5,7 @@ lib_libbase_a_SOURCES = \
 	%D%/base/child.c %D%/base/child.h \
 	%D%/base/clock.c %D%/base/clock.h \
 	%D%/base/closed.c %D%/base/closed.h \
+	%D%/base/closer.c %D%/base/closer.h \
 	%D%/base/conf.c %D%/base/conf.h \
 	%D%/base/digest.c %D%/base/digest.h \
 	%D%/base/err.c %D%/base/err.h \

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/closer.h"
 #include "lib/base/helper.h"
 #include "lib/base/log.h"
 #include "relay/auth.h"
@@ -360,6 +361,7 @@ relay_start(struct relay *relay, struct err *err)
 	timer_start(&relay->watchdog, &relay->loop, sign_of_life, relay);
 	sign_of_life(relay);
 	acceptor_start(&relay->acceptor, &relay->loop, &relay->spool);
+	closer_start();
 	runner_start(&relay->runner, relay);
 	settler_start(&relay->settler, relay);
 	verify_start(&relay->verify, relay);
@@ -474,6 +476,7 @@ relay_close(struct relay *relay)
 	while (relay->sessions != NULL)
 		session_break(relay->sessions);
 	runner_close(&relay->runner);
+	closer_stop();
 	settler_close(&relay->settler);
 	verify_close(&relay->verify);
 	token_close(&relay->tokens);

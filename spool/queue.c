@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/closer.h"
 #include "lib/base/log.h"
 #include "lib/mail/wish.h"
 #include "spool/expand.h"
@@ -433,7 +434,9 @@ message_close(struct message *m)
 		close(m->dir);
 	m->kept = false;
 	forget_fresh(m);
-	if (m->fd >= 0)
+	if (m->fd >= 0 && m->removed)
+		closer_close(m->fd);
+	else if (m->fd >= 0)
 		close(m->fd);
 	m->fd = -1;
 	entry_free(&m->entry);
@@ -716,7 +719,7 @@ remove_done(struct message *m, struct span lines, struct err *err)
 		if (m->spool->lease != NULL && !spool_lock_ours(&m->queue->lock))
 			return err_set(err, ERR_TEMP, "another host has taken the queue for %s", m->queue->site);
 	}
-	m->queue->removed = true;
+	m->queue->removed = m->removed = true;
 	if (lines.len > 0 && fstat(m->fd, &st) == 0 && st.st_nlink > 0)
 		return message_append(m, lines, err);
 	return 0;

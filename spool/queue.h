@@ -48,6 +48,7 @@ struct message {
 	struct rcpt_status *fresh;	/* outcomes not yet on disk; .at == 0: none */
 	bool delayed;			/* a delay is to be told */
 	bool claimed;			/* shared: it is in out/SITE/=TOKEN/ */
+	bool removed;			/* we took its name away */
 	bool kept;			/* message_keep(): dir is its bucket, ours */
 	int dir;
 };

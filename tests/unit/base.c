@@ -13,10 +13,12 @@
 #include "lib/base/child.h"
 #include "lib/base/clock.h"
 #include "lib/base/closed.h"
+#include "lib/base/closer.h"
 #include "lib/base/digest.h"
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
 #include "lib/base/opt.h"
+#include "lib/base/slim.h"
 #include "lib/base/words.h"
 
 #define COUNT(array) ((int)(sizeof (array) / sizeof (array)[0]))
@@ -636,6 +638,47 @@ START_TEST(a_process_is_told_by_when_it_began)
 }
 END_TEST
 
+/* closer, slim */
+
+static bool
+is_over(int fd)
+{
+	char byte;
+	return read(fd, &byte, 1) == 0;
+}
+
+START_TEST(files_are_closed_behind_our_back_and_all_of_them)
+{
+	enum { MANY = 300 };	/* more than may wait */
+	int end[MANY][2];
+
+	for (int round = 0; round < 3; round++) {
+		if (round > 0)	/* before that: at once */
+			closer_start();
+		for (int i = 0; i < MANY; i++)
+			ck_assert_int_eq(pipe(end[i]), 0);
+		for (int i = 0; i < MANY; i++)
+			closer_close(end[i][1]);
+		closer_stop();
+		for (int i = 0; i < MANY; i++) {
+			ck_assert(is_over(end[i][0]));
+			close(end[i][0]);
+		}
+	}
+}
+END_TEST
+
+START_TEST(what_is_let_go_is_there_all_the_same)
+{
+	unsigned char before[DIGEST_SIZE], after[DIGEST_SIZE];
+
+	digest_of("x", 1, before);
+	slim_down();
+	digest_of("x", 1, after);
+	ck_assert_mem_eq(before, after, DIGEST_SIZE);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -665,6 +708,8 @@ main(void)
 	tcase_add_test(tests, a_process_is_told_by_when_it_began);
 	tcase_add_loop_test(tests, a_command_line_becomes_words, 0, 8);
 	tcase_add_loop_test(tests, a_program_that_cannot_be_run_waits_for_a_person, 0, COUNT(no_programs));
+	tcase_add_test(tests, files_are_closed_behind_our_back_and_all_of_them);
+	tcase_add_test(tests, what_is_let_go_is_there_all_the_same);
 	suite_add_tcase(suite, tests);
 	with_folder(suite);
 	SRunner *runner = srunner_create(suite);
