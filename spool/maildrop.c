@@ -150,16 +150,15 @@ remember_sizes(struct maildrop *drop, struct span text)
 	free(was.name);
 }
 
-/* Lines are ended by LF, or by CRLF already. */
+/* Lines are ended by LF, or by CRLF already.  A piece that is not full was the last. */
 static int
-count_file(int fd, struct maildrop_item *item, struct err *err)
+count_file(int fd, struct maildrop_item *item, char piece[PIECE], struct err *err)
 {
-	char *piece = mem_get(PIECE);
 	bool cr = false;
-	ssize_t got;
+	ssize_t got = PIECE;
 
 	item->octets = item->bytes = 0;
-	while ((got = fs_pread(fd, piece, PIECE, (off_t)item->bytes, err)) > 0) {
+	while (got == PIECE && (got = fs_pread(fd, piece, PIECE, (off_t)item->bytes, err)) > 0) {
 		const char *end = piece + got, *lf = piece;
 		while ((lf = memchr(lf, '\n', (size_t)(end - lf))) != NULL) {
 			item->octets += !(lf > piece ? lf[-1] == '\r' : cr);
@@ -169,8 +168,7 @@ count_file(int fd, struct maildrop_item *item, struct err *err)
 		item->bytes += (uint64_t)got;
 		item->octets += (uint64_t)got;
 	}
-	free(piece);
-	item->counted = got == 0;
+	item->counted = got >= 0;
 	return got < 0 ? -1 : 0;
 }
 
@@ -203,6 +201,7 @@ open_item(struct maildrop *drop, struct maildrop_item *item, struct err *err)
 static bool
 count_items(struct maildrop *drop)
 {
+	char *piece = mem_get(PIECE);
 	bool counted = false;
 	struct err err;
 
@@ -211,12 +210,13 @@ count_items(struct maildrop *drop)
 		if (item->counted || size_in_name(item))
 			continue;
 		int fd = open_item(drop, item, &err);
-		if (fd < 0 || count_file(fd, item, &err) < 0)
+		if (fd < 0 || count_file(fd, item, piece, &err) < 0)
 			log_warn("event=unreadable file=%s why=\"%s\"", item->name, err.text);
 		if (fd >= 0)
 			close(fd);
 		counted |= item->counted;
 	}
+	free(piece);
 	return counted;
 }
 
