@@ -39,6 +39,18 @@ clock_shift(int64_t by)
 	shifted = by;
 }
 
+/* Each line of a log and of an entry has a time in it, and printf takes its own. */
+static void
+put_digits(struct str *out, int number, size_t len, char end)
+{
+	char text[5];
+
+	text[len] = end;
+	for (size_t i = len; i > 0; i--, number /= 10)
+		text[i - 1] = (char)('0' + number % 10);
+	str_add(out, text, len + 1);
+}
+
 void
 clock_utc(int64_t when, struct str *out)
 {
@@ -46,10 +58,14 @@ clock_utc(int64_t when, struct str *out)
 	time_t t = (time_t)seconds;
 	struct tm tm;
 
-	if (gmtime_r(&t, &tm) == NULL)
+	if (gmtime_r(&t, &tm) == NULL || tm.tm_year < -1900 || tm.tm_year > 9999 - 1900)
 		memset(&tm, 0, sizeof tm);
-	str_printf(out, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1,
-	    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	put_digits(out, tm.tm_year + 1900, 4, '-');
+	put_digits(out, tm.tm_mon + 1, 2, '-');
+	put_digits(out, tm.tm_mday, 2, 'T');
+	put_digits(out, tm.tm_hour, 2, ':');
+	put_digits(out, tm.tm_min, 2, ':');
+	put_digits(out, tm.tm_sec, 2, 'Z');
 }
 
 int

@@ -3,6 +3,7 @@
 #define OPENSSL_SUPPRESS_DEPRECATED	/* MD5 from a state in its middle */
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sysexits.h>
@@ -20,13 +21,36 @@ must(bool ok)
 		_exit(EX_TEMPFAIL);
 }
 
+/* Looked for once: libcrypto would do so each time.  To have one of these at hand that was given
+ * back is worth more than half of what a short sum takes. */
+static _Atomic(const EVP_MD *) sha256;
+static _Atomic(EVP_MD_CTX *) kept;
+
+static EVP_MD_CTX *
+get_context(void)
+{
+	EVP_MD_CTX *ctx = atomic_exchange(&kept, NULL);
+
+	if (ctx == NULL)
+		ctx = EVP_MD_CTX_new();
+	if (sha256 == NULL)
+		sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	must(ctx != NULL && sha256 != NULL);
+	return ctx;
+}
+
+static void
+put_context(EVP_MD_CTX *ctx)
+{
+	EVP_MD_CTX_free(atomic_exchange(&kept, ctx));
+}
+
 void
 digest_start(struct digest *digest)
 {
 	digest_free(digest);
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	must(ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1);
-	digest->state = ctx;
+	digest->state = get_context();
+	must(EVP_DigestInit_ex(digest->state, sha256, NULL) == 1);
 }
 
 void
@@ -38,10 +62,10 @@ digest_add(struct digest *digest, const void *bytes, size_t len)
 void
 digest_peek(const struct digest *digest, unsigned char out[DIGEST_SIZE])
 {
-	EVP_MD_CTX *copy = EVP_MD_CTX_new();
-	must(copy != NULL && EVP_MD_CTX_copy_ex(copy, digest->state) == 1);
+	EVP_MD_CTX *copy = get_context();
+	must(EVP_MD_CTX_copy_ex(copy, digest->state) == 1);
 	must(EVP_DigestFinal_ex(copy, out, NULL) == 1);
-	EVP_MD_CTX_free(copy);
+	put_context(copy);
 }
 
 void
@@ -54,21 +78,30 @@ digest_end(struct digest *digest, unsigned char out[DIGEST_SIZE])
 void
 digest_free(struct digest *digest)
 {
-	EVP_MD_CTX_free(digest->state);
+	if (digest->state != NULL)
+		put_context(digest->state);
 	digest->state = NULL;
 }
 
 void
 digest_of(const void *bytes, size_t len, unsigned char out[DIGEST_SIZE])
 {
-	must(EVP_Digest(bytes, len, out, NULL, EVP_sha256(), NULL) == 1);
+	struct digest digest = {0};
+
+	digest_start(&digest);
+	digest_add(&digest, bytes, len);
+	digest_end(&digest, out);
 }
 
 void
 digest_hex(const unsigned char *bytes, size_t len, struct str *out)
 {
-	for (size_t i = 0; i < len; i++)
-		str_printf(out, "%02x", bytes[i]);
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < len; i++) {
+		str_add_char(out, digits[bytes[i] >> 4]);
+		str_add_char(out, digits[bytes[i] & 15]);
+	}
 }
 
 void

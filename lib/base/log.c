@@ -83,22 +83,36 @@ log_wants(enum log_level level)
 	return level <= state.level && (state.syslog || state.fd >= 0);
 }
 
+/* As long as it is plain, it is taken as it is. */
+static size_t
+plain_length(struct span bytes)
+{
+	size_t len = 0;
+
+	while (len < bytes.len && bytes.p[len] >= ' ' && bytes.p[len] <= '~' && bytes.p[len] != '\\')
+		len++;
+	return len;
+}
+
 void
 log_escape(struct str *out, struct span bytes, size_t max)
 {
-	for (size_t i = 0; i < bytes.len; i++) {
-		if (i == max) {
-			str_add_text(out, "[...]");
-			return;
-		}
-		unsigned char c = (unsigned char)bytes.p[i];
-		if (c == '\\')
+	struct span rest = span_to(bytes, max);
+
+	while (rest.len > 0) {
+		size_t plain = plain_length(rest);
+		str_add(out, rest.p, plain);
+		rest = span_from(rest, plain);
+		if (rest.len == 0)
+			break;
+		if (rest.p[0] == '\\')
 			str_add_text(out, "\\\\");
-		else if (c >= ' ' && c <= '~')
-			str_add_char(out, (char)c);
 		else
-			str_printf(out, "\\x%02X", c);
+			str_printf(out, "\\x%02X", (unsigned char)rest.p[0]);
+		rest = span_from(rest, 1);
 	}
+	if (bytes.len > max)
+		str_add_text(out, "[...]");
 }
 
 __attribute__((format(printf, 2, 0)))

@@ -92,16 +92,19 @@ str_add_span(struct str *str, struct span span)
 	str_add(str, span.p, span.len);
 }
 
+/* Mostly there is room already, and then it is written once. */
 void
 str_vprintf(struct str *str, const char *format, va_list args)
 {
+	enum { USUAL = 128 };
 	va_list again;
 	va_copy(again, args);
-	int len = vsnprintf(NULL, 0, format, args);
-	if (len > 0) {
+	char *room = str_room(str, USUAL);
+	size_t fits = str->size - str->len;
+	int len = vsnprintf(room, fits, format, args);
+	if (len > 0 && (size_t)len >= fits)
 		vsnprintf(str_room(str, (size_t)len), (size_t)len + 1, format, again);
-		str->len += (size_t)len;
-	}
+	str->len += len > 0 ? (size_t)len : 0;
 	va_end(again);
 }
 
