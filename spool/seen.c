@@ -10,7 +10,11 @@
 #include "lib/base/log.h"
 #include "spool/lease.h"
 
-enum { KEY = 16, DAY_TEXT = 10, DAY_FILE_MAX = 256 << 20, PARTS_MAX = 32, LOOKS = 100 };
+enum {
+	KEY = 16, DAY_TEXT = 10, DAY_FILE_MAX = 256 << 20, PARTS_MAX = 32, LOOKS = 100,
+	SMALL = 256 << 10,	/* bytes of a day that are held */
+	MANY = 16,
+};
 
 static void
 key_of(struct span id, unsigned char key[KEY])
@@ -93,48 +97,171 @@ search_all(int fd, const unsigned char *key, struct err *err)
 	return got < 0 ? -1 : 0;
 }
 
+/* A day, opened when it is first looked into.  What is small is read at once. */
+struct seen_day {
+	char *name;
+	int fd;			/* -1: not open, or all of it is in keys */
+	off_t size;
+	struct str keys;
+	bool open, sorted;
+	unsigned looks;
+};
+
 static int
-search_day(int dir, const char *name, const unsigned char *key, struct err *err)
+read_keys(struct seen_day *day, struct err *err)
 {
-	int fd = fs_open(dir, name, O_RDONLY, err);
-	if (fd < 0)
+	ssize_t got = fs_pread(day->fd, str_room(&day->keys, (size_t)day->size), (size_t)day->size, 0, err);
+
+	if (got < 0)
 		return -1;
-	off_t size = lseek(fd, 0, SEEK_END);
-	int found = is_open_day(name) ? search_all(fd, key, err) : search_sorted(fd, size, key, err);
-	close(fd);
-	return found;
+	day->keys.len = (size_t)(got - got % KEY);
+	close(day->fd);
+	day->fd = -1;
+	return 0;
 }
 
 static int
-search_days(int dir, const unsigned char *key, struct err *err)
+open_day(int dir, struct seen_day *day, struct err *err)
+{
+	if ((day->fd = fs_open(dir, day->name, O_RDONLY, err)) < 0)
+		return -1;
+	day->open = true;
+	day->sorted = !is_open_day(day->name);
+	day->size = lseek(day->fd, 0, SEEK_END);
+	return day->size > SMALL ? 0 : read_keys(day, err);
+}
+
+/* The day that is appended to, when many are looked for: 0 when it is in order now. */
+static int
+sort_day(struct seen_day *day, struct err *err)
+{
+	if (day->fd >= 0 && (day->size > DAY_FILE_MAX || read_keys(day, err) < 0))
+		return -1;
+	if (day->keys.len > 0)
+		qsort(day->keys.p, day->keys.len / KEY, KEY, by_key);
+	day->sorted = true;
+	return 0;
+}
+
+static int
+search_unsorted(const struct seen_day *day, const unsigned char *key, struct err *err)
+{
+	if (day->fd >= 0)
+		return search_all(day->fd, key, err);
+	for (size_t i = 0; i < day->keys.len; i += KEY)
+		if (memcmp(day->keys.p + i, key, KEY) == 0)
+			return 1;
+	return 0;
+}
+
+static int
+search_day(int dir, struct seen_day *day, const unsigned char *key, struct err *err)
+{
+	struct err ignored;
+
+	if (!day->open && open_day(dir, day, err) < 0)
+		return -1;
+	if (!day->sorted && day->looks++ == MANY)
+		sort_day(day, &ignored);
+	if (!day->sorted)
+		return search_unsorted(day, key, err);
+	return day->fd >= 0 ? search_sorted(day->fd, day->size, key, err) :
+	    day->keys.len > 0 && bsearch(key, day->keys.p, day->keys.len / KEY, KEY, by_key) != NULL;
+}
+
+static void
+forget_days(struct seen_look *look)
+{
+	for (size_t i = 0; i < look->days; i++) {
+		if (look->day[i].fd >= 0)
+			close(look->day[i].fd);
+		str_free(&look->day[i].keys);
+		free(look->day[i].name);
+	}
+	free(look->day);
+	look->day = NULL;
+	look->days = 0;
+	look->listed = false;
+}
+
+static int
+list_days(struct seen_look *look, struct err *err)
 {
 	struct fs_names names;
-	int found = fs_names(dir, ".", &names, err);
+
+	if (fs_names(look->dir, ".", &names, err) < 0)
+		return -1;
+	look->day = mem_get(names.count * sizeof *look->day);
+	for (size_t i = 0; i < names.count; i++)
+		if (is_day(names.name[i]))
+			look->day[look->days++] = (struct seen_day){ .name = mem_text(names.name[i]), .fd = -1 };
+	fs_names_free(&names);
+	look->listed = true;
+	return 0;
+}
+
+static int
+search_days(struct seen_look *look, const unsigned char *key, struct err *err)
+{
+	int found = !look->listed && list_days(look, err) < 0 ? -1 : 0;
 
 	/* newest first: a repeat is mostly of today */
-	for (size_t i = names.count; found == 0 && i > 0; i--)
-		if (is_day(names.name[i - 1]))
-			found = search_day(dir, names.name[i - 1], key, err);
-	int number = errno;
-	fs_names_free(&names);
-	errno = number;
+	for (size_t i = look->days; found == 0 && i > 0; i--)
+		found = search_day(look->dir, &look->day[i - 1], key, err);
+	if (found < 0) {
+		int number = errno;
+		forget_days(look);
+		errno = number;
+	}
 	return found;
+}
+
+/* 0: it has brought nothing yet. */
+static int
+look_at(struct seen_look *look, const struct spool *spool, const char *peer, struct err *err)
+{
+	if (look->peer != NULL && strcmp(look->peer, peer) == 0)
+		return look->dir >= 0;
+	seen_look_end(look);
+	look->dir = fs_dir(spool->seen, peer, err);
+	if (look->dir < 0 && errno != ENOENT)
+		return -1;
+	look->peer = mem_text(peer);
+	return look->dir >= 0;
+}
+
+int
+seen_look(struct seen_look *look, const struct spool *spool, const char *peer, struct span id, struct err *err)
+{
+	unsigned char key[KEY];
+	int found = look_at(look, spool, peer, err);
+
+	if (found <= 0)
+		return found;
+	key_of(id, key);
+	/* A file that has gone while we looked has become part of another: look again. */
+	for (int i = 0; i < LOOKS && (found = search_days(look, key, err)) < 0 && errno == ENOENT; i++)
+		;
+	return found;
+}
+
+void
+seen_look_end(struct seen_look *look)
+{
+	forget_days(look);
+	if (look->peer != NULL && look->dir >= 0)
+		close(look->dir);
+	free(look->peer);
+	*look = (struct seen_look){0};
 }
 
 int
 seen_has(const struct spool *spool, const char *peer, struct span id, struct err *err)
 {
-	unsigned char key[KEY];
-	int found = -1;
+	struct seen_look look = {0};
+	int found = seen_look(&look, spool, peer, id, err);
 
-	key_of(id, key);
-	int dir = fs_dir(spool->seen, peer, err);
-	if (dir < 0)
-		return errno == ENOENT ? 0 : -1;
-	/* A file that has gone while we looked has become part of another: look again. */
-	for (int i = 0; i < LOOKS && (found = search_days(dir, key, err)) < 0 && errno == ENOENT; i++)
-		;
-	close(dir);
+	seen_look_end(&look);
 	return found;
 }
 

@@ -91,10 +91,12 @@ struct settling {
 	struct str source;	/* its name in in/ when we claimed it: S=TOKEN; else empty */
 	struct str folder;	/* S.d */
 	int fd, dir;		/* S and S.d; -1: not open */
-	struct spool_lock *peers;	/* of the run: held from the first look-up in seen/ on */
+	struct spool_lock *peers;	/* of the run: held from the first look-up in seen/ on, */
+	struct seen_look *look;		/* which are those */
 	bool vanished;		/* another has moved on some of it */
 	struct idset ids;	/* of peers, in this file */
-	bool own;		/* it was read, and all in it is our own: no ids to note */
+	struct str fresh;	/* those that were not seen before: PEER ID, one a line, */
+	bool listed;		/* which are all: it was read to its end */
 	size_t made;
 };
 
@@ -112,6 +114,7 @@ settling_close(struct settling *s)
 		renameat(s->spool->in, str_c(&s->source), s->spool->in, s->name);
 	str_free(&s->source);
 	idset_clear(&s->ids);
+	str_free(&s->fresh);
 	str_free(&s->folder);
 }
 
@@ -268,8 +271,10 @@ lock_peers(struct settling *s, struct err *err)
 		if (ends_in(names.name[i], ".d") && strcmp(names.name[i], str_c(&s->folder)) != 0)
 			result = settle_name(s, names.name[i], err);
 	fs_names_free(&names);
-	if (result < 0)
+	if (result < 0) {
+		seen_look_end(s->look);
 		spool_unlock(s->peers);
+	}
 	return result;
 }
 
@@ -296,13 +301,17 @@ repeated(struct settling *s, const struct entry_info *info, struct err *err)
 		return -1;
 	str_printf(&text, "%.*s %.*s", (int)info->peer.len, info->peer.p, (int)info->peer_id.len,
 	    info->peer_id.p);
-	bool fresh = idset_add(&s->ids, str_span(&text));
+	int seen = idset_add(&s->ids, str_span(&text)) ? 0 : 1;
+	if (seen == 0) {
+		char *peer = mem_text_n(info->peer.p, info->peer.len);
+		seen = seen_look(s->look, s->spool, peer, str_span(&info->peer_id), err);
+		free(peer);
+	}
+	if (seen == 0) {
+		str_add_span(&s->fresh, str_span(&text));
+		str_add_char(&s->fresh, '\n');
+	}
 	str_free(&text);
-	if (!fresh)
-		return 1;
-	char *peer = mem_text_n(info->peer.p, info->peer.len);
-	int seen = seen_has(s->spool, peer, str_span(&info->peer_id), err);
-	free(peer);
 	return seen;
 }
 
@@ -454,9 +463,7 @@ make_all(struct settling *s, struct err *err)
 	off_t at = 0;
 	int got;
 
-	s->own = true;
 	while ((got = entry_read(s->fd, &at, true, &entry, err)) > 0) {
-		s->own = s->own && entry.info.peer_id.len == 0;
 		/* Whatever its sum says: a line end or worse in it would go on into a dialogue. */
 		int result = entry_check_envelope(&entry.env, err);
 		if (result == 0)
@@ -466,6 +473,7 @@ make_all(struct settling *s, struct err *err)
 			return -1;
 		s->settled->messages++;
 	}
+	s->listed = got == 0;
 	return got < 0 ? -1 : check_rest(s, at, err);
 }
 
@@ -525,62 +533,68 @@ move_one(struct settling *s, const char *name, struct err *err)
 	return result;
 }
 
-/* Ids of one peer, to be noted with one sync. */
-struct noting {
-	struct str peer, ids;	/* ids: one a line */
-	size_t count;
-};
-
+/* Of a process that died between its commit and this: the ids that are not noted. */
 static int
-note_gathered(const struct spool *spool, struct noting *n, struct err *err)
+list_fresh(struct settling *s, struct err *err)
 {
-	struct span *list = mem_get(n->count * sizeof *list), rest = str_span(&n->ids);
+	struct entry entry;
+	off_t at = 0;
+	int got;
 
-	for (size_t i = 0; i < n->count; i++)
-		span_cut(&rest, '\n', &list[i]);
-	int result = n->count > 0 ? seen_note(spool, str_c(&n->peer), list, n->count, err) : 0;
-	free(list);
-	n->ids.len = n->count = 0;
+	idset_clear(&s->ids);
+	while ((got = entry_read(s->fd, &at, false, &entry, err)) > 0) {
+		int seen = repeated(s, &entry.info, err);
+		entry_free(&entry);
+		if (seen < 0)
+			return -1;
+	}
+	return got;
+}
+
+/* Those of one peer, with one sync; behind them nothing of it was looked at. */
+static int
+note_some(struct settling *s, struct span peer, const struct span *ids, size_t count, struct err *err)
+{
+	if (count == 0)
+		return 0;
+	char *name = mem_text_n(peer.p, peer.len);
+	int result = seen_note(s->spool, name, ids, count, err);
+	free(name);
+	seen_look_end(s->look);
 	return result;
 }
 
-static int
-gather_id(const struct spool *spool, struct noting *n, const struct entry_info *info, struct err *err)
+static size_t
+lines_in(struct span text)
 {
-	if (!span_same(str_span(&n->peer), str_span(&info->peer))) {
-		if (note_gathered(spool, n, err) < 0)
-			return -1;
-		str_set_span(&n->peer, str_span(&info->peer));
-	}
-	str_add_span(&n->ids, str_span(&info->peer_id));
-	str_add_char(&n->ids, '\n');
-	n->count++;
-	return 0;
+	size_t lines = 0;
+
+	for (size_t i = 0; i < text.len; i++)
+		lines += text.p[i] == '\n';
+	return lines;
 }
 
 static int
 note_ids(struct settling *s, struct err *err)
 {
-	struct noting n = {0};
-	struct entry entry;
-	off_t at = 0;
-	int got, result = 0;
+	struct span rest, line, last = {0};
+	size_t count = 0;
+	int result = s->listed ? 0 : list_fresh(s, err);
 
-	while (result == 0 && (got = entry_read(s->fd, &at, false, &entry, err)) != 0) {
-		if (got < 0) {
-			result = -1;
-			break;
+	rest = str_span(&s->fresh);
+	struct span *ids = mem_get(lines_in(rest) * sizeof *ids);
+	while (result == 0 && rest.len > 0 && span_cut(&rest, '\n', &line)) {
+		struct span peer = span_word(&line);
+		if (!span_same(peer, last)) {
+			result = note_some(s, last, ids, count, err);
+			last = peer;
+			count = 0;
 		}
-		int seen = repeated(s, &entry.info, err);
-		if (seen == 0 && is_of_peer(&entry.info))
-			seen = gather_id(s->spool, &n, &entry.info, err);
-		entry_free(&entry);
-		result = seen < 0 ? -1 : 0;
+		ids[count++] = span_from(line, 1);
 	}
 	if (result == 0)
-		result = note_gathered(s->spool, &n, err);
-	str_free(&n.peer);
-	str_free(&n.ids);
+		result = note_some(s, last, ids, count, err);
+	free(ids);
 	return result;
 }
 
@@ -590,8 +604,7 @@ move_on(struct settling *s, struct err *err)
 	struct fs_names names;
 	size_t held = s->settled->held;
 
-	idset_clear(&s->ids);
-	if ((!s->own && note_ids(s, err) < 0) || fs_names(s->dir, ".", &names, err) < 0)
+	if (note_ids(s, err) < 0 || fs_names(s->dir, ".", &names, err) < 0)
 		return -1;
 	int result = 0;
 	for (size_t i = 0; i < names.count && result == 0; i++)
@@ -770,7 +783,7 @@ static int
 finish_earlier(const struct settling *s, struct err *err)
 {
 	struct settling earlier = { .spool = s->spool, .settled = s->settled, .placer = s->placer,
-		.peers = s->peers, .name = s->name, .fd = -1, .dir = -1 };
+		.peers = s->peers, .look = s->look, .name = s->name, .fd = -1, .dir = -1 };
 	struct stat st;
 	struct str inside = {0};
 
@@ -962,7 +975,7 @@ static int
 settle_name(const struct settling *run, const char *name, struct err *err)
 {
 	struct settling s = { .spool = run->spool, .settled = run->settled, .placer = run->placer,
-		.peers = run->peers, .fd = -1, .dir = -1 };
+		.peers = run->peers, .look = run->look, .fd = -1, .dir = -1 };
 	char *base = NULL;
 	int result = 0;
 
@@ -1100,7 +1113,9 @@ spool_settle(const struct spool *spool, struct settled *settled, struct err *err
 {
 	struct placer placer = { .spool = spool };
 	struct spool_lock peers = SPOOL_UNLOCKED;
-	const struct settling run = { .spool = spool, .placer = &placer, .settled = settled, .peers = &peers };
+	struct seen_look look = {0};
+	const struct settling run = { .spool = spool, .placer = &placer, .settled = settled, .peers = &peers,
+		.look = &look };
 	struct fs_names names;
 	struct err first = {0};
 
@@ -1126,6 +1141,7 @@ spool_settle(const struct spool *spool, struct settled *settled, struct err *err
 			first = *err;
 	}
 	fs_names_free(&names);
+	seen_look_end(&look);
 	spool_unlock(&peers);
 	int result = placer_sync(&placer, err);
 	placer_free(&placer);
