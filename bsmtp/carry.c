@@ -1,6 +1,7 @@
 #include "bsmtp/carry.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/fs.h"
 #include "lib/mail/utf8.h"
@@ -24,20 +25,43 @@ end_line(struct looking *l)
 	l->line = 0;
 }
 
+/* A part of a line, without its LF. */
 static void
-look_at(struct looking *l, unsigned char c)
+look_at_part(struct looking *l, struct span part)
 {
-	bool was_cr = l->cr;
+	struct texture *t = l->texture;
 
-	l->cr = c == '\r';
-	l->texture->binary |= c == '\0' || was_cr != (c == '\n');
-	if (c == '\n' && was_cr) {
-		end_line(l);
+	if (part.len == 0)
 		return;
+	size_t crs = part.p[part.len - 1] == '\r';
+	if (memchr(part.p, '\r', part.len - crs) != NULL)
+		for (size_t i = 0; i < part.len - 1; i++)
+			crs += part.p[i] == '\r';
+	t->binary |= l->cr || crs > 1 || (crs == 1 && part.p[part.len - 1] != '\r') ||
+	    memchr(part.p, '\0', part.len) != NULL;
+	if (!utf8_is_ascii(part))
+		*(l->in_body ? &t->eight_body : &t->eight_header) = true;
+	l->line += part.len - crs;
+	l->cr = part.p[part.len - 1] == '\r';
+}
+
+static void
+look_at(struct looking *l, struct span bytes)
+{
+	while (bytes.len > 0) {
+		const char *lf = memchr(bytes.p, '\n', bytes.len);
+		size_t len = lf != NULL ? (size_t)(lf - bytes.p) : bytes.len;
+		look_at_part(l, span_to(bytes, len));
+		bytes = span_from(bytes, len + (lf != NULL));
+		if (lf == NULL)
+			return;
+		if (l->cr)
+			end_line(l);
+		else
+			l->line++;
+		l->texture->binary |= !l->cr;
+		l->cr = false;
 	}
-	l->line += c != '\r';
-	if (c > 0x7f)
-		*(l->in_body ? &l->texture->eight_body : &l->texture->eight_header) = true;
 }
 
 void
@@ -46,8 +70,7 @@ texture_of(struct span message, struct texture *texture)
 	struct looking l = { .texture = texture };
 
 	*texture = (struct texture){0};
-	for (size_t i = 0; i < message.len; i++)
-		look_at(&l, (unsigned char)message.p[i]);
+	look_at(&l, message);
 	texture->binary |= l.cr;
 	end_line(&l);
 }
@@ -56,7 +79,7 @@ int
 texture_read(int fd, off_t at, uint64_t len, struct texture *texture, struct err *err)
 {
 	struct looking l = { .texture = texture };
-	unsigned char *piece = mem_get(PIECE);
+	char *piece = mem_get(PIECE);
 	int result = 0;
 
 	*texture = (struct texture){0};
@@ -65,8 +88,8 @@ texture_read(int fd, off_t at, uint64_t len, struct texture *texture, struct err
 		if (got == 0)
 			err_set(err, ERR_TEMP, "a body that is shorter than its length says");
 		result = got <= 0 ? -1 : 0;
-		for (ssize_t i = 0; i < got; i++)
-			look_at(&l, piece[i]);
+		if (got > 0)
+			look_at(&l, (struct span){ piece, (size_t)got });
 		at += got;
 		len -= result == 0 ? (uint64_t)got : 0;
 	}

@@ -18,7 +18,6 @@
 #include "lib/mail/fromline.h"
 #include "lib/mail/header.h"
 #include "lib/mail/mbox.h"
-#include "lib/mail/utf8.h"
 
 enum { PIECE = 65536 };
 
@@ -73,15 +72,13 @@ add_recipients(const struct making *m, struct envelope *env, struct err *err)
 }
 
 static int
-check_fits(const struct making *m, const struct envelope *env, struct err *err)
+check_fits(const struct making *m, const struct envelope *env, const struct texture *texture, struct err *err)
 {
 	const struct format *format = m->format;
-	struct texture texture = {0};
 
-	texture_of(str_span(&m->text), &texture);
 	if (format->most > 0 && m->writer.count >= format->most)
 		return err_set(err, ERR_PERM, "a batch of format %s holds one message", format->name);
-	if (!format->binary && texture.binary)
+	if (!format->binary && texture->binary)
 		return err_set(err, ERR_PERM, "it holds bytes that are no text, which format %s cannot carry",
 		    format->name);
 	if (format->takes == NULL)
@@ -106,15 +103,17 @@ end_message(void *ctx, struct err *err)
 	struct making *m = ctx;
 	struct entry_info info = { .time = clock_now() };
 	struct envelope env = {0};
+	struct texture texture;
 	const char *from = m->b->from != NULL ? m->b->from : str_c(&m->sender);
 
 	crlf_end(&m->crlf, &m->text);
+	texture_of(str_span(&m->text), &texture);
 	spool_new_id(&info.id);
-	envelope_from(&env, span_of(from), utf8_is_ascii(str_span(&m->text)) ?
-	    (struct span){ "", 0 } : SPAN("BODY=8BITMIME"));
+	envelope_from(&env, span_of(from), texture.eight_header || texture.eight_body ? SPAN("BODY=8BITMIME") :
+	    (struct span){ "", 0 });
 	int result = add_recipients(m, &env, err);
 	if (result == 0)
-		result = check_fits(m, &env, err);
+		result = check_fits(m, &env, &texture, err);
 	if (result == 0)
 		result = write_whole(m, &info, &env, err);
 	envelope_free(&env);

@@ -49,20 +49,17 @@ mem_text(const char *text)
 	return mem_text_n(text, strlen(text));
 }
 
-char *
-str_room(struct str *str, size_t len)
+void
+str_grow(struct str *str, size_t len)
 {
 	if (len > SIZE_MAX / 2 - str->len)
 		out_of_memory();
-	size_t need = str->len + len + 1;
-	if (need > str->size) {
-		size_t size = str->size < 64 ? 64 : str->size;
-		while (size < need)
-			size *= 2;
-		str->p = mem_resize(str->p, size, 1);
-		str->size = size;
-	}
-	return str->p + str->len;
+	size_t need = str->len + len + 1, size = str->size < 64 ? 64 : str->size;
+
+	while (size < need)
+		size *= 2;
+	str->p = mem_resize(str->p, size, 1);
+	str->size = size;
 }
 
 void
@@ -72,12 +69,6 @@ str_add(struct str *str, const void *bytes, size_t len)
 	if (len > 0)
 		memcpy(room, bytes, len);
 	str->len += len;
-}
-
-void
-str_add_char(struct str *str, char c)
-{
-	str_add(str, &c, 1);
 }
 
 void
@@ -131,12 +122,6 @@ str_set_span(struct str *str, struct span span)
 }
 
 void
-str_clear(struct str *str)
-{
-	str->len = 0;
-}
-
-void
 str_cut(struct str *str, size_t len)
 {
 	if (len >= str->len) {
@@ -162,31 +147,9 @@ str_c(struct str *str)
 }
 
 struct span
-str_span(const struct str *str)
-{
-	return (struct span){ str->p, str->len };
-}
-
-struct span
 span_of(const char *text)
 {
 	return (struct span){ text, text != NULL ? strlen(text) : 0 };
-}
-
-struct span
-span_from(struct span span, size_t at)
-{
-	if (at > span.len)
-		at = span.len;
-	if (at == 0)
-		return span;
-	return (struct span){ span.p + at, span.len - at };
-}
-
-struct span
-span_to(struct span span, size_t len)
-{
-	return (struct span){ span.p, len < span.len ? len : span.len };
 }
 
 static bool

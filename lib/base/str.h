@@ -36,7 +36,6 @@ char *mem_text(const char *text);		/* a copy; free() it */
 char *mem_text_n(const char *bytes, size_t len);
 
 void str_add(struct str *str, const void *bytes, size_t len);
-void str_add_char(struct str *str, char c);
 void str_add_text(struct str *str, const char *text);
 void str_add_span(struct str *str, struct span span);
 void str_add_lower(struct str *str, struct span span);	/* A-Z as a-z */
@@ -44,19 +43,14 @@ void str_printf(struct str *str, const char *format, ...)	/* appends */
     __attribute__((format(printf, 2, 3)));
 void str_vprintf(struct str *str, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
-char *str_room(struct str *str, size_t len);	/* len writable bytes after the end;
-						   then str->len += what was used */
+void str_grow(struct str *str, size_t len);	/* for str_room */
 void str_set(struct str *str, const char *text);	/* replaces; text may be NULL */
 void str_set_span(struct str *str, struct span span);
-void str_clear(struct str *str);		/* empty, keeps its memory */
 void str_cut(struct str *str, size_t len);	/* drops len bytes from the front */
 void str_free(struct str *str);
 const char *str_c(struct str *str);		/* never NULL; lives until the next change */
-struct span str_span(const struct str *str);
 
 struct span span_of(const char *text);		/* NULL gives an empty span */
-struct span span_from(struct span span, size_t at);
-struct span span_to(struct span span, size_t len);
 struct span span_trim(struct span span);	/* blanks and tabs off both ends */
 bool span_is(struct span span, const char *text);
 bool span_same(struct span a, struct span b);
@@ -74,5 +68,49 @@ void str_add_decimal(struct str *str, uint64_t number, unsigned places);	/* of s
 		   without zeros at its end */
 int span_decimal(struct span span, unsigned places, uint64_t *number);	/* "7", "7.25": times
 		   10^places, which it must not have more of */
+
+/* What is called for each byte or word of mail. */
+
+static inline char *
+str_room(struct str *str, size_t len)		/* len writable bytes after the end; then
+						   str->len += what was used */
+{
+	if (str->size - str->len <= len)
+		str_grow(str, len);
+	return str->p + str->len;
+}
+
+static inline void
+str_add_char(struct str *str, char c)
+{
+	*str_room(str, 1) = c;
+	str->len++;
+}
+
+static inline void
+str_clear(struct str *str)			/* empty, keeps its memory */
+{
+	str->len = 0;
+}
+
+static inline struct span
+str_span(const struct str *str)
+{
+	return (struct span){ str->p, str->len };
+}
+
+static inline struct span
+span_from(struct span span, size_t at)		/* without its first bytes */
+{
+	if (at > span.len)
+		at = span.len;
+	return at == 0 ? span : (struct span){ span.p + at, span.len - at };
+}
+
+static inline struct span
+span_to(struct span span, size_t len)		/* no more than so many */
+{
+	return (struct span){ span.p, len < span.len ? len : span.len };
+}
 
 #endif

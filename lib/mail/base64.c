@@ -1,5 +1,7 @@
 #include "lib/mail/base64.h"
 
+#include <string.h>
+
 static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /* The six bits of each letter, and one more, so that 0 is none. */
@@ -28,6 +30,12 @@ base64_write(const void *bytes, size_t len, char *out)
 	const unsigned char *in = bytes;
 	size_t written = 0;
 
+	for (; len >= 3; written += 4, in += 3, len -= 3) {
+		unsigned bits = (unsigned)in[0] << 16 | (unsigned)in[1] << 8 | in[2];
+		const char four[] = { letters[bits >> 18], letters[bits >> 12 & 63], letters[bits >> 6 & 63],
+			letters[bits & 63] };
+		memcpy(out + written, four, 4);
+	}
 	for (; len > 0; written += 4) {
 		size_t three = len < 3 ? len : 3;
 		write_four(in, three, out + written);
@@ -75,6 +83,15 @@ base64_read(struct span text, unsigned char *out)
 	if (text.len % 4 != 0)
 		return -1;
 	for (size_t at = 0; at < text.len; at += 4) {
+		const unsigned a = values[in[at]], b = values[in[at + 1]], c = values[in[at + 2]], d = values[in[at + 3]];
+		if (a > 0 && b > 0 && c > 0 && d > 0) {		/* but for the last ones */
+			unsigned bits = (a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1);
+			out[total] = (unsigned char)(bits >> 16);
+			out[total + 1] = (unsigned char)(bits >> 8);
+			out[total + 2] = (unsigned char)bits;
+			total += 3;
+			continue;
+		}
 		int bytes = read_four(in + at, out + total);
 		if (bytes < 0 || (bytes < 3 && at + 4 < text.len))
 			return -1;

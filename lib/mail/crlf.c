@@ -5,11 +5,11 @@
 static size_t
 plain(struct span bytes)
 {
-	size_t n = 0;
+	const char *lf = memchr(bytes.p, '\n', bytes.len);
+	size_t n = lf != NULL ? (size_t)(lf - bytes.p) : bytes.len;
+	const char *cr = n > 0 ? memchr(bytes.p, '\r', n) : NULL;
 
-	while (n < bytes.len && bytes.p[n] != '\r' && bytes.p[n] != '\n')
-		n++;
-	return n;
+	return cr != NULL ? (size_t)(cr - bytes.p) : n;
 }
 
 void

@@ -55,9 +55,9 @@ add_body(struct mbox *mbox, struct span bytes, struct err *err)
 }
 
 static int
-take_line(struct mbox *mbox, struct err *err)
+take_line(struct mbox *mbox, struct span line, struct err *err)
 {
-	struct span line = str_span(&mbox->line), text = without_end(line);
+	struct span text = without_end(line);
 
 	if (mbox->after_blank && fromline_begins_mbox(text))
 		return begin_message(mbox, text, err);
@@ -80,11 +80,13 @@ take_piece(struct mbox *mbox, struct span piece, bool ends, struct err *err)
 		mbox->in_long_line = !ends;
 		return add_body(mbox, piece, err);
 	}
+	if (ends && mbox->line.len == 0)	/* mostly */
+		return take_line(mbox, piece, err);
 	str_add_span(&mbox->line, piece);
 	if (!ends && mbox->line.len <= FROMLINE_MAX)
 		return 0;
 	mbox->in_long_line = !ends;
-	int result = take_line(mbox, err);
+	int result = take_line(mbox, str_span(&mbox->line), err);
 	str_clear(&mbox->line);
 	return result;
 }
@@ -107,7 +109,7 @@ mbox_feed(struct mbox *mbox, const char *bytes, size_t len, struct err *err)
 int
 mbox_end(struct mbox *mbox, struct err *err)
 {
-	if (mbox->line.len > 0 && take_line(mbox, err) < 0)
+	if (mbox->line.len > 0 && take_line(mbox, str_span(&mbox->line), err) < 0)
 		return -1;
 	str_clear(&mbox->line);
 	if (!mbox->in_message)

@@ -48,6 +48,17 @@ shortened(struct span text, size_t *len)
 	return byte >= 128 ? byte : byte == '=' ? '=' : byte == ' ' ? BLANK : -1;
 }
 
+/* Most of it: what has nothing to do with a line end, and is no word here. */
+static size_t
+as_it_is(struct span text)
+{
+	size_t len = 0;
+
+	while (len < text.len && (unsigned char)(text.p[len] - ' ') < 128 - ' ' && text.p[len] != '=')
+		len++;
+	return len;
+}
+
 static void
 add_quoted(struct plain *p, struct span text)
 {
@@ -65,10 +76,16 @@ add_quoted(struct plain *p, struct span text)
 			text = span_from(text, 2);
 			continue;
 		}
-		if (c == '=' || c >= 128 || c == DLE || c == SOFT_BREAK || c == BLANK || c == '\n')
-			str_add_char(&p->out, DLE);
-		str_add_char(&p->out, (char)c);
-		text = span_from(text, 1);
+		len = as_it_is(text);
+		if (len > 0) {
+			str_add(&p->out, text.p, len);
+		} else {
+			if (c == '=' || c >= 128 || c == DLE || c == SOFT_BREAK || c == BLANK || c == '\n')
+				str_add_char(&p->out, DLE);
+			str_add_char(&p->out, (char)c);
+			len = 1;
+		}
+		text = span_from(text, len);
 	}
 }
 
@@ -139,11 +156,15 @@ end_run(struct plain *p)
 	p->sure = false;
 }
 
-/* Long words and digests are spelt with the same letters, but hardly with all kinds. */
+/* Long words and digests are spelt with the same letters, but hardly with all kinds.  Most
+ * lines are told by their first blank. */
 static bool
 looks_encoded(struct span text)
 {
 	bool upper = false, lower = false;
+
+	if (memchr(text.p, ' ', text.len) != NULL)
+		return false;
 
 	for (size_t i = 0; i < text.len && !(upper && lower); i++) {
 		upper |= text.p[i] >= 'A' && text.p[i] <= 'Z';
@@ -186,8 +207,11 @@ static void
 follow(struct plain *p, struct span line)
 {
 	static const char field[] = "Content-Transfer-Encoding:";
-	struct span text = span_trim(line);
+	struct span text;
 
+	if (line.len == 0 || strchr("-NCc", line.p[0]) == NULL)
+		return;
+	text = span_trim(line);
 	if (span_begins(line, "--") || span_begins(line, "NOOP mochila=")) {
 		if (p->quoted)
 			str_add(&p->out, (const char[]){ DLE, UNQUOTED }, 2);
@@ -235,11 +259,14 @@ pack(struct plain *p, struct span bytes, struct err *err)
 		struct span piece = span_to(bytes, end != NULL ? (size_t)(end - bytes.p) + 1 : bytes.len);
 		piece = span_to(piece, LINE_MAX - p->line.len);
 		bool ended = piece.p[piece.len - 1] == '\n';
-		str_add_span(&p->line, piece);
 		bytes = span_from(bytes, piece.len);
-		if (!ended && p->line.len < LINE_MAX)
+		if (!ended || p->line.len > 0) {
+			str_add_span(&p->line, piece);
+			piece = str_span(&p->line);
+		}
+		if (!ended && piece.len < LINE_MAX)
 			break;
-		pack_line(p, str_span(&p->line));
+		pack_line(p, piece);
 		str_clear(&p->line);
 		p->in_long = !ended;
 		if (p->out.len >= FLUSH && flush(p, err) < 0)
@@ -322,7 +349,7 @@ unpack_run(struct plain *p, struct span bytes)
 	return piece.len;
 }
 
-/* Text up to the next word or line end, one byte in quoted-printable; returns how many. */
+/* Text up to the next word or line end; returns how many. */
 static size_t
 unpack_text(struct plain *p, struct span bytes)
 {
@@ -331,16 +358,21 @@ unpack_text(struct plain *p, struct span bytes)
 		return 1;
 	}
 	if (p->quoted) {
-		unpack_quoted(p, (unsigned char)bytes.p[0]);
-		return 1;
+		size_t plain = as_it_is(span_to(bytes, FLUSH));
+		str_add(&p->out, bytes.p, plain);
+		if (plain == 0)
+			unpack_quoted(p, (unsigned char)bytes.p[0]);
+		return plain > 0 ? plain : 1;
 	}
 	if (bytes.p[0] == '\n') {
 		str_add_text(&p->out, "\r\n");
 		return 1;
 	}
-	size_t len = 1;
-	while (len < bytes.len && len < FLUSH && bytes.p[len] != DLE && bytes.p[len] != '\n')
-		len++;
+	bytes = span_to(bytes, FLUSH);
+	const char *end = memchr(bytes.p, '\n', bytes.len);
+	size_t len = end != NULL ? (size_t)(end - bytes.p) : bytes.len;
+	if ((end = memchr(bytes.p, DLE, len)) != NULL)
+		len = (size_t)(end - bytes.p);
 	str_add(&p->out, bytes.p, len);
 	return len;
 }

@@ -1,5 +1,7 @@
 #include "lib/mail/utf8.h"
 
+#include <string.h>
+
 /* First bytes, how many follow, and the range of the first that follows. */
 static const struct lead {
 	unsigned char from, to, more, low, high;
@@ -62,9 +64,14 @@ utf8_ok(struct span bytes)
 bool
 utf8_is_ascii(struct span bytes)
 {
-	for (size_t i = 0; i < bytes.len; i++) {
-		if ((unsigned char)bytes.p[i] > 0x7F)
-			return false;
+	uint64_t eight, high = 0;
+	size_t i = 0;
+
+	for (; i + sizeof eight <= bytes.len && high == 0; i += sizeof eight) {
+		memcpy(&eight, bytes.p + i, sizeof eight);
+		high |= eight & UINT64_C(0x8080808080808080);
 	}
-	return true;
+	for (; i < bytes.len && high == 0; i++)
+		high |= (unsigned char)bytes.p[i] & 0x80;
+	return high == 0;
 }
