@@ -25,6 +25,12 @@ number(struct span dictionary)
 	return p[4] | (uint64_t)p[5] << 8 | (uint64_t)p[6] << 16 | (uint64_t)p[7] << 24;
 }
 
+bool
+dictionary_is(uint64_t version, struct span bytes)
+{
+	return number(bytes) == DICTIONARY_NUMBER + version;
+}
+
 int
 dictionary_load(uint64_t version, struct str *out, struct err *err)
 {
@@ -34,7 +40,7 @@ dictionary_load(uint64_t version, struct str *out, struct err *err)
 	str_printf(&name, "mail-%llu.dict", (unsigned long long)version);
 	settings_shipped(str_c(&name), &path);
 	int result = load(str_c(&path), out);
-	if (result < 0 || number(span_from(str_span(out), before)) != DICTIONARY_NUMBER + version) {
+	if (result < 0 || !dictionary_is(version, span_from(str_span(out), before))) {
 		out->len = before;
 		result = err_set(err, ERR_TEMP, "dictionary %llu is not here: %s is missing, or is not that",
 		    (unsigned long long)version, str_c(&path));

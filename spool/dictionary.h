@@ -20,6 +20,7 @@ enum {
 };
 
 /* Appends its bytes.  ERR_TEMP: it is not here, or not what it should be. */
+bool dictionary_is(uint64_t version, struct span bytes);	/* by its first bytes */
 int dictionary_load(uint64_t version, struct str *out, struct err *err);
 
 #endif

@@ -47,10 +47,20 @@ dist_check_SCRIPTS += %D%/e2e/10-bsmtp-roundtrip.sh %D%/e2e/11-bsmtp-peers.sh %D
 	%D%/crash/sink-faults.sh
 
 if FUZZERS
-noinst_PROGRAMS += tests/fuzz/batch tests/fuzz/plain tests/fuzz/recode
+noinst_PROGRAMS += tests/fuzz/batch tests/fuzz/plain tests/fuzz/recode tests/fuzz/codec tests/fuzz/mix tests/fuzz/label
 else
-check_PROGRAMS += tests/fuzz/batch tests/fuzz/plain tests/fuzz/recode
+check_PROGRAMS += tests/fuzz/batch tests/fuzz/plain tests/fuzz/recode tests/fuzz/codec tests/fuzz/mix tests/fuzz/label
 endif
+tests_fuzz_codec_SOURCES = %D%/fuzz/codec.c
+tests_fuzz_codec_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_codec_LDADD = $(FUZZ_REPLAY) $(BATCH_LIBS)
+tests_fuzz_mix_SOURCES = %D%/fuzz/mix.c
+tests_fuzz_mix_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_mix_LDADD = $(FUZZ_REPLAY) $(BATCH_LIBS)
+tests_fuzz_label_SOURCES = %D%/fuzz/label.c
+tests_fuzz_label_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_label_LDADD = $(FUZZ_REPLAY) $(BATCH_LIBS)
+EXTRA_DIST += %D%/fuzz/seeds/codec %D%/fuzz/seeds/mix %D%/fuzz/seeds/label %D%/fuzz/label.dict
 tests_fuzz_batch_SOURCES = %D%/fuzz/batch.c
 tests_fuzz_batch_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_batch_LDADD = $(FUZZ_REPLAY) $(BATCH_LIBS)
