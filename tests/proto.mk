@@ -99,13 +99,13 @@ if FUZZERS
 FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 FUZZ_REPLAY =
 noinst_PROGRAMS += tests/fuzz/smtp-server tests/fuzz/smtp-client tests/fuzz/pop3-server \
-	tests/fuzz/sasl tests/fuzz/words
+	tests/fuzz/sasl tests/fuzz/secrets tests/fuzz/words
 else
 FUZZ_LINK = $(AM_LDFLAGS)
 FUZZ_REPLAY = tests/fuzz/libreplay.a
 noinst_LIBRARIES += tests/fuzz/libreplay.a
 check_PROGRAMS += tests/fuzz/smtp-server tests/fuzz/smtp-client tests/fuzz/pop3-server \
-	tests/fuzz/sasl tests/fuzz/words
+	tests/fuzz/sasl tests/fuzz/secrets tests/fuzz/words
 endif
 tests_fuzz_libreplay_a_SOURCES = %D%/fuzz/replay.c
 tests_fuzz_smtp_server_SOURCES = %D%/fuzz/smtp-server.c %D%/talk/fake.c %D%/talk/fake.h
@@ -117,15 +117,19 @@ tests_fuzz_smtp_client_LDADD = $(FUZZ_REPLAY) lib/libproto.a lib/libmail.a $(BAS
 tests_fuzz_pop3_server_SOURCES = %D%/fuzz/pop3-server.c %D%/talk/fake-pop3.c %D%/talk/fake-pop3.h
 tests_fuzz_pop3_server_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_pop3_server_LDADD = $(FUZZ_REPLAY) lib/libproto.a lib/libmail.a $(BASE_LIBS)
-tests_fuzz_sasl_SOURCES = %D%/fuzz/sasl.c relay/secretsfile.c
+tests_fuzz_sasl_SOURCES = %D%/fuzz/sasl.c
 tests_fuzz_sasl_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_sasl_LDADD = $(FUZZ_REPLAY) lib/libproto.a lib/libmail.a $(BASE_LIBS) $(GSASL_LIBS)
+tests_fuzz_secrets_SOURCES = %D%/fuzz/secrets.c relay/secretsfile.c
+tests_fuzz_secrets_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_secrets_LDADD = $(FUZZ_REPLAY) $(SPOOL_LIBS) $(CRYPT_LIBS)
 tests_fuzz_words_SOURCES = %D%/fuzz/words.c
 tests_fuzz_words_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_words_LDADD = $(FUZZ_REPLAY) lib/libmail.a $(BASE_LIBS)
 EXTRA_DIST += %D%/fuzz/smtp-server.dict %D%/fuzz/smtp-client.dict \
 	%D%/fuzz/seeds/smtp-server %D%/fuzz/seeds/smtp-client %D%/fuzz/seeds/words \
-	%D%/fuzz/pop3-server.dict %D%/fuzz/seeds/pop3-server %D%/fuzz/seeds/sasl
+	%D%/fuzz/pop3-server.dict %D%/fuzz/seeds/pop3-server %D%/fuzz/seeds/sasl %D%/fuzz/sasl.dict \
+	%D%/fuzz/seeds/secrets %D%/fuzz/secrets.dict
 
 check_PROGRAMS += tests/unit/verbs
 tests_unit_verbs_SOURCES = %D%/unit/verbs.c %D%/unit/unit.h %D%/talk/fake.c %D%/talk/fake.h

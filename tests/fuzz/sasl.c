@@ -1,24 +1,31 @@
 /*
- * Logins on anything: each step of SASL, the lines around it, and E-MailRelay's secrets.  Whoever
- * does not know the secret is nobody.
+ * Logins on anything: each mechanism of SASL by itself, and the lines around it.  Whoever does not
+ * know the secret is nobody, and what is to be checked is clean.
+ *
+ * The first byte chooses a mechanism, whose answers are the lines of the rest as they stand; or, when it
+ * is none, the lines with their base64 (sasl-line.h).  What the client repeats of a challenge cannot be
+ * guessed: "%c" in an answer is the challenge, "%r" its nonce.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/proto/sasl-line.h"
 #include "lib/proto/sasl.h"
-#include "relay/secretsfile.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { STEPS = 4 };
+enum { STEPS = 10, REPEATED_MAX = 4096 };
 
 static int
 hook_secret(void *ctx, struct span user, const char *scheme, struct str *secret, struct err *err)
 {
-	(void)ctx, (void)err;
+	(void)ctx;
+	if (span_is(user, "broken"))
+		return err_set(err, ERR_TEMP, "no file");
+	if (span_is(user, "wrong"))		/* a file that somebody wrote by hand */
+		str_add_text(secret, "x,,=,");
 	if (!span_is(user, "user"))
-		return 0;
+		return secret->len > 0;
 	if (strcmp(scheme, "{SCRAM-SHA-256}") == 0)
 		str_add_text(secret, "4096,W22ZaJ0SNY7soEsUEjb6gQ==,WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,"
 		    "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=");
@@ -27,10 +34,93 @@ hook_secret(void *ctx, struct span user, const char *scheme, struct str *secret,
 	return secret->len > 0;
 }
 
-static const struct sasl_hooks hooks = { hook_secret, NULL, NULL };
+static const char *
+hook_external(void *ctx)
+{
+	(void)ctx;
+	return "";
+}
 
 static void
-exchange(struct span in)
+hook_binding(void *ctx, struct str *base64)
+{
+	(void)ctx;
+	str_add_text(base64, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
+}
+
+static const struct sasl_hooks hooks = { hook_secret, hook_external, hook_binding };
+
+/* Nobody got in, and what came of it fits into a line and a command. */
+static void
+look_at(const struct sasl *sasl, int result, const struct str *challenge)
+{
+	struct span user = str_span(&sasl->user), pass = str_span(&sasl->pass);
+
+	if (result == SASL_YES)
+		abort();	/* it guessed */
+	if (result == SASL_CHECK && (user.len == 0 || pass.len == 0 || memchr(user.p, '\0', user.len) != NULL ||
+	    memchr(user.p, '\n', user.len) != NULL || memchr(pass.p, '\0', pass.len) != NULL ||
+	    memchr(pass.p, '\n', pass.len) != NULL))
+		abort();
+	if (result != SASL_MORE && result != SASL_NO && result != SASL_CHECK)
+		abort();
+	if (challenge->len > 64 << 10)
+		abort();
+}
+
+static struct span
+nonce_of(struct span challenge)
+{
+	struct span word, none = { "", 0 };
+
+	while (challenge.len > 0 && span_cut(&challenge, ',', &word))
+		if (span_begins(word, "r="))
+			return span_from(word, 2);
+	return none;
+}
+
+static void
+repeat(struct span line, const struct str *challenge, struct str *out)
+{
+	for (size_t i = 0; i < line.len; i++) {
+		struct span rest = span_from(line, i);
+		if (out->len < REPEATED_MAX && span_begins(rest, "%c"))
+			str_add_span(out, str_span(challenge));
+		else if (out->len < REPEATED_MAX && span_begins(rest, "%r"))
+			str_add_span(out, nonce_of(str_span(challenge)));
+		else {
+			str_add_char(out, line.p[i]);
+			continue;
+		}
+		i++;
+	}
+}
+
+static void
+exchange(const char *mechanism, struct span in)
+{
+	struct sasl sasl = { .hooks = &hooks };
+	struct str challenge = {0};
+	struct span line;
+	int result = SASL_MORE;
+
+	for (int i = 0; i < STEPS && result == SASL_MORE && in.len > 0 && span_cut(&in, '\n', &line); i++) {
+		struct str said = {0};
+		struct err err = {0};
+		bool silent = i == 0 && span_is(line, "-");
+		repeat(line, &challenge, &said);
+		str_clear(&challenge);
+		result = sasl_step(&sasl, i == 0 ? mechanism : NULL, silent ? (struct span){0} :
+		    (struct span){ said.p != NULL ? said.p : "", said.len }, &challenge, &err);
+		look_at(&sasl, result, &challenge);
+		str_free(&said);
+	}
+	str_free(&challenge);
+	sasl_free(&sasl);
+}
+
+static void
+lines(struct span in)
 {
 	struct sasl sasl = { .hooks = &hooks };
 	struct span line;
@@ -45,39 +135,26 @@ exchange(struct span in)
 		    sasl_line_next(line, &said);
 		result = got == SASL_LINE_SAID ?
 		    sasl_step(&sasl, sasl_said_mechanism(&said), sasl_said(&said), &challenge, &err) : SASL_NO;
-		if (result == SASL_YES)
-			abort();	/* it guessed */
-		if (result == SASL_CHECK && (sasl.user.len == 0 || memchr(sasl.user.p, '\0', sasl.user.len) != NULL))
-			abort();
+		look_at(&sasl, result, &challenge);
 		sasl_line_free(&said);
 		str_free(&challenge);
 	}
 	sasl_free(&sasl);
 }
 
-static void
-secrets(struct span text)
-{
-	struct str user = {0}, secret = {0}, networks = {0};
-	bool token;
-
-	secretsfile_check(text, SPAN("bob"), SPAN("x"));
-	secretsfile_client(text, SPAN(""), &user, &secret, &token);
-	secretsfile_networks(text, &networks);
-	str_free(&user);
-	str_free(&secret);
-	str_free(&networks);
-}
-
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	size_t rows = 0;
+
 	if (size < 1)
 		return 0;
+	while (sasl_rows[rows].name != NULL)
+		rows++;
 	struct span text = { (const char *)data + 1, size - 1 };
-	if (data[0] & 1)
-		secrets(text);
+	if (data[0] % 16 < rows)
+		exchange(sasl_rows[data[0] % 16].name, text);
 	else
-		exchange(text);
+		lines(text);
 	return 0;
 }
