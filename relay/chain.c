@@ -10,6 +10,8 @@
 #include "lib/base/fs.h"
 #include "spool/route.h"
 
+enum { PROGRAM_FILES = 1024 };
+
 /* the filters */
 
 static enum filter_found
@@ -65,7 +67,8 @@ chain_take(struct filter_job *job, const struct settings *settings, const char *
 		if (!means_all(said, env))
 			continue;
 		result = add_spec(job, name, said->run, (struct filter_spec){ .timeout = said->timeout,
-		    .max_size = said->max_size, .passes_trouble = strcmp(said->on_trouble, "pass") == 0,
+		    .max_size = said->max_size, .limits = { said->max_cpu, said->max_memory, said->max_written, PROGRAM_FILES },
+		    .passes_trouble = strcmp(said->on_trouble, "pass") == 0,
 		    .found = found_of(span_of(said->found)) }, err);
 	}
 	str_set(&job->root, settings->root);
@@ -123,6 +126,7 @@ run_one(struct filter_job *job, const struct filter_spec *spec, struct letter *l
 {
 	if (spec->max_size > 0 && letter_text(letter).len > spec->max_size)
 		return 0;
+	job->limits = spec->limits;
 	job->deadline = clock_mono() + spec->timeout * CLOCK_SECOND;
 	if (spec->filter->run(job, spec, letter, err) == 0) {
 		if (letter->gone)
@@ -294,8 +298,10 @@ chain_write(const struct filter_job *job, const struct entry_info *info, const s
 
 	for (size_t i = 0; i < job->specs; i++) {
 		const struct filter_spec *spec = &job->spec[i];
-		str_printf(out, "filter %.*s %lld %llu %s %s %s%.*s\n", (int)spec->name.len, spec->name.p,
-		    (long long)spec->timeout, (unsigned long long)spec->max_size, spec->passes_trouble ? "pass" : "defer",
+		str_printf(out, "filter %.*s %lld %llu %llu %llu %llu %s %s %s%.*s\n", (int)spec->name.len, spec->name.p,
+		    (long long)spec->timeout, (unsigned long long)spec->max_size,
+		    (unsigned long long)spec->limits.cpu, (unsigned long long)spec->limits.memory,
+		    (unsigned long long)spec->limits.written, spec->passes_trouble ? "pass" : "defer",
 		    found_word(spec->found), spec->filter->scheme, (int)spec->rest.len,
 		    spec->rest.p != NULL ? spec->rest.p : "");
 	}
@@ -314,11 +320,15 @@ static int
 read_spec(struct filter_job *job, struct span rest, struct err *err)
 {
 	struct span name = span_word(&rest), timeout = span_word(&rest), max = span_word(&rest);
+	struct span cpu = span_word(&rest), memory = span_word(&rest), written = span_word(&rest);
 	struct span trouble = span_word(&rest), found = span_word(&rest);
 	struct filter_spec spec = { .passes_trouble = span_is(trouble, "pass"), .found = found_of(found) };
 	uint64_t seconds;
 
+	spec.limits.files = PROGRAM_FILES;
 	if (span_number(timeout, INT64_MAX / CLOCK_SECOND, &seconds) < 0 ||
+	    span_number(cpu, UINT64_MAX, &spec.limits.cpu) < 0 || span_number(memory, UINT64_MAX, &spec.limits.memory) < 0 ||
+	    span_number(written, UINT64_MAX, &spec.limits.written) < 0 ||
 	    span_number(max, UINT64_MAX, &spec.max_size) < 0)
 		return err_set(err, ERR_TEMP, "no filter");
 	spec.timeout = (int64_t)seconds;

@@ -59,7 +59,8 @@ run_program(struct work *work, const struct str *rest, struct err *err)
 	argv[count] = str_c(&work->files.content_path);
 	argv[count + 1] = str_c(&work->files.envelope_path);
 	argv[count + 2] = NULL;
-	int result = program_run(argv, str_c(&root), work->files.job->deadline, &work->said, &work->status, err);
+	int result = program_run(argv, str_c(&root), &work->files.job->limits, work->files.job->deadline,
+	    &work->said, &work->status, err);
 	while (count > 0)
 		free(own[--count]);
 	return result;

@@ -1,5 +1,7 @@
 #include "relay/filter-exit.h"
 
+#include <signal.h>
+
 /* The next line <<text>> or [[text]]. */
 static bool
 next_words(struct span *rest, struct span *words)
@@ -74,6 +76,8 @@ filter_exit_means(struct filter_job *job, int status, struct span said, struct e
 {
 	bool arrival = job->arrival;
 
+	if (status == 128 + SIGXCPU || status == 128 + SIGXFSZ)
+		return err_set(err, ERR_TEMP, "the program went beyond its %s", status == 128 + SIGXCPU ? "max-cpu" : "max-written");
 	if (status < 0 || status > 105)
 		return err_set(err, ERR_TEMP, "the program ended with status %d, or by a signal", status);
 	job->rescan = job->rescan || (arrival ? status >= 102 && status <= 104 : status == 103);

@@ -127,7 +127,7 @@ shrink(void *ctx, struct span from, struct str *type, struct str *to)
 	str_printf(&out, "%s/smaller", str_c(&folder));
 	const char *const argv[] = { p->program, str_c(&in), str_c(&out), str_c(type), NULL };
 	if (put_picture(dir, "picture", from, &ignored) == 0 &&
-	    program_run(argv, str_c(&root), p->job->deadline, &said, &status, &ignored) == 0 && status == 0 &&
+	    program_run(argv, str_c(&root), &p->job->limits, p->job->deadline, &said, &status, &ignored) == 0 && status == 0 &&
 	    fs_load(dir, "smaller", PICTURE_MAX, to, &ignored) == 0 && type_of(str_span(to)) != NULL) {
 		str_set(type, type_of(str_span(to)));
 		result = 1;

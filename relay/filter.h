@@ -13,6 +13,7 @@
 #ifndef RELAY_FILTER_H
 #define RELAY_FILTER_H
 
+#include "lib/base/child.h"
 #include "relay/letter.h"
 #include "spool/settings.h"
 
@@ -26,6 +27,7 @@ struct filter_spec {		/* a [filter NAME] */
 	struct str rest;	/* behind the scheme */
 	int64_t timeout;	/* seconds */
 	uint64_t max_size;
+	struct child_limits limits;
 	bool passes_trouble;
 	enum filter_found found;
 };
@@ -46,6 +48,7 @@ struct filter_job {		/* a message on its way through a chain */
 	bool rest_after;	/* nothing more goes there in this round */
 	struct str notes;	/* for the log, a line each */
 	struct str outcomes;	/* of recipients, where each has his own: "N done|failed|later REPLY", or "N wait": nothing yet */
+	struct child_limits limits;	/* of the filter that runs, for programs */
 	int64_t deadline;	/* clock_mono() of the filter that runs */
 };
 

@@ -8,7 +8,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/base/child.h"
 #include "lib/base/clock.h"
 
 enum { SAID_MAX = 8192 };
@@ -74,8 +73,8 @@ end_adopted(void)
 }
 
 int
-program_run(const char *const *argv, const char *folder, int64_t deadline, struct str *said, int *status,
-    struct err *err)
+program_run(const char *const *argv, const char *folder, const struct child_limits *limits, int64_t deadline,
+    struct str *said, int *status, struct err *err)
 {
 	static const char *const environment[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "IFS= \t\n", NULL };
 	int pipe_fd[2];
@@ -83,7 +82,7 @@ program_run(const char *const *argv, const char *folder, int64_t deadline, struc
 	if (pipe2(pipe_fd, O_CLOEXEC | O_NONBLOCK) < 0)
 		return err_sys(err, "pipe");
 	fcntl(pipe_fd[1], F_SETFL, 0);	/* the program's end is an ordinary one */
-	const struct child child = { .argv = argv, .environment = environment, .folder = folder, .session = true,
+	const struct child child = { .argv = argv, .environment = environment, .folder = folder, .limits = limits, .session = true,
 		.dies_with_us = true, .quick = true, .in = -1, .out = pipe_fd[1], .errors = -1 };
 	pid_t pid = child_start(&child, err);
 	close(pipe_fd[1]);

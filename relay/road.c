@@ -475,8 +475,9 @@ road_over(struct road *road)
 {
 	struct err err;
 
-	/* A site's and a next hop's folders are as many as there are in the settings. */
-	if (road->transport->kind != ROUTE_MX || road->open)
+	/* A site's and a next hop's folders are as many as there are in the settings; those of filters are
+	 * before each of them, and before domains. */
+	if ((road->transport->kind != ROUTE_MX && road->transport->kind != ROUTE_FILTER) || road->open)
 		return false;
 	int gone = queue_retire(&road->relay->spool, road->folder, OVER_SECONDS * CLOCK_SECOND, &err);
 	if (gone < 0)

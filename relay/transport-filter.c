@@ -55,15 +55,20 @@ move_on(struct work *work, struct err *err)
 }
 
 static int
-pass(struct work *work, struct err *err)
+mark(struct message *m, struct err *err)
 {
-	struct message *m = &work->lane->message;
 	struct str line = {0};
 
 	entry_state_line(clock_now(), NULL, "filtered", NULL, (struct span){0}, &line);
 	int result = message_append(m, str_span(&line), err);
 	str_free(&line);
-	return result < 0 ? -1 : move_on(work, err);
+	return result;
+}
+
+static int
+pass(struct work *work, struct err *err)
+{
+	return mark(&work->lane->message, err) < 0 ? -1 : move_on(work, err);
 }
 
 /* Where the filters send it, if not there. */
@@ -154,7 +159,8 @@ act(struct work *work, const struct filtered *filtered, struct err *err)
 		tell_each(work, str_span(&filtered->outcomes));
 		return 0;
 	case FILTERED_HELD:
-		return message_hold(&lane->message, filtered->err.text, err);
+		/* Who releases it has looked at it: it is not held once more for the same. */
+		return mark(&lane->message, err) < 0 ? -1 : message_hold(&lane->message, filtered->err.text, err);
 	case FILTERED_REFUSED:
 	case FILTERED_LATER:
 		break;

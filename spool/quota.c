@@ -55,8 +55,11 @@ count(const struct spool *spool, struct str *out)
 		const char *name = settings->site[i].name;
 		if (settings->site[i].quota == 0)
 			continue;
-		str_printf(out, "%s %llu\n", name, (unsigned long long)
-		    (bytes_below(spool->out, name, 2) + bytes_below(spool->sent, name, 2)));
+		struct str filtered = {0};
+		route_folder_of("filter", name, &filtered);	/* and what is on its way there */
+		str_printf(out, "%s %llu\n", name, (unsigned long long)(bytes_below(spool->out, name, 2) +
+		    bytes_below(spool->out, str_c(&filtered), 2) + bytes_below(spool->sent, name, 2)));
+		str_free(&filtered);
 		str_printf(out, "xqt/%s %llu\n", name, (unsigned long long)bytes_below(spool->xqt, name, 2));
 	}
 }

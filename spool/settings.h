@@ -159,6 +159,7 @@ struct filter_settings {	/* [filter NAME] (relay/filter.h) */
 	char *run;		/* KIND:REST */
 	int64_t timeout;	/* seconds for one message */
 	uint64_t max_size;	/* bytes: what is larger does not go through it, 0 = all does */
+	uint64_t max_cpu, max_memory, max_written;	/* of its program: seconds, bytes, bytes of a file; 0 = any */
 	char *users;		/* patterns of recipients whose mail goes through it; "": all of it */
 	char *on_trouble;	/* defer, pass: a message whose filter cannot be asked */
 	char *found;		/* reject, hold, mark, drop: one in which it found what it looks for */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -47,6 +48,29 @@ clean_environment(void)
 	return list;
 }
 
+static int
+set_limits(const struct child_limits *limits)
+{
+	const struct { int what; uint64_t most; } rows[] = {
+		{ RLIMIT_CPU, limits->cpu }, { RLIMIT_AS, limits->memory }, { RLIMIT_FSIZE, limits->written },
+		{ RLIMIT_NOFILE, limits->files },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct rlimit now;
+		if (rows[i].most == 0)
+			continue;
+		if (getrlimit(rows[i].what, &now) < 0)
+			return -1;
+		rlim_t most = now.rlim_max < rows[i].most ? now.rlim_max : (rlim_t)rows[i].most;
+		/* At the hard one of processor time comes SIGKILL, which tells nobody why. */
+		const struct rlimit limit = { most, rows[i].what == RLIMIT_CPU && most < now.rlim_max ? most + 1 : most };
+		if (setrlimit(rows[i].what, &limit) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* Between fork and exec: only what is safe there. */
 static _Noreturn void
 become(const struct child *child, char **environment, int report, pid_t parent)
@@ -73,6 +97,8 @@ become(const struct child *child, char **environment, int report, pid_t parent)
 	if (child->session && setsid() < 0)
 		goto failed;
 	if (child->dies_with_us && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
+		goto failed;
+	if (child->limits != NULL && set_limits(child->limits) < 0)
 		goto failed;
 	if (child->folder != NULL && chdir(child->folder) < 0)
 		goto failed;

@@ -12,6 +12,13 @@
 
 #include "lib/base/err.h"
 
+struct child_limits {		/* 0: as ours */
+	uint64_t cpu;		/* seconds */
+	uint64_t memory;	/* bytes of address space */
+	uint64_t written;	/* bytes of a file */
+	uint64_t files;		/* open at a time */
+};
+
 struct child {
 	const char *const *argv;	/* argv[0] may differ from path (rgsmtp is bsmtp) */
 	const char *path;		/* NULL: argv[0], which must then hold a slash */
@@ -21,6 +28,7 @@ struct child {
 	bool dies_with_us;		/* killed when our process ends, however it does */
 	bool quick;			/* by vfork: for who starts very many, and has no threads */
 	int in, out, errors;		/* -1: /dev/null; errors may be 2 */
+	const struct child_limits *limits;	/* NULL: ours; not by way of a helper */
 	bool three;			/* in is descriptor 3, and 0 is /dev/null */
 };
 

@@ -12,11 +12,17 @@ two_sites "$work" "exec:uucico-ssh -r0 --peer=home --root=$work/hub"
 cat >>"$hub/mochila.conf" <<-END
 	far.example = site:far
 	ship.example = site:ship
+	slow.example = site:slow
 	[spool]
 	quota = 64K
 	[site far]
 	[site ship]
 	quota = 8K
+	[site slow]
+	quota = 8K
+	filters = never
+	[filter never]
+	run = exit:100
 	[relay main]
 	listen = 127.0.0.1:0
 END
@@ -47,6 +53,13 @@ check "others are not concerned" exits 0 submit small x@far.example
 check "by SMTP too" talk 250 x@far.example 250
 mochila --root "$hub" remove --site ship >/dev/null
 check "when it has gone, mail is taken again by itself" wait_for 20 submit small x@ship.example
+
+check "mail for a site behind filters" exits 0 submit ship x@slow.example
+check "waits for them" wait_for 20 test -d "$hub/spool/out/filter:slow"
+rm -f "$hub/spool/tmp/.quota"
+check "and counts as well" exits 75 submit small x@slow.example
+mochila --root "$hub" remove --site filter:slow >/dev/null
+check "which is not for ever" wait_for 20 submit small x@slow.example
 
 # ---- A site's, and what a call brings ------------------------------------------------
 

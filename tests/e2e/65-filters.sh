@@ -37,6 +37,9 @@ program status <<-'END'
 	later@*) echo "<<450 4.7.5 come back>>"; exit 3 ;;
 	inject@*) printf '<<one\rtwo>>\n'; exit 1 ;;
 	loud@*) head -c 3000000 /dev/zero; exit 0 ;;
+	busy@*) while :; do :; done ;;
+	flood@*) exec head -c 3000000 /dev/zero >"$1" ;;
+	room@*) test "$(ulimit -v) $(ulimit -n)" = "409600 1024" || exit 9 ;;
 	killed@*) kill -9 $$ ;;
 	gone@*) rm -f "$1" "$2"; exit 100 ;;
 	lost@*) rm -f "$1" "$2"; exit 0 ;;
@@ -101,6 +104,10 @@ others='pass-on none chain plain split exit1 exit100 sleep hops copy deliver kee
 		[filter slow]
 		run = exec:$bin/status
 		timeout = 1s
+		[filter status]
+		max-cpu = 1
+		max-written = 200K
+		max-memory = 400M
 		[relay chain]
 		filters = lf set-from msgid slow
 		[filter msgid]
@@ -193,6 +200,11 @@ check "with their own code" through status square@home.example x "550 5.7.9 not 
 check "which may be for now" through status later@home.example x "450 4.7.5 come back"
 check "no line end of it gets out" through status inject@home.example x "550 5.7.1 one two"
 check "what it prints is bounded" through status loud@home.example loud
+check "its processor time too" through status busy@home.example busy "451 4.3.0"
+check "and what it writes" through status flood@home.example flood "451 4.3.0"
+check "as the log says" sh -c "grep -q 'filter-trouble filter=status why=\"the program went beyond its max-cpu' '$work/hub.log' &&
+    grep -q 'filter-trouble filter=status why=\"the program went beyond its max-written' '$work/hub.log'"
+check "its memory and files are, for itself to see" through status room@home.example room
 check "files taken with 100" through status gone@home.example gone
 check "files lost without it" through status lost@home.example lost "451 4.3.0"
 nobody() { for box in x1- x42- x75- x99- x104- x105- x100- x102- text gone lost killed; do test "$(boxed "$root" "$box")" -eq 0 || return 1; done; }
@@ -276,4 +288,7 @@ check "a kind that is not there" exits 78 mochila-relay --root "$root" --config 
 check "whose neighbours are told" grep -q 'exec:/PROGRAM' "$work/said"
 conf '[filter y]' 'run = exec:program' '[relay x]' 'filters = y'
 check "a program without its path" exits 78 mochila-relay --root "$root" --config "$work/bad.conf"
+conf '[filter y]' 'run = msgid:' 'users = bob@*' '[relay x]' 'filters = y'
+check "users of what arrives" exits 78 mochila-relay --root "$root" --config "$work/bad.conf"
+check "which one says" grep -q 'users is for filters of' "$work/said"
 finish

@@ -231,7 +231,7 @@ wait_for 20 test -f "$work/services.ready" || fail "no stand-ins"
 where() { cat "$work/$1.at"; }
 
 {
-	printf '%s\n' 'max-filters = 20' 'retry-after = 1s' 'retry-max = 1s' '[routes]' 'hub.example = maildir:mail/%u' 'lm.example = maildir:lm/%u'
+	printf '%s\n' 'max-filters = 20' 'retry-after = 1s' 'retry-max = 1s' '[routes]' 'hub.example = maildir:mail/%u' 'lm.example = maildir:lm/%u' 'out.example = maildir:out/%u'
 	# filter NAME RUN [LINE...]: and a listener with it.
 	filter() {
 		printf '%s\n' "[relay $1]" 'listen = 127.0.0.1:0' "filters = $1" "[filter $1]" "run = $2"
@@ -257,7 +257,8 @@ where() { cat "$work/$1.at"; }
 		for service in mute drip flood noise; do filter "$kind-$service" "$kind:$(where $service)" 'timeout = 1s'; done
 	done
 	printf '%s\n' '[relay main]' 'listen = 127.0.0.1:0' '[relay back]' 'listen = 127.0.0.1:0' 'from-filter = yes' \
-	    '[filter lmtp]' "run = lmtp:$(where lmtp)" '[hop maildir:lm/%u]' 'filters = lmtp'
+	    '[filter lmtp]' "run = lmtp:$(where lmtp)" '[hop maildir:lm/%u]' 'filters = lmtp' \
+	    '[hop maildir:out/%u]' 'filters = milter'
 } >>"$root/mochila.conf"
 relay_up "$root" || fail "the relay does not start"
 at "$root" back >"$work/back.at"
@@ -299,6 +300,12 @@ check "for now" through milter no tempfail '451 4.7.1'
 check "discards" through milter no discard
 check "holds" through milter no hold
 check "with its reason" held 'milter: smells'
+check "on the way out, too" mail "$(at "$root" main)" ann@hub.example once@out.example hold
+held_out() { find "$root/spool/hold" -type f -exec grep -la 'RCPT TO:<once@out.example>' {} + | sed 's|.*/||'; }
+out_is_held() { test -n "$(held_out)"; }
+check "where it waits for a person" wait_for 20 out_is_held
+check "who lets it go" mochila --root "$root" release "$(held_out)"
+check "and is not asked again" wait_for 20 sh -c "grep -qs '^Subject: hold' '$root'/out/once/new/*"
 check "what is no answer is its trouble" through milter no garbage '451 4.3.0'
 check "as is none" through milter no die '451 4.3.0'
 check "one that wants more than there is" through greedy no x '451 4.3.0'

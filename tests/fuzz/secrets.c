@@ -36,7 +36,7 @@ emailrelay(struct span text)
 	struct str user = {0}, secret = {0}, networks = {0};
 	struct secrets_line line;
 	struct span rest = text;
-	bool token;
+	bool token = false;
 
 	for (int i = 0; i < 8 && secretsfile_next(&rest, &line); i++) {
 		if (line.secret.len == 0 || memchr(line.user.p, ' ', line.user.len) != NULL)
