@@ -55,7 +55,8 @@ decode(struct span type, struct span text, struct str *out)
 		out->len += len > 0 ? (size_t)len : 0;
 		return len > 0 && memchr(out->p, '\0', out->len) == NULL;
 	}
-	return xtext_decode(text, out) == 0;
+	size_t before = out->len;
+	return xtext_decode(text, out) == 0 && memchr(str_c(out) + before, '\0', out->len - before) == NULL;
 }
 
 static bool

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Filters that are services: OpenDKIM by the milter protocol, ClamAV's clamd and SpamAssassin's
-# spamd, the real ones; and stand-ins for rspamd, a filter by LMTP, one of E-MailRelay's kind, and
-# milters that do all that OpenDKIM does not, or what no milter may.
+# Filters that are services: OpenDKIM by the milter protocol, ClamAV's clamd, SpamAssassin's spamd
+# and rspamd, the real ones; and stand-ins for answers that rspamd seldom gives, a filter by LMTP, one
+# of E-MailRelay's kind, and milters that do all that OpenDKIM does not, or what no milter may.
 # shellcheck source=tests/e2e/lib.sh
 . "${srcdir:-.}/tests/e2e/lib.sh"
 # shellcheck source=tests/e2e/relay-lib.sh
@@ -13,9 +13,10 @@ root=$work/hub
 make_site "$root" hub
 chmod 755 "$work"
 
-opendkim='' clamd='' spamd=''
+opendkim='' clamd='' spamd='' rspamd=''
 free_port && verify_at=$port
 free_port && spamd_at=$port
+free_port && rspamd_at=$port
 
 if peer opendkim; then
 	openssl genrsa -out "$work/key.pem" 2048 2>/dev/null
@@ -64,6 +65,33 @@ spamd_runs() {
 	    -i 127.0.0.1 -p "$spamd_at" -C "$peer/usr/share/spamassassin" --siteconfigpath "$work/site" $spamd_as -s stderr
 }
 if spamd_runs; then spamd=yes; else say "# no spamd: $why"; fi
+
+rspamd_runs() {
+	peer rspamd || return 1
+	mkdir "$work/rspamd" && say example >"$work/rspamd/tld"
+	# It knows one kind of junk besides its own test letters, and asks nobody.
+	say 'rspamd_config.FAVOURITE = { score = 6.0, callback = function(task)' \
+	    ' return string.find(task:get_header("Subject") or "", "favourite") ~= nil end }' \
+	    'rspamd_config.AS_SAID = { score = 1.0, callback = function(task) local f = task:get_from("smtp")' \
+	    ' return f and f[1].addr == "ann@hub.example" and task:get_helo() == "test.example" and #task:get_recipients("smtp") == 1 end }' \
+	    >"$work/rspamd/rules.lua"
+	cat >"$work/rspamd/conf" <<-END
+		options {
+		  pidfile = "$work/rspamd/pid"; temp_dir = "$work/rspamd"; filters = []; url_tld = "$work/rspamd/tld";
+		  enable_test_patterns = true; dns { nameserver = ["127.0.0.1:1"]; timeout = 0.1s; retransmits = 1; }
+		}
+		logging { type = "console"; level = "warning"; }
+		worker "normal" { bind_socket = "127.0.0.1:$rspamd_at"; count = 1; task_timeout = 60s; }
+		actions { reject = 15; add_header = 6; rewrite_subject = 8; subject = "[junk] %s"; }
+		lua = "$work/rspamd/rules.lua";
+	END
+	start rspamd env LD_LIBRARY_PATH="$peer_libs:$peer/usr/lib/rspamd" "$peer/usr/bin/rspamd" -f -i -c "$work/rspamd/conf" \
+	    --var=CONFDIR="$peer/etc/rspamd" --var=LOCAL_CONFDIR="$work/rspamd" --var=SHAREDIR="$peer/usr/share/rspamd" \
+	    --var=LUALIBDIR="$peer/usr/share/rspamd/lualib" --var=RULESDIR="$peer/usr/share/rspamd/rules" \
+	    --var=PLUGINSDIR="$peer/usr/share/rspamd/plugins" --var=DBDIR="$work/rspamd" --var=RUNDIR="$work/rspamd" \
+	    --var=LOGDIR="$work/rspamd" --var=WWWDIR="$work/rspamd"
+}
+if rspamd_runs; then rspamd=yes; else say "# no rspamd: $why"; fi
 
 # The stand-ins, one process; each writes where it listens to a file.
 cat >"$work/services.py" <<'END'
@@ -248,6 +276,7 @@ where() { cat "$work/$1.at"; }
 	filter spam-report "spam-report:127.0.0.1:$spamd_at"
 	filter spam-edit "spam-edit:127.0.0.1:$spamd_at"
 	filter rspamd "rspamd:$(where rspamd)"
+	filter rspamd-real "rspamd:127.0.0.1:$rspamd_at"
 	filter net "net:$(where net)"
 	filter milter "milter:$(where milter)"
 	filter quiet "milter:$(where quiet)"
@@ -359,6 +388,21 @@ if test -n "$spamd"; then
 	check "or rewritten" through spam-edit edit s '250' "$gtube"
 	check "by spamd itself" wait_for 20 boxes edit '^X-Spam-Checker-Version: SpamAssassin'
 	check "whole" boxes edit 'GTUBE-STANDARD-ANTI-UBE'
+fi
+if test -n "$rspamd"; then
+	say "# rspamd"
+	gtube='JS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X'
+	wait_for 60 listening "$rspamd_at" || fail "no rspamd: $(tail -n 2 "$work/rspamd.log")"
+	check "a mail is no spam" through rspamd-real rham h
+	check "and comes" wait_for 20 boxes rham '^Subject: h'
+	check "spam is refused" through rspamd-real no s '550 5.7.1 Gtube pattern' "> X$gtube"
+	check "or marked" through rspamd-real rmark s '250' "> Y$gtube"
+	check "by a field" wait_for 20 boxes rmark '^X-Spam-Flag: YES'
+	check "or has another subject" through rspamd-real rsub s '250' "> Z$gtube"
+	check "which says so" wait_for 20 boxes rsub '^Subject: \[junk\] s'
+	check "its rules see the envelope" through rspamd-real rfav favourite
+	check "and are named" wait_for 20 boxes rfav '^X-Spam-Status: Yes, score=7.* tests=.*AS_SAID'
+	check "all of them" boxes rfav 'FAVOURITE'
 fi
 nobody() { test "$(messages "$root/mail/no")" -eq 0; }
 check "nobody has what was refused, held or dropped" nobody

@@ -2,7 +2,7 @@
  * Files with secrets in them, whatever stands there: E-MailRelay's, and our own users.  The first
  * byte chooses which.
  *
- * Held: a word lets in by the file of E-MailRelay exactly when it is what the file says of that user; a
+ * Held: what a client is to say is whole, and a word lets in by the file of E-MailRelay exactly when it is what the file says of that user; a
  * networks' line becomes words of a network and nothing else; a user is found by the name that his
  * line has, and a locked one has no secret.
  */
@@ -44,7 +44,8 @@ emailrelay(struct span text)
 		try_user(text, line.user);
 	}
 	try_user(text, SPAN("bob"));
-	if (secretsfile_client(text, SPAN(""), &user, &secret, &token) == 0 && token && secret.len == 0 && user.len > 0)
+	if (secretsfile_client(text, SPAN(""), &user, &secret, &token) > 0 && ((user.len == 0) != (secret.len == 0) ||
+	    (user.len > 0 && (memchr(user.p, '\0', user.len) != NULL || memchr(secret.p, '\0', secret.len) != NULL))))
 		abort();
 	secretsfile_networks(text, &networks);
 	if (networks.len > 0 && memchr(networks.p, '\n', networks.len) != NULL)

@@ -16,6 +16,7 @@ static const char text[] =
 	"client plain:b YWxpY2U= b3RoZXI= second\n"
 	"client oauth dora token+3D third\n"
 	"client plain = = none\n"
+	"client plain alice a+00b nul\n"
 	"server none 192.168.0.0/24 near\n"
 	"server none 10.1.*.* far\n"
 	"server none 127.0.0.1 here\n"
@@ -56,7 +57,7 @@ END_TEST
 
 static const struct { const char *selector, *user, *secret; bool token; } clients[] = {
 	{ "", "alice", "my secret", false }, { "second", "alice", "other", false }, { "third", "dora", "token=", true },
-	{ "none", "", "", false }, { "fourth", NULL, NULL, false },
+	{ "none", "", "", false }, { "nul", NULL, NULL, false }, { "fourth", NULL, NULL, false },
 };
 
 START_TEST(clients_lines_are_chosen_by_their_selector)
