@@ -81,7 +81,7 @@ build() {
 		(cd "$top" && ./autogen.sh) >"$build/autogen.log" 2>&1 ||
 		    { tail -n 20 "$build/autogen.log" >&2; return 1; }
 	fi
-	test -f "$build/Makefile" || (cd "$build" && "$top/configure" -q) || return 1
+	test -f "$build/Makefile" || (cd "$build" && "$top/configure" -q ${configure_with:+"$configure_with"}) || return 1
 	make -C "$build" -s -j"$(nproc)" "$@" >"$build/build.log" 2>&1 ||
 	    { tail -n 30 "$build/build.log" >&2; return 1; }
 }

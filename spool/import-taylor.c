@@ -80,8 +80,10 @@ load(struct taylor *t, const char *name, struct span path, struct err *err)
 	str_add_span(&whole, path.len > 0 ? path : span_of(name));
 	there = import_load(str_c(&whole), &text->bytes, err);
 	str_free(&whole);
-	if (there <= 0)
+	if (there <= 0) {
+		str_free(&text->bytes);
 		return NULL;
+	}
 	text->name = name;
 	t->texts++;
 	return text;
