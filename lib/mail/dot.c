@@ -25,7 +25,8 @@ in_line(struct dot_in *dot, char c, struct str *out)
 	}
 	if (dot->lax) {
 		str_add_text(out, "\r\n");
-		return DOT_START;
+		dot->met = true;
+		return dot->lines ? DOT_LINE : DOT_START;
 	}
 	dot->bare = true;
 	str_add_char(out, c);
@@ -39,6 +40,8 @@ behind_cr(struct dot_in *dot, char c, struct str *out)
 {
 	if (c == '\n') {
 		str_add_text(out, "\r\n");
+		dot->lines = dot->lines || (dot->crlf && !dot->met);
+		dot->met = true;
 		return DOT_START;
 	}
 	if (c == '\r' && dot->lax)
@@ -54,7 +57,7 @@ behind_dot(struct dot_in *dot, char c, struct str *out)
 {
 	if (c == '\r')
 		return DOT_DOT_CR;
-	if (c == '\n' && dot->lax)
+	if (c == '\n' && dot->lax && !dot->crlf)
 		return DOT_END;
 	return in_line(dot, c, out);
 }

@@ -6,7 +6,9 @@
  * is noted (in->bare) for the caller to refuse the message, once its true end
  * is found (DATA-01).  Lax, for batches written as text, LF ends a line too and
  * all lines come out with CRLF; a lone CR becomes a line end, but what follows it
- * is no line start: the writer did not stuff there.
+ * is no line start: the writer did not stuff there.  Where the line DATA ended in
+ * CRLF, a dot before a lone LF is no end; and where the first line of the body did, too,
+ * what follows a lone LF is no line start either.
  *
  * dot_out is the other way: it stuffs dots and closes with CRLF.CRLF.  Bytes that
  * would be a bare CR or LF on the wire are not sent at all: -1.  That holds also
@@ -22,7 +24,8 @@
 enum dot_state { DOT_START, DOT_LINE, DOT_CR, DOT_DOT, DOT_DOT_CR, DOT_END };
 
 struct dot_in {
-	bool lax;
+	bool lax, crlf;		/* crlf: lax, and the line DATA ended so */
+	bool met, lines;	/* lax: a line end was met, and it was a CRLF */
 	bool bare;		/* strict: a bare CR or LF was met */
 	enum dot_state state;	/* DOT_END: the message ended */
 };

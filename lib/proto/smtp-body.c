@@ -33,7 +33,7 @@ fresh(struct smtp_server *server)
 {
 	struct smtp_server_work *work = server->work;
 
-	work->dot = (struct dot_in){ .lax = server->options.batch };
+	work->dot = (struct dot_in){ .lax = server->options.batch, .crlf = work->crlf };
 	work->err = (struct err){0};
 	work->size = 0;
 	work->close = work->unasked = false;

@@ -25,6 +25,7 @@ struct smtp_server_work {
 				 * may have sent behind it are out of order but no error */
 	size_t overlong;	/* bytes of a line that is too long ... */
 	char last;		/* ... and the last of them */
+	bool crlf;		/* the last line ended so */
 
 	bool begun;		/* hook begin said yes, neither end nor abort came yet */
 	struct dot_in dot;

@@ -317,6 +317,7 @@ take_line(struct smtp_server *server)
 	struct span line = span_to(in, (size_t)(lf - in.p));
 	smtp_read(server, line.len + 1);
 	char before = line.len > 0 ? line.p[line.len - 1] : '\0';
+	server->work->crlf = before == '\r';
 	if (before == '\r')
 		line.len--;
 	if (is_line_end(server, before))

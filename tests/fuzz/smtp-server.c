@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/clock.h"
 #include "lib/mail/dot.h"
 #include "tests/talk/fake.h"
 
@@ -83,6 +84,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
+	clock_set(INT64_C(1795286702000000));	/* EHLO tells until when a mail may be held */
 	struct span said = { (const char *)data + 1, size - 1 };
 	run(&whole, data[0], said, 0, true);
 	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {

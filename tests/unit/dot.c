@@ -51,6 +51,35 @@ START_TEST(reading_goes_as_the_rows_say)
 }
 END_TEST
 
+/* DATA-01 in a batch whose lines end in CRLF; fetchmail leaves those of the message as they are. */
+static const struct { const char *wire, *body, *rest; } batches[] = {
+	{ "a\r\nb\n.\nMAIL\r\n.\r\nQUIT", "a\r\nb\r\n.\r\nMAIL\r\n", "QUIT" },
+	{ "a\r\nb\n.\r\nMAIL\r\n.\r\n", "a\r\nb\r\n.\r\nMAIL\r\n", "" },
+	{ "a\r\n.\nMAIL\r\n.\r\n", "a\r\n\r\nMAIL\r\n", "" },
+	{ "a\r\nb\n..\n.c\r\n..\r\n.\r\n", "a\r\nb\r\n..\r\n.c\r\n.\r\n", "" },
+	{ "a\r\nb\r.\rMAIL\r.\r\nx\r\n.\r\n", "a\r\nb\r\n.\r\nMAIL\r\n.\r\nx\r\n", "" },
+	{ "a\r\nb\n.\nMAIL\n.\n", NULL, "" },
+	{ "a\n..\n.\r\nQUIT", "a\r\n.\r\n", "QUIT" },
+	{ "a\n.\nMAIL\n.\r\n", "a\r\n\r\nMAIL\r\n", "" },
+};
+
+START_TEST(a_batch_ends_its_messages_as_it_ends_its_lines)
+{
+	for (size_t step = 1; step < 20; step++) {
+		struct dot_in dot = { .lax = true, .crlf = true };
+		struct str out = {0};
+		struct span rest = span_of(batches[_i].wire);
+		while (rest.len > 0 && dot.state != DOT_END)
+			rest = span_from(rest, dot_unstuff(&dot, span_to(rest, step), &out));
+		ck_assert_int_eq(dot.state == DOT_END, batches[_i].body != NULL);
+		if (batches[_i].body != NULL)
+			ck_assert_str_eq(str_c(&out), batches[_i].body);
+		ck_assert(span_is(rest, batches[_i].rest));
+		str_free(&out);
+	}
+}
+END_TEST
+
 static const struct {
 	const char *body, *wire;	/* wire NULL: refused */
 } writes[] = {
@@ -125,6 +154,7 @@ END_TEST
 
 UNIT("dot",
 	{ reading_goes_as_the_rows_say, ROWS(reads) },
+	{ a_batch_ends_its_messages_as_it_ends_its_lines, ROWS(batches) },
 	{ writing_goes_as_the_rows_say, ROWS(writes) },
 	{ what_is_stuffed_is_unstuffed, 1 },
 	{ counted_bodies_have_crlf_or_are_refused, 1 })
