@@ -1,6 +1,6 @@
 # tests of the relay's server
-dist_check_SCRIPTS += %D%/hostile/smtp.sh %D%/hostile/rows.sh %D%/hostile/open-relay.sh %D%/hostile/people.sh %D%/e2e/60-tls.sh %D%/e2e/61-wishes.sh %D%/e2e/62-doors.sh %D%/e2e/63-clients.sh %D%/e2e/65-next-hops.sh %D%/e2e/64-operation.sh
-EXTRA_DIST += %D%/hostile/smtp.py %D%/hostile/rows %D%/hostile/open-relay.py %D%/hostile/people.py %D%/hostile/open-relay.tsv %D%/e2e/60-tls.py %D%/e2e/62-doors.py
+dist_check_SCRIPTS += %D%/hostile/smtp.sh %D%/hostile/smuggling.sh %D%/hostile/rows.sh %D%/hostile/open-relay.sh %D%/hostile/people.sh %D%/e2e/60-tls.sh %D%/e2e/61-wishes.sh %D%/e2e/62-doors.sh %D%/e2e/63-clients.sh %D%/e2e/65-next-hops.sh %D%/e2e/64-operation.sh
+EXTRA_DIST += %D%/hostile/smtp.py %D%/hostile/smuggling.py %D%/hostile/rows %D%/hostile/open-relay.py %D%/hostile/people.py %D%/hostile/open-relay.tsv %D%/e2e/60-tls.py %D%/e2e/62-doors.py
 check_PROGRAMS += tests/unit/proxy tests/unit/rate
 tests_unit_proxy_SOURCES = %D%/unit/proxy.c %D%/unit/unit.h
 tests_unit_proxy_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
