@@ -5,6 +5,8 @@
 #include "lib/proto/smtp-ext.h"
 #include "lib/proto/smtp-verb.h"
 
+static const char nowhere[] = "0.0.0.0";
+
 static bool
 here(const struct smtp_server *server)
 {
@@ -68,7 +70,10 @@ xclient(struct smtp_server *server, struct span args)
 
 	while (result == 0 && (word = span_word(&args)).len > 0)
 		result = take_word(word, &addr, &port, &err);
-	if (result == 0 && addr.len > 0 && !is_unknown(str_span(&addr)))
+	/* Whoever it is, he has none of the rights of who speaks for him. */
+	if (is_unknown(str_span(&addr)))
+		str_set(&addr, nowhere);
+	if (result == 0 && addr.len > 0)
 		result = server->hooks->xclient(server->ctx, str_c(&addr), port.len > 0 ? str_c(&port) : "0", &err);
 	if (result < 0) {
 		smtp_error_err(server, &err);

@@ -33,6 +33,10 @@ cat >>"$root/mochila.conf" <<-END
 	relay-from = 192.0.2.0/24
 	timeout = 3s
 	max-client-connections = 3
+	[relay near]
+	listen = 127.0.0.1:0
+	xclient-from = 127.0.0.1
+	relay-from = 127.0.0.1
 	[relay filtered]
 	listen = 127.0.0.1:0
 	xclient-from = 127.0.0.1
@@ -82,6 +86,8 @@ say "# XCLIENT (AUTH-06)"
 filtered=$(at "$root" filtered)
 check "for one of ours" python xclient "$filtered" 192.0.2.7 250
 check "for a stranger" python xclient "$filtered" 198.51.100.7 550
+check "for one who is near" python xclient "$(at "$root" near)" 127.0.0.1 250
+check "but not for one whose address it does not know" python xclient "$(at "$root" near)" '[UNAVAILABLE]' 550
 check "for one by IPv6" python xclient "$filtered" IPV6:2001:db8::1 550
 check "its own certificate gives a stranger no right" python xclient-tls "$filtered" "$pki" 550
 check "who is not named may not say it" python xclient "$(at "$root")" 192.0.2.7 none
