@@ -51,7 +51,6 @@ tests_fuzz_uucp_SOURCES = %D%/fuzz/uucp.c
 tests_fuzz_uucp_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_uucp_LDADD = $(FUZZ_REPLAY) $(UUCICO_LIBS)
 EXTRA_DIST += %D%/fuzz/uucp.dict %D%/fuzz/seeds/uucp
-EXTRA_DIST += %D%/lsan.supp
 EXTRA_DIST += %D%/e2e/pair-lib.sh %D%/e2e/taylor-lib.sh
 
 check_PROGRAMS += tests/unit/m

@@ -23,8 +23,6 @@ rm -rf "$work"
 mkdir -p "$work" || exit 99
 trap_cleanup
 umask 077
-# In a build with sanitizers; others do not look at it.
-export LSAN_OPTIONS="suppressions=$top/tests/leaks-of-libraries:print_suppressions=0"
 unset MOCHILA_ROOT MOCHILA_CONFIG MOCHILA_SET MOCHILA_LIBEXEC SSH_AUTH_SOCK
 failures=0
 
