@@ -435,6 +435,20 @@ farewell_free(struct farewell *farewell)
 	free(farewell);
 }
 
+/* They count for no limit of their owner's, and must not take all descriptors there are: a peer may
+ * come, have us say goodbye, and never close. */
+static void
+leave_the_oldest(struct loop *loop)
+{
+	struct farewell *last = loop->farewells;
+	size_t count = 0;
+
+	for (struct farewell *at = loop->farewells; at != NULL; at = at->next, count++)
+		last = at;
+	if (count > STREAM_FAREWELLS)
+		farewell_free(last);
+}
+
 static void
 farewell_input(struct bufferevent *io, void *arg)
 {
@@ -495,6 +509,7 @@ stream_finish(struct stream *stream)
 	farewell = mem_get(sizeof *farewell);
 	*farewell = (struct farewell){ .loop = stream->loop, .next = stream->loop->farewells, .io = stream->io };
 	stream->loop->farewells = farewell;
+	leave_the_oldest(stream->loop);
 	timer_start(&farewell->limit, farewell->loop, farewell_late, farewell);
 	timer_set(&farewell->limit, FAREWELL_SECONDS * CLOCK_SECOND);
 	bufferevent_setcb(farewell->io, farewell_input, farewell_sent, farewell_event, farewell);

@@ -55,7 +55,8 @@ struct stream {
 	bool *freed;		/* set for a hook's caller when the hook freed us */
 };
 
-enum { STREAM_LITTLE = 16 << 10, STREAM_MUCH = 256 << 10 };
+enum { STREAM_LITTLE = 16 << 10, STREAM_MUCH = 256 << 10,
+	STREAM_FAREWELLS = 200 };	/* so many are waited for; then who has been longest is left */
 
 void stream_start(struct stream *stream, struct loop *loop, int fd,
     const struct stream_hooks *hooks, void *ctx);

@@ -196,6 +196,30 @@ START_TEST(a_finished_stream_sends_all_to_a_peer_that_closed_its_side)
 }
 END_TEST
 
+/* Peers who never close: the first are let go when there are too many of them. */
+START_TEST(farewells_are_waited_for_up_to_a_number)
+{
+	int far[STREAM_FAREWELLS + 20];
+
+	stream_free(&left.stream);
+	for (size_t i = 0; i < sizeof far / sizeof far[0]; i++) {
+		int pair[2];
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+		stream_start(&left.stream, &loop, pair[0], &end_hooks, &left);
+		stream_send(&left.stream, "bye", 3);
+		stream_finish(&left.stream);
+		far[i] = pair[1];
+	}
+	looping(&loop, 50);
+	for (size_t i = 0; i < sizeof far / sizeof far[0]; i++) {
+		char said[4] = "";
+		ck_assert_int_eq(read(far[i], said, 3), 3);	/* all have heard it */
+		ck_assert_int_eq(send(far[i], "x", 1, MSG_NOSIGNAL) == 1, i >= 20);
+		close(far[i]);
+	}
+}
+END_TEST
+
 static struct {
 	int fd;
 	struct err err;
@@ -309,6 +333,7 @@ main(void)
 	tcase_add_test(tests, the_deadline_is_not_moved_by_trickling_bytes);
 	tcase_add_test(tests, who_does_not_listen_is_not_read);
 	tcase_add_test(tests, a_finished_stream_sends_all_to_a_peer_that_closed_its_side);
+	tcase_add_test(tests, farewells_are_waited_for_up_to_a_number);
 	tcase_add_test(tests, a_call_meets_its_listener);
 	tcase_add_loop_test(tests, a_call_that_fails_says_why, 0,
 	    (int)(sizeof nowhere / sizeof nowhere[0]));
