@@ -13,6 +13,23 @@ run_of(struct span bytes)
 	return len;
 }
 
+/* Whole lines from the front, as they nearly always are: ended by CRLF, with neither a CR nor
+ * a LF before that, and without a dot at their start.  begun: of the first there was more. */
+static size_t
+lines_of(struct span in, bool begun)
+{
+	size_t at = 0;
+
+	while (at < in.len && (begun || in.p[at] != '.')) {
+		const char *from = in.p + at, *lf = memchr(from, '\n', in.len - at);
+		if (lf == NULL || lf == from || lf[-1] != '\r' || memchr(from, '\r', (size_t)(lf - 1 - from)) != NULL)
+			break;
+		at = (size_t)(lf + 1 - in.p);
+		begun = false;
+	}
+	return at;
+}
+
 /* A byte within a line, or at its start: where the reader is behind it. */
 static enum dot_state
 in_line(struct dot_in *dot, char c, struct str *out)
@@ -92,11 +109,16 @@ step(struct dot_in *dot, char c, struct str *out)
 size_t
 dot_unstuff(struct dot_in *dot, struct span in, struct str *out)
 {
-	size_t at = 0;
+	size_t at = dot->state == DOT_LINE ? lines_of(in, true) : 0;
 
+	if (at > 0)
+		dot->state = DOT_START;
+	str_add(out, in.p, at);
 	while (at < in.len && dot->state != DOT_END) {
-		size_t run = dot->state == DOT_LINE ? run_of(span_from(in, at)) : 0;
-		str_add(out, in.p + at, run);	/* most bytes: within a line */
+		/* Only here: a line that is odd is looked at once. */
+		size_t run = dot->state == DOT_START ? lines_of(span_from(in, at), false) :
+		    dot->state == DOT_LINE ? run_of(span_from(in, at)) : 0;
+		str_add(out, in.p + at, run);
 		at += run;
 		if (at < in.len)
 			dot->state = step(dot, in.p[at++], out);
@@ -121,7 +143,7 @@ int
 dot_stuff(struct dot_out *dot, struct span in, struct str *out)
 {
 	while (in.len > 0) {
-		size_t run = dot->state == DOT_LINE ? run_of(in) : 0;
+		size_t run = dot->state == DOT_START ? lines_of(in, false) : dot->state == DOT_LINE ? run_of(in) : 0;
 		str_add_span(out, span_to(in, run));
 		in = span_from(in, run);
 		if (in.len > 0 && stuff_byte(dot, in.p[0], out) < 0)

@@ -135,6 +135,49 @@ START_TEST(what_is_stuffed_is_unstuffed)
 }
 END_TEST
 
+static void
+random_text(struct str *text)
+{
+	static const char *const parts[] = { ".", "\r\n", "a", "\r", "\n", "bcd", "e\r\n", ".\r\n" };
+
+	str_clear(text);
+	for (int i = rand() % 16; i > 0; i--)
+		str_add_text(text, parts[rand() % 8]);
+}
+
+/* Whole lines go another way than bytes do. */
+START_TEST(a_text_goes_as_its_bytes_do)
+{
+	struct str text = {0}, whole = {0}, bytes = {0};
+
+	srand(8);
+	for (int round = 0; round < 40000; round++) {
+		struct dot_in reader = { .lax = round % 2 }, reader_of_bytes = { .lax = round % 2 };
+		struct dot_out writer = {0}, writer_of_bytes = {0};
+		size_t used, at = 0;
+		random_text(&text);
+		str_clear(&whole);
+		str_clear(&bytes);
+		used = dot_unstuff(&reader, str_span(&text), &whole);
+		while (at < text.len && reader_of_bytes.state != DOT_END)
+			at += dot_unstuff(&reader_of_bytes, (struct span){ text.p + at, 1 }, &bytes);
+		ck_assert(used == at && reader.state == reader_of_bytes.state && reader.bare == reader_of_bytes.bare);
+		ck_assert_str_eq(str_c(&whole), str_c(&bytes));
+		str_clear(&whole);
+		str_clear(&bytes);
+		int result = dot_stuff(&writer, str_span(&text), &whole), result_of_bytes = 0;
+		for (at = 0; at < text.len && result_of_bytes == 0; at++)
+			result_of_bytes = dot_stuff(&writer_of_bytes, (struct span){ text.p + at, 1 }, &bytes);
+		ck_assert_int_eq(result, result_of_bytes);
+		ck_assert_str_eq(str_c(&whole), str_c(&bytes));
+		ck_assert(result < 0 || writer.state == writer_of_bytes.state);
+	}
+	str_free(&text);
+	str_free(&whole);
+	str_free(&bytes);
+}
+END_TEST
+
 START_TEST(counted_bodies_have_crlf_or_are_refused)
 {
 	static const struct { const char *a, *b; bool ok, cr; } rows[] = {
@@ -157,4 +200,5 @@ UNIT("dot",
 	{ a_batch_ends_its_messages_as_it_ends_its_lines, ROWS(batches) },
 	{ writing_goes_as_the_rows_say, ROWS(writes) },
 	{ what_is_stuffed_is_unstuffed, 1 },
+	{ a_text_goes_as_its_bytes_do, 1 },
 	{ counted_bodies_have_crlf_or_are_refused, 1 })
