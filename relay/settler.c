@@ -9,8 +9,8 @@
 #include "relay/relay.h"
 
 enum {
-	QUIET = 50000,		/* microseconds */
 	SETTLE_SECONDS = 600,	/* then it hangs, and its locks are in our way */
+	SHUNNED_SECONDS = 60,	/* one that died, or cannot be started, is not tried again so long */
 };
 
 static void
@@ -74,6 +74,7 @@ on_answer(struct pool_question *question, int result, struct span words)
 	settler->asked = 0;
 	settler->again = settler->sure = false;
 	if (result < 0) {	/* whatever it left half done is done by us */
+		settler->shunned = clock_mono() + SHUNNED_SECONDS * CLOCK_SECOND;
 		settled_by_us(settler, sure);
 		return;
 	}
@@ -96,7 +97,7 @@ ask(struct settler *settler, bool sure)
 	const struct span none = {0};
 	struct err err;
 
-	if (settler->pool.args == 0 || settler->relay->ending)
+	if (settler->pool.args == 0 || settler->relay->ending || clock_mono() < settler->shunned)
 		return false;
 	if (settler->asked == 0 && !is_much(settler))
 		return false;
@@ -158,20 +159,43 @@ is_full(const struct settler *settler)
 	return settler->relay->acceptor.journal.good >= JOURNAL_MAX || settler->bytes >= UNSETTLED_MAX;
 }
 
+static int64_t
+between(int64_t value, int64_t least, int64_t most)
+{
+	return value < least ? least : value > most ? most : value;
+}
+
+/* So long what was accepted may wait for more.  Where several send, more of the time is ours
+ * than the disk's, and mochila-settle has its own, unless syncs are slow: each time takes some.
+ * One that waits for each sync is only held up. */
+static int64_t
+longest(const struct settler *settler)
+{
+	return settler->relay->session_count > 1 ?
+	    between(100 * settler->relay->acceptor.took, CLOCK_SECOND / 4, CLOCK_SECOND) : CLOCK_SECOND;
+}
+
+/* Nobody has said anything so long: more than a sync, in which nobody is heard. */
+static int64_t
+quiet(const struct settler *settler)
+{
+	return between(10 * settler->relay->acceptor.took, CLOCK_SECOND / 50, CLOCK_SECOND / 20);
+}
+
 /* Sessions side by side are between two messages all the time, and so is one that sends one
  * after the other: that is no rest yet. */
 static bool
 more_will_come(const struct settler *settler)
 {
 	return (settler->relay->session_count > 1 || settler->stream) && !is_full(settler) &&
-	    clock_mono() - settler->first < CLOCK_SECOND;
+	    clock_mono() - settler->first < longest(settler);
 }
 
 static void
 settle_soon(void *ctx)
 {
 	struct settler *settler = ctx;
-	int64_t rest = settler->last + QUIET - clock_mono();
+	int64_t rest = settler->last + quiet(settler) - clock_mono();
 
 	if (rest > 0 && more_will_come(settler)) {
 		timer_set(&settler->soon, rest);
@@ -232,6 +256,7 @@ settler_reload(struct settler *settler)
 {
 	/* What it leaves half done is taken up by whoever settles next. */
 	pool_restart(&settler->pool);
+	settler->shunned = 0;
 }
 
 void
@@ -240,9 +265,9 @@ settler_wake(struct settler *settler, bool busy)
 	settler_stir(settler);
 	if (settler->first == 0) {
 		settler->first = settler->last;
-		settler->stream = settler->settled != 0 && settler->first - settler->settled < QUIET;
+		settler->stream = settler->settled != 0 && settler->first - settler->settled < CLOCK_SECOND / 20;
 	}
-	timer_set_before(&settler->soon, busy && !is_full(settler) ? CLOCK_SECOND : 0);
+	timer_set_before(&settler->soon, busy && !is_full(settler) ? longest(settler) : 0);
 }
 
 void

@@ -2,10 +2,11 @@
  * settler - when the spool is settled.
  *
  * At once when there is but one session, and it is not in the middle of a message, nor was
- * another settled a moment ago; when all were quiet for a moment; within a second otherwise,
- * so that a busy relay settles in large gulps, or as soon as the journal is full or 64 MB
- * were accepted; when run/bell is rung; and each minute, whatever was missed.  Nothing is
- * accepted meanwhile: who sends faster than we settle waits, and in/ stays small.
+ * another settled a moment ago; when all were quiet for a moment; within a second otherwise, or,
+ * with several sessions and a quick disk, a quarter of one, so that a busy relay settles in large
+ * gulps, or as soon as the journal is full or 64 MB were accepted; when run/bell is rung; and each
+ * minute, whatever was missed.  Nothing is accepted meanwhile: who sends faster than we settle
+ * waits, and in/ stays small.
  *
  * But when it is much, mochila-settle does it, a process of its own, and we go on accepting.
  * What it has not come to when in/ holds too much is settled here, all the same: each file by
@@ -18,7 +19,7 @@
 
 enum {
 	UNSETTLED_MAX = 64 << 20,	/* bytes in in/ */
-	UNSETTLED_MUCH = 256 << 10,	/* and as many messages as there are KB */
+	UNSETTLED_MUCH = 128 << 10,	/* and as many messages as there are KB */
 };
 
 struct settler {
@@ -33,6 +34,7 @@ struct settler {
 	struct pool_question question;
 	uint64_t asked_bytes, asked_messages;	/* of those, what it was asked to settle */
 	int64_t asked;		/* when; 0: it has nothing to do */
+	int64_t shunned;	/* until then we do it all */
 	bool again, sure;	/* once more when it has answered; what runner_look is to be told */
 	bool stream;		/* the first came so soon after the one before that more will */
 };

@@ -102,6 +102,7 @@ start_relay() {	# ROOT PORT DESTINATION [LINE...]
 	END
 	shift 3
 	for start_line; do say "$start_line"; done >>"$start_root/mochila.conf"
+	test -z "$preload" || stage_with relay/mochila-settle "LD_PRELOAD=$preload" "FLUSH_SLOW=$slow"
 	start relay env LD_PRELOAD="$preload" FLUSH_SLOW="$slow" "$relay" --root "$start_root" --log none
 	wait_for 10 listening "$start_port" || die "the relay does not start: $(tail -n 1 "$work/relay.log")"
 }

@@ -199,6 +199,20 @@ stage_programs() {
 	export MOCHILA_LIBEXEC PATH
 }
 
+# stage_with PROGRAM NAME=VALUE...: staged, PROGRAM ("relay/mochila-settle") finds that in its
+# environment, which who starts it cleans.
+stage_with() {
+	stage_program=$build/$1 stage_as=$MOCHILA_LIBEXEC/${1##*/}
+	shift
+	rm -f "$stage_as"
+	{
+		say '#!/bin/sh'
+		for stage_word; do say "export '$stage_word'"; done
+		say "exec '$stage_program' \"\$@\""
+	} >"$stage_as"
+	chmod 755 "$stage_as"
+}
+
 # ---- Comparing what arrived with what was sent ---------------------------------------
 
 # split_mbox MBOX DIR: its messages as DIR/000001 ..., by the rules of mbox(5): a From_ line
