@@ -222,10 +222,10 @@ on_verified(struct verify_question *question, int result, struct span mailbox, c
 	static const struct err no = { .kind = ERR_PERM, .text = "no" };
 
 	str_set_span(&auth->mailbox, mailbox);
-	if (result <= 0) {
+	if (result == 0)	/* who could not be asked after is no guesser: fail2ban reads this */
 		log_failed(auth);
+	if (result <= 0)
 		str_clear(&auth->user);
-	}
 	auth->done(auth, result > 0 ? 0 : -1, result < 0 ? err : result == 0 ? &no : NULL);
 }
 

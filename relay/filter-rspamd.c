@@ -17,6 +17,10 @@ edit(struct letter *letter, struct rspamd *r)
 	struct str out = {0}, status = {0};
 
 	fields_read(&fields, header);
+	/* Those of others say nothing: ours take their place. */
+	for (size_t i = 0; r->action == RSPAMD_MARK && i < fields.count; i++)
+		fields.one[i].gone = span_is_case(fields.one[i].name, "X-Spam-Flag") ||
+		    span_is_case(fields.one[i].name, "X-Spam-Status");
 	for (size_t i = 0; i < r->fields; i++) {
 		struct rspamd_field *field = &r->field[i];
 		for (size_t n = 0; field->remove && n < fields.count; n++)

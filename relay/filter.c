@@ -94,7 +94,7 @@ filter_found(const struct filter_spec *spec, struct letter *letter, const char *
 		str_printf(&letter->hold, "%.*s: %s", (int)spec->name.len, spec->name.p, text);
 		return 0;
 	case FOUND_MARK:
-		letter_add_field(letter, field, span_of(text));
+		letter_set_field(letter, field, span_of(text));
 		return 0;
 	case FOUND_DROP:
 		letter->gone = true;

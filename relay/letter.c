@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "lib/mail/fields.h"
 #include "lib/mail/header.h"
 
 struct content *
@@ -126,4 +127,21 @@ letter_add_field(struct letter *letter, const char *name, struct span value)
 	str_add_text(&text, "\r\n");
 	str_add_span(&text, letter_text(letter));
 	letter_replace_take(letter, &text);
+}
+
+void
+letter_set_field(struct letter *letter, const char *name, struct span value)
+{
+	struct span text = letter_text(letter), header = letter_header(letter);
+	struct fields fields;
+	struct str out = {0};
+
+	fields_read(&fields, header);
+	for (size_t i = 0; i < fields.count; i++)
+		fields.one[i].gone = span_is_case(fields.one[i].name, name);
+	fields_write(&fields, &out);
+	str_add_span(&out, span_from(text, header.len));
+	letter_replace_take(letter, &out);
+	fields_free(&fields);
+	letter_add_field(letter, name, value);
 }

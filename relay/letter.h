@@ -40,5 +40,7 @@ struct span letter_header(const struct letter *letter);	/* its fields, without t
 void letter_replace_take(struct letter *letter, struct str *text);
 /* "Name: value\r\n" on top.  Line ends in value become blanks. */
 void letter_add_field(struct letter *letter, const char *name, struct span value);
+/* The same, and none that somebody else wrote stays. */
+void letter_set_field(struct letter *letter, const char *name, struct span value);
 
 #endif

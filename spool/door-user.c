@@ -126,10 +126,23 @@ user_add(const char *file, char **names, const struct user_args *args, struct er
 	return put(file, names[0], args, USERS_NEW, err);
 }
 
+/* What was kept beside the hash is kept of the new one, too: he logs in as he did. */
 static int
 user_passwd(const char *file, char **names, const struct user_args *args, struct err *err)
 {
-	return put(file, names[0], args, USERS_THERE, err);
+	struct user_args as = *args;
+	struct str text = {0}, kept = {0};
+	struct user user;
+
+	if (users_load(file, &text, err) < 0)
+		return -1;
+	if (users_find(str_span(&text), span_of(names[0]), &user)) {
+		as.scram = as.scram || users_secret(&user, "{SCRAM-SHA-256}", &kept) || users_secret(&user, "{SCRAM-SHA-1}", &kept);
+		as.clear = as.clear || users_secret(&user, "{PLAIN}", &kept);
+	}
+	forget(&text);
+	forget(&kept);
+	return put(file, names[0], &as, USERS_THERE, err);
 }
 
 static int
@@ -188,6 +201,17 @@ user_list(const char *file, char **names, const struct user_args *args, struct e
 	return result;
 }
 
+/* Programs take the best mechanism that is offered, and fail where nothing is kept for it. */
+static bool
+offers_scram(const struct settings *settings)
+{
+	bool offers = false;
+
+	for (size_t i = 0; i < settings->relays; i++)
+		offers = offers || strstr(settings->relay[i].login_mechanisms, "SCRAM-") != NULL;
+	return offers;
+}
+
 static const struct {
 	const char *name;
 	int names;		/* operands behind it */
@@ -221,6 +245,7 @@ run_user(struct door *door, int argc, char **argv, struct err *err)
 		i++;
 	if (i == sizeof actions / sizeof actions[0] || argc - 1 != actions[i].names)
 		return usage("usage: mochila user add NAME | passwd NAME | remove NAME | list", err);
+	args.scram = args.scram || offers_scram(&door->settings);
 	settings_path(&door->settings, args.file, &file);
 	result = actions[i].run(str_c(&file), argv + 1, &args, err);
 	str_free(&file);

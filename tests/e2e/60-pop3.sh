@@ -39,7 +39,7 @@ mkdir "$work/pki"
     fail "a certificate"
 
 say "# mochila user"
-check "a user is added" sh -c "echo 'right  word ' | mochila --root '$root' user add bob"
+check "a user is added" sh -c "echo 'first word' | mochila --root '$root' user add bob"
 check "not twice" exits 65 sh -c "echo x | mochila --root '$root' user add Bob"
 check "another, with a Maildir of his own" sh -c "echo pw | mochila --root '$root' user add eve@home.example --mailbox mail/evelyn"
 check "a name that would be another line is none" exits 65 sh -c "echo pw | mochila --root '$root' user add 'a:b'"
@@ -48,6 +48,15 @@ eve@home.example  mail/evelyn'"
 check "for programs, too" sh -c "mochila --root '$root' user list --json | python3 -c 'import json,sys; assert len(json.load(sys.stdin)) == 2'"
 check "the word itself is nowhere" sh -c "! grep -rq 'right  word' '$root'"
 check "only we may read them" test "$(stat -c %a "$root/users")" = 600
+check "he gets another" sh -c "echo 'right  word ' | mochila --root '$root' user passwd bob"
+kept_of() { sed -n 's/^dora:[^ ]*//p' "$root/users" | tr -d '\n' | sed 's/}[^ ]*/}/g'; }
+check "who logs in by SCRAM" sh -c "echo one | mochila --root '$root' user add dora --scram --clear"
+check "does so with another one, too" sh -c "echo two | mochila --root '$root' user passwd dora"
+check "as it was kept" test "$(kept_of)" = " {SCRAM-SHA-256} {SCRAM-SHA-1} {PLAIN}"
+check "and is gone when he goes" user remove dora
+check "by whose name there is nobody" sh -c "! grep -q dora '$root/users'"
+check "where SCRAM is offered it needs no word" sh -c "echo x | mochila --root '$root' --set 'relay main.login-mechanisms=SCRAM-SHA-256 PLAIN' user add fay &&
+    grep -q '^fay:.* {SCRAM-SHA-256}' '$root/users' && mochila --root '$root' user remove fay"
 check "a command that there is not is a slip" exits 64 user rename bob
 
 say "# reading"

@@ -300,6 +300,7 @@ through() {
 	call "$(at "$root" "$th_door")" "< 220" "> EHLO test.example" "< 250" "> MAIL FROM:<ann@hub.example>" "< 250" \
 	    "> RCPT TO:<$th_to@hub.example>" "< 250" "> DATA" "< 354" "> From: ann@hub.example" "> To: bob@hub.example" \
 	    "> Date: Sat, 28 Nov 2026 12:00:00 +0000" "> Message-ID: <$th_to.$$@hub.example>" "> Subject: $th_subject" "> X-Old: 1" \
+	    "> X-Spam-Flag: NO" "> X-Spam-Status: No, forged" "> X-Virus: none, forged" \
 	    "> X-Gone: 1" "> X-Gone: 2" "> " "> Hello." "$@" "> ." "< $th_answer" "> QUIT" "< 221"
 }
 box() { cat "$root/mail/$1"/new/* 2>/dev/null; }
@@ -316,8 +317,8 @@ check "a field less" sh -c "grep -c '^X-Gone' '$root'/mail/ch/new/* | grep -qx 1
 check "another text" sh -c "sed '1,/^\$/d' '$root'/mail/ch/new/* | grep -qx 'new text'"
 check "another sender" boxes ch '^Return-Path: <other@hub.example>'
 check "one more recipient" wait_for 20 boxes more '^Subject: changed'
-check "has heard all steps" grep -qx 'CHMRTLLLLLLLLNBE' "$work/milter.heard"
-check "and all fields but ours" grep -qx 'From To Date Message-ID Subject X-Old X-Gone X-Gone' "$work/milter.heard"
+check "has heard all steps" grep -qx 'CHMRTLLLLLLLLLLLNBE' "$work/milter.heard"
+check "and all fields but ours" grep -qx 'From To Date Message-ID Subject X-Old X-Spam-Flag X-Spam-Status X-Virus X-Gone X-Gone' "$work/milter.heard"
 check "none left" through milter less change
 check "goes to the other" wait_for 20 sh -c "cat '$root'/mail/more/new/* | grep -c '^Subject: changed' | grep -qx 2"
 check "with steps left out" through quiet qu change
@@ -383,6 +384,7 @@ if test -n "$spamd"; then
 	check "or reported" through spam-report report s '250' "$gtube"
 	check "by fields" wait_for 20 boxes report '^X-Spam-Flag: YES'
 	check "with the rules" boxes report '^X-Spam-Status: Yes, score=.* required=.* tests=.*GTUBE'
+	check "and by ours alone" sh -c "! grep -q '^X-Spam-Status: No' '$root'/mail/report/new/*"
 	check "as is what is none" through spam-report ham2 h
 	check "by one" wait_for 20 boxes ham2 '^X-Spam-Status: No, score='
 	check "or rewritten" through spam-edit edit s '250' "$gtube"
@@ -403,6 +405,7 @@ if test -n "$rspamd"; then
 	check "its rules see the envelope" through rspamd-real rfav favourite
 	check "and are named" wait_for 20 boxes rfav '^X-Spam-Status: Yes, score=7.* tests=.*AS_SAID'
 	check "all of them" boxes rfav 'FAVOURITE'
+	check "and what the sender said of it is gone" sh -c "! grep -q '^X-Spam-.*[Nn][Oo]' '$root'/mail/rfav/new/*"
 fi
 nobody() { test "$(messages "$root/mail/no")" -eq 0; }
 check "nobody has what was refused, held or dropped" nobody

@@ -181,6 +181,14 @@ check "and it says so" grep -q 'open relay' "$work/said"
 sed -i '$d' "$root/emailrelay.auth"
 chmod 644 "$root/emailrelay.auth"
 check "what everybody may read is no secret" test "$(says "emailrelay:$root/emailrelay.auth" bob 'e=mc2 +')" = later
+cat >"$work/not-now.py" <<-'END'
+	import smtplib, sys
+	s = smtplib.SMTP(*sys.argv[1].rsplit(":", 1), timeout=60)
+	try: s.login("bob", "e=mc2 +")
+	except smtplib.SMTPAuthenticationError as e: sys.exit(0 if e.smtp_code // 100 == 4 else 1)
+END
+check "nor is it a wrong word then" python3 "$work/not-now.py" "$(at "$root")"
+check "by which somebody could be shut out" test "$(grep -c event=login-failed "$work/home.log")" -eq 3
 stop "$relay"
 check "of all that the log shows no secret" python3 "$top/tests/e2e/secrets.py" "$work/home.log" 20 'e=mc2 +' 'pass word' pencil
 if peer fail2ban; then
