@@ -641,6 +641,15 @@ log_filtered(struct smtp *smtp, const struct filtered *filtered)
 			log_info("%s: %.*s", str_c(&smtp->id), (int)line.len, line.p);
 }
 
+/* A filter's own trouble is for the log: it names hosts and files that are nobody's business. */
+static int
+filter_fails(const struct smtp *smtp, const struct filtered *filtered, struct err *err)
+{
+	if (filtered->notes.len == 0)
+		log_warn("%.*s: event=filter-trouble why=\"%s\"", (int)smtp->id.len, smtp->id.p, filtered->err.text);
+	return err_set(err, ERR_TEMP, "the mail cannot be looked at now, please come back");
+}
+
 static int
 keep_filtered(struct smtp *smtp, const struct filtered *filtered, struct err *err)
 {
@@ -660,8 +669,11 @@ keep_filtered(struct smtp *smtp, const struct filtered *filtered, struct err *er
 		return 0;
 	case FILTERED_HELD:
 		return refit_hold(&smtp->arrival, &relay->spool, filtered->err.text, err);
-	case FILTERED_REFUSED:
 	case FILTERED_LATER:
+		if (filtered->err.reply == 0)
+			return filter_fails(smtp, filtered, err);
+		break;
+	case FILTERED_REFUSED:
 		break;
 	}
 	*err = filtered->err;

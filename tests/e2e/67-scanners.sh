@@ -339,7 +339,8 @@ check "and is not asked again" wait_for 20 sh -c "grep -qs '^Subject: hold' '$ro
 check "what is no answer is its trouble" through milter no garbage '451 4.3.0'
 check "as is none" through milter no die '451 4.3.0'
 check "one that wants more than there is" through greedy no x '451 4.3.0'
-check "one that is not there" through down no x '451 4.3.0'
+check "one that is not there" through down no x '451 4.3.0 the mail cannot be looked at now'
+check "where that is, is for the log" grep -q 'event=filter-trouble filter=down why="127.0.0.1:1: cannot be reached' "$work/hub.log"
 check "nobody has any of it" sh -c "! ls '$root/mail/no/new' 2>/dev/null | grep -q ."
 
 if test -n "$opendkim"; then
