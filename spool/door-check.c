@@ -103,7 +103,7 @@ check_keys(struct doctor *doctor)
 		if (!is_ssh(&settings->site[i]))
 			continue;
 		str_clear(&path);
-		key_path(doctor, settings->site[i].key, "id_ed25519", &path);
+		settings_key(settings, settings->site[i].key, &path);
 		check_key(doctor, &settings->site[i], str_c(&path));
 	}
 	str_free(&path);

@@ -81,12 +81,7 @@ key_path(const struct pair *pair, const char *ending, struct str *out)
 	const struct site_settings *site = pair->site != NULL ?
 	    settings_site(&pair->door->settings, pair->site) : NULL;
 
-	if (site != NULL && site->key[0] != '\0') {
-		settings_path(&pair->door->settings, site->key, out);
-	} else {
-		settings_path(&pair->door->settings, pair->door->settings.spool.keys, out);
-		str_add_text(out, "/id_ed25519");
-	}
+	settings_key(&pair->door->settings, site != NULL ? site->key : "", out);
 	str_add_text(out, ending);
 }
 

@@ -1107,6 +1107,25 @@ settings_path(const struct settings *settings, const char *path, struct str *out
 }
 
 void
+settings_key(const struct settings *settings, const char *said, struct str *out)
+{
+	static const char *const names[] = { "id_ed25519", "id_ecdsa" };
+	struct str keys = {0}, path = {0};
+
+	settings_path(settings, said[0] != '\0' ? said : settings->spool.keys, &keys);
+	for (size_t i = 0; i < 2 && said[0] == '\0'; i++) {
+		struct str one = {0};
+		str_printf(&one, "%s/%s", str_c(&keys), names[i]);
+		if (i == 0 || (access(str_c(&path), F_OK) < 0 && access(str_c(&one), F_OK) == 0))
+			str_set(&path, str_c(&one));
+		str_free(&one);
+	}
+	str_add_span(out, said[0] != '\0' ? str_span(&keys) : str_span(&path));
+	str_free(&keys);
+	str_free(&path);
+}
+
+void
 settings_run(const struct settings *settings, const char *name, struct str *out)
 {
 	settings_path(settings, "run", out);

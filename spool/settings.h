@@ -274,6 +274,8 @@ const char *settings_filters_of(const struct settings *settings, const char *fol
 const struct relay_settings *settings_relay(const struct settings *settings, const char *name);
 void settings_path(const struct settings *settings, const char *path, struct str *out);
 				/* absolute: below root unless it is already */
+/* A private key: the one that was said, else keys/id_ed25519, or keys/id_ecdsa where only that is. */
+void settings_key(const struct settings *settings, const char *said, struct str *out);
 void settings_run(const struct settings *settings, const char *name, struct str *out);	/* below
 				run/, where what belongs to this host alone is; "": run/ itself */
 int settings_make_run(const struct settings *settings, struct err *err);

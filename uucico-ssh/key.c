@@ -2,7 +2,10 @@
 
 #include <fcntl.h>
 #include <openssl/crypto.h>
+#include <openssl/ec.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,7 +14,7 @@
 #include "lib/base/digest.h"
 #include "lib/base/fs.h"
 
-enum { KEY_MAX = 65536, LINE = 70, SEED = 32, BLOCK = 8 };
+enum { KEY_MAX = 65536, LINE = 70, SEED = 32, BLOCK = 8, POINT = 65 };
 
 static const char begins[] = "-----BEGIN OPENSSH PRIVATE KEY-----\n";
 static const char ends[] = "-----END OPENSSH PRIVATE KEY-----\n";
@@ -267,15 +270,79 @@ private_file(const struct pair_bytes *pair, const char *comment, struct str *out
 }
 
 static void
-public_line(const struct pair_bytes *pair, const char *comment, struct str *out)
+public_line(struct span blob, const char *comment, struct str *out)
 {
-	struct str blob = {0};
+	struct span type = {0};
 
-	public_blob(pair, &blob);
-	str_add_text(out, "ssh-ed25519 ");
-	key_base64(str_span(&blob), out);
+	key_type(blob, &type);
+	str_add_span(out, type);
+	str_add_char(out, ' ');
+	key_base64(blob, out);
 	str_printf(out, " %s\n", comment);
-	str_free(&blob);
+}
+
+static int
+make_ed25519(const char *comment, struct str *secret, struct str *blob, struct err *err)
+{
+	struct pair_bytes pair;
+	int result = generate(&pair, err);
+
+	if (result == 0) {
+		private_file(&pair, comment, secret);
+		public_blob(&pair, blob);
+	}
+	OPENSSL_cleanse(&pair, sizeof pair);
+	return result;
+}
+
+/* --- ECDSA (RFC 5656), for a libssh2 whose cryptography knows no ed25519 --- */
+
+static EVP_PKEY *
+generate_p256(void)
+{
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_id(EVP_PKEY_EC, NULL);
+	EVP_PKEY *key = NULL;
+
+	if (context == NULL || EVP_PKEY_keygen_init(context) != 1 ||
+	    EVP_PKEY_CTX_set_ec_paramgen_curve_nid(context, NID_X9_62_prime256v1) != 1 ||
+	    EVP_PKEY_keygen(context, &key) != 1)
+		key = NULL;
+	EVP_PKEY_CTX_free(context);
+	return key;
+}
+
+/* What stands last in a SubjectPublicKeyInfo of this curve is the point, uncompressed. */
+static int
+ecdsa_blob(EVP_PKEY *key, struct str *blob)
+{
+	unsigned char *der = NULL;
+	int len = i2d_PUBKEY(key, &der);
+	bool good = len > POINT && der[len - POINT] == 4;
+
+	if (good) {
+		add_bytes(blob, SPAN("ecdsa-sha2-nistp256"));
+		add_bytes(blob, SPAN("nistp256"));
+		add_bytes(blob, (struct span){ (const char *)der + len - POINT, POINT });
+	}
+	OPENSSL_free(der);
+	return good ? 0 : -1;
+}
+
+static int
+make_ecdsa(struct str *secret, struct str *blob, struct err *err)
+{
+	EVP_PKEY *key = generate_p256();
+	BIO *bio = BIO_new(BIO_s_secmem());
+	char *text = NULL;
+	long len = 0;
+	bool good = key != NULL && bio != NULL && ecdsa_blob(key, blob) == 0 &&
+	    PEM_write_bio_PrivateKey_traditional(bio, key, NULL, NULL, 0, NULL, NULL) == 1;
+
+	if (good && (len = BIO_get_mem_data(bio, &text)) > 0)
+		str_add(secret, text, (size_t)len);
+	EVP_PKEY_free(key);
+	BIO_free(bio);
+	return good && len > 0 ? 0 : err_set(err, ERR_TEMP, "OpenSSL makes no ecdsa key");
 }
 
 static int
@@ -293,22 +360,20 @@ write_file(const char *path, struct span bytes, mode_t mode, struct err *err)
 }
 
 int
-key_make(const char *path, const char *comment, struct err *err)
+key_make(const char *path, enum key_kind kind, const char *comment, struct err *err)
 {
-	struct pair_bytes pair;
-	struct str secret = {0}, public = {0}, public_path = {0};
-	int result = generate(&pair, err);
+	struct str secret = {0}, blob = {0}, public = {0}, public_path = {0};
+	int result = kind == KEY_ED25519 ? make_ed25519(comment, &secret, &blob, err) : make_ecdsa(&secret, &blob, err);
 
 	str_printf(&public_path, "%s.pub", path);
 	if (result == 0) {
-		private_file(&pair, comment, &secret);
-		public_line(&pair, comment, &public);
+		public_line(str_span(&blob), comment, &public);
 		result = write_file(path, str_span(&secret), 0600, err);
 	}
 	if (result == 0)
 		result = write_file(str_c(&public_path), str_span(&public), 0644, err);
-	OPENSSL_cleanse(&pair, sizeof pair);
 	closed_forget(&secret);
+	str_free(&blob);
 	str_free(&public);
 	str_free(&public_path);
 	return result < 0 ? err_prefix(err, "new key") : 0;

@@ -14,9 +14,12 @@
  * have it; RSA. */
 int key_load(const char *path, bool opened, struct str *text, struct err *err);
 
-/* An ed25519 pair in OpenSSH's format: path, 0600, and path.pub.  One that is there is
- * never written over. */
-int key_make(const char *path, const char *comment, struct err *err);
+/* ECDSA is nistp256: not every libssh2 knows the other. */
+enum key_kind { KEY_ED25519, KEY_ECDSA };
+
+/* A pair, of ed25519 in OpenSSH's format, of ecdsa in that of PEM: path, 0600, and path.pub.  One
+ * that is there is never written over. */
+int key_make(const char *path, enum key_kind kind, const char *comment, struct err *err);
 
 int key_read_public(const char *path, struct str *blob, struct err *err);
 int key_type(struct span blob, struct span *type);

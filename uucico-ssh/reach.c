@@ -26,7 +26,7 @@ login(struct ssh *ssh, const struct settings *settings, const struct site_settin
 {
 	struct str path = {0}, passphrase = {0};
 
-	below_keys(settings, key, "id_ed25519", &path);
+	settings_key(settings, key, &path);
 	bool agent = key[0] == '\0' && access(str_c(&path), F_OK) < 0;
 	int result = agent ? 0 : secret_passphrase(settings, site, &passphrase, err);
 	if (result == 0)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/fs.h"
 #include "lib/base/log.h"
 #include "uucico-ssh/key.h"
 #include "uucico-ssh/link.h"
@@ -330,6 +331,24 @@ make_session(struct ssh *ssh, const char *types, enum lists_wide wide, struct er
 	return 0;
 }
 
+bool
+ssh_knows_ed25519(void)
+{
+	struct ssh ssh = { .fd = -1 };
+	const char **names = NULL;
+	struct err ignored;
+	bool knows = false;
+	int count = make_session(&ssh, NULL, LONG, &ignored) < 0 ? 0 :
+	    libssh2_session_supported_algs(ssh.session, LIBSSH2_METHOD_HOSTKEY, &names);
+
+	for (int i = 0; i < count; i++)
+		knows = knows || strcmp(names[i], "ssh-ed25519") == 0;
+	if (names != NULL)
+		libssh2_free(ssh.session, (void *)names);
+	ssh_close(&ssh);
+	return knows;
+}
+
 /* Done when the service of logins has been asked for: what we want of it may follow at once. */
 static int
 step_handshake(struct ssh *ssh)
@@ -496,14 +515,14 @@ step_login(struct ssh *ssh, int (*step)(struct ssh *ssh))
 	return result;
 }
 
-static const struct str *current_key;	/* of the step below: libssh2's calls take no closure */
+static const struct str *current_key, *current_public;	/* of the step below: libssh2's calls take no closure */
 static const char *current_passphrase;
 
 static int
 try_key_file(struct ssh *ssh)
 {
 	return libssh2_userauth_publickey_frommemory(ssh->session, str_c(&ssh->user), ssh->user.len,
-	    NULL, 0, current_key->p, current_key->len, current_passphrase);
+	    current_public->p, current_public->len, current_key->p, current_key->len, current_passphrase);
 }
 
 static int
@@ -528,21 +547,38 @@ lost(int result)
 	    result == LIBSSH2_ERROR_SOCKET_RECV || result == LIBSSH2_ERROR_SOCKET_TIMEOUT;
 }
 
+/* Not every libssh2 knows how to get it out of a private key of ecdsa. */
+static void
+load_public(const char *path, struct str *public)
+{
+	struct str name = {0};
+	struct err ignored;
+
+	str_printf(&name, "%s.pub", path);
+	if (fs_load(AT_FDCWD, str_c(&name), 4096, public, &ignored) < 0 || !span_begins(str_span(public), "ecdsa-"))
+		str_free(public);
+	str_c(public);
+	str_free(&name);
+}
+
 static int
 login_with_file(struct ssh *ssh, const char *path, struct str *passphrase, struct err *err)
 {
-	struct str key = {0};
+	struct str key = {0}, public = {0};
 	int result = key_load(path, passphrase->len > 0, &key, err);
 
 	if (result < 0)
 		return -1;
+	load_public(path, &public);
+	current_public = &public;
 	ssh->attempt = ssh->secrets;
 	str_c(&key);	/* libssh2 is told how long it is, and looks for a NUL all the same */
 	current_key = &key;
 	current_passphrase = passphrase->len > 0 ? str_c(passphrase) : NULL;
 	result = repeat(ssh, step_key_file, err);
-	current_key = NULL;
+	current_key = current_public = NULL;
 	current_passphrase = NULL;
+	str_free(&public);
 	closed_forget(&key);
 	if (result == 0)
 		return 0;
@@ -611,7 +647,7 @@ login_with_agent(struct ssh *ssh, struct err *err)
 	current_agent = libssh2_agent_init(ssh->session);
 	if (current_agent == NULL || libssh2_agent_connect(current_agent) != 0 ||
 	    libssh2_agent_list_identities(current_agent) != 0) {
-		err_set(err, ERR_CONFIG, "there is no key: neither key = FILE, nor keys/id_ed25519, nor an "
+		err_set(err, ERR_CONFIG, "there is no key: neither key = FILE, nor keys/id_ed25519 or keys/id_ecdsa, nor an "
 		    "ssh-agent; \"uucico-ssh --new-key\" makes one");
 		err_as(err, EX_NOPERM, NULL);
 	} else {

@@ -57,6 +57,7 @@ struct ssh {
 int ssh_place(struct ssh *ssh, const char *rest, struct err *err);
 /* Until keys are exchanged, and the login may begin.  types: host key algorithms to ask for, or
  * NULL for all that are good enough. */
+bool ssh_knows_ed25519(void);	/* the libssh2 at hand does */
 int ssh_connect(struct ssh *ssh, const char *types, struct err *err);
 int ssh_login(struct ssh *ssh, const char *key_path, struct str *passphrase, struct err *err);
 int ssh_start(struct ssh *ssh, const char *command, struct err *err);

@@ -12,6 +12,7 @@
 #include "uucico-ssh/key.h"
 #include "uucico-ssh/link.h"
 #include "uucico-ssh/reach.h"
+#include "uucico-ssh/ssh.h"
 
 enum { HOST_KEY_SECONDS = 30 };
 
@@ -25,26 +26,38 @@ print(struct str *text, struct err *err)
 }
 
 static int
-preset_path(const struct settings *settings, struct str *path, struct err *err)
+preset_path(const struct settings *settings, enum key_kind kind, struct str *path, struct err *err)
 {
 	settings_path(settings, settings->spool.keys, path);
 	if ((mkdir(settings->root, 0750) < 0 && errno != EEXIST) ||
 	    (mkdir(str_c(path), 0700) < 0 && errno != EEXIST))
 		return err_sys(err, "folder %s", str_c(path));
-	str_add_text(path, "/id_ed25519");
+	str_add_text(path, kind == KEY_ED25519 ? "/id_ed25519" : "/id_ecdsa");
 	return 0;
 }
 
+static int
+kind_of(const char *type, enum key_kind *kind, struct err *err)
+{
+	*kind = type == NULL ? (ssh_knows_ed25519() ? KEY_ED25519 : KEY_ECDSA) :
+	    strcmp(type, "ecdsa") == 0 ? KEY_ECDSA : KEY_ED25519;
+	if (type == NULL || strcmp(type, "ecdsa") == 0 || strcmp(type, "ed25519") == 0)
+		return 0;
+	err_set(err, ERR_CONFIG, "--key-type %.40s: it is ed25519 or ecdsa", type);
+	return err_as(err, EX_USAGE, NULL);
+}
+
 int
-tool_new_key(const struct settings *settings, const char *path, struct err *err)
+tool_new_key(const struct settings *settings, const char *path, const char *type, struct err *err)
 {
 	struct str file = {0}, comment = {0}, public = {0}, text = {0};
-	int result = 0;
+	enum key_kind kind;
+	int result = kind_of(type, &kind, err);
 
 	if (path != NULL)
 		str_set(&file, path);
-	else
-		result = preset_path(settings, &file, err);
+	else if (result == 0)
+		result = preset_path(settings, kind, &file, err);
 	str_printf(&comment, "mochila-%s", settings->spool.site);
 	str_printf(&public, "%s.pub", str_c(&file));
 	if (result == 0 && access(str_c(&file), F_OK) == 0) {
@@ -52,7 +65,7 @@ tool_new_key(const struct settings *settings, const char *path, struct err *err)
 		result = err_as(err, EX_CANTCREAT, NULL);
 	}
 	if (result == 0)
-		result = key_make(str_c(&file), str_c(&comment), err);
+		result = key_make(str_c(&file), kind, str_c(&comment), err);
 	if (result == 0)
 		result = fs_load(AT_FDCWD, str_c(&public), 4096, &text, err);
 	if (result == 0)

@@ -7,7 +7,8 @@
 
 #include "spool/settings.h"
 
-int tool_new_key(const struct settings *settings, const char *path, struct err *err);	/* NULL: keys/id_ed25519 */
+/* path NULL: keys/id_TYPE.  type: "ed25519", "ecdsa", or NULL for the first of them that libssh2 knows. */
+int tool_new_key(const struct settings *settings, const char *path, const char *type, struct err *err);
 /* site: NULL, or whose proxy and jump host lead there. */
 int tool_host_key(const struct settings *settings, const struct site_settings *site, const char *link,
     struct err *err);

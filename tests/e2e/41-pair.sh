@@ -92,4 +92,33 @@ check "and why" said "now shows another host key"
 check "nothing has changed" cmp "$work/home/mochila.conf" "$work/conf"
 check "nor is it called" exits 76 home call hub
 check "it stays pinned as it was" lines 1 "$work/home/keys/known_hosts"
+
+# ---- a libssh2 that knows no ed25519 ----------------------------------------------------------
+
+host=$(fingerprint "$work/sshd/ssh_host_ed25519_key.pub")
+without=$build/tests/e2e/no-ed25519.so
+if test -f "$without"; then
+	mkdir "$work/alas"
+	ln -s "$MOCHILA_LIBEXEC"/* "$work/alas/"
+	rm "$work/alas/uucico-ssh"
+	printf '#!/bin/sh\nLD_PRELOAD=%s exec %s/uucico-ssh "$@"\n' "$without" "$MOCHILA_LIBEXEC" >"$work/alas/uucico-ssh"
+	chmod +x "$work/alas/uucico-ssh"
+	alas() { MOCHILA_LIBEXEC=$work/alas mochila --root="$work/box" "$@"; }
+	check "a box of that kind is made" exits 0 alas init --site box --host box.example
+	check "with a key of ecdsa" has "$work/box/keys/id_ecdsa.pub" "ecdsa-sha2-nistp256 "
+	check "and no other" test ! -e "$work/box/keys/id_ed25519"
+	own=$(cut -d' ' -f1,2 "$work/box/keys/id_ecdsa.pub")
+	check "OpenSSH reads it" test "$(ssh-keygen -y -f "$work/box/keys/id_ecdsa" | cut -d' ' -f1,2)" = "$own"
+	check "closed to others" test "$(stat -c %a "$work/box/keys/id_ecdsa")" = 600
+	check "it is paired by it" exits 0 alas pair hub "$link" --fingerprint "$host"
+	check "which is told" said "mochila pair box --accept '$own'"
+	check "and taken there" exits 0 hub pair box --accept "$own" --authorized-keys "$work/authorized_keys"
+	check "it logs in with it" exits 0 uucico-ssh --root="$work/box" -s hub
+	check "doctor finds it" sh -c "! mochila --root='$work/box' doctor | grep -q 'private key'"
+else
+	say "not tried: a libssh2 without ed25519 (built with sanitizers: they own LD_PRELOAD)"
+fi
+check "either may be asked for" exits 0 uucico-ssh --root="$work/home" --key-type ecdsa --new-key "$work/asked"
+check "and is made" said "ecdsa-sha2-nistp256 "
+check "no third" exits 64 uucico-ssh --root="$work/home" --key-type rsa --new-key "$work/rsa"
 finish
