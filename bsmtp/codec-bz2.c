@@ -4,6 +4,7 @@
  */
 #include "bsmtp/codec.h"
 
+#if HAVE_BZ2
 #include <bzlib.h>
 #include <stdlib.h>
 
@@ -110,7 +111,38 @@ bz2_free(struct codec_stream *stream)
 	free(stream->state);
 }
 
+#else
+
+static int
+bz2_start(struct codec_stream *stream, struct err *err)
+{
+	(void)stream;
+	return err_set(err, ERR_CONFIG, "bzip2 is not spoken here: mochila was built --without-bz2; let the sender "
+	    "take gz");
+}
+
+static int
+bz2_feed(struct codec_stream *stream, const void *bytes, size_t len, struct err *err)
+{
+	(void)bytes, (void)len;
+	return bz2_start(stream, err);
+}
+
+static int
+bz2_end(struct codec_stream *stream, struct err *err)
+{
+	return bz2_start(stream, err);
+}
+
+static void
+bz2_free(struct codec_stream *stream)
+{
+	(void)stream;
+}
+
+#endif
+
 const struct codec codec_bz2 = {
 	.name = "bz2", .command = "rbsmtp", .says = "one bzip2 stream", .magic = { "BZh", 3 }, .alone = true,
-	.start = bz2_start, .feed = bz2_feed, .end = bz2_end, .free = bz2_free,
+	.read_only = !HAVE_BZ2, .start = bz2_start, .feed = bz2_feed, .end = bz2_end, .free = bz2_free,
 };

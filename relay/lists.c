@@ -1,6 +1,8 @@
 #include "relay/lists.h"
 
+#if HAVE_CARES
 #include <ares.h>
+#endif
 #include <arpa/inet.h>
 #include <arpa/nameser.h>
 #include <netdb.h>
@@ -81,6 +83,8 @@ lists_check(const char *setting, struct err *err)
 	struct rule rule;
 	size_t count = 0;
 
+	if (setting[0] != '\0' && !dns_is_asked())
+		return err_set(err, ERR_CONFIG, "lists: this mochila was built --without-cares, and cannot ask lists in the DNS");
 	while ((word = span_word(&rest)).len > 0)
 		if (++count > LISTS_MAX || read_rule(word, &rule) < 0)
 			return err_set(err, ERR_CONFIG, "lists: %.*s is no ZONE[/127.0.0.N,...][:WEIGHT], of which there "
@@ -150,6 +154,7 @@ tell(struct lists *lists)
 	timer_set(&lists->end, 0);
 }
 
+#if HAVE_CARES
 static bool
 is_meant(uint32_t address)
 {
@@ -200,6 +205,19 @@ on_answer(void *ctx, int status, int timeouts, unsigned char *answer, int len)
 	free(q);
 }
 
+static void
+ask_dns(struct lists_query *q, const char *name)
+{
+	ares_query(q->memory->dns.channel, name, ns_c_in, ns_t_a, on_answer, q);
+}
+#else
+static void
+ask_dns(struct lists_query *q, const char *name)
+{
+	(void)q, (void)name;	/* lists_check() has said no */
+}
+#endif
+
 /* ---- questions ---- */
 
 /* RFC 5782 2.1, 2.4: its bytes, or its half bytes, last first. */
@@ -244,7 +262,7 @@ ask_one(struct lists *lists, const struct ip *ip, const struct rule *rule, size_
 	question_of(ip, rule->zone, &name);
 	lists->query[at] = q;
 	lists->waiting++;
-	ares_query(memory->dns.channel, str_c(&name), ns_c_in, ns_t_a, on_answer, q);
+	ask_dns(q, str_c(&name));
 	str_free(&name);
 }
 

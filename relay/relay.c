@@ -84,6 +84,20 @@ check_filters(const struct settings *settings, struct err *err)
 	return result;
 }
 
+/* Of the system's resolver a host's addresses are to be had, and no MX. */
+static int
+check_dns(const struct settings *settings, struct err *err)
+{
+	if (dns_check_servers(settings->spool.resolver, err) < 0)
+		return err_prefix(err, "[spool] resolver");
+	for (size_t i = 0; i < settings->routes && !dns_is_asked(); i++)
+		if (strncmp(settings->route[i].destination, "mx:", 3) == 0)
+			return err_set(err, ERR_CONFIG, "[routes] %s = %s: this mochila was built --without-cares, and cannot "
+			    "ask for a domain's MX; name the host, as smtp:mail.example:25", settings->route[i].pattern,
+			    settings->route[i].destination);
+	return 0;
+}
+
 struct setup *
 setup_new(struct settings *settings, const char *only, struct err *err)
 {
@@ -92,8 +106,8 @@ setup_new(struct settings *settings, const char *only, struct err *err)
 	*setup = (struct setup){ .settings = *settings, .holders = 1 };
 	*settings = (struct settings){0};
 	int result = check_filters(&setup->settings, err);
-	if (result == 0 && dns_check_servers(setup->settings.spool.resolver, err) < 0)
-		result = err_prefix(err, "[spool] resolver");
+	if (result == 0)
+		result = check_dns(&setup->settings, err);
 	setup->instance = mem_get(setup->settings.relays * sizeof *setup->instance);
 	for (size_t i = 0; i < setup->settings.relays && result == 0; i++)
 		if (only == NULL || strcmp(only, setup->settings.relay[i].name) == 0)

@@ -1,5 +1,6 @@
 #include "lib/net/dns.h"
 
+#if HAVE_CARES
 #include <ares.h>
 
 #include "lib/base/clock.h"
@@ -161,4 +162,48 @@ dns_close(struct dns *dns)
 		watch_free(&dns->socket[i].write);
 	}
 	*dns = (struct dns){0};
+}
+
+#else
+
+/* A host's addresses are asked of the system all the same (resolve.h). */
+static int
+there_is_none(struct err *err)
+{
+	return err_set(err, ERR_CONFIG, "this mochila was built --without-cares, and cannot ask the DNS for more than "
+	    "addresses");
+}
+
+int
+dns_check_servers(const char *servers, struct err *err)
+{
+	return servers[0] == '\0' ? 0 : there_is_none(err);
+}
+
+int
+dns_open(struct dns *dns, struct loop *loop, const char *servers, struct err *err)
+{
+	(void)loop, (void)servers;
+	*dns = (struct dns){0};
+	return there_is_none(err);
+}
+
+void
+dns_asked(struct dns *dns)
+{
+	(void)dns;
+}
+
+void
+dns_close(struct dns *dns)
+{
+	*dns = (struct dns){0};
+}
+
+#endif
+
+bool
+dns_is_asked(void)
+{
+	return HAVE_CARES;
 }

@@ -5,6 +5,8 @@
  *	dns_open(&dns, loop, "127.0.0.1:5353", &err)	"" for the system's name servers
  *	ares_query(dns.channel, ...); dns_asked(&dns);
  *	dns_close(&dns)					questions end with ARES_EDESTRUCTION
+ *
+ * Built --without-cares it does not open: ERR_CONFIG.
  */
 #ifndef LIB_NET_DNS_H
 #define LIB_NET_DNS_H
@@ -34,5 +36,6 @@ struct ares_options;
 int dns_channel(struct ares_channeldata **channel, struct ares_options *options, int mask, const char *servers,
     struct err *err);
 int dns_check_servers(const char *servers, struct err *err);
+bool dns_is_asked(void);		/* it was built with c-ares */
 
 #endif

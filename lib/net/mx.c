@@ -1,6 +1,8 @@
 #include "lib/net/mx.h"
 
+#if HAVE_CARES
 #include <ares.h>
+#endif
 #include <arpa/inet.h>
 #include <arpa/nameser.h>
 #include <netdb.h>
@@ -14,6 +16,8 @@
 
 enum { NAME_LONGEST = 253 };
 
+static const char no_answer[] = "no answer in time";
+
 struct mx_host {
 	struct mx *mx;
 	char *name;
@@ -21,7 +25,7 @@ struct mx_host {
 	uint16_t chance;	/* the order of those of one preference */
 	char **address;
 	size_t addresses;
-	int status;		/* of the question for them */
+	bool none;		/* the DNS says that there are none */
 };
 
 void
@@ -44,9 +48,9 @@ end(struct mx *mx)
 }
 
 static int
-temporary(struct mx *mx, int status)
+temporary(struct mx *mx, const char *why)
 {
-	err_set(&mx->err, ERR_TEMP, "%s: the DNS does not tell now: %s", mx->domain, ares_strerror(status));
+	err_set(&mx->err, ERR_TEMP, "%s: the DNS does not tell now: %s", mx->domain, why);
 	return err_as(&mx->err, 0, "4.4.3");
 }
 
@@ -55,12 +59,6 @@ permanent(struct mx *mx, const char *code, const char *why)
 {
 	err_set(&mx->err, ERR_PERM, "%s %s", mx->domain, why);
 	return err_as(&mx->err, 0, code);
-}
-
-static bool
-is_no(int status)
-{
-	return status == ARES_ENOTFOUND || status == ARES_ENODATA;
 }
 
 static int
@@ -108,12 +106,12 @@ collect(struct mx *mx, struct mx_places *places)
 	qsort(mx->host, mx->hosts, sizeof *mx->host, by_preference);
 	for (size_t i = 0; i < mx->hosts; i++) {
 		add_host(places, &mx->host[i]);
-		later |= mx->host[i].addresses == 0 && !is_no(mx->host[i].status);
+		later |= mx->host[i].addresses == 0 && !mx->host[i].none;
 	}
 	if (places->count > 0)
 		mx->err = (struct err){0};
 	else if (later)
-		temporary(mx, ARES_ETIMEOUT);
+		temporary(mx, no_answer);
 	else if (mx->implicit)
 		permanent(mx, "5.1.2", "has neither MX nor address");
 	else
@@ -138,10 +136,11 @@ on_limit(void *ctx)
 {
 	struct mx *mx = ctx;
 
-	temporary(mx, ARES_ETIMEOUT);
+	temporary(mx, no_answer);
 	on_end(mx);
 }
 
+#if HAVE_CARES
 /* addresses */
 
 static void
@@ -168,7 +167,7 @@ on_addresses(void *ctx, int status, int timeouts, struct ares_addrinfo *list)
 	(void)timeouts;
 	if (status == ARES_EDESTRUCTION)
 		return;
-	host->status = status;
+	host->none = status == ARES_ENOTFOUND || status == ARES_ENODATA;
 	for (const struct ares_addrinfo_node *node = list != NULL ? list->nodes : NULL; node != NULL; node = node->ai_next)
 		add_address(host, node->ai_addr);
 	if (list != NULL)
@@ -208,8 +207,7 @@ add_name(struct mx *mx, const char *name, unsigned preference)
 	if (mx->hosts == MX_HOSTS || !is_host_name(name))
 		return;
 	struct mx_host *host = &mx->host[mx->hosts++];
-	*host = (struct mx_host){ .mx = mx, .name = mem_text(name), .preference = preference,
-		.status = ARES_ENODATA };
+	*host = (struct mx_host){ .mx = mx, .name = mem_text(name), .preference = preference, .none = true };
 	random_bytes(&host->chance, sizeof host->chance);
 }
 
@@ -262,7 +260,7 @@ on_mx(void *ctx, int status, int timeouts, unsigned char *answer, int len)
 	} else if (status == ARES_ENOTFOUND || status == ARES_EBADNAME) {
 		permanent(mx, "5.1.2", "is no domain that there is");
 	} else {
-		temporary(mx, status);
+		temporary(mx, ares_strerror(status));
 	}
 	if (list != NULL)
 		ares_free_data(list);
@@ -271,6 +269,23 @@ on_mx(void *ctx, int status, int timeouts, unsigned char *answer, int len)
 	else
 		end(mx);
 }
+
+static void
+ask_mx(struct mx *mx)
+{
+	ares_query(mx->dns.channel, mx->domain, ns_c_in, ns_t_mx, on_mx, mx);
+	dns_asked(&mx->dns);
+}
+
+#else
+
+static void
+ask_mx(struct mx *mx)
+{
+	(void)mx;	/* it never opens */
+}
+
+#endif
 
 /* the beginning */
 
@@ -317,8 +332,7 @@ mx_start(struct mx *mx, struct loop *loop, const char *domain, const char *serve
 	} else if (dns_open(&mx->dns, loop, servers, &mx->err) < 0) {
 		end(mx);
 	} else {
-		ares_query(mx->dns.channel, mx->domain, ns_c_in, ns_t_mx, on_mx, mx);
-		dns_asked(&mx->dns);
+		ask_mx(mx);
 	}
 }
 

@@ -38,6 +38,11 @@ make_base <<-END
 	lmtp.example = lmtp:$(sed -n 's/^local lmtp //p' "$far/ready")
 	mx.example = mx::$(sed -n 's/^main smtp .*://p' "$far/ready")
 END
+if ! built CARES; then
+	say "not tried: a host by its MX (built without c-ares)"
+	sed -i "/^resolver/d; s/mx::.*/smtp:$(sed -n 's/^main smtp //p' "$far/ready")/" "$work/base/mochila.conf"
+fi
+
 # copies KIND: how often the mail of this case is there, whole.
 copies() {
 	case $1 in

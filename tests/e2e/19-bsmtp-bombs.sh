@@ -102,13 +102,14 @@ done
 	printf 'From ann@example.org Sat Nov 21 18:45:02 2026\nSubject: zeros\n\n'
 	yes AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA | head -c 30000000
 } >zeros.mbox
-for codec in gz bz2 zstd-plain; do
+packings="gz $(! built BZ2 || echo bz2) zstd-plain"
+for codec in $packings; do
 	rm -rf zeros
-	bsmtp pack --mbox=zeros.mbox --to=user@home.example --codec=$codec -o zeros
+	bsmtp pack --mbox=zeros.mbox --to=user@home.example --codec="$codec" -o zeros
 	check "a mail of zeros by $codec is more than 200 times its batch" test "$(wc -c <zeros)" -lt 150000
 	check "and is taken" exits 0 within bsmtp unpack --root=home zeros
 done
-check "all three" test "$(lies_in_spool | wc -l)" -eq 15
+check "all of them" test "$(lies_in_spool | wc -l)" -eq $((12 + $(say "$packings" | wc -w)))
 
 # Where the disk would not bear it, the batch waits.
 rm -rf full

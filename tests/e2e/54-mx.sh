@@ -7,6 +7,19 @@
 . "$top/tests/e2e/relay-lib.sh"
 need python3
 stage
+if ! built CARES; then	# what is said then; the rest cannot be tried
+	make_site "$work/less" less
+	printf '%s\n' '[relay main]' 'listen = 127.0.0.1:0' '[routes]' '* = mx:' >>"$work/less/mochila.conf"
+	check "a route by MX" exits 78 mochila-relay --root "$work/less"
+	check "is refused by its name" grep -q '\[routes\] \* = mx:: .*--without-cares.* name the host' "$work/said"
+	sed -i 's/mx:/smtp:127.0.0.1:1/' "$work/less/mochila.conf"
+	check "so are lists" exits 78 mochila-relay --root "$work/less" --set "relay main.lists=zen.example"
+	check "as such" grep -q 'lists: .*--without-cares' "$work/said"
+	check "and name servers" exits 78 mochila-relay --root "$work/less" --set spool.resolver=127.0.0.1
+	check "as such" grep -q 'resolver: .*--without-cares' "$work/said"
+	test $failures -gt 0 && finish
+	built_with CARES
+fi
 
 away=$work/away root=$work/hub
 start dns python3 "$top/tests/e2e/dns.py" "$work/dns.port" "$work/zone"

@@ -8,6 +8,7 @@
 . "$top/tests/e2e/relay-lib.sh"
 need python3
 stage
+built_with CARES
 
 root=$work/home
 make_site "$root" home

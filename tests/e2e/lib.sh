@@ -32,10 +32,9 @@ skip() {
 	exit 77
 }
 
-# built_with GSASL|LIBSPF2: else the test is skipped.
-built_with() {
-	grep -q "^#define HAVE_$1 1" "$build/config.h" || skip "built without $1"
-}
+# built GSASL|LIBSPF2|CARES|BZ2; built_with NAME: else the test is skipped.
+built() { grep -q "^#define HAVE_$1 1" "$build/config.h"; }
+built_with() { built "$1" || skip "built without $1"; }
 
 need() {
 	for need_tool; do
