@@ -12,6 +12,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/program.h"
 #include "spool/queue.h"
 
 static const struct command {
@@ -149,7 +150,7 @@ base_name(const char *path)
 }
 
 int
-main(int argc, char **argv)
+PROGRAM(bsmtp)(int argc, char **argv)
 {
 	const char *name = base_name(argc > 0 ? argv[0] : NULL), *codec = NULL, *grade = NULL,
 	    *older = NULL;

@@ -20,7 +20,9 @@ bsmtp_libbatch_a_SOURCES = \
 	%D%/writer.c %D%/writer.h
 BATCH_LIBS = bsmtp/libbatch.a lib/libproto.a $(SPOOL_LIBS) $(ZLIB_LIBS) $(BZ2_LIBS) $(ZSTD_LIBS)
 
+if !SMALL
 pkglibexec_PROGRAMS += bsmtp/bsmtp
+endif
 bsmtp_bsmtp_SOURCES = \
 	%D%/bsmtp.c %D%/bsmtp.h \
 	%D%/diff.c \

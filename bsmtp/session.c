@@ -372,7 +372,7 @@ session_send(void *work, struct message *m, struct err *err)
 		on_done(s, &s->gone, NULL);
 	free(s->told);
 	s->told = NULL;
-	waiting_free(&s->waiting);
+	waiting_drop(&s->waiting);
 	return 0;
 }
 

@@ -164,7 +164,7 @@ send_sendmail(void *work, struct message *m, struct err *err)
 		int result = send_some(work, m, &w, &next, &why);
 		told(m, &w, first, next, result < 0 ? &why : NULL);
 	}
-	waiting_free(&w);
+	waiting_drop(&w);
 	return 0;
 }
 

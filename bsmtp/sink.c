@@ -93,7 +93,7 @@ waiting_of(const struct message *m, struct waiting *w)
 }
 
 void
-waiting_free(struct waiting *w)
+waiting_drop(struct waiting *w)
 {
 	envelope_free(&w->env);
 	free(w->at);

@@ -21,7 +21,12 @@
 
 #include "spool/queue.h"
 
+/* A small box has a Maildir, or a mail system of its own. */
+#if MOCHILA_SMALL
+#define SINKS(X) X(spool) X(maildir) X(sendmail)
+#else
 #define SINKS(X) X(spool) X(smtp) X(lmtp) X(maildir) X(sendmail)
+#endif
 
 struct sink {
 	const char *name;	/* before the colon */
@@ -53,7 +58,7 @@ struct waiting {
 	size_t *at;
 };
 void waiting_of(const struct message *m, struct waiting *w);
-void waiting_free(struct waiting *w);
+void waiting_drop(struct waiting *w);
 void sink_failed(struct message *m, size_t rcpt, const struct err *err, const char *reply);
 			/* reply NULL or "": made of err */
 

@@ -4,5 +4,5 @@ dist_man_MANS += %D%/batch.5 %D%/bsmtp.1 %D%/mochila-drop.8 %D%/rrecipients.8 %D
 dist_man_MANS += %D%/mochila-m.7
 dist_man_MANS += %D%/uucico-ssh.8 %D%/uucp.8 %D%/uux.8 %D%/uuxqt.8
 dist_man_MANS += %D%/mochila-mta.7 %D%/mochila-guide.7
-dist_man_MANS += %D%/mochila-filter.8
+dist_man_MANS += %D%/mochila-filter.8 %D%/mochila-small.8
 dist_man_MANS += %D%/mochila-login.8 %D%/mochila-users.5 %D%/mochila-check.8 %D%/mochila-settle.8

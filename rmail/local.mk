@@ -1,5 +1,8 @@
 # rmail: mail from UUCP and from programs; rmail/rmail.h says what is where.
-pkglibexec_PROGRAMS += rmail/rmail rmail/mochila-drop
+if !SMALL
+pkglibexec_PROGRAMS += rmail/rmail
+endif
+pkglibexec_PROGRAMS += rmail/mochila-drop
 rmail_rmail_SOURCES = \
 	%D%/compose.c %D%/compose.h \
 	%D%/rmail.c %D%/rmail.h \
@@ -14,4 +17,4 @@ rmail_mochila_drop_CFLAGS = -std=c11 -Wall -Wextra $(HARDEN) $(SAN)
 ALIASES += rmail:sendmail rmail:mailq rmail:newaliases
 
 # It is setgid and takes no word that it need not: not even --help.
-AM_INSTALLCHECK_STD_OPTIONS_EXEMPT = rmail/mochila-drop
+AM_INSTALLCHECK_STD_OPTIONS_EXEMPT += rmail/mochila-drop

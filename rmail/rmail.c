@@ -8,6 +8,7 @@
 
 #include "lib/base/helper.h"
 #include "lib/base/log.h"
+#include "lib/base/program.h"
 #include "lib/mail/fromline.h"
 #include "rmail/submit.h"
 #include "spool/enclose.h"
@@ -207,7 +208,7 @@ mode_of(const char *name)
 }
 
 int
-main(int argc, char **argv)
+PROGRAM(mailer)(int argc, char **argv)
 {
 	static char name[] = "rmail";
 	char *nothing[] = { name, NULL };

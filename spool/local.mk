@@ -47,7 +47,10 @@ spool_libspool_a_SOURCES = \
 SPOOL_LIBS = spool/libspool.a lib/libmail.a $(BASE_LIBS)
 
 # mochila(1), the operator's door: spool/door.h.
+if !SMALL
 bin_PROGRAMS += spool/mochila
+pkglibexec_PROGRAMS += spool/rrecipients
+endif
 spool_mochila_SOURCES = \
 	%D%/main-mochila.c %D%/door.h \
 	%D%/door-act.c \
@@ -78,6 +81,28 @@ spool_mochila_SOURCES = \
 spool_mochila_LDADD = $(SPOOL_LIBS) $(JANSSON_LIBS) $(CRYPT_LIBS)
 
 # Run by uuxqt: what another site says of its recipients.
-pkglibexec_PROGRAMS += spool/rrecipients
 spool_rrecipients_SOURCES = %D%/rrecipients.c
 spool_rrecipients_LDADD = $(SPOOL_LIBS)
+
+# All that carries mail by calls in one file, under the names of its parts: what a small box installs
+# (configure --enable-small), and what the tests of it link.
+SMALL_NAMES = uucico-ssh
+small_sources = %D%/main-small.c %D%/rrecipients.c $(bsmtp_bsmtp_SOURCES) $(rmail_rmail_SOURCES) \
+	$(uucico_ssh_uucico_ssh_SOURCES) $(uucico_ssh_uuxqt_SOURCES) $(uucico_ssh_uux_SOURCES) $(uucico_ssh_uucp_SOURCES)
+if SMALL
+pkglibexec_PROGRAMS += %D%/mochila-small
+ALIASES += mochila-small:bsmtp mochila-small:rmail mochila-small:rrecipients mochila-small:uucico-ssh \
+	mochila-small:uucp mochila-small:uux mochila-small:uuxqt
+else
+noinst_PROGRAMS += %D%/mochila-small
+endif
+if SMALL_CORE
+bin_PROGRAMS += %D%/mochila
+spool_mochila_small_SOURCES = $(small_sources)
+else
+SMALL_NAMES += mochila
+spool_mochila_small_SOURCES = $(small_sources) $(spool_mochila_SOURCES)
+endif
+spool_mochila_small_LDADD = uucico-ssh/libuucico.a bsmtp/libbatch.a lib/libproto.a $(NET_LIBS) $(LIBSSH2_LIBS) $(SPOOL_LIBS) \
+	$(ZLIB_LIBS) $(BZ2_LIBS) $(ZSTD_LIBS) $(JANSSON_LIBS) $(CRYPT_LIBS)
+AM_INSTALLCHECK_STD_OPTIONS_EXEMPT += %D%/mochila-small

@@ -5,6 +5,7 @@
 #include <sysexits.h>
 
 #include "lib/base/log.h"
+#include "lib/base/program.h"
 #include "spool/door.h"
 
 static const struct door_command *const commands[] = {
@@ -131,7 +132,7 @@ speak_to_the_person(const struct settings_args *args, struct err *err)
 }
 
 int
-main(int argc, char **argv)
+PROGRAM(mochila)(int argc, char **argv)
 {
 	struct settings_args args = {0};
 	struct door door = { .args = &args };

@@ -9,6 +9,7 @@
 
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
+#include "lib/base/program.h"
 #include "spool/recipients.h"
 
 /* uuxqt knows who sent the job: the call has proven it. */
@@ -33,7 +34,7 @@ take(const struct settings *settings, struct err *err)
 }
 
 int
-main(int argc, char **argv)
+PROGRAM(rrecipients)(int argc, char **argv)
 {
 	struct settings settings;
 	struct settings_args args = {0};

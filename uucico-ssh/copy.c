@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/base/log.h"
+#include "lib/base/program.h"
 #include "uucico-ssh/copying.h"
 #include "uucico-ssh/files.h"
 #include "uucico-ssh/helper.h"
@@ -173,7 +174,7 @@ start(struct copy *c, int argc, char **argv, struct err *err)
 }
 
 int
-main(int argc, char **argv)
+PROGRAM(uucp)(int argc, char **argv)
 {
 	struct copy c = {0};
 	struct err err = {0};

@@ -47,18 +47,18 @@ uucico_ssh_libuucico_a_SOURCES = \
 # Link with these, in this order.
 UUCICO_LIBS = uucico-ssh/libuucico.a $(NET_LIBS) $(LIBSSH2_LIBS) $(ZLIB_LIBS) $(ZSTD_LIBS) $(SPOOL_LIBS)
 
+if !SMALL
 bin_PROGRAMS += uucico-ssh/uucico-ssh
+pkglibexec_PROGRAMS += uucico-ssh/uuxqt uucico-ssh/uux uucico-ssh/uucp
+endif
 uucico_ssh_uucico_ssh_SOURCES = %D%/main.c
 uucico_ssh_uucico_ssh_LDADD = $(UUCICO_LIBS)
 
-pkglibexec_PROGRAMS += uucico-ssh/uuxqt
 uucico_ssh_uuxqt_SOURCES = %D%/uuxqt.c
 uucico_ssh_uuxqt_LDADD = $(UUCICO_LIBS)
 
-pkglibexec_PROGRAMS += uucico-ssh/uux
 uucico_ssh_uux_SOURCES = %D%/uux.c
 uucico_ssh_uux_LDADD = $(UUCICO_LIBS)
 
-pkglibexec_PROGRAMS += uucico-ssh/uucp
 uucico_ssh_uucp_SOURCES = %D%/copy.c
 uucico_ssh_uucp_LDADD = $(UUCICO_LIBS)

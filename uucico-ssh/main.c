@@ -12,6 +12,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/helper.h"
 #include "lib/base/log.h"
+#include "lib/base/program.h"
 #include "spool/enclose.h"
 #include "spool/queue.h"
 #include "spool/retry.h"
@@ -34,7 +35,7 @@ struct main {
 	struct spool spool;
 	const struct site_settings *site;
 	const char *call, *role, *peer, *stats, *grade;
-	const char *host_key, *fingerprint;
+	const char *host_key, *fingerprint, *key_type;
 	bool new_key;
 	bool no_pack, no_jobs, quiet;
 	bool deliver;		/* mail came for a sink of bsmtp */
@@ -91,8 +92,8 @@ find_site(struct main *m, struct err *err)
 	for (const char *letter = m->site->protocols; *letter != '\0'; letter++)
 		if (uucp_letter_known(*letter))
 			return 0;
-	return err_set(err, ERR_CONFIG, "[site %s] protocols = %s: none of them is spoken here; say mietygGv", name,
-	    m->site->protocols);
+	return err_set(err, ERR_CONFIG, "[site %s] protocols = %s: none of them is spoken here; say %s", name,
+	    m->site->protocols, MOCHILA_SMALL ? "mi" : "mietygGv");
 }
 
 /* What our standard error would carry costs the caller bytes, and he cannot use it. */
@@ -126,7 +127,7 @@ static int
 run_tool(struct main *m, const char *operand, struct err *err)
 {
 	if (m->new_key)
-		return tool_new_key(&m->settings, operand, err);
+		return tool_new_key(&m->settings, operand, m->key_type, err);
 	if (m->host_key != NULL)
 		return tool_host_key(&m->settings, m->call != NULL ? settings_site(&m->settings, m->call) : NULL,
 		    m->host_key, err);
@@ -149,6 +150,7 @@ start(struct main *m, int argc, char **argv, struct err *err)
 		{ "quiet", 'q', NULL, "no progress on a terminal", OPT_FLAG, &m->quiet },
 		{ "wire-stats", 0, "FILE", "append the numbers of the call to FILE", OPT_TEXT, &m->stats },
 		{ "new-key", 0, NULL, "make a key pair, in FILE or keys/id_ed25519", OPT_FLAG, &m->new_key },
+		{ "key-type", 0, "TYPE", "of --new-key: ed25519 or ecdsa", OPT_TEXT, &m->key_type },
 		{ "host-key", 0, "LINK", "print the host key that an ssh:// link shows", OPT_TEXT, &m->host_key },
 		{ "fingerprint", 0, "FILE", "print the fingerprint of a public key", OPT_TEXT, &m->fingerprint },
 		SETTINGS_OPTS(&m->args),
@@ -388,7 +390,7 @@ stay(struct main *m, struct err *err)
 }
 
 int
-main(int argc, char **argv)
+PROGRAM(uucico)(int argc, char **argv)
 {
 	struct main m = {0};
 	struct err err = {0};

@@ -12,12 +12,14 @@
 const struct uucp_proto *const uucp_protos[] = {
 	&uucp_proto_m,
 	&uucp_proto_i,
+#if !MOCHILA_SMALL	/* m between two of ours, i with any other of today */
 	&uucp_proto_e,
 	&uucp_proto_t,
 	&uucp_proto_y,
 	&uucp_proto_large_g,
 	&uucp_proto_g,
 	&uucp_proto_v,
+#endif
 	NULL,
 };
 

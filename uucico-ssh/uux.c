@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/base/log.h"
+#include "lib/base/program.h"
 #include "uucico-ssh/helper.h"
 #include "uucico-ssh/queued.h"
 
@@ -273,7 +274,7 @@ start(struct uux *x, int argc, char **argv, struct err *err)
 }
 
 int
-main(int argc, char **argv)
+PROGRAM(uux)(int argc, char **argv)
 {
 	struct uux x = { .in = -1 };
 	struct err err = {0};

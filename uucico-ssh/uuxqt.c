@@ -12,6 +12,7 @@
 #include "lib/base/child.h"
 #include "lib/base/helper.h"
 #include "lib/base/log.h"
+#include "lib/base/program.h"
 #include "spool/enclose.h"
 #include "spool/job.h"
 #include "uucico-ssh/copying.h"
@@ -291,7 +292,7 @@ start(struct uuxqt *x, int argc, char **argv, struct err *err)
 }
 
 int
-main(int argc, char **argv)
+PROGRAM(uuxqt)(int argc, char **argv)
 {
 	struct uuxqt x = {0};
 

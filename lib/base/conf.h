@@ -44,8 +44,13 @@ struct conf_row {
 	const char *preset, *help;
 };
 
+#if MOCHILA_SMALL
+#define CONF_HELP(help) "mochila.conf(5) has it"
+#else
+#define CONF_HELP(help) (help)
+#endif
 #define ROW(name, type, field, preset, help) \
-	{ (name), &conf_##type, offsetof(CONF_OF, field), (preset), (help) }
+	{ (name), &conf_##type, offsetof(CONF_OF, field), (preset), CONF_HELP(help) }
 
 struct conf_word {
 	char *kind, *name, *key, *value;	/* name is "" for "[kind]"; key is "" for the line
