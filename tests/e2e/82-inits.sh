@@ -72,6 +72,13 @@ for program in $(grep -o 'usr/[a-z/]*/\(mochila[a-z-]*\|uucico-ssh\)' "$packages
 	check "OpenWrt: $program is built" test -e "$MOCHILA_LIBEXEC/$program"
 done
 
+# Of the programs in libexec the relay's are in its package, whichever it has by now.
+for program in $(of_make pkglibexec_PROGRAMS); do
+	case $program in
+	relay/*) check "OpenWrt: ${program#relay/} comes with the relay" grep -q "^RELAY_PROGRAMS:=.*${program#relay/}" "$packages/openwrt/Makefile" ;;
+	esac
+done
+
 # ---- systemd, logrotate, AppArmor ----
 
 if command -v systemd-analyze >/dev/null; then
