@@ -389,7 +389,7 @@ pack_site(const struct bsmtp *b, const struct spool *spool, const char *site, st
 	struct packing p = { .choice = &b->choice, .site = settings_site(&b->settings, site), .spool = spool };
 
 	if (p.site == NULL)
-		return err_set(err, ERR_CONFIG, "there is no [site %.40s] in mochila.conf", site);
+		return settings_no_site(&b->settings, site, ERR_CONFIG, err);
 	if (choose(&p, b, err) < 0)
 		return err_prefix(err, "[site %s]", site);
 	allowance_open(&p.allowance, spool, p.site);

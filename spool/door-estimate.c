@@ -258,7 +258,7 @@ door_estimate(struct door *door, const char *site, bool json, struct err *err)
 	int result = 0;
 
 	if (e.site == NULL)
-		result = err_set(err, ERR_CONFIG, "there is no [site %.40s] in mochila.conf", site);
+		result = settings_no_site(&door->settings, site, ERR_CONFIG, err);
 	else if (e.site->link[0] == '\0')
 		result = err_set(err, ERR_CONFIG, "[site %s] has no link: it calls us", site);
 	if (result == 0 && !json)

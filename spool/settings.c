@@ -1106,6 +1106,13 @@ settings_path(const struct settings *settings, const char *path, struct str *out
 	str_add_text(out, path);
 }
 
+int
+settings_no_site(const struct settings *settings, const char *name, enum err_kind kind, struct err *err)
+{
+	return err_set(err, kind, "there is no [site %.40s] in %s; \"mochila pair %.40s ssh://USER@HOST\" makes it, or, for a site "
+	    "that calls us, with --accept and its key", name, settings->file, name);
+}
+
 void
 settings_key(const struct settings *settings, const char *said, struct str *out)
 {

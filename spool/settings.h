@@ -254,6 +254,8 @@ int settings_start(struct settings *settings, struct settings_args *args,
     const struct opt_row *rows, const char *program, const char *usage, const char *about,
     bool first_operand_ends, int *argc, char ***argv, struct err *err);
 
+/* -1, with where it should stand and what makes it. */
+int settings_no_site(const struct settings *settings, const char *name, enum err_kind kind, struct err *err);
 const struct site_settings *settings_site(const struct settings *settings, const char *name);
 /* How long mail of a grade waits for a destination: what [site SITE] says, if it is a site
  * and says it, else [spool]; with grade 0, what is said without one.  Microseconds. */

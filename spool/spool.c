@@ -55,7 +55,8 @@ make_root(const struct settings *settings, const char *path, struct err *err)
 {
 	/* ROOT itself, then the spool in it: a new system needs no preparation. */
 	if (mkdir(settings->root, 0750) < 0 && errno != EEXIST)
-		return err_sys(err, "folder %s", settings->root);
+		return err_sys(err, errno == ENOENT ? "folder %s (is there a folder to have it in?  --root or MOCHILA_ROOT "
+		    "says another)" : "folder %s", settings->root);
 	return fs_make_dir(AT_FDCWD, path, 0750, err);
 }
 

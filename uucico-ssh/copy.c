@@ -49,7 +49,7 @@ take_site(struct copy *c, const char *word, struct err *err)
 	char *name = mem_text_n(word, (size_t)(bang - word));
 	const struct site_settings *site = settings_site(&c->settings, name);
 	if (site == NULL) {
-		err_set(err, ERR_PERM, "there is no [site %s] in mochila.conf", name);
+		settings_no_site(&c->settings, name, ERR_PERM, err);
 		err_as(err, EX_NOHOST, NULL);
 	}
 	free(name);

@@ -86,7 +86,7 @@ find_site(struct main *m, struct err *err)
 
 	m->site = settings_site(&m->settings, name);
 	if (m->site == NULL)
-		return err_set(err, ERR_CONFIG, "there is no [site %s] in mochila.conf", name);
+		return settings_no_site(&m->settings, name, ERR_CONFIG, err);
 	if (!answering(m) && m->site->link[0] == '\0')
 		return err_set(err, ERR_CONFIG, "[site %s] has no link: it calls us", name);
 	for (const char *letter = m->site->protocols; *letter != '\0'; letter++)

@@ -168,7 +168,7 @@ make_command(struct uux *x, char **words, const struct site_settings **site, str
 	char *name = mem_text_n(words[0], (size_t)(bang - words[0]));
 	*site = settings_site(&x->settings, name);
 	if (*site == NULL) {
-		err_set(err, ERR_PERM, "there is no [site %s] in mochila.conf", name);
+		settings_no_site(&x->settings, name, ERR_PERM, err);
 		err_as(err, EX_NOHOST, NULL);
 	}
 	free(name);

@@ -86,7 +86,16 @@ for level in error warn info debug trace; do
 done
 check "no other" exits 78 mochila --root level --set spool.log-level=loud status
 
+sendmail_nowhere() { MOCHILA_ROOT=$work/no/where sendmail a@b.example </dev/null; }
+
 # ---- Errors name the file, the line and the remedy ----
+
+check "a site that is not known" exits 78 uucico-ssh --root level -s nowhere
+check "names the file and what makes it" grep -q 'no \[site nowhere\] in .*level/mochila.conf; "mochila pair nowhere' said
+check "by bsmtp, too" exits 78 bsmtp --root level pack nowhere
+check "in the same words" grep -q 'level/mochila.conf; "mochila pair nowhere' said
+check "no place for a root" exits 75 sendmail_nowhere
+check "says what says another" grep -q -e '--root or MOCHILA_ROOT' said
 
 while IFS='|' read -r text line remedy; do
 	mkdir -p bad
