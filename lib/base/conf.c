@@ -171,11 +171,14 @@ conf_say_text(struct conf *conf, const char *text, const char *origin, struct er
 	if (key.p[kind_len] == '.')
 		dot = kind_len + 1;
 	section = span_to(key, dot - 1);
-	key = span_from(key, dot);
+	key = span_trim(span_from(key, dot));	/* blanks as in the file, from where it may be copied */
+	value = span_trim(value);
 	struct span kind = span_word(&section), name = span_trim(section);
 	char *k = mem_text_n(kind.p, kind.len), *n = mem_text_n(name.p, name.len);
 	char *y = mem_text_n(key.p, key.len);
-	conf_say(conf, k, n, y, value.p, origin);
+	char *v = mem_text_n(value.p, value.len);
+	conf_say(conf, k, n, y, v, origin);
+	free(v);
 	free(k);
 	free(n);
 	free(y);
