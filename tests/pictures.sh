@@ -22,7 +22,7 @@ for source in "$top"/man/pictures/*.txt; do
 	cmp -s "$made" "$work/$name.svg" || wrong "$made is not made of $source"
 	well_formed "$made" || wrong "$made: no XML"
 	grep -q "^<title>$(head -n 1 "$source")</title>$" "$made" || wrong "$made: no title"
-	sed -n 's/<[^>]*>//g; s/&lt;/</g; s/&gt;/>/g; s/&amp;/\&/g; 1,/<rect/d; p' "$made" | tr -s ' ' '\n' | sort -u >"$work/there"
+	sed -n '/^<text/{s/<[^>]*>//g; s/&lt;/</g; s/&gt;/>/g; s/&amp;/\&/g; p;}' "$made" | tr -s ' ' '\n' | sort -u >"$work/there"
 	# Words: what has a letter or digit.
 	sed 1d "$source" | tr -s '|' ' ' | tr -s ' ' '\n' | grep '[A-Za-z0-9]' | sed 's/^v$//' | sort -u >"$work/words"
 	while read -r word; do
