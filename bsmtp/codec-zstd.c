@@ -10,6 +10,9 @@
  * without its first DICTIONARY_MARK bytes, by which tools would know it as a dictionary.  Its
  * tables of frequencies would save no more.  Neither check sum nor dictionary's number are in the frame: the label has
  * both.
+ *
+ * What a few mails become is one block.  In front of that there is nothing that is not known:
+ * in brief it is left out, six bytes of each batch, and put back by its reader.
  */
 #include "bsmtp/codec.h"
 
@@ -27,7 +30,9 @@ struct zstd {
 	ZSTD_CCtx *pack;
 	ZSTD_DCtx *unpack;
 	struct str gathered, joined;	/* joined: dictionary and history */
+	struct str frame;	/* of a bare stream that may be one block, or is */
 	bool begun;
+	bool brief;		/* what is made goes into frame first */
 	size_t bare;		/* bytes of the magic number still to be left out, or to be put back */
 	char piece[PIECE];
 };
@@ -138,11 +143,60 @@ squeeze(struct codec_stream *stream, struct span bytes, ZSTD_EndDirective how, s
 		if (ZSTD_isError(left))
 			return failed(stream, left, err);
 		size_t bare = out.pos < z->bare ? out.pos : z->bare;
-		z->bare -= bare;
-		if (codec_out(stream, z->piece + bare, out.pos - bare, err) < 0)
+		if (z->brief)
+			str_add(&z->frame, z->piece, out.pos);
+		else if (codec_out(stream, z->piece + bare, out.pos - bare, err) < 0)
 			return -1;
+		z->bare -= bare;
 	} while (how == ZSTD_e_end ? left > 0 : in.pos < in.size);
 	return 0;
+}
+
+/* in brief */
+
+enum {
+	MAGIC = 4, BLOCK_HEAD = 3, LAST_COMPRESSED = 5,
+	NOTHING_SAID = 0, WINDOW_17 = (17 - 10) << 3,	/* of a frame: RFC 8878 3.1.1.1 */
+};
+
+static void
+zstd_head(size_t len, struct str *out)
+{
+	const uint32_t block = (uint32_t)len << 3 | LAST_COMPRESSED;
+	const char head[] = { NOTHING_SAID, WINDOW_17, (char)block, (char)(block >> 8), (char)(block >> 16) };
+
+	str_add(out, head, sizeof head);
+}
+
+/* Its one block, as long as that says; or nothing, when it is none such. */
+static struct span
+only_block(struct span frame)
+{
+	static const size_t lengths[] = { 0, 2, 4, 8 };
+	const unsigned char *p = (const unsigned char *)frame.p;
+	struct span none = {0};
+
+	if (frame.len < MAGIC + 1 || frame.len > SHORT)
+		return none;
+	bool single = (p[MAGIC] & 32) != 0;
+	size_t said = p[MAGIC] >> 6, at = MAGIC + 1 + !single + (said == 0 ? single : lengths[said]);
+	if ((p[MAGIC] & 15) != 0 || frame.len < at + BLOCK_HEAD)	/* no dictionary, no check sum */
+		return none;
+	uint32_t block = p[at] | (uint32_t)p[at + 1] << 8 | (uint32_t)p[at + 2] << 16;
+	struct span rest = span_from(frame, at + BLOCK_HEAD);
+	return (block & 7) == LAST_COMPRESSED && block >> 3 == rest.len ? rest : none;
+}
+
+static int
+end_bare(struct codec_stream *stream, struct err *err)
+{
+	struct zstd *z = stream->state;
+	struct span frame = str_span(&z->frame), block = only_block(frame);
+
+	stream->setup.brief = block.len > 0;
+	if (block.len == 0)
+		block = span_from(frame, MAGIC);
+	return codec_out(stream, block.p, block.len, err);
 }
 
 /* How long it will be is not known, and the gathering ends.  Of a dictionary or a young
@@ -208,6 +262,32 @@ put_magic_back(struct codec_stream *stream, struct err *err)
 	return unpack(stream, stream->codec->magic, err);
 }
 
+/* Its length is told by its end. */
+static int
+gather_brief(struct codec_stream *stream, struct span piece, struct err *err)
+{
+	struct zstd *z = stream->state;
+
+	if (z->frame.len + piece.len > SHORT)
+		return err_set(err, ERR_PERM, "damaged: a zstd stream in brief is no longer than %d bytes", SHORT);
+	str_add_span(&z->frame, piece);
+	return 0;
+}
+
+static int
+unpack_brief(struct codec_stream *stream, struct err *err)
+{
+	struct zstd *z = stream->state;
+	struct str head = {0};
+
+	codec_head(stream->codec, true, z->frame.len, &head);
+	int result = unpack(stream, str_span(&head), err);
+	if (result == 0)
+		result = unpack(stream, str_span(&z->frame), err);
+	str_free(&head);
+	return result;
+}
+
 static int
 zstd_feed(struct codec_stream *stream, const void *bytes, size_t len, struct err *err)
 {
@@ -215,6 +295,8 @@ zstd_feed(struct codec_stream *stream, const void *bytes, size_t len, struct err
 
 	if (stream->way == CODEC_PACK)
 		return pack(stream, piece, err);
+	if (stream->setup.brief)
+		return gather_brief(stream, piece, err);
 	return put_magic_back(stream, err) < 0 ? -1 : unpack(stream, piece, err);
 }
 
@@ -236,9 +318,11 @@ zstd_end(struct codec_stream *stream, struct err *err)
 	struct zstd *z = stream->state;
 
 	if (stream->way == CODEC_UNPACK)
-		return 0;
+		return stream->setup.brief ? unpack_brief(stream, err) : 0;
 	try_harder(stream);
-	return squeeze(stream, str_span(&z->gathered), ZSTD_e_end, err);
+	z->brief = z->bare > 0 && z->gathered.len <= SHORT;
+	int result = squeeze(stream, str_span(&z->gathered), ZSTD_e_end, err);
+	return result == 0 && z->brief ? end_bare(stream, err) : result;
 }
 
 static void
@@ -252,18 +336,19 @@ zstd_free(struct codec_stream *stream)
 	ZSTD_freeDCtx(z->unpack);
 	str_free(&z->gathered);
 	str_free(&z->joined);
+	str_free(&z->frame);
 	free(z);
 }
 
 const struct codec codec_zstd = {
 	.name = "zstd", .command = "rzsmtp", .says = "a label and one zstd frame, against what both ends have",
 	.magic = { "\x28\xb5\x2f\xfd", 4 }, .label = "zstd",
-	.start = zstd_start, .feed = zstd_feed, .end = zstd_end, .free = zstd_free,
+	.start = zstd_start, .feed = zstd_feed, .end = zstd_end, .free = zstd_free, .head = zstd_head,
 };
 
 /* Reading, the label says it all, and it is the same codec. */
 const struct codec codec_zstd_plain = {
 	.name = "zstd-plain", .command = "rzsmtp", .says = "the same against nothing",
 	.magic = { "\x28\xb5\x2f\xfd", 4 }, .label = "zstd", .alone = true,
-	.start = zstd_start, .feed = zstd_feed, .end = zstd_end, .free = zstd_free,
+	.start = zstd_start, .feed = zstd_feed, .end = zstd_end, .free = zstd_free, .head = zstd_head,
 };

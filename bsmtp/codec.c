@@ -122,6 +122,14 @@ codec_free(struct codec_stream *stream)
 	*stream = (struct codec_stream){0};
 }
 
+void
+codec_head(const struct codec *codec, bool brief, size_t len, struct str *out)
+{
+	str_add_span(out, codec->magic);
+	if (brief && codec->head != NULL)
+		codec->head(len, out);
+}
+
 static int
 check_limits(const struct codec_stream *stream, struct err *err)
 {

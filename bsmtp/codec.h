@@ -53,6 +53,8 @@ struct codec_setup {
 	unsigned window_log;	/* memory that unpacking may take is 2^this; 0: CODEC_WINDOW.  Both
 				   ends must say the same, or the reader more */
 	bool bare;		/* without the first bytes, which are always the same: a label says it all */
+	bool brief;		/* and without all else in front of what is one block.  Packing sets it, where
+				   the codec can do that; unpacking must be told */
 };
 
 typedef int codec_sink(void *ctx, const void *bytes, size_t len, struct err *err);
@@ -82,6 +84,8 @@ struct codec {
 	int (*end)(struct codec_stream *stream, struct err *err);	/* set stream->whole first
 				   when unpacking; flush what is left when packing */
 	void (*free)(struct codec_stream *stream);
+	void (*head)(size_t len, struct str *out);	/* what brief leaves out in front of so many
+				   bytes; NULL: it knows of none */
 };
 
 extern const struct codec *const codecs[];	/* NULL-ended */
@@ -97,6 +101,9 @@ int codec_start(struct codec_stream *stream, const struct codec *codec, enum cod
 int codec_feed(struct codec_stream *stream, const void *bytes, size_t len, struct err *err);
 int codec_end(struct codec_stream *stream, struct err *err);
 void codec_free(struct codec_stream *stream);
+
+/* Appends what is missing in front of a bare stream, which is so long: for other tools. */
+void codec_head(const struct codec *codec, bool brief, size_t len, struct str *out);
 
 /* For the codecs: hands on what came out, within the limits. */
 int codec_out(struct codec_stream *stream, const void *bytes, size_t len, struct err *err);

@@ -7,8 +7,8 @@
 
 #define WORD "mb"
 
-enum { LINE_VERSION = 1, MARK = 0x90 };		/* and the version */
-enum { CODECS = 7, REF = 8, AT = 16, DICT = 32, WORDS = 64, ONE = 128 };	/* flags */
+enum { LINE_VERSION = 1, LONG_VERSION = 2, MARK = 0x90 };	/* LONG: no frame in brief; MARK: and the version */
+enum { CODECS = 7, BRIEF = 2, REF = 8, AT = 16, DICT = 32, WORDS = 64, ONE = 128 };	/* flags */
 
 static bool
 begins_line(struct span first)
@@ -332,7 +332,7 @@ take_line(struct span *bytes, struct label *label, struct err *err)
 	return parse_line(line, label, err) < 0 ? -1 : 1;
 }
 
-/* version 2: bytes */
+/* versions 2 and 3: bytes */
 
 static void
 put_number(struct str *out, uint64_t number)
@@ -358,8 +358,8 @@ has_words(const struct label *label)
 static void
 put_bytes(const struct label *label, struct str *out)
 {
-	str_add_char(out, (char)(MARK + LABEL_VERSION));
-	str_add_char(out, (char)(label->codec->number | (label->has_ref ? REF : 0) | (label->has_at ? AT : 0) |
+	str_add_char(out, (char)(MARK + (label->version == LONG_VERSION ? LONG_VERSION : LABEL_VERSION)));
+	str_add_char(out, (char)(label->codec->number | (label->brief ? BRIEF : 0) | (label->has_ref ? REF : 0) | (label->has_at ? AT : 0) |
 	    (label->dictionary > 0 ? DICT : 0) | (has_words(label) ? WORDS : 0) | (label->count == 1 ? ONE : 0)));
 	if (label->count != 1)
 		put_number(out, label->count);
@@ -455,7 +455,8 @@ codec_of_number(unsigned number)
 static void
 take_fields(struct taking *t, struct label *label, unsigned flags)
 {
-	if ((label->codec = codec_of_number(flags & CODECS)) == NULL)
+	label->brief = (flags & CODECS) == BRIEF && label->version > LONG_VERSION;
+	if ((label->codec = codec_of_number(label->brief ? 0 : flags & CODECS)) == NULL)
 		t->wrong = "codec";
 	label->count = (flags & ONE) != 0 ? 1 : take_number(t, UINT64_MAX, "count");
 	label->len = take_number(t, UINT64_MAX, "length");
@@ -484,10 +485,9 @@ take_bytes(struct span *bytes, struct label *label, struct err *err)
 {
 	struct taking t = { .rest = *bytes };
 
-	*label = (struct label){ .version = LABEL_VERSION };
-	unsigned version = (unsigned char)take(&t, 1).p[0] - MARK;
-	if (version > LABEL_VERSION)
-		return newer(version, err);
+	*label = (struct label){ .version = (unsigned char)take(&t, 1).p[0] - MARK };
+	if (label->version > LABEL_VERSION)
+		return newer(label->version, err);
 	struct span flags = take(&t, 1);
 	if (flags.len == 0)
 		return 0;

@@ -28,11 +28,13 @@
  *	lost=...	names of batches that I could not unpack, since I have not what they refer
  *			to: pack their messages again against nothing
  *
- * Version 2 says the same in half of the bytes, because one mail to a batch shall cost hardly
+ * Versions 2 and 3 say the same in half of the bytes, because one mail to a batch shall cost hardly
  * more than twenty.  Numbers are 7 bits a byte, the lowest first, and 128 on all but the last:
  *
- *	146		version 2, a byte with which no text begins; to 159 it is a higher one, ERR_CONFIG
- *	flags		1: codec mix, else zstd; 8: ref, 16: at, 32: dict, 64: words, 128: one message
+ *	147		version 3, a byte with which no text begins; 146 was 2, and to 159 it is a higher
+ *			one, ERR_CONFIG
+ *	flags		1: codec mix, 2: zstd in brief, else zstd; 8: ref, 16: at, 32: dict, 64: words,
+ *			128: one message
  *	count, length	numbers; one message is not counted
  *	8 bytes		of SHA-256
  *	ref: K, 2 bytes of the chain, N		enough to tell a history from another one: that
@@ -41,7 +43,8 @@
  *	dict: N
  *	words: class, keep, have, lost as above, each behind a blank, and LF
  *
- * A zstd frame behind it has lost its first 4 bytes, which are the same in all of them.
+ * A zstd frame behind it has lost its first 4 bytes, which are the same in all of them; in
+ * brief, which version 2 did not know, all that stands in front of its one block (codec.h).
  *
  * ref excludes at; with neither dict nor ref the frame stands by itself.  A batch of
  * no messages carries words only.  What is in
@@ -56,7 +59,7 @@
 #include "spool/ring.h"
 
 enum {
-	LABEL_VERSION = 2, LABEL_SUM = 12, LABEL_CLASS = 40, LABEL_LOST = 8,
+	LABEL_VERSION = 3, LABEL_SUM = 12, LABEL_CLASS = 40, LABEL_LOST = 8,
 	LABEL_UNIT = 4096,		/* of history */
 	LABEL_CHAIN = 2,
 	LABEL_NAME = 8,
@@ -64,10 +67,11 @@ enum {
 };
 
 struct label {
-	unsigned version;		/* 1, or else the one that is written */
+	unsigned version;		/* 1 or 2, or else the one that is written */
 	const struct codec *codec;
+	bool brief;			/* codec_setup's */
 	uint64_t count, len;
-	unsigned char sum[LABEL_SUM];	/* version 2: LABEL_NAME bytes of it */
+	unsigned char sum[LABEL_SUM];	/* from version 2 on LABEL_NAME bytes of it */
 	bool has_ref, has_at;
 	struct ring_mark mark;		/* K:CHAIN of either */
 	bool part;			/* of the chain only its first LABEL_CHAIN bytes were said */

@@ -325,6 +325,20 @@ no_label(struct err *err)
 	return err->kind != ERR_NONE ? -1 : err_set(err, ERR_PERM, "it has no label, or not all of it");
 }
 
+/* The head of a frame in brief tells its length: of that all is read, and that is little. */
+static int
+put_head(const struct label *label, int fd, struct str *piece, struct err *err)
+{
+	struct str head = {0};
+	int result = label->brief ? read_some(fd, PIECE * 4, piece, err) : 0;
+
+	codec_head(label->codec, label->brief, piece->len, &head);
+	if (result == 0)
+		result = print(&head, err);
+	str_free(&head);
+	return result;
+}
+
 /* What stands behind the label, as it is: for other tools.  All of it where there is none. */
 static int
 cat_frame(int fd, struct err *err)
@@ -338,7 +352,7 @@ cat_frame(int fd, struct err *err)
 		result = label_take(&rest, &label, err) <= 0 ? no_label(err) : 0;
 		str_cut(&piece, piece.len - rest.len);
 		if (result == 0 && label.version > 1)
-			result = fs_write(STDOUT_FILENO, label.codec->magic.p, label.codec->magic.len, err);
+			result = put_head(&label, fd, &piece, err);
 	}
 	while (result == 0 && piece.len > 0) {
 		result = print(&piece, err);

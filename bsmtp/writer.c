@@ -190,6 +190,7 @@ put_label_on(struct writer *w, struct err *err)
 	if (w->pack.setup.dictionary.len == 0)
 		w->label.dictionary = 0;
 	w->label.codec = w->pack.codec;
+	w->label.brief = w->pack.setup.brief;
 	w->label.count = w->count;
 	w->label.len = w->raw;
 	memcpy(w->label.sum, w->sum, sizeof w->label.sum);

@@ -13,7 +13,7 @@
 #include "bsmtp/codec.h"
 #include "spool/dictionary.h"
 
-enum { MOST = 1 << 20, WHICH = 7, RING = 8, SHIPPED = 16, OURS = 32, TEXT = 64 };
+enum { MOST = 1 << 20, WHICH = 7, RING = 8, SHIPPED = 16, OURS = 32, TEXT = 64, BRIEF = 128 };
 
 static int
 gather(void *ctx, const void *bytes, size_t len, struct err *err)
@@ -56,6 +56,7 @@ there_and_back(const struct codec *codec, struct codec_setup *setup, struct span
 		result = codec_end(&stream, &err);
 	setup->dictionary = stream.setup.dictionary;
 	setup->prefix = stream.setup.prefix;
+	setup->brief = stream.setup.brief;
 	codec_free(&stream);
 	if (result == 0 && (run(codec, CODEC_UNPACK, setup, str_span(&packed), step, &back) < 0 ||
 	    !span_same(str_span(&back), text)))
@@ -138,6 +139,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct codec *codec = codec_named(names[data[0] & WHICH], &err);
 	if (strcmp(codec->name, "zstd") == 0) {
 		setup.bare = true;
+		setup.brief = (data[0] & BRIEF) != 0;
 		if (data[0] & RING)
 			setup.prefix = str_span(&ring);
 		if (data[0] & SHIPPED)
