@@ -359,8 +359,9 @@ static void
 put_bytes(const struct label *label, struct str *out)
 {
 	str_add_char(out, (char)(MARK + (label->version == LONG_VERSION ? LONG_VERSION : LABEL_VERSION)));
-	str_add_char(out, (char)(label->codec->number | (label->brief ? BRIEF : 0) | (label->has_ref ? REF : 0) | (label->has_at ? AT : 0) |
-	    (label->dictionary > 0 ? DICT : 0) | (has_words(label) ? WORDS : 0) | (label->count == 1 ? ONE : 0)));
+	str_add_char(out, (char)(label->codec->number | (label->brief ? BRIEF : 0) |
+	    (label->has_ref ? REF : 0) | (label->has_at ? AT : 0) | (label->dictionary > 0 ? DICT : 0) |
+	    (has_words(label) ? WORDS : 0) | (label->count == 1 ? ONE : 0)));
 	if (label->count != 1)
 		put_number(out, label->count);
 	put_number(out, label->len);
