@@ -37,13 +37,15 @@ find_folder(const struct mboxfile *box, struct str *folder)
 		str_add_char(folder, '.');
 }
 
-/* As other programs expect it: the process first. */
+/* As other programs expect it: the process first.  What cannot be locked, on a file system that has
+ * no locks, bears not our name: it would be taken for that of somebody dead. */
 static int
-sign(int fd, struct err *err)
+lock_and_sign(int fd, struct err *err)
 {
 	struct str text = {0};
+	bool locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
 
-	str_printf(&text, "%ld %s\n", (long)getpid(), ours);
+	str_printf(&text, "%ld%s%s\n", (long)getpid(), locked ? " " : "", locked ? ours : "");
 	int result = ftruncate(fd, 0) < 0 ? err_sys(err, "lock") : fs_pwrite(fd, text.p, text.len, 0, err);
 	str_free(&text);
 	return result;
@@ -63,7 +65,7 @@ take_over(const char *lock)
 	span_cut(&rest, '\n', &name);
 	pid = span_word(&name);
 	got = got && pid.len > 0 && span_is(span_trim(name), ours) && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
-	    fs_is(fd, AT_FDCWD, lock) && sign(fd, &ignored) == 0;
+	    fs_is(fd, AT_FDCWD, lock) && lock_and_sign(fd, &ignored) == 0;
 	str_free(&text);
 	if (got)
 		log_warn("mbox: event=takeover lock=%s why=\"its process is no more\"", lock);
@@ -81,12 +83,12 @@ make_lock(const struct mboxfile *box, const char *lock, struct err *err)
 
 	find_folder(box, &folder);
 	int fd = fs_scratch(AT_FDCWD, str_c(&folder), err);
-	bool made = fd >= 0 && sign(fd, err) == 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+	bool made = fd >= 0 && lock_and_sign(fd, err) == 0;
 	str_printf(&self, "/proc/self/fd/%d", fd);
 	if (made && linkat(AT_FDCWD, str_c(&self), AT_FDCWD, lock, AT_SYMLINK_FOLLOW) < 0) {
 		close(fd);
 		fd = errno == EEXIST ? -1 : open(lock, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		made = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && sign(fd, err) == 0;
+		made = fd >= 0 && lock_and_sign(fd, err) == 0;
 	}
 	int number = errno;
 	if (!made && fd >= 0) {

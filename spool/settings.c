@@ -171,7 +171,7 @@ static const struct conf_row spool_rows[] = {
 	ROW("resolver", text, resolver, "", "name servers HOST:PORT for MX records (preset: those of the system)"),
 	ROW("max-outgoing", number, max_outgoing, "100", "messages on their way to next hops at a time; 0: any number"),
 	ROW("max-filters", number, max_filters, "4", "messages that are filtered at a time, 1 to 100"),
-	ROW("sandbox", yesno, sandbox, "yes", "mochila-relay and those it asks give away what they never need"),
+	ROW("sandbox", yesno, sandbox, "yes", "what reads the words of strangers gives away what it never needs"),
 	ROW("bounce-from", text, bounce_from, "", "From of our reports (preset: postmaster@HOST)"),
 	ROW("bounce-size", bytes, bounce_size, "100K", "a larger original is returned by its header only"),
 	ROW("seen-keep", seconds, seen_keep, "90d", "how long the ids of peers are remembered"),
