@@ -28,7 +28,7 @@ trailer_noop(struct span text)
 void
 trailer_start(struct trailer *trailer)
 {
-	trailer->held = 0;
+	*trailer = (struct trailer){0};
 	digest_start(&trailer->digest);
 }
 
