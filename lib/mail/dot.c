@@ -50,6 +50,14 @@ in_line(struct dot_in *dot, char c, struct str *out)
 	return DOT_LINE;
 }
 
+/* The first line tells how they end. */
+static void
+met_crlf(struct dot_in *dot)
+{
+	dot->lines = dot->lines || (dot->crlf && !dot->met);
+	dot->met = true;
+}
+
 /* A byte behind a CR that is not yet in out.  Lax, CRs before a CRLF are one line
  * end with it: a writer that made CRLF of LF twice must not leave empty lines. */
 static enum dot_state
@@ -57,8 +65,7 @@ behind_cr(struct dot_in *dot, char c, struct str *out)
 {
 	if (c == '\n') {
 		str_add_text(out, "\r\n");
-		dot->lines = dot->lines || (dot->crlf && !dot->met);
-		dot->met = true;
+		met_crlf(dot);
 		return DOT_START;
 	}
 	if (c == '\r' && dot->lax)
@@ -111,8 +118,10 @@ dot_unstuff(struct dot_in *dot, struct span in, struct str *out)
 {
 	size_t at = dot->state == DOT_LINE ? lines_of(in, true) : 0;
 
-	if (at > 0)
+	if (at > 0) {
 		dot->state = DOT_START;
+		met_crlf(dot);
+	}
 	str_add(out, in.p, at);
 	while (at < in.len && dot->state != DOT_END) {
 		/* Only here: a line that is odd is looked at once. */
@@ -120,6 +129,8 @@ dot_unstuff(struct dot_in *dot, struct span in, struct str *out)
 		    dot->state == DOT_LINE ? run_of(span_from(in, at)) : 0;
 		str_add(out, in.p + at, run);
 		at += run;
+		if (dot->state == DOT_START && run > 0)
+			met_crlf(dot);
 		if (at < in.len)
 			dot->state = step(dot, in.p[at++], out);
 	}
