@@ -226,6 +226,7 @@ queue_command(struct uux *x, char **words, struct err *err)
 		result = check_size(&head, err);
 	if (result == 0)
 		result = spool_open(&x->spool, &x->settings, true, err);
+	const bool opened = result == 0;
 	if (result == 0)
 		result = queued_add(&x->spool, site->name, grade, &head, &x->filed, x->files,
 		    x->input ? 0 : x->in, &name, err);
@@ -238,6 +239,8 @@ queue_command(struct uux *x, char **words, struct err *err)
 		printf("%s\n", str_c(&name));
 	if (result == 0 && !x->no_call && site->link[0] != '\0')
 		helper_leave("uucico-ssh", "-qs", site->name);
+	if (opened)
+		spool_close(&x->spool);
 	str_free(&name);
 	queued_close(&head);
 	return result;
