@@ -6,7 +6,7 @@
  * the range from 0 to 1 that mix.h gives it (arithmetic coding).  There is one way only to
  * write it, so each byte of it counts.
  *
- * It takes a second or two for whatever is small, and the same to read, and some 70 MiB.  What is
+ * It takes a second or two for whatever is small, and the same to read, and some 90 MiB.  What is
  * longer than MOST is packed by zstd, and what hardly gets shorter too.
  */
 #include "bsmtp/codec.h"
