@@ -1,6 +1,7 @@
 /*
  * transport-release - the robot: mail to release+ID@host brings the whole of a mail whose thin view
- * went (spool/whole.h), and with "first 100K" in its subject so much of it.
+ * went (spool/whole.h), and with "first 100K" in its subject so much of it; or a mail that is held
+ * back for the site until it is asked for (spool/heldback.h).
  *
  * Who asks is known by the call: only mail that a site brought counts, for what is kept for that
  * site, and from one of those it was for.  Everybody else hears that there is nothing; and no
@@ -16,6 +17,7 @@
 #include "lib/mail/header.h"
 #include "relay/lane.h"
 #include "relay/relay.h"
+#include "spool/heldback.h"
 #include "spool/whole.h"
 
 enum { HEADER_MAX = 64 << 10 };
@@ -46,6 +48,24 @@ was_for(const struct envelope *env, const struct str *who)
 		    strncasecmp(env->rcpt[i].to.p, who->p, who->len) == 0)
 			return true;
 	return false;
+}
+
+/* One that is held back: 1, it goes; 0: there is none; -1. */
+static int
+release_held(struct lane *lane, const char *id, struct err *err)
+{
+	const struct entry *asking = &lane->message.entry;
+	const struct spool *spool = &lane->relay->spool;
+	const char *site = str_c(&lane->message.entry.info.peer);
+	struct entry entry;
+	int fd, got = site[0] == '\0' ? 0 : heldback_open(spool, site, id, &fd, &entry, err);
+
+	if (got <= 0)
+		return got;
+	int result = was_for(&entry.env, &asking->env.from) ? heldback_release(spool, site, id, fd, &entry, err) : refuse(err);
+	close(fd);
+	entry_free(&entry);
+	return result < 0 ? -1 : 1;
 }
 
 static int
@@ -93,18 +113,28 @@ first_asked(struct lane *lane)
 	return bytes;
 }
 
+static int
+release_whole(struct lane *lane, const char *id, struct err *err)
+{
+	const struct spool *spool = &lane->relay->spool;
+	uint64_t first = first_asked(lane);
+
+	if (may_have(lane, id, err) < 0)
+		return -1;
+	return first > 0 ? whole_first(spool, id, first, err) : whole_release(spool, id, err);
+}
+
 static void
 release_one(struct lane *lane, size_t rcpt)
 {
 	struct span said = id_of(str_span(&lane->message.entry.env.rcpt[rcpt].to));
 	char *id = mem_text_n(said.p, said.len);
-	uint64_t first = first_asked(lane);
 	struct err err = {0};
-	int result = may_have(lane, id, &err);
+	int result = release_held(lane, id, &err);
 
 	if (result == 0)
-		result = first > 0 ? whole_first(&lane->relay->spool, id, first, &err) : whole_release(&lane->relay->spool, id, &err);
-	if (result == 0) {
+		result = release_whole(lane, id, &err);
+	if (result >= 0) {
 		spool_event(&lane->relay->spool, id, "event=asked-for site=%s by=<%s>", str_c(&lane->message.entry.info.peer),
 		    str_c(&lane->message.entry.env.from));
 		lane_rcpt_done(lane, rcpt, "250 2.0.0 it comes", DSN_NONE);

@@ -41,7 +41,7 @@ spool_libspool_a_SOURCES = \
 	%D%/usage.c %D%/usage.h \
 	%D%/users.c %D%/users.h \
 	%D%/way.c %D%/way.h \
-	%D%/whole.c %D%/whole.h
+	%D%/whole.c %D%/whole.h %D%/heldback.c %D%/heldback.h
 
 # Link with these, in this order.
 SPOOL_LIBS = spool/libspool.a lib/libmail.a $(BASE_LIBS)

@@ -231,6 +231,7 @@ static const struct conf_row site_rows[] = {
 	ROW("hold-over", bytes, hold_over, "0", "what is larger is only announced by it, until asked for; 0: any"),
 	ROW("welcome", text, welcome, "", "senders whose mail comes unasked: patterns, or a file; empty: all"),
 	ROW("announce", yesno, announce, "no", "mail a summary of what is held back to its recipients"),
+	ROW("robot", text, robot, "", "its summaries of what we hold back tell this address to reply to"),
 	ROW("timeout", seconds, timeout, "5m", "silence after which a call is given up"),
 	ROW("keepalive", seconds, keepalive, "1m", "in protocol m, an idle call says something so often; 0: never"),
 	ROW("half-duplex", seconds, half_duplex, "0", "one end speaks at a time, for so long at most; 0: both; alike there"),

@@ -81,6 +81,7 @@ struct site_settings {		/* [site NAME] */
 	uint64_t hold_over;	/* bytes: what is larger does not come unasked; 0: any */
 	char *welcome;		/* senders whose mail comes unasked: patterns, or a file; "": all */
 	bool announce;		/* summaries of what is held back are mailed to its recipients */
+	char *robot;		/* by a mail to it they bring what we hold back; "": they do not */
 	int64_t timeout;	/* seconds of silence before a call is given up */
 	int64_t keepalive;	/* seconds between signs of life in protocol m */
 	int64_t half_duplex;	/* seconds of a burst where one end speaks at a time; 0: both do */

@@ -10,6 +10,8 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/mail/address.h"
+#include "spool/heldback.h"
 #include "uucico-ssh/m-part.h"
 
 enum {
@@ -17,7 +19,7 @@ enum {
 	WELCOME_MOST = 256 << 10,
 };
 
-static const char word_from[] = "summary", word_drop[] = "drop", word_asked[] = "asked for";
+static const char word_from[] = "summary", word_drop[] = "drop";
 
 bool
 hold_is_note(const struct entry *entry)
@@ -135,8 +137,8 @@ add_field(struct str *out, const char *name, struct span value)
 }
 
 static void
-summary_body(struct message *m, const struct about *a, const unsigned char name[M_NAME], uint64_t length,
-    struct str *out)
+summary_body(struct message *m, const struct site_settings *site, const struct about *a,
+    const unsigned char name[M_NAME], uint64_t length, struct str *out)
 {
 	struct str text = {0};
 
@@ -151,6 +153,8 @@ summary_body(struct message *m, const struct about *a, const unsigned char name[
 	str_clear(&text);
 	print_about(a, &text);
 	add_field(out, "Held-Parts", str_span(&text));
+	if (site->robot[0] != '\0')
+		add_field(out, "Held-Robot", span_to(span_of(site->robot), 2 * WORD_MOST));
 	str_free(&text);
 }
 
@@ -202,13 +206,6 @@ write_summary(struct message *m, const char *site, struct span body, struct err 
 	return result;
 }
 
-/* "held back for home" is how a request finds that it may have it. */
-static void
-print_held_for(const char *site, struct str *out)
-{
-	str_printf(out, "held back for %s", site);
-}
-
 /* The summary first: killed in between, both are done again. */
 int
 hold_back(struct message *m, const struct site_settings *site, const unsigned char name[M_NAME],
@@ -218,9 +215,8 @@ hold_back(struct message *m, const struct site_settings *site, const unsigned ch
 	struct str body = {0}, reason = {0};
 	int result = look_at_message(m, &about, err);
 
-	summary_body(m, &about, name, length, &body);
-	print_held_for(site->name, &reason);
-	str_printf(&reason, ": %s", why);
+	summary_body(m, site, &about, name, length, &body);
+	heldback_reason(site->name, why, &reason);
 	if (result == 0)
 		result = write_summary(m, site->name, str_span(&body), err);
 	if (result == 0)
@@ -235,37 +231,6 @@ hold_back(struct message *m, const struct site_settings *site, const unsigned ch
 
 /* --- a request of theirs --- */
 
-/* Not by hand, and not for another site. */
-static bool
-is_held_for(const struct entry *entry, const char *site)
-{
-	struct str held = {0};
-
-	print_held_for(site, &held);
-	struct span rest = span_from(str_span(&entry->held), held.len);
-	bool is = span_begins(str_span(&entry->held), str_c(&held)) && span_begins(rest, ":");
-	str_free(&held);
-	return is;
-}
-
-static int
-let_go(const struct spool *spool, const char *site, const char *id, int fd, const struct entry *entry,
-    struct err *err)
-{
-	struct str line = {0};
-
-	entry_state_line(clock_now(), NULL, "released", "reason", span_of(word_asked), &line);
-	int result = ftruncate(fd, entry->states_end) < 0 ? err_sys(err, "%s", id) :
-	    fs_pwrite(fd, line.p, line.len, entry->states_end, err) < 0 || fs_sync_data(fd, err) < 0 ? -1 :
-	    bucket_place(spool, spool->hold, id, site, id, entry->info.grade, err);
-	str_free(&line);
-	if (result == 0)
-		result = fs_sync(spool->hold, err);
-	if (result == 0)
-		spool_event(spool, id, "event=released by=%s", site);
-	return result;
-}
-
 static int
 drop(const struct spool *spool, const char *site, const char *id, struct err *err)
 {
@@ -279,18 +244,12 @@ static int
 answer(const struct spool *spool, const char *site, const char *id, bool send, struct err *err)
 {
 	struct entry entry;
-	off_t at = 0;
-	int result = 0, fd = fs_open(spool->hold, id, O_RDWR, err);
+	int fd, got = heldback_open(spool, site, id, &fd, &entry, err);
 
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -1;
-	if (entry_read(fd, &at, false, &entry, err) > 0) {
-		if (!is_held_for(&entry, site))
-			log_warn("%s: event=not-released peer=%s: it is not held back for it", id, site);
-		else
-			result = send ? let_go(spool, site, id, fd, &entry, err) : drop(spool, site, id, err);
-		entry_free(&entry);
-	}
+	if (got <= 0)
+		return got;
+	int result = send ? heldback_release(spool, site, id, fd, &entry, err) : drop(spool, site, id, err);
+	entry_free(&entry);
 	close(fd);
 	return result;
 }
@@ -318,17 +277,20 @@ hold_take_request(const struct spool *spool, const struct site_settings *site, s
 
 struct summary {
 	struct span id, name, size, from, subject, parts;
+	struct span robot;	/* or empty */
 };
 
+/* Who knows no robot says nothing of one. */
 static int
 read_fields(struct span body, struct summary *s)
 {
 	static const char *const names[] = { "Held-Id", "Held-Name", "Held-Size", "Held-From", "Held-Subject",
-		"Held-Parts" };
-	struct span *const values[] = { &s->id, &s->name, &s->size, &s->from, &s->subject, &s->parts };
+		"Held-Parts", "Held-Robot" };
+	struct span *const values[] = { &s->id, &s->name, &s->size, &s->from, &s->subject, &s->parts, &s->robot };
 	struct span line, name;
+	size_t needed = sizeof names / sizeof names[0] - 1;
 
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+	for (size_t i = 0; i < needed || (i == needed && body.len > 0); i++) {
 		if (!span_cut(&body, '\n', &line) || line.len == 0 || line.p[line.len - 1] != '\r')
 			return -1;
 		line.len--;
@@ -398,6 +360,19 @@ keep_summary(const struct spool *spool, const char *site, const struct entry *th
 	return result;
 }
 
+/* "release+ID@hub.example", where the sender of the summary has such a robot. */
+static void
+robot_of(const struct summary *s, struct str *out)
+{
+	struct span rest = s->robot, local;
+	struct err ignored;
+
+	if (span_cut(&rest, '@', &local) && local.len > 0)
+		str_printf(out, "%.*s+%.*s@%.*s", (int)local.len, local.p, (int)s->id.len, s->id.p, (int)rest.len, rest.p);
+	if (out->len > 0 && address_check(str_span(out), 0, &ignored) < 0)
+		str_clear(out);
+}
+
 /* Known by (peer, peer_id): it comes once, too. */
 static int
 mail_it(const struct spool *spool, const char *site, const struct entry *theirs, const struct summary *s,
@@ -406,15 +381,18 @@ mail_it(const struct spool *spool, const char *site, const struct entry *theirs,
 	struct entry_info info = {0};
 	struct envelope env = {0};
 	struct mask mask;
-	struct str text = {0};
+	struct str text = {0}, robot = {0};
 	struct arrival a;
 
+	robot_of(s, &robot);
 	str_set(&info.from, "m");
 	str_set(&info.peer, site);
 	str_printf(&info.peer_id, "summary-%.*s", (int)s->id.len, s->id.p);
 	str_printf(&text, "From: Mail system <postmaster@%s>\r\nSubject: held back at %s: %s\r\n"
-	    "Auto-Submitted: auto-generated\r\n\r\n%s\r\n\r\nIt waits at %s.  \"mochila release %s\" brings it,\r\n"
-	    "\"mochila remove %s\" removes it there.\r\n", spool->settings->spool.host, site, said, said, site, id, id);
+	    "Auto-Submitted: auto-generated\r\n%s%s%s\r\n%s\r\n\r\nIt waits at %s.  %s\"mochila release %s\" brings it,\r\n"
+	    "\"mochila remove %s\" removes it there.\r\n", spool->settings->spool.host, site, said,
+	    robot.len > 0 ? "Reply-To: <" : "", str_c(&robot), robot.len > 0 ? ">\r\n" : "", said, site,
+	    robot.len > 0 ? "An answer to this mail or\r\n" : "", id, id);
 	envelope_copy(&env, &theirs->env);
 	arrival_join(&a, journal);
 	int result = mask_envelope(spool->settings, MASQUERADE_IN, &env, &mask, err) < 0 ||
@@ -424,6 +402,7 @@ mail_it(const struct spool *spool, const char *site, const struct entry *theirs,
 	envelope_free(&env);
 	entry_info_free(&info);
 	str_free(&text);
+	str_free(&robot);
 	return result;
 }
 
@@ -500,6 +479,63 @@ hold_request(struct message *m, const struct site_settings *site, struct str *te
 		note_asked(m->spool, site->name, s.name);
 	str_printf(text, "%s %s %s\n", str_c(&m->id), str_c(&m->entry.info.client), drops ? word_drop : "send");
 	str_free(&body);
+}
+
+/* --- a mail that asks --- */
+
+/* hold/ID is a summary of that site's, and the sender one of those whom it is for. */
+static bool
+may_ask(const struct entry *entry, const char *site, struct span from)
+{
+	if (!hold_is_request(entry, site))
+		return false;
+	for (size_t i = 0; i < entry->env.rcpts; i++)
+		if (from.len > 0 && span_is_case(from, str_c(&entry->env.rcpt[i].to)))
+			return true;
+	return false;
+}
+
+static void
+asks_for(const struct spool *spool, const char *site, struct span from, struct span held)
+{
+	struct summary s = {0};
+	struct str id = {0}, body = {0};
+	struct entry entry = {0};
+	struct err err;
+	off_t at = 0;
+
+	derived_id(held, site, &id);
+	int fd = fs_open(spool->hold, str_c(&id), O_RDONLY, &err);
+	if (fd >= 0 && entry_read(fd, &at, false, &entry, &err) > 0 && may_ask(&entry, site, from)) {
+		size_t len = entry.body_len < FIRST_MOST ? (size_t)entry.body_len : FIRST_MOST;
+		ssize_t got = fs_pread(fd, str_room(&body, len), len, entry.body_at, &err);
+		body.len = got > 0 ? (size_t)got : 0;
+		if (read_fields(str_span(&body), &s) == 0 && is_fit(&s) && span_same(s.id, held)) {
+			note_asked(spool, site, s.name);
+			if (fs_remove(spool->hold, str_c(&id), &err) == 0)
+				spool_event(spool, str_c(&id), "event=asked-for by=mail");
+		}
+	}
+	entry_free(&entry);
+	if (fd >= 0)
+		close(fd);
+	str_free(&id);
+	str_free(&body);
+}
+
+void
+hold_asked_by(const struct message *m, const struct site_settings *site)
+{
+	for (size_t i = 0; i < m->entry.env.rcpts; i++) {
+		struct span to = str_span(&m->entry.env.rcpt[i].to), domain = envelope_domain(to), before;
+		struct span local = domain.len > 0 ? span_to(to, to.len - domain.len - 1) : to;
+		if (!span_cut(&local, '+', &before))
+			continue;
+		char *id = mem_text_n(local.p, local.len);
+		if (strlen(id) == local.len && spool_id_ok(id))
+			asks_for(m->spool, site->name, str_span(&m->entry.env.from), local);
+		free(id);
+	}
 }
 
 /* --- who is welcome --- */

@@ -11,6 +11,9 @@
  *	here	hold/ID, "held back for home"	out/home: summary	hold/SID, "2.1 MB from ..."
  *	    out/home: ID <- "send" ---------------------------------- out/hub: SID
  *
+ * Where the sender has a robot ([site] robot), an answer to the mail that announces it does the same: that
+ * answer goes to the sender's site as mail, and its relay releases the message.
+ *
  * Each step is one rename behind a sync, and can be done twice: a summary has an id made of that
  * of its message, and a request for what is not held (any more) asks for nothing.
  */
@@ -29,6 +32,10 @@ int hold_back(struct message *m, const struct site_settings *site, const unsigne
     uint64_t length, const char *why, struct err *err);
 /* What is asked with it; that it was is noted. */
 void hold_request(struct message *m, const struct site_settings *site, struct str *text);
+
+/* A mail of ours that answers a summary of theirs, to their robot: what it asks for is to come,
+ * and the summary is done. */
+void hold_asked_by(const struct message *m, const struct site_settings *site);
 
 /* Theirs, whole: its text.  -1: ERR_PERM where it is none. */
 int hold_take_summary(const struct spool *spool, const struct site_settings *site, struct span text,

@@ -311,6 +311,8 @@ make_mail(struct m_out_part *part, struct err *err)
 		return 0;
 	if (message_keep(&part->m, err) < 0)
 		return -1;
+	if (part->kind == M_MAIL)
+		hold_asked_by(&part->m, out->site);
 	if (form_of(part, err) < 0)
 		return -1;
 	part->stream = !form_dense(&part->form);

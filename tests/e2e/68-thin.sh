@@ -24,6 +24,7 @@ cat >>"$hub/mochila.conf" <<-END
 	run = thin:keep=0
 	[site home]
 	filters = thin
+	robot = release@hub.example
 	[site ship]
 	filters = senders passing
 	[filter senders]
@@ -37,6 +38,8 @@ END
 cat >>"$home/mochila.conf" <<-END
 	[site hub]
 	link = exec:uucico-ssh -r0 --root=$hub --peer=home
+	hold-over = 100K
+	announce = yes
 	[routes]
 	home.example = maildir:mail/%u
 	* = site:hub
@@ -118,6 +121,41 @@ check "and is kept no longer" test "$(wholes)" -eq 0
 carry
 check "whole" wait_for 20 sh -c "test \"\$(cat '$home'/mail/bob/new/* | grep -c '^QUJD')\" -ge 400"
 check "with its signature" at_home bob '^DKIM-Signature: v=1; bad'
+
+say "# what is held back until home asks for it"
+long() { awk 'BEGIN { srand(7); for (i = 0; i < 4000; i++) { s = "> "; for (j = 0; j < 60; j++) s = s sprintf("%c", 97 + int(rand() * 26)); print s } }'; }
+large_mail() {	# TO SUBJECT
+	{ printf '%s\n' '< 220' '> EHLO x' '< 250' '> MAIL FROM:<ann@hub.example>' '< 250' "> RCPT TO:<$1>" '< 250' '> DATA' '< 354' "> Subject: $2" '> '
+	  long
+	  printf '%s\n' '> .' '< 250 2.0.0'; } | "$wire" call "$(at "$hub")"
+}
+held_back() { find "$hub/spool/hold" -type f -exec grep -la 'held back for home' {} + 2>/dev/null | wc -l; }
+check "a large mail" large_mail max@home.example novel
+check "waits" wait_for 20 waits 1
+carry
+check "does not come" test "$(held_back)" -eq 1
+check "but is told of" wait_for 20 at_home max 'held back at hub: 2[0-9]* kB from ann@hub.example: novel'
+id=$(basename "$(find "$hub/spool/hold" -type f | head -n 1)")
+check "with the address to answer to" at_home max "^Reply-To: <release+$id@hub.example>"
+check "which no listener takes mail for" call "$(at "$hub")" "< 220" "> EHLO x" "< 250" "> MAIL FROM:<max@home.example>" "< 250" \
+    "> RCPT TO:<release+$id@hub.example>" "< 550 5.7.1"
+rm -f "$home"/mail/eve/new/*
+check "another answers" ask "$(at "$home")" eve@home.example "$id"
+carry
+wait_for 20 waits 1
+carry
+check "and is told that there is nothing" wait_for 20 told eve
+check "it is still there" test "$(held_back)" -eq 1
+summaries() { find "$home/spool/hold" -type f -exec grep -la 'from=summary' {} + 2>/dev/null | wc -l; }
+check "and waits here to be asked for" test "$(summaries)" -eq 1
+check "he answers" ask "$(at "$home")" max@home.example "$id" "Re: held back"
+carry
+check "it goes out" wait_for 20 waits 1
+carry
+check "and comes" wait_for 20 at_home max '^Subject: novel'
+check "is held nowhere" test "$(held_back)$(summaries)" = 00
+ls "$home/spool/part/hub" >"$work/parts"
+check "and nothing is left of the asking" test ! -s "$work/parts"
 
 say "# by hand, at the hub"
 check "another" page bob@home.example
