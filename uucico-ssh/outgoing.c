@@ -9,6 +9,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "uucico-ssh/copying.h"
+#include "uucico-ssh/notice.h"
 #include "uucico-ssh/queued.h"
 #include "uucico-ssh/xfile.h"
 
@@ -466,6 +467,28 @@ delivered(struct outgoing *out, const struct part *part, uint64_t size, const ch
 	return batch_acked(out->spool, site, part->item->name, err);
 }
 
+/* Who asked for it hears of it, unless he did not want to (-n). */
+static int
+refused_queued(struct outgoing *out, const char *name, const char *why, struct err *err)
+{
+	const char *site = out->site->name;
+	struct queued queued;
+	struct err ignored;
+	struct str held = {0};
+	bool tell = queued_open(&queued, out->spool, site, name, &ignored) == 0 &&
+	    memchr(str_c(&queued.options), 'N', queued.options.len) == NULL;
+	int result = queued_refused(out->spool, site, name, why, err);
+
+	queued_held_name(site, name, &held);
+	const struct notice notice = { str_span(queued.notify.len > 0 ? &queued.notify : &queued.user),
+		str_span(&queued.command), site, why, str_c(&held) };
+	if (result == 0 && tell)
+		notice_here(out->spool, &notice);
+	queued_close(&queued);
+	str_free(&held);
+	return result;
+}
+
 static int
 refused(struct outgoing *out, const struct part *part, const char *why, struct err *err)
 {
@@ -474,7 +497,7 @@ refused(struct outgoing *out, const struct part *part, const char *why, struct e
 	out->refused++;
 	log_error("batch=%s event=refused peer=%s why=\"%s\"; it is held", part->item->name, site, why);
 	if (part->item->queued)
-		return queued_refused(out->spool, site, part->item->name, why, err);
+		return refused_queued(out, part->item->name, why, err);
 	return out->queue != NULL ? batch_refused_in(out->queue, part->item->name, why, err) :
 	    batch_refused(out->spool, site, part->item->name, why, err);
 }

@@ -230,6 +230,12 @@ queued_done(const struct spool *spool, const char *site, const char *name, struc
 	return result;
 }
 
+void
+queued_held_name(const char *site, const char *name, struct str *out)
+{
+	str_printf(out, "%s-%s.job", site, name);
+}
+
 int
 queued_refused(const struct spool *spool, const char *site, const char *name, const char *why,
     struct err *err)
@@ -237,7 +243,7 @@ queued_refused(const struct spool *spool, const char *site, const char *name, co
 	struct str held = {0}, note = {0}, text = {0};
 	int dir = open_folder(spool, site, false, err);
 
-	str_printf(&held, "%s-%s.job", site, name);
+	queued_held_name(site, name, &held);
 	str_printf(&note, "%s.reason", str_c(&held));
 	str_printf(&text, "%s\n", why);
 	int result = dir < 0 ? -1 : fs_replace(spool->hold, str_c(&note), str_span(&text), 0640, err);

@@ -36,6 +36,7 @@ int queued_open(struct queued *queued, const struct spool *spool, const char *si
     struct err *err);
 void queued_close(struct queued *queued);
 int queued_done(const struct spool *spool, const char *site, const char *name, struct err *err);
+void queued_held_name(const char *site, const char *name, struct str *out);	/* where that goes */
 int queued_refused(const struct spool *spool, const char *site, const char *name, const char *why,
     struct err *err);
 

@@ -18,6 +18,7 @@
 #include "uucico-ssh/copying.h"
 #include "uucico-ssh/helper.h"
 #include "uucico-ssh/lock.h"
+#include "uucico-ssh/notice.h"
 #include "uucico-ssh/pair.h"
 #include "uucico-ssh/work.h"
 
@@ -194,6 +195,17 @@ run_command(struct uuxqt *x, struct job *job, struct err *err)
 	return run_filed(x, job, &filed, program, err);
 }
 
+/* A file that it may not have or put here: by m it was a job, and nobody has told who asked. */
+static void
+tell_refused(struct uuxqt *x, struct job *job, const char *why)
+{
+	struct copying copying;
+	const struct notice notice = { str_span(&job->user), str_span(&job->command), str_c(&job->peer), why, NULL };
+
+	if (copying_parse(str_span(&job->command), &copying) > 0)
+		notice_there(&x->spool, &notice);
+}
+
 /* Run, and what becomes of it: done (1), kept for later, or held for a person. */
 static int
 run_job(struct uuxqt *x, const char *peer, const char *key)
@@ -211,7 +223,8 @@ run_job(struct uuxqt *x, const char *peer, const char *key)
 		log_info("%s: event=job-done peer=%s command=\"%s\"", key, peer, str_c(&job.command));
 	} else if (result < 0 && err.kind == ERR_PERM) {
 		log_error("%s: event=job-held peer=%s why=\"%s\"", key, peer, err.text);
-		job_hold(&job, err.text, &trouble);
+		if (job_hold(&job, err.text, &trouble) == 0)
+			tell_refused(x, &job, err.text);
 	} else if (result < 0) {
 		log_warn("%s: event=job-kept peer=%s why=\"%s\"", key, peer, err.text);
 		x->worst = err;

@@ -135,6 +135,9 @@ head -c 70000 /dev/urandom >"$hub/pub/wanted"
 : >"$hub/pub/nothing"
 chmod 644 "$hub/pub/wanted" "$hub/pub/nothing"
 came() { cmp "$hub/pub/$1" "$home/take/$2"; }
+# Mail to the user that we are, wherever it has got to.
+told() { grep -rlasE "^RCPT TO:<$(id -un)(@home.example)?>" "$home/spool/in" "$home/spool/out" | xargs -r grep -las "^Subject: $1" | grep -q .; }
+forget_told() { find "$home/spool/in" "$home/spool/out" -type f -exec grep -las "^Subject: refused at" {} + | xargs -r rm -f; }
 for letter in i e t y g G v; do
 	speak "$letter"
 	rm -rf "$home/take" "$hub/pub/in"/*
@@ -150,6 +153,8 @@ for letter in i e t y g G v; do
 	check "$letter: and the empty one" came nothing nothing
 	check "$letter: and the one with a name" came wanted new/name
 	check "$letter: the one that is not is held" test "$(find "$home/spool/hold" -name '*.job' | wc -l)" -eq 1
+	check "$letter: and who asked is told" wait_for 10 told "refused at hub: @fetch ~/none ~/none"
+	forget_told
 	check "$letter: ours is there" got "$home/give/large" large
 	check "$letter: nothing waits" test "$(waiting)" -eq 0 -a "$(messages "$home/spool/sent")" -eq 0
 	rm -f "$home/spool/hold"/*
@@ -184,7 +189,7 @@ mkdir "$far/give" "$far/in"
 cp "$home/give/large" "$far/give/report"
 meet() { call "$take" --set="site hub.protocols=$1" --set="site hub.link=exec:$MOCHILA_LIBEXEC/uucico-ssh -r0 --peer=home --root=$far"; }
 here() { cmp "$far/give/report" "$home/take/$1"; }
-answered() { test "$(find "$far/spool/uux/home" -type f 2>/dev/null | wc -l)" -eq 1; }
+answered() { test "$(find "$far/spool/uux/home" -type f 2>/dev/null | wc -l)" -eq 2; }
 for letter in m i; do
 	check "$letter: a file of one of ours, and one for it" sh -c "uucp --root='$home' -r '$take' 'hub!~/report' '~/$letter' &&
 	    uucp --root='$home' -r '$home/give/large' 'hub!~/$letter'"
@@ -194,6 +199,8 @@ for letter in m i; do
 	check "$letter: the first is here" wait_for 60 here "$letter"
 	check "$letter: the other there" wait_for 60 cmp "$home/give/large" "$far/in/$letter"
 	check "$letter: the third nowhere" test ! -e "$home/take/hidden"
+	check "$letter: who asked for it is told" wait_for 60 told "refused at hub: @fetch ~/.hidden ~/hidden"
+	forget_told
 done
 
 mkdir -p "$far/spool/uux/home"
