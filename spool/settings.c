@@ -222,6 +222,7 @@ static const struct conf_row site_rows[] = {
 	ROW("run-jobs", yesno, run_jobs, "yes", "run its jobs after a call"),
 	ROW("requests", text, requests, "", "folders whose files it may ask for; empty: none"),
 	ROW("receive", text, receive, "", "folders it may send files to; empty: none"),
+	ROW("forward-to", text, forward_to, "", "sites to which the output of its commands may go, besides its own"),
 	ROW("sequence", yesno, sequence, "no", "number the calls, and take none whose number was there"),
 	ROW("commands", text, commands, "rmail rsmtp rgsmtp rbsmtp rcsmtp rzsmtp rrecipients", "what its jobs may run here"),
 	ROW("recipients", sources, recipients, "", "where the addresses there are here stand: it is told them"),

@@ -76,6 +76,7 @@ struct site_settings {		/* [site NAME] */
 	char *commands;		/* what its jobs may run here */
 	char *requests;		/* folders whose files it may ask for, blank-separated */
 	char *receive;		/* folders that it may send files to */
+	char *forward_to;	/* sites that the output of its commands may go to; "": only itself */
 	bool sequence;		/* calls are numbered, both ways */
 	char *unpack;		/* where its batches go: spool:, smtp:HOST:PORT */
 	uint64_t hold_over;	/* bytes: what is larger does not come unasked; 0: any */

@@ -4,6 +4,7 @@
 
 #include "lib/base/log.h"
 #include "uucico-ssh/files.h"
+#include "uucico-ssh/gather.h"
 #include "uucico-ssh/queued.h"
 
 bool
@@ -45,7 +46,8 @@ put(const struct spool *spool, const struct site_settings *site, const struct jo
     const struct copying *copying, struct err *err)
 {
 	struct files_target target;
-	int result = files_target(spool->settings, site->receive, copying->to, copying->from, true, &target, err);
+	int result = gather_is(copying->to) ? gather_target(spool, site->name, copying->to, &target, err) :
+	    files_target(spool->settings, site->receive, copying->to, copying->from, true, &target, err);
 
 	if (result == 0)
 		result = files_put(&target, job, err);

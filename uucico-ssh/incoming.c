@@ -7,6 +7,7 @@
 #include "spool/job.h"
 #include "spool/quota.h"
 #include "uucico-ssh/files.h"
+#include "uucico-ssh/gather.h"
 #include "uucico-ssh/pair.h"
 #include "uucico-ssh/xfile.h"
 
@@ -72,6 +73,8 @@ target_of(const struct incoming *in, struct uucp_job *job, struct files_target *
 {
 	bool make = strchr(str_c(&job->options), 'd') != NULL;
 
+	if (gather_is(str_span(&job->to)))
+		return gather_target(in->spool, in->site->name, str_span(&job->to), target, err);
 	return files_target(in->spool->settings, in->site->receive, str_span(&job->to), str_span(&job->from),
 	    make, target, err);
 }

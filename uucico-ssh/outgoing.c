@@ -9,6 +9,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "uucico-ssh/copying.h"
+#include "uucico-ssh/gather.h"
 #include "uucico-ssh/notice.h"
 #include "uucico-ssh/queued.h"
 #include "uucico-ssh/xfile.h"
@@ -189,6 +190,7 @@ outgoing_open(struct outgoing *out, const struct spool *spool,
 	struct fs_names batches, queued;
 
 	*out = (struct outgoing){ .spool = spool, .site = site };
+	gather_settle(spool);
 	if (get_salt(spool, out->salt, err) < 0 || batch_names(spool, site->name, &batches, err) < 0)
 		return -1;
 	add_items(out, &batches, false);
@@ -341,6 +343,9 @@ offer_command(struct outgoing *out, struct outgoing_item *item, const struct fil
 	str_add_span(&x.command, filed->command);
 	str_add_span(&x.options, str_span(&file->options));
 	str_add_span(&x.requestor, str_span(&file->notify));
+	str_add_span(&x.out_path, filed->out_path);
+	if (!span_is(filed->out_site, out->site->name))
+		str_add_span(&x.out_site, filed->out_site);
 	for (unsigned i = 0; i <= filed->count; i++) {
 		str_set(&name, "D.m");
 		unique_part(out, item->name, i, &name);
@@ -392,7 +397,7 @@ offer(struct outgoing *out, bool exec, struct outgoing_item *item, struct uucp_j
 	if (result == 0 && filed_parse(str_span(&file.command), &filed) < 0)
 		result = err_set(err, ERR_PERM, "%s: its files are not as it says", item->name);
 	if (result == 0 && out->whole)
-		filed.count = filed.total = 0;
+		filed = (struct filed){ .command = filed.command };
 	else if (result == 0 && (copies = copying_parse(filed.command, &copying)) < 0)
 		result = err_set(err, ERR_PERM, "%s: no file is copied so", item->name);
 	if (result == 0 && copies > 0)
@@ -400,7 +405,7 @@ offer(struct outgoing *out, bool exec, struct outgoing_item *item, struct uucp_j
 	else if (result == 0 && item->part > filed.count)
 		offer_command(out, item, &filed, &file, job);
 	else if (result == 0)
-		result = offer_data(out, exec && filed.count == 0, item, &filed, &file, job, err);
+		result = offer_data(out, exec && filed.count == 0 && filed.out_path.len == 0, item, &filed, &file, job, err);
 	queued_close(&file);
 	return result < 0 ? -1 : 1;
 }

@@ -8,6 +8,7 @@
 
 #include "lib/base/log.h"
 #include "uucico-ssh/copying.h"
+#include "uucico-ssh/gather.h"
 #include "uucico-ssh/xfile.h"
 
 enum { HASH_BYTES = 8 };
@@ -118,6 +119,14 @@ add_parts(struct parts *parts, const struct job *x_job, struct xfile *x, struct 
 	return got;
 }
 
+/* Where its output goes; without a system it is here. */
+static void
+fill_output(const struct spool *spool, const struct xfile *x, struct filed *filed)
+{
+	filed->out_path = str_span(&x->out_path);
+	filed->out_site = x->out_site.len > 0 ? str_span(&x->out_site) : span_of(spool->settings->spool.site);
+}
+
 /* The job is whole when this returns 0; its parts may go then. */
 static int
 make_job(struct job *x_job, const struct xfile *x, struct parts *parts, struct err *err)
@@ -129,6 +138,7 @@ make_job(struct job *x_job, const struct xfile *x, struct parts *parts, struct e
 	for (size_t i = 0; i < parts->count; i++)
 		size += parts->data[i].have;
 	parts->filed.command = str_span(&x->command);
+	fill_output(x_job->spool, x, &parts->filed);
 	filed_print(&parts->filed, &command);
 	str_add_span(&user, str_span(&x->user));
 	int result = job_begin(&job, x_job->spool, str_c(&x_job->peer), str_c(&user),
@@ -194,8 +204,10 @@ keep_alone(struct job *job, const struct xfile *x, struct err *err)
 {
 	struct job alone;
 	struct str command = {0}, user = {0};
+	struct filed filed = { .command = str_span(&x->command) };
 
-	str_add_span(&command, str_span(&x->command));
+	fill_output(job->spool, x, &filed);
+	filed_print(&filed, &command);
 	str_add_span(&user, str_span(&x->user));
 	int result = job_begin(&alone, job->spool, str_c(&job->peer), str_c(&user), str_c(&job->temp),
 	    0, str_c(&command), false, err);
@@ -260,6 +272,8 @@ pair_may_run(const struct site_settings *site, struct span command, struct span 
 	struct copying copying;
 	int copies = copying_parse(command, &copying);
 
+	if (copies > 0 && !copying.fetch && gather_is(copying.to))
+		return true;	/* asked for, or it is refused when it is done */
 	if (copies != 0)	/* no program: where files may be is asked when it is done */
 		return copies > 0 && (copying.fetch ? site->requests : site->receive)[0] != '\0';
 	struct span first = span_word(&command), allowed = span_of(site->commands);

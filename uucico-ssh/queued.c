@@ -102,19 +102,18 @@ write_file(const struct spool *spool, const char *id, struct span head, const st
 }
 
 int
-queued_add(const struct spool *spool, const char *site, char grade, const struct queued *head,
-    const struct filed *filed, const int files[], int in, struct str *name, struct err *err)
+queued_add_as(const struct spool *spool, const char *site, const char *name, const struct queued *head,
+    const struct filed *filed, const int files[], int in, struct err *err)
 {
 	struct str id = {0}, text = {0};
 	int dir = open_folder(spool, site, true, err);
 
 	spool_new_id(&id);
-	str_printf(name, "%c-%s", grade, str_c(&id));
 	print_head(head, filed, &text);
 	int result = dir < 0 ? -1 : write_file(spool, str_c(&id), str_span(&text), filed, files,
 	    in, err);
 	if (result == 0)
-		result = fs_rename(spool->tmp, str_c(&id), dir, str_c(name), err);
+		result = fs_rename(spool->tmp, str_c(&id), dir, name, err);
 	if (result == 0)
 		result = fs_sync(dir, err);
 	if (result < 0)
@@ -124,6 +123,18 @@ queued_add(const struct spool *spool, const char *site, char grade, const struct
 	str_free(&id);
 	str_free(&text);
 	return result;
+}
+
+int
+queued_add(const struct spool *spool, const char *site, char grade, const struct queued *head,
+    const struct filed *filed, const int files[], int in, struct str *name, struct err *err)
+{
+	struct str id = {0};
+
+	spool_new_id(&id);
+	str_printf(name, "%c-%s", grade, str_c(&id));
+	str_free(&id);
+	return queued_add_as(spool, site, str_c(name), head, filed, files, in, err);
 }
 
 /* --- read --- */

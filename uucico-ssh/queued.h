@@ -31,6 +31,9 @@ struct queued {
  * (-1: nothing); 0: it is on disk, and name says as what.  head->command is not looked at. */
 int queued_add(const struct spool *spool, const char *site, char grade, const struct queued *head,
     const struct filed *filed, const int files[], int in, struct str *name, struct err *err);
+/* The same under a name of the caller's: what has it already is the same, and is replaced. */
+int queued_add_as(const struct spool *spool, const char *site, const char *name, const struct queued *head,
+    const struct filed *filed, const int files[], int in, struct err *err);
 int queued_names(const struct spool *spool, const char *site, struct fs_names *names, struct err *err);
 int queued_open(struct queued *queued, const struct spool *spool, const char *site, const char *name,
     struct err *err);

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -16,9 +17,11 @@
 #include "spool/enclose.h"
 #include "spool/job.h"
 #include "uucico-ssh/copying.h"
+#include "uucico-ssh/gather.h"
 #include "uucico-ssh/helper.h"
 #include "uucico-ssh/lock.h"
 #include "uucico-ssh/notice.h"
+#include "uucico-ssh/output.h"
 #include "uucico-ssh/pair.h"
 #include "uucico-ssh/work.h"
 
@@ -136,7 +139,8 @@ find_program(const char *name, struct span said, struct str *path, struct err *e
 }
 
 static int
-execute(struct job *job, const char *const *words, struct span program, const struct work *work, struct err *err)
+execute(struct job *job, const char *const *words, struct span program, const struct work *work, int out,
+    struct err *err)
 {
 	struct str path = {0};
 	int status = 0, result = find_program(words[0], program, &path, err);
@@ -144,7 +148,7 @@ execute(struct job *job, const char *const *words, struct span program, const st
 	tell_child(job);
 	const char **environment = child_environment();
 	struct child child = { .argv = words, .path = str_c(&path), .environment = environment,
-		.folder = work->folder, .in = job->fd, .out = -1, .errors = 2 };
+		.folder = work->folder, .in = job->fd, .out = out, .errors = 2 };
 	if (result == 0)
 		result = child_run(&child, JOB_SECONDS, &status, err);
 	if (result == 0) {
@@ -153,6 +157,58 @@ execute(struct job *job, const char *const *words, struct span program, const st
 	}
 	free_environment(environment);
 	str_free(&path);
+	return result;
+}
+
+/* Who prints without an end would fill the disk. */
+static int
+limit_output(const struct spool *spool, struct rlimit *before, struct err *err)
+{
+	uint64_t most = spool->settings->spool.max_batch_unpacked;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_FSIZE, before) < 0)
+		return err_sys(err, "getrlimit");
+	limit = *before;
+	if (most > 0 && most < limit.rlim_cur)
+		limit.rlim_cur = (rlim_t)most;
+	return setrlimit(RLIMIT_FSIZE, &limit) < 0 ? err_sys(err, "setrlimit") : 0;
+}
+
+static int
+too_much(const struct spool *spool, int fd, struct err *err)
+{
+	uint64_t most = spool->settings->spool.max_batch_unpacked;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || most == 0 || (uint64_t)st.st_size < most)
+		return 0;
+	return err_set(err, ERR_PERM, "it printed %llu bytes, which is more than is taken", (unsigned long long)st.st_size);
+}
+
+/* What it prints goes where the job says, once it has ended well. */
+static int
+execute_out(struct uuxqt *x, struct job *job, const char *const *words, struct span program,
+    const struct work *work, const struct filed *filed, struct err *err)
+{
+	const struct site_settings *site = settings_site(&x->settings, str_c(&job->peer));
+	struct rlimit before;
+
+	if (filed->out_path.len == 0)
+		return execute(job, words, program, work, -1, err);
+	int fd = fs_scratch(x->spool.tmp, ".", err);
+	if (fd < 0)
+		return -1;
+	int result = limit_output(&x->spool, &before, err);
+	if (result == 0) {
+		result = execute(job, words, program, work, fd, err);
+		setrlimit(RLIMIT_FSIZE, &before);
+	}
+	if (too_much(&x->spool, fd, err) < 0)
+		result = -1;
+	if (result == 0)
+		result = output_put(&x->spool, site, job, filed, fd, err);
+	close(fd);
 	return result;
 }
 
@@ -168,7 +224,7 @@ run_filed(struct uuxqt *x, struct job *job, const struct filed *filed, struct sp
 	if (result == 0 && filed->count > 0)
 		result = work_make(&work, &x->settings, job, filed, err);
 	if (result == 0)
-		result = execute(job, words, program, &work, err);
+		result = execute_out(x, job, words, program, &work, filed, err);
 	work_remove(&work);
 	free(words);
 	free(text);
@@ -192,7 +248,7 @@ run_command(struct uuxqt *x, struct job *job, struct err *err)
 		    filed.command.len > 60 ? 60 : (int)filed.command.len, filed.command.p);
 	if (copying_parse(filed.command, &copying) > 0)
 		return copying_run(&x->spool, site, job, &copying, err);
-	return run_filed(x, job, &filed, program, err);
+	return output_check(&x->spool, site, &filed, err) < 0 ? -1 : run_filed(x, job, &filed, program, err);
 }
 
 /* A file that it may not have or put here: by m it was a job, and nobody has told who asked. */
@@ -316,6 +372,8 @@ PROGRAM(uuxqt)(int argc, char **argv)
 		run_peer(&x, x.site);
 	else if (done == 0)
 		run_all(&x);
+	if (done == 0)
+		gather_settle(&x.spool);
 	int status = log_failure(&x.worst);
 	if (done == 0)
 		spool_close(&x.spool);

@@ -50,9 +50,13 @@ take_input(struct xfile *x, struct span words, struct err *err)
 static int
 take_output(struct xfile *x, struct span words, struct err *err)
 {
-	(void)x;
-	(void)words;
-	return err_set(err, ERR_PERM, "a job that wants its output written somewhere");
+	if (x->out_path.len > 0)
+		return err_set(err, ERR_PERM, "a job with two outputs");
+	str_set_span(&x->out_path, span_word(&words));
+	str_set_span(&x->out_site, span_word(&words));
+	if (x->out_path.len == 0 || x->out_path.len >= FILED_PATH_MAX)
+		return err_set(err, ERR_PERM, "a job whose output is to be nowhere");
+	return 0;
 }
 
 static int
@@ -131,6 +135,13 @@ xfile_print(const struct xfile *x, const char *system, struct str *out)
 		print_file(str_span(&x->input), (struct span){0}, out);
 	for (size_t i = 0; i < x->files; i++)
 		print_file(str_span(&x->file[i].name), str_span(&x->file[i].as), out);
+	if (x->out_path.len > 0) {
+		str_add_text(out, "O ");
+		str_add_span(out, str_span(&x->out_path));
+		str_add_text(out, x->out_site.len > 0 ? " " : "");
+		str_add_span(out, str_span(&x->out_site));
+		str_add_char(out, '\n');
+	}
 	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
 		if (lines[i].text->len == 0)
 			continue;
@@ -147,6 +158,8 @@ xfile_free(struct xfile *x)
 	str_free(&x->user);
 	str_free(&x->command);
 	str_free(&x->input);
+	str_free(&x->out_path);
+	str_free(&x->out_site);
 	str_free(&x->options);
 	str_free(&x->requestor);
 	for (size_t i = 0; i < sizeof x->file / sizeof x->file[0]; i++) {

@@ -7,9 +7,10 @@
  *	F D.homea0002 report.txt
  *	C rmail bob@hub
  *
- * F is a file of the sender's that must be there, and the name it is to have for the
+ * O is where the standard output goes: a path, and the system where that is; without it, where the
+ * command runs.  F is a file of the sender's that must be there, and the name it is to have for the
  * command; I is the standard input.  Letters that mean nothing here (N Z n R e E # ...) are
- * passed over.  What we cannot do is refused: an output file, two commands, input from a
+ * passed over.  What we cannot do is refused: two commands, input from a
  * file of ours.
  */
 #ifndef UUCICO_SSH_XFILE_H
@@ -27,6 +28,7 @@ struct xfile {
 		struct str name, as;	/* D. name, and what the command calls it; empty: only there */
 	} file[FILED_MAX + 1];
 	size_t files;		/* the input may be among them */
+	struct str out_path, out_site;	/* of its output; empty: none, and empty: where it runs */
 	struct str options, requestor;	/* only printed: letters of uux, N and Z; who hears of it */
 };
 

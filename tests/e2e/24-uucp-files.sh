@@ -137,7 +137,7 @@ chmod 644 "$hub/pub/wanted" "$hub/pub/nothing"
 came() { cmp "$hub/pub/$1" "$home/take/$2"; }
 # Mail to the user that we are, wherever it has got to.
 told() { grep -rlasE "^RCPT TO:<$(id -un)(@home.example)?>" "$home/spool/in" "$home/spool/out" | xargs -r grep -las "^Subject: $1" | grep -q .; }
-forget_told() { find "$home/spool/in" "$home/spool/out" -type f -exec grep -las "^Subject: refused at" {} + | xargs -r rm -f; }
+forget_told() { grep -rlas "^Subject: refused at" "$home/spool/in" "$home/spool/out" | xargs -r rm -f; }
 for letter in i e t y g G v; do
 	speak "$letter"
 	rm -rf "$home/take" "$hub/pub/in"/*
