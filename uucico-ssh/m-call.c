@@ -201,7 +201,9 @@ m_peer_forget(const struct spool *spool, const char *site)
 void
 m_call_remember(struct m_call *c, const struct m *m)
 {
-	if (m != NULL && m->met)
+	bool doubted = m != NULL && m->rtt == 0 && c->memory.rtt > 0;	/* m-line.c */
+
+	if (m != NULL && (m->met || doubted))
 		m_peer_save(c->spool, c->site->name, c->link, m->rtt, m->rate);
 	else if (m == NULL && c->memory.speaks)
 		m_peer_forget(c->spool, c->site->name);

@@ -388,6 +388,10 @@ m_line_tick(struct m *m)
 
 	m_line_owed(m);
 	if (now >= dead_at(m)) {
+		/* What an earlier call measured was all that said so, and the line may have changed since:
+		 * the next call waits for as long as is set. */
+		if (line->smooth == 0)
+			m->rtt = 0, m->rate = 0;
 		m_fail(m, M_BYE_STOP, ERR_TEMP, "the line is dead: nothing came for %.0f s",
 		    (double)(now - line->heard) / CLOCK_SECOND);
 		return;

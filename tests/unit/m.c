@@ -553,6 +553,26 @@ START_TEST(a_line_that_never_was_is_given_up_after_its_timeout)
 }
 END_TEST
 
+/* What is remembered of a line holds for one call that finds it otherwise. */
+START_TEST(a_line_slower_than_it_was_serves_the_next_call)
+{
+	struct line line = { .rate = 150, .delay = 6 * CLOCK_SECOND }, again = line;
+
+	home.config.rtt = hub.config.rtt = CLOCK_SECOND / 10;
+	home.config.rate = hub.config.rate = 20000;
+	noise(&home, 3000, 'N');
+	call(&line);
+	ck_assert_int_eq(home.m.err.kind, ERR_TEMP);
+	ck_assert(home.m.rtt == 0 && hub.m.rtt == 0);
+	stop();
+	home.config.rtt = hub.config.rtt = 0;
+	home.config.rate = hub.config.rate = 0;
+	good_call(&again);
+	stop();
+	all_there();
+}
+END_TEST
+
 START_TEST(a_slow_line_is_not_dead)
 {
 	struct line line = { .rate = 150, .delay = 3 * CLOCK_SECOND, .pipe = 1 << 20 };
@@ -1065,6 +1085,7 @@ UNIT_WITH("m", make, drop,
 	{ a_burst_ends_in_time, 1 },
 	{ a_dead_line_is_told_at_both_ends, 2 },
 	{ a_line_that_never_was_is_given_up_after_its_timeout, 2 },
+	{ a_line_slower_than_it_was_serves_the_next_call, 1 },
 	{ a_slow_line_is_not_dead, 1 },
 	{ over_a_standing_call_a_mail_costs_60_bytes, 1 },
 	{ an_idle_call_says_something_now_and_then, 1 },
