@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -140,15 +139,16 @@ find_program(const char *name, struct span said, struct str *path, struct err *e
 
 static int
 execute(struct job *job, const char *const *words, struct span program, const struct work *work, int out,
-    struct err *err)
+    uint64_t written, struct err *err)
 {
 	struct str path = {0};
 	int status = 0, result = find_program(words[0], program, &path, err);
 
 	tell_child(job);
 	const char **environment = child_environment();
+	const struct child_limits limits = { .written = written };
 	struct child child = { .argv = words, .path = str_c(&path), .environment = environment,
-		.folder = work->folder, .in = job->fd, .out = out, .errors = 2 };
+		.folder = work->folder, .in = job->fd, .out = out, .errors = 2, .limits = &limits };
 	if (result == 0)
 		result = child_run(&child, JOB_SECONDS, &status, err);
 	if (result == 0) {
@@ -158,21 +158,6 @@ execute(struct job *job, const char *const *words, struct span program, const st
 	free_environment(environment);
 	str_free(&path);
 	return result;
-}
-
-/* Who prints without an end would fill the disk. */
-static int
-limit_output(const struct spool *spool, struct rlimit *before, struct err *err)
-{
-	uint64_t most = spool->settings->spool.max_batch_unpacked;
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_FSIZE, before) < 0)
-		return err_sys(err, "getrlimit");
-	limit = *before;
-	if (most > 0 && most < limit.rlim_cur)
-		limit.rlim_cur = (rlim_t)most;
-	return setrlimit(RLIMIT_FSIZE, &limit) < 0 ? err_sys(err, "setrlimit") : 0;
 }
 
 static int
@@ -192,18 +177,14 @@ execute_out(struct uuxqt *x, struct job *job, const char *const *words, struct s
     const struct work *work, const struct filed *filed, struct err *err)
 {
 	const struct site_settings *site = settings_site(&x->settings, str_c(&job->peer));
-	struct rlimit before;
 
 	if (filed->out_path.len == 0)
-		return execute(job, words, program, work, -1, err);
+		return execute(job, words, program, work, -1, 0, err);
 	int fd = fs_scratch(x->spool.tmp, ".", err);
 	if (fd < 0)
 		return -1;
-	int result = limit_output(&x->spool, &before, err);
-	if (result == 0) {
-		result = execute(job, words, program, work, fd, err);
-		setrlimit(RLIMIT_FSIZE, &before);
-	}
+	/* Who prints without an end would fill the disk. */
+	int result = execute(job, words, program, work, fd, x->spool.settings->spool.max_batch_unpacked, err);
 	if (too_much(&x->spool, fd, err) < 0)
 		result = -1;
 	if (result == 0)

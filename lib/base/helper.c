@@ -20,6 +20,7 @@ enum { HAS_IN = 1, HAS_OUT = 2, HAS_ERRORS = 4, HAS_PATH = 8, HAS_ENVIRONMENT = 
 	DIES = 128, AGAIN = 256 };
 
 struct request {
+	uint64_t written;	/* a limit of the child */
 	uint32_t flags, words, environment, len;	/* numbers of strings, and bytes of them all */
 };
 
@@ -127,9 +128,12 @@ start_it(const struct helper_rules *rules, const struct request *request, const 
 {
 	struct child child = { .in = -1, .out = -1, .errors = -1, .session = (request->flags & SESSION) != 0,
 		.dies_with_us = (request->flags & DIES) != 0 };
+	const struct child_limits limits = { .written = request->written };
 	struct err err = {0};
 	size_t fd = 0;
 	pid_t dead = 0;
+
+	child.limits = limits.written > 0 ? &limits : NULL;
 
 	child.in = request->flags & HAS_IN ? fds[fd++] : -1;
 	child.out = request->flags & HAS_OUT ? fds[fd++] : -1;
@@ -257,7 +261,8 @@ pid_t
 helper_child(const struct child *child, struct err *err)
 {
 	const char *path = child->path != NULL ? child->path : child->argv[0];
-	struct request request = { .flags = (child->session ? SESSION : 0) | (child->dies_with_us ? DIES : 0) };
+	struct request request = { .flags = (child->session ? SESSION : 0) | (child->dies_with_us ? DIES : 0),
+		.written = child->limits != NULL ? child->limits->written : 0 };
 	struct answer answer;
 	struct str words = {0};
 	const struct { int fd; uint32_t flag; } ends[] = { { child->in, HAS_IN }, { child->out, HAS_OUT },
