@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/base/log.h"
+#include "lib/base/program.h"
 #include "uucico-ssh/copying.h"
 #include "uucico-ssh/gather.h"
 #include "uucico-ssh/helper.h"
