@@ -27,7 +27,6 @@
 #include "lib/base/clock.h"
 #include "lib/base/helper.h"
 #include "lib/base/log.h"
-#include "lib/mail/crlf.h"
 #include "lib/mail/received.h"
 #include "spool/enclose.h"
 #include "spool/quota.h"
@@ -50,8 +49,6 @@ struct unpacking {
 	bool leave;		/* this one too, */
 	struct err no_room;	/* and why not */
 	struct str states;	/* of its recipients that failed at the door */
-	struct lines lines;	/* of the message under way */
-	struct str mended;
 	uint64_t size, unlooked;	/* unlooked: written since room on the disk was looked for */
 	struct past past;
 	bool labelled;
@@ -152,7 +149,6 @@ on_begin(void *ctx, const struct entry_info *said, const struct envelope *env,
 
 	u->number++;
 	u->size = 0;
-	u->lines = (struct lines){0};
 	str_clear(&u->states);
 	fill_info(u, said, &info);
 	envelope_copy(&all, env);
@@ -190,9 +186,7 @@ on_body(void *ctx, const char *bytes, size_t len, struct err *err)
 	u->size += len;
 	if (u->leave)
 		return 0;
-	/* A chunk may hold anything: what is no line end here may be one to a later hop (DATA-02). */
-	struct span text = lines_add(&u->lines, (struct span){ bytes, len }, &u->mended);
-	return room_for(u, len, err) < 0 ? -1 : arrival_body(&u->batch, text.p, text.len, err);
+	return room_for(u, len, err) < 0 ? -1 : arrival_body(&u->batch, bytes, len, err);
 }
 
 static void
@@ -218,8 +212,7 @@ on_end(void *ctx, struct err *err)
 	if (u->leave)
 		return 0;
 	check_size(u);
-	struct span rest = lines_end(&u->lines);
-	if (arrival_body(&u->batch, rest.p, rest.len, err) < 0 || arrival_end(&u->batch, err) < 0)
+	if (arrival_end(&u->batch, err) < 0)
 		return -1;
 	arrival_states(&u->batch, str_span(&u->states));
 	return 0;
@@ -503,7 +496,6 @@ with_spool(struct unpacking *u, int fd, int (*run)(struct unpacking *, int, stru
 		u->sink->close(u->work);
 	str_free(&u->folder);
 	str_free(&u->states);
-	str_free(&u->mended);
 	str_free(&u->copy_name);
 	return result;
 }

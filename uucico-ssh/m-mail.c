@@ -172,8 +172,6 @@ take_body(struct take *t, struct span bytes, struct err *err)
 	if (t->bad.kind != ERR_NONE)
 		return 0;
 	t->left -= bytes.len;
-	/* What is no line end here may be one to a later hop (DATA-02). */
-	bytes = lines_add(&t->lines, bytes, &t->mended);
 	return arrival_body(t->arrival, bytes.p, bytes.len, err);
 }
 
@@ -268,8 +266,7 @@ take_end(struct take *t, struct err *err)
 		return refused(t, named, err);
 	if (t->note > 0)
 		return M_STORED;
-	struct span rest = lines_end(&t->lines);
-	if (arrival_body(t->arrival, rest.p, rest.len, err) < 0 || arrival_end(t->arrival, err) < 0)
+	if (arrival_end(t->arrival, err) < 0)
 		return M_LATER;
 	arrival_states(t->arrival, str_span(&t->states));
 	return M_STORED;
@@ -283,5 +280,4 @@ take_free(struct take *t)
 	digest_free(&t->digest);
 	str_free(&t->text);
 	str_free(&t->states);
-	str_free(&t->mended);
 }

@@ -13,7 +13,6 @@
 #ifndef UUCICO_SSH_M_MAIL_H
 #define UUCICO_SSH_M_MAIL_H
 
-#include "lib/mail/crlf.h"
 #include "lib/mail/plain.h"
 #include "spool/spool.h"
 #include "uucico-ssh/m.h"
@@ -33,8 +32,6 @@ struct take {
 	size_t note;			/* most bytes of a note; 0: it is a mail */
 	bool in_body;
 	uint64_t left;			/* of the body */
-	struct lines lines;		/* it is to have */
-	struct str mended;
 	struct str states;		/* of recipients that failed at the door */
 	struct err bad;			/* why it cannot be taken, whatever comes */
 };

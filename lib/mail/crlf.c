@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "lib/mail/dot.h"
-
 static size_t
 plain(struct span bytes)
 {
@@ -41,32 +39,6 @@ crlf_end(struct crlf *crlf, struct str *out)
 	if (crlf->in_line)
 		str_add_text(out, "\r\n");
 	*crlf = (struct crlf){0};
-}
-
-struct span
-lines_add(struct lines *lines, struct span bytes, struct str *out)
-{
-	bool cr = lines->cr;
-
-	if (!lines->mended && dot_lines_ok(bytes, &lines->cr))
-		return bytes;
-	str_clear(out);
-	if (!lines->mended && cr) {	/* of the last piece */
-		str_add_char(out, '\n');
-		lines->crlf.cr = true;
-	}
-	lines->mended = true;
-	crlf_add(&lines->crlf, bytes, out);
-	return str_span(out);
-}
-
-struct span
-lines_end(struct lines *lines)
-{
-	bool cr = !lines->mended && lines->cr;
-
-	*lines = (struct lines){0};
-	return cr ? SPAN("\n") : (struct span){ "", 0 };
 }
 
 void

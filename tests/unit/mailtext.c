@@ -221,34 +221,10 @@ START_TEST(every_line_ends_in_crlf)
 }
 END_TEST
 
-/* DATA-02: at any split. */
-static const struct { const char *in, *out; } counted[] = {
-	{ "a\r\nb\r\n", "a\r\nb\r\n" }, { "a", "a" }, { "", "" }, { "\r\n", "\r\n" },
-	{ "a\n.\nb\r\n", "a\r\n.\r\nb\r\n" }, { "a\r.\rb", "a\r\n.\r\nb" }, { "a\r\n.\r\r\n", "a\r\n.\r\n\r\n" },
-	{ "a\r", "a\r\n" }, { "a\r\r", "a\r\n\r\n" }, { "\n", "\r\n" }, { "a\r\n\n\r", "a\r\n\r\n\r\n" },
-};
-
-START_TEST(what_is_counted_has_lines_too)
-{
-	for (size_t step = 1; step < 10; step++) {
-		struct lines lines = {0};
-		struct str piece = {0}, out = {0};
-		struct span rest = span_of(counted[_i].in);
-		for (; rest.len > 0; rest = span_from(rest, step))
-			str_add_span(&out, lines_add(&lines, span_to(rest, step), &piece));
-		str_add_span(&out, lines_end(&lines));
-		ck_assert_str_eq(str_c(&out), counted[_i].out);
-		str_free(&out);
-		str_free(&piece);
-	}
-}
-END_TEST
-
 UNIT("mailtext",
     { the_sender_of_from_lines, ROWS(senders) },
     { a_hundred_hosts_are_taken_and_no_more, 1 },
     { a_line_of_64_kib_is_refused, 1 },
     { a_mailbox_is_taken_apart, ROWS(boxes) },
     { a_line_of_a_mebibyte_passes_through_a_mailbox, 1 },
-    { every_line_ends_in_crlf, ROWS(texts) },
-    { what_is_counted_has_lines_too, ROWS(counted) })
+    { every_line_ends_in_crlf, ROWS(texts) })
