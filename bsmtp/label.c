@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "lib/mail/base64.h"
-#include "spool/settings.h"
+#include "spool/queue.h"
 
 #define WORD "mb"
 
@@ -17,17 +17,10 @@ begins_line(struct span first)
 	    first.p[strlen(WORD)] >= '0' && first.p[strlen(WORD)] <= '9';
 }
 
-static bool
-begins_bytes(struct span first)
-{
-	return first.len > 0 && ((unsigned char)first.p[0] & 0xf0) == MARK &&
-	    (unsigned char)first.p[0] > MARK + LINE_VERSION;
-}
-
 bool
 label_begins(struct span first)
 {
-	return begins_line(first) || begins_bytes(first);
+	return batch_is_labelled(first);
 }
 
 static int
@@ -530,7 +523,7 @@ int
 label_take(struct span *bytes, struct label *label, struct err *err)
 {
 	struct span rest = *bytes;
-	int got = begins_bytes(rest) ? take_bytes(&rest, label, err) : take_line(&rest, label, err);
+	int got = !begins_line(rest) ? take_bytes(&rest, label, err) : take_line(&rest, label, err);
 
 	if (got > 0)
 		got = check_same(span_to(*bytes, bytes->len - rest.len), label, err);

@@ -515,6 +515,17 @@ add_rcpts(int dir, const char *id, struct str *words, struct err *err)
 	return 0;
 }
 
+/* A line "mb1 ...", or from version 2 on a byte with which no text begins, which is 0x90 more. */
+bool
+batch_is_labelled(struct span first)
+{
+	static const char word[] = "mb";
+	unsigned char c = first.len > 0 ? (unsigned char)first.p[0] : 0;
+
+	return (c >= 0x92 && c <= 0x9f) || (span_begins(first, word) && first.len > strlen(word) &&
+	    first.p[strlen(word)] >= '0' && first.p[strlen(word)] <= '9');
+}
+
 int
 batch_rcpts(const struct spool *spool, const char *site, const char *name, struct str *words,
     struct err *err)

@@ -129,6 +129,8 @@ void batch_close(struct batch *b);
 int batch_names(const struct spool *spool, const char *site, struct fs_names *names, struct err *err);
 				/* in flight, oldest first */
 int batch_open(const struct spool *spool, const char *site, const char *name, struct err *err);
+/* Does a label begin here, be it of a version that is not known yet (batch(5))?  8 bytes tell. */
+bool batch_is_labelled(struct span first);
 int batch_rcpts(const struct spool *spool, const char *site, const char *name, struct str *words,
     struct err *err);		/* of its only message: " ADDRESS" for each that waits */
 int batch_acked(const struct spool *spool, const char *site, const char *name, struct err *err);

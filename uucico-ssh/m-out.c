@@ -372,19 +372,18 @@ ready_mail(struct m_out *out, struct err *err)
 static bool
 is_packed(struct uucp_job *job)
 {
-	static const struct span begins[] = {
-		{ "\x1f\x8b", 2 }, { "BZh", 3 }, { "\x1f\x9d", 2 }, { "mb", 2 }, { "\x92", 1 }, { "\x28\xb5\x2f\xfd", 4 },
-	};
+	static const char *const begins[] = { "\x1f\x8b", "BZh", "\x1f\x9d", "\x28\xb5\x2f\xfd" };
 	char first[4] = "";
 	struct err ignored;
 
 	job->at = 0;
 	if (job->size < sizeof first || outgoing_read(job, first, sizeof first, &ignored) < 0)
 		return false;
+	const struct span span = { first, sizeof first };
 	for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++)
-		if (memcmp(first, begins[i].p, begins[i].len) == 0)
+		if (span_begins(span, begins[i]))
 			return true;
-	return false;
+	return batch_is_labelled(span);
 }
 
 static void

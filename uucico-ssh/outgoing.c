@@ -219,16 +219,8 @@ outgoing_close(struct outgoing *out)
 static int
 command_of(const struct outgoing *out, const char *batch, int fd, struct str *command, struct err *err)
 {
-	static const struct {
-		struct span begins;
-		const char *command;
-	} rows[] = {
-		{ { "\x1f\x8b", 2 }, "rgsmtp" },
-		{ { "BZh", 3 }, "rbsmtp" },
-		{ { "\x92", 1 }, "rzsmtp" },	/* a label: batch(5) */
-		{ { "mb", 2 }, "rzsmtp" },	/* and one of version 1 */
-		{ { "From ", 5 }, "rmail" },
-		{ { "", 0 }, "rsmtp" },
+	static const struct { const char *begins, *command; } rows[] = {
+		{ "\x1f\x8b", "rgsmtp" }, { "BZh", "rbsmtp" }, { "From ", "rmail" }, { "", "rsmtp" },
 	};
 	char magic[8];
 	ssize_t got = fs_pread(fd, magic, sizeof magic, 0, err);
@@ -236,10 +228,11 @@ command_of(const struct outgoing *out, const char *batch, int fd, struct str *co
 
 	if (got < 0)
 		return -1;
-	while (got < (ssize_t)rows[i].begins.len || memcmp(magic, rows[i].begins.p, rows[i].begins.len) != 0)
+	const struct span first = { magic, (size_t)got };
+	while (!span_begins(first, rows[i].begins))
 		i++;
-	str_set(command, rows[i].command);
-	return strcmp(rows[i].command, "rmail") != 0 ? 0 :
+	str_set(command, batch_is_labelled(first) ? "rzsmtp" : rows[i].command);
+	return strcmp(str_c(command), "rmail") != 0 ? 0 :
 	    batch_rcpts(out->spool, out->site->name, batch, command, err);
 }
 

@@ -85,7 +85,7 @@ for words in 'hub!/bin/sh' 'rmail x' 'hub!rmail;id x' 'hub!'; do
 	# shellcheck disable=SC2086	# words
 	check "no command: $words" exits 64 asked x -r $words
 done
-for word in 'a b' 'far!x' 'hub!far!x' '>out' '|sh' '' '*'; do
+for word in 'a b' 'hub!far!x' '|sh' '' '*'; do
 	check "no word of one: \"$word\"" exits 64 asked x -r 'hub!rmail' "$word"
 done
 check "no such site" exits 68 asked x -r 'nowhere!rmail' x
