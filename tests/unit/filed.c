@@ -63,7 +63,8 @@ static const struct {
 	{ "F /etc/passwd a\nC lp\n", -1, NULL, NULL },
 	{ "I /etc/passwd\nC lp\n", -1, NULL, NULL },
 	{ "I D.1\nI D.2\nC lp\n", -1, NULL, NULL },
-	{ "O out home\nC lp\n", -1, NULL, NULL },
+	{ "O out home\nC lp\n", 0, "", "" },
+	{ "O out home\nO out2 home\nC lp\n", -1, NULL, NULL },
 	{ "C lp\nC sh\n", -1, NULL, NULL },
 	{ "F D.1 a\n", -1, NULL, NULL },
 };

@@ -386,7 +386,7 @@ START_TEST(x_files_are_read_and_the_dangerous_ones_refused)
 		{ "I /etc/passwd\nC rmail a\n", NULL, NULL },
 		{ "F D.1\nF D.2 b\nI D.1\nC rmail a\n", "D.1", "rmail a" },
 		{ "F D.1\nF D.1\nC rmail a\n", NULL, NULL },
-		{ "O /etc/x\nC rmail a\n", NULL, NULL },
+		{ "O /etc/x\nO /etc/y\nC rmail a\n", NULL, NULL },	/* where one may be is asked when it runs */
 		{ "I D.1\n", NULL, NULL },
 		{ "C rmail a\rC sh\n", NULL, NULL },
 		{ "", NULL, NULL },
