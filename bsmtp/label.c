@@ -523,7 +523,7 @@ int
 label_take(struct span *bytes, struct label *label, struct err *err)
 {
 	struct span rest = *bytes;
-	int got = !begins_line(rest) ? take_bytes(&rest, label, err) : take_line(&rest, label, err);
+	int got = label_begins(rest) && !begins_line(rest) ? take_bytes(&rest, label, err) : take_line(&rest, label, err);
 
 	if (got > 0)
 		got = check_same(span_to(*bytes, bytes->len - rest.len), label, err);
