@@ -46,7 +46,8 @@ check "a mail waits here" from_home fourth
 secret "$home/other"
 check "another secret" call 75 "--set=site hub.key-auth=other"
 check "is told there" failed_there 'another secret than our key-auth'
-check "no secret here" call 75 "--set=site hub.key-auth="
+# Who waits for the shorter time says why.
+check "no secret here" exits 75 ours -s hub "--set=site hub.key-auth=" "--set=site hub.timeout=2s"
 check "is told there, too" wait_for 10 failed_there 'before anybody proved to be home'
 sed -i 's/^key-auth/#&/' "$hub/mochila.conf"
 check "none there" call 76
