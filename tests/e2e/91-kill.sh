@@ -102,14 +102,14 @@ exchanges() {
 }
 
 # mortal NAME LIFE SHARE: in SHARE of 100 starts the program is killed before LIFE milliseconds
-# are over; until there is $work/stop.  (bsmtp goes by other names: uuxqt says so in argv[0],
-# which a script does not see, and UU_MACHINE.)
+# are over; until there is $work/stop.  (bsmtp goes by other names, which uuxqt says in argv[0]: a
+# script does not see it, and has the batch itself say how it is packed.)
 mortal() {
 	rm "$work/libexec/$1"
 	cat >"$work/libexec/$1" <<-END
 		#!/bin/sh
 		name=$1
-		test "\$name" != bsmtp || test -z "\${UU_MACHINE:-}" || name=rgsmtp
+		test "\$name" != bsmtp || test -z "\${UU_MACHINE:-}" || set -- unpack --peer="\$UU_MACHINE"
 		number=\$(od -An -N4 -tu4 /dev/urandom)
 		test ! -e $work/stop && test \$((number % 100)) -lt $3 || exec $work/immortal/\$name "\$@"
 		timeout -s KILL "\$(printf 0.%03d \$((1 + number / 100 % $2)))" \\
