@@ -218,6 +218,23 @@ span_glob(struct span text, const char *pattern)
 	return *pattern == '\0';
 }
 
+size_t
+span_run(struct span span, char a, char b)
+{
+	enum { STEP = 256 };
+
+	for (size_t at = 0; at < span.len; at += STEP) {
+		struct span piece = span_to(span_from(span, at), STEP);
+		const char *end = memchr(piece.p, a, piece.len);
+		if (end != NULL)
+			piece.len = (size_t)(end - piece.p);
+		const char *sooner = memchr(piece.p, b, piece.len);
+		if (sooner != NULL || end != NULL)
+			return (size_t)((sooner != NULL ? sooner : end) - span.p);
+	}
+	return span.len;
+}
+
 bool
 span_begins(struct span span, const char *text)
 {

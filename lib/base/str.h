@@ -56,6 +56,8 @@ bool span_is(struct span span, const char *text);
 bool span_same(struct span a, struct span b);
 bool span_is_case(struct span span, const char *text);	/* ASCII, any case */
 bool span_begins(struct span span, const char *text);
+size_t span_run(struct span span, char a, char b);	/* bytes from the front that are neither; nothing behind
+						   them is looked at for long */
 bool span_begins_case(struct span span, const char *text);
 bool span_ends_case(struct span span, const char *text);
 bool span_glob(struct span span, const char *pattern);	/* * any bytes, ? one; ASCII, any case */

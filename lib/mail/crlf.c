@@ -2,21 +2,11 @@
 
 #include <string.h>
 
-static size_t
-plain(struct span bytes)
-{
-	const char *lf = memchr(bytes.p, '\n', bytes.len);
-	size_t n = lf != NULL ? (size_t)(lf - bytes.p) : bytes.len;
-	const char *cr = n > 0 ? memchr(bytes.p, '\r', n) : NULL;
-
-	return cr != NULL ? (size_t)(cr - bytes.p) : n;
-}
-
 void
 crlf_add(struct crlf *crlf, struct span bytes, struct str *out)
 {
 	while (bytes.len > 0) {
-		size_t n = plain(bytes);
+		size_t n = span_run(bytes, '\n', '\r');
 		str_add_span(out, span_to(bytes, n));
 		bytes = span_from(bytes, n);
 		if (n > 0) {

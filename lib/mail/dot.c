@@ -2,17 +2,6 @@
 
 #include <string.h>
 
-/* How many bytes from the front are neither CR nor LF. */
-static size_t
-run_of(struct span bytes)
-{
-	size_t len = 0;
-
-	while (len < bytes.len && bytes.p[len] != '\r' && bytes.p[len] != '\n')
-		len++;
-	return len;
-}
-
 /* Whole lines from the front, as they nearly always are: ended by CRLF, with neither a CR nor
  * a LF before that, and without a dot at their start.  begun: of the first there was more. */
 static size_t
@@ -126,7 +115,7 @@ dot_unstuff(struct dot_in *dot, struct span in, struct str *out)
 	while (at < in.len && dot->state != DOT_END) {
 		/* Only here: a line that is odd is looked at once. */
 		size_t run = dot->state == DOT_START ? lines_of(span_from(in, at), false) :
-		    dot->state == DOT_LINE ? run_of(span_from(in, at)) : 0;
+		    dot->state == DOT_LINE ? span_run(span_from(in, at), '\r', '\n') : 0;
 		str_add(out, in.p + at, run);
 		at += run;
 		if (dot->state == DOT_START && run > 0)
@@ -154,7 +143,8 @@ int
 dot_stuff(struct dot_out *dot, struct span in, struct str *out)
 {
 	while (in.len > 0) {
-		size_t run = dot->state == DOT_START ? lines_of(in, false) : dot->state == DOT_LINE ? run_of(in) : 0;
+		size_t run = dot->state == DOT_START ? lines_of(in, false) :
+		    dot->state == DOT_LINE ? span_run(in, '\r', '\n') : 0;
 		str_add_span(out, span_to(in, run));
 		in = span_from(in, run);
 		if (in.len > 0 && stuff_byte(dot, in.p[0], out) < 0)
@@ -178,7 +168,7 @@ bool
 dot_lines_ok(struct span bytes, bool *cr)
 {
 	while (bytes.len > 0) {
-		size_t run = *cr ? 0 : run_of(bytes);
+		size_t run = *cr ? 0 : span_run(bytes, '\r', '\n');
 		bytes = span_from(bytes, run);
 		if (bytes.len == 0)
 			return true;

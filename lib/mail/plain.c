@@ -368,11 +368,7 @@ unpack_text(struct plain *p, struct span bytes)
 		str_add_text(&p->out, "\r\n");
 		return 1;
 	}
-	bytes = span_to(bytes, FLUSH);
-	const char *end = memchr(bytes.p, '\n', bytes.len);
-	size_t len = end != NULL ? (size_t)(end - bytes.p) : bytes.len;
-	if ((end = memchr(bytes.p, DLE, len)) != NULL)
-		len = (size_t)(end - bytes.p);
+	size_t len = span_run(span_to(bytes, FLUSH), '\n', DLE);
 	str_add(&p->out, bytes.p, len);
 	return len;
 }

@@ -615,6 +615,25 @@ START_TEST(a_command_line_becomes_words)
 }
 END_TEST
 
+/* Around the pieces in which it looks, too. */
+START_TEST(a_run_ends_at_the_first_of_two)
+{
+	enum { LONG = 600 };
+	char text[LONG];
+
+	memset(text, 'x', sizeof text);
+	ck_assert_uint_eq(span_run((struct span){ NULL, 0 }, 'a', 'b'), 0);
+	ck_assert_uint_eq(span_run((struct span){ text, LONG }, 'a', 'b'), LONG);
+	for (size_t i = 0; i < LONG; i++) {
+		text[i] = i % 2 == 0 ? 'a' : 'b';
+		text[LONG - 1] = i % 2 == 0 ? 'b' : 'a';
+		ck_assert_uint_eq(span_run((struct span){ text, LONG }, 'a', 'b'), i < LONG - 1 ? i : LONG - 1);
+		ck_assert_uint_eq(span_run((struct span){ text, i }, 'a', 'b'), i);
+		text[i] = 'x';
+	}
+}
+END_TEST
+
 START_TEST(a_process_is_told_by_when_it_began)
 {
 	int status, ends[2];
@@ -706,6 +725,7 @@ main(void)
 	tcase_add_loop_test(tests, a_child_gets_what_is_named_and_tells_its_status, 0, COUNT(children));
 	tcase_add_test(tests, a_child_that_does_not_end_is_ended);
 	tcase_add_test(tests, a_process_is_told_by_when_it_began);
+	tcase_add_test(tests, a_run_ends_at_the_first_of_two);
 	tcase_add_loop_test(tests, a_command_line_becomes_words, 0, 8);
 	tcase_add_loop_test(tests, a_program_that_cannot_be_run_waits_for_a_person, 0, COUNT(no_programs));
 	tcase_add_test(tests, files_are_closed_behind_our_back_and_all_of_them);
