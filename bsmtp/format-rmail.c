@@ -6,24 +6,8 @@
  * "remote from" is said only of a sender without a domain: sendmail's rmail would else put
  * our name before a whole address, "hub!ann@example.org".
  */
-#include <time.h>
-
 #include "bsmtp/format.h"
-#include "lib/base/clock.h"
-
-static void
-add_date(int64_t when, struct str *out)
-{
-	static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
-		"Oct", "Nov", "Dec" };
-	time_t seconds = (time_t)(when / CLOCK_SECOND);
-	struct tm tm = {0};
-
-	gmtime_r(&seconds, &tm);
-	str_printf(out, "%s %s %2d %02d:%02d:%02d %d", days[tm.tm_wday], months[tm.tm_mon], tm.tm_mday,
-	    tm.tm_hour, tm.tm_min, tm.tm_sec, tm.tm_year + 1900);
-}
+#include "lib/mail/date.h"
 
 static void
 rmail_head(const struct entry_info *info, const struct envelope *env, uint64_t body_len,
@@ -36,7 +20,7 @@ rmail_head(const struct entry_info *info, const struct envelope *env, uint64_t b
 	else
 		str_add_text(out, "<>");
 	str_add_char(out, ' ');
-	add_date(info->time, out);
+	date_asctime(info->time, out);
 	if (env->from.len > 0 && envelope_domain(str_span(&env->from)).len == 0)
 		str_printf(out, " remote from %s", settings->spool.site);
 	str_add_char(out, '\n');
