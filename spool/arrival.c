@@ -369,3 +369,17 @@ arrival_close(struct arrival *a)
 	entry_info_free(&a->info);
 	envelope_free(&a->env);
 }
+
+int
+arrival_at_once(const struct spool *spool, const struct entry_info *info, const struct envelope *env,
+    struct span body, struct err *err)
+{
+	struct arrival a;
+
+	if (arrival_open(&a, spool, NULL, err) < 0)
+		return -1;
+	int result = arrival_begin(&a, info, env, err) < 0 || arrival_body(&a, body.p, body.len, err) < 0 ||
+	    arrival_end(&a, err) < 0 || arrival_commit(&a, err) < 0 ? -1 : 0;
+	arrival_close(&a);
+	return result;
+}

@@ -55,7 +55,6 @@ send_probe(struct probe *probe, const char *to, struct err *err)
 	struct envelope env = {0};
 	struct str text = {0}, from = {0}, args = {0};
 	struct settled settled;
-	struct arrival a;
 
 	spool_new_id(&probe->id);
 	str_set_span(&info.id, str_span(&probe->id));
@@ -65,16 +64,9 @@ send_probe(struct probe *probe, const char *to, struct err *err)
 	envelope_from(&env, str_span(&from), str_span(&args));
 	envelope_add(&env, span_of(to), SPAN("NOTIFY=SUCCESS,FAILURE,DELAY"));
 	make_text(probe, to, &text);
-	int result = arrival_open(&a, &probe->door->spool, NULL, err);
+	int result = arrival_at_once(&probe->door->spool, &info, &env, str_span(&text), err);
 	if (result == 0) {
-		if (arrival_begin(&a, &info, &env, err) < 0 || arrival_body(&a, text.p, text.len, err) < 0 ||
-		    arrival_end(&a, err) < 0 || arrival_commit(&a, err) < 0)
-			result = -1;
-		else
-			spool_event(&probe->door->spool, str_c(&probe->id), "event=accepted from=doctor to=<%s>", to);
-		arrival_close(&a);
-	}
-	if (result == 0) {
+		spool_event(&probe->door->spool, str_c(&probe->id), "event=accepted from=doctor to=<%s>", to);
 		struct err ignored = {0};	/* it is taken: routing it is for the next who settles, too */
 		spool_settle(&probe->door->spool, &settled, &ignored);
 		spool_ring(&probe->door->spool);

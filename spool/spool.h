@@ -105,6 +105,9 @@ int arrival_begin(struct arrival *a, const struct entry_info *info, const struct
 void arrival_mask(struct arrival *a, struct mask mask);	/* behind arrival_begin: spool/masquerade.h */
 int arrival_body(struct arrival *a, const void *bytes, size_t len, struct err *err);
 int arrival_end(struct arrival *a, struct err *err);
+/* All of these, of one message whose body is at hand: 0 is accepted. */
+int arrival_at_once(const struct spool *spool, const struct entry_info *info, const struct envelope *env,
+    struct span body, struct err *err);
 void arrival_states(struct arrival *a, struct span lines);	/* of entry_state_line() */
 int arrival_undo(struct arrival *a, struct err *err);
 int arrival_text(struct arrival *a, struct span *text, off_t *at, struct err *err);	/* the body as far as

@@ -2,12 +2,12 @@
 
 #include <ctype.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/mail/address.h"
+#include "lib/mail/date.h"
 #include "uucico-ssh/queued.h"
 
 enum { WHAT_MOST = 300, USER_MOST = 64 };
@@ -43,18 +43,11 @@ put_in(const struct spool *spool, struct span address, struct span text, struct 
 {
 	struct entry_info info = {0};
 	struct envelope env = {0};
-	struct arrival a;
 
 	str_set(&info.from, "uucp");
 	envelope_from(&env, SPAN(""), SPAN(""));
 	envelope_add(&env, address, SPAN(""));
-	int result = arrival_open(&a, spool, NULL, err);
-	if (result == 0) {
-		if (arrival_begin(&a, &info, &env, err) < 0 || arrival_body(&a, text.p, text.len, err) < 0 ||
-		    arrival_end(&a, err) < 0 || arrival_commit(&a, err) < 0)
-			result = -1;
-		arrival_close(&a);
-	}
+	int result = arrival_at_once(spool, &info, &env, text, err);
 	envelope_free(&env);
 	entry_info_free(&info);
 	return result;
@@ -121,15 +114,12 @@ notice_there(const struct spool *spool, const struct notice *notice)
 {
 	struct str text = {0};
 	struct err err = {0};
-	char date[64];
-	struct tm tm;
-	time_t now = (time_t)(clock_now() / CLOCK_SECOND);
 
 	if (!is_login(notice->user))
 		return;
-	gmtime_r(&now, &tm);
-	strftime(date, sizeof date, "%a %b %e %H:%M:%S %Y", &tm);
-	str_printf(&text, "From <> %s remote from %s\n", date, spool->settings->spool.site);
+	str_add_text(&text, "From <> ");
+	date_asctime(clock_now(), &text);
+	str_printf(&text, " remote from %s\n", spool->settings->spool.site);
 	print_text(spool, notice, spool->settings->spool.site, "\n", &text);
 	if (queue_rmail(spool, notice, str_span(&text), &err) < 0)
 		trouble(notice, &err);
