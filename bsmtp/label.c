@@ -10,17 +10,16 @@
 enum { LINE_VERSION = 1, LONG_VERSION = 2, MARK = 0x90 };	/* LONG: no frame in brief; MARK: and the version */
 enum { CODECS = 7, BRIEF = 2, REF = 8, AT = 16, DICT = 32, WORDS = 64, ONE = 128 };	/* flags */
 
-static bool
-begins_line(struct span first)
-{
-	return first.len > strlen(WORD) && span_begins(first, WORD) &&
-	    first.p[strlen(WORD)] >= '0' && first.p[strlen(WORD)] <= '9';
-}
-
 bool
 label_begins(struct span first)
 {
 	return batch_is_labelled(first);
+}
+
+static bool
+begins_line(struct span first)
+{
+	return label_begins(first) && span_begins(first, WORD);
 }
 
 static int
