@@ -94,12 +94,13 @@ part_file(struct uux *x, const char *word, const struct site_settings **site, co
 		return 0;
 	char *name = mem_text_n(word, (size_t)(bang - word));
 	*site = settings_site(&x->settings, name);
-	if (*site == NULL && strcmp(name, x->settings.spool.site) != 0) {
+	bool known = *site != NULL || strcmp(name, x->settings.spool.site) == 0;
+	if (!known) {
 		settings_no_site(&x->settings, name, ERR_PERM, err);
 		err_as(err, EX_NOHOST, NULL);
 	}
 	free(name);
-	return err->kind == ERR_NONE ? 0 : -1;
+	return known ? 0 : -1;
 }
 
 /* One of ours: it is copied now. */
