@@ -178,18 +178,18 @@ static const struct { const char *text, *prefix; } files[] = {
 START_TEST(an_unknown_user_costs_the_hash_that_a_wrong_password_costs)
 {
 	static const char *const names[] = { "ann", "nobody", "locked", "clear", "" };
-	struct span text = span_of(files[_i].text);
+	struct span users = span_of(files[_i].text);
 	struct user user;
 
 	for (size_t i = 0; i < ROWS(names); i++) {
 		hashed.count = 0;
-		bool known = users_find(text, span_of(names[i]), &user);
-		ck_assert(!users_check(text, known ? &user : NULL, SPAN("wrong")));
+		bool known = users_find(users, span_of(names[i]), &user);
+		ck_assert(!users_check(users, known ? &user : NULL, SPAN("wrong")));
 		ck_assert_uint_eq(hashed.count, 1);
 		ck_assert_str_eq(hashed.setting, files[_i].prefix);
 	}
 	/* Even the right word for him of whom the hash was borrowed lets nobody in. */
-	ck_assert(!users_check(text, NULL, SPAN("password")));
+	ck_assert(!users_check(users, NULL, SPAN("password")));
 }
 END_TEST
 
