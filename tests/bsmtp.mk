@@ -5,7 +5,7 @@ tests_unit_mailtext_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_mailtext_LDADD = lib/libmail.a $(BASE_LIBS) $(CHECK_LIBS)
 
 check_PROGRAMS += tests/unit/codec
-tests_unit_codec_SOURCES = %D%/unit/codec.c
+tests_unit_codec_SOURCES = %D%/unit/codec.c %D%/unit/gather.h
 tests_unit_codec_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_codec_LDADD = $(BATCH_LIBS) $(CHECK_LIBS)
 
@@ -35,7 +35,7 @@ tests_unit_batch_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_batch_LDADD = $(BATCH_LIBS) $(CHECK_LIBS)
 
 check_PROGRAMS += tests/unit/plain
-tests_unit_plain_SOURCES = %D%/unit/plain.c %D%/unit/unit.h
+tests_unit_plain_SOURCES = %D%/unit/plain.c %D%/unit/unit.h %D%/unit/gather.h
 tests_unit_plain_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_plain_LDADD = lib/libmail.a $(BASE_LIBS) $(CHECK_LIBS)
 
@@ -51,10 +51,10 @@ noinst_PROGRAMS += tests/fuzz/batch tests/fuzz/plain tests/fuzz/recode tests/fuz
 else
 check_PROGRAMS += tests/fuzz/batch tests/fuzz/plain tests/fuzz/recode tests/fuzz/codec tests/fuzz/mix tests/fuzz/label
 endif
-tests_fuzz_codec_SOURCES = %D%/fuzz/codec.c
+tests_fuzz_codec_SOURCES = %D%/fuzz/codec.c %D%/unit/gather.h
 tests_fuzz_codec_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_codec_LDADD = $(FUZZ_REPLAY) $(BATCH_LIBS)
-tests_fuzz_mix_SOURCES = %D%/fuzz/mix.c
+tests_fuzz_mix_SOURCES = %D%/fuzz/mix.c %D%/unit/gather.h
 tests_fuzz_mix_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_mix_LDADD = $(FUZZ_REPLAY) $(BATCH_LIBS)
 tests_fuzz_label_SOURCES = %D%/fuzz/label.c
@@ -65,7 +65,7 @@ tests_fuzz_batch_SOURCES = %D%/fuzz/batch.c
 tests_fuzz_batch_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_batch_LDADD = $(FUZZ_REPLAY) $(BATCH_LIBS)
 EXTRA_DIST += %D%/fuzz/batch.dict %D%/fuzz/seeds/batch
-tests_fuzz_plain_SOURCES = %D%/fuzz/plain.c
+tests_fuzz_plain_SOURCES = %D%/fuzz/plain.c %D%/unit/gather.h
 tests_fuzz_plain_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_plain_LDADD = $(FUZZ_REPLAY) lib/libmail.a $(BASE_LIBS)
 EXTRA_DIST += %D%/fuzz/plain.dict %D%/fuzz/seeds/plain
@@ -73,7 +73,7 @@ tests_fuzz_recode_SOURCES = %D%/fuzz/recode.c
 tests_fuzz_recode_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_recode_LDADD = $(FUZZ_REPLAY) lib/libmail.a $(BASE_LIBS)
 EXTRA_DIST += %D%/fuzz/recode.dict %D%/fuzz/seeds/recode
-EXTRA_DIST += %D%/crash/batch-lib.sh %D%/crash/relay-fault-lib.sh %D%/e2e/mta-lib.sh %D%/fixtures/v1 %D%/fixtures/v2 %D%/fixtures/v3
+EXTRA_DIST += %D%/crash/fault-lib.sh %D%/crash/batch-lib.sh %D%/crash/relay-fault-lib.sh %D%/e2e/mta-lib.sh %D%/fixtures/v1 %D%/fixtures/v2 %D%/fixtures/v3
 
 check_PROGRAMS += tests/unit/recode
 tests_unit_recode_SOURCES = %D%/unit/recode.c %D%/unit/unit.h

@@ -4,11 +4,8 @@
 # shellcheck disable=SC2034	# used by those who read this
 # shellcheck source=tests/e2e/lib.sh
 . "${srcdir:-.}/tests/e2e/lib.sh"
-fault=$build/tests/crash/fault.so
-test -f "$fault" || skip "no $fault (built with sanitizers: they own LD_PRELOAD)"
-stage
-# The count of calls is written outside the root.
-export MOCHILA_SET=spool.sandbox=no
+# shellcheck source=tests/crash/fault-lib.sh
+. "$top/tests/crash/fault-lib.sh"
 mails=$top/tests/fixtures
 root=$work/root
 export MOCHILA_ROOT="$root" MOCHILA_LIBEXEC

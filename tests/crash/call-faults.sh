@@ -6,11 +6,8 @@
 . "${srcdir:-.}/tests/e2e/lib.sh"
 # shellcheck source=tests/e2e/pair-lib.sh
 . "$top/tests/e2e/pair-lib.sh"
-stage
-# The count of calls is written outside the root.
-export MOCHILA_SET=spool.sandbox=no
-fault=$build/tests/crash/fault.so
-test -f "$fault" || skip "there is no $fault (with sanitizers: they own LD_PRELOAD)"
+# shellcheck source=tests/crash/fault-lib.sh
+. "$top/tests/crash/fault-lib.sh"
 base=$work/base case=$work/case
 
 two_sites "$base" "exec:uucico-ssh -r0 --peer=home --root=$case/hub --no-pack --no-jobs"

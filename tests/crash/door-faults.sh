@@ -6,11 +6,8 @@
 . "${srcdir:-.}/tests/e2e/lib.sh"
 # shellcheck source=tests/e2e/entry-lib.sh
 . "$top/tests/e2e/entry-lib.sh"
-fault=$build/tests/crash/fault.so
-test -f "$fault" || skip "no $fault (built with sanitizers: they own LD_PRELOAD)"
-stage
-# The count of calls is written outside the root.
-export MOCHILA_SET=spool.sandbox=no
+# shellcheck source=tests/crash/fault-lib.sh
+. "$top/tests/crash/fault-lib.sh"
 
 root=$work/root
 spool=$root/spool

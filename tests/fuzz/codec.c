@@ -12,16 +12,9 @@
 
 #include "bsmtp/codec.h"
 #include "spool/dictionary.h"
+#include "tests/unit/gather.h"
 
 enum { MOST = 1 << 20, WHICH = 7, RING = 8, SHIPPED = 16, OURS = 32, TEXT = 64, BRIEF = 128 };
-
-static int
-gather(void *ctx, const void *bytes, size_t len, struct err *err)
-{
-	(void)err;
-	str_add(ctx, bytes, len);
-	return 0;
-}
 
 static int
 run(const struct codec *codec, enum codec_way way, const struct codec_setup *setup, struct span in, size_t step,

@@ -9,16 +9,9 @@
 #include <stdlib.h>
 
 #include "bsmtp/codec.h"
+#include "tests/unit/gather.h"
 
 enum { MOST = 1 << 14, TEXT = 128 };
-
-static int
-gather(void *ctx, const void *bytes, size_t len, struct err *err)
-{
-	(void)err;
-	str_add(ctx, bytes, len);
-	return 0;
-}
 
 /* The codec that it is, or became. */
 static int

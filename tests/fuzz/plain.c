@@ -10,14 +10,7 @@
 #include <string.h>
 
 #include "lib/mail/plain.h"
-
-static int
-gather(void *ctx, const void *bytes, size_t len, struct err *err)
-{
-	(void)err;
-	str_add(ctx, bytes, len);
-	return 0;
-}
+#include "tests/unit/gather.h"
 
 static int
 run(enum plain_way way, struct span in, size_t step, struct str *out)

@@ -8,6 +8,7 @@
 #include "bsmtp/trailer.h"
 #include "lib/base/digest.h"
 #include "lib/base/fs.h"
+#include "tests/unit/gather.h"
 #include "tests/unit/unit.h"
 
 static struct err err;
@@ -15,14 +16,6 @@ static struct err err;
 static const char text[] =
     "NOOP mochila=1 id=20261121T184502.123456-7f3a9c02d41be066-1 time=2026-11-21T18:45:02Z\n"
     "MAIL FROM:<ann@example.org>\nRCPT TO:<bob@home.example>\nBDAT 0000000004 LAST\nhi\r\n";
-
-static int
-gather(void *ctx, const void *bytes, size_t len, struct err *e)
-{
-	(void)e;
-	str_add(ctx, bytes, len);
-	return 0;
-}
 
 static const struct codec *became;	/* what the last stream was packed by: it may not be what was asked for */
 static bool in_brief;	/* and whether it is one block */

@@ -4,17 +4,10 @@
 
 #include "lib/mail/base64.h"
 #include "lib/mail/plain.h"
+#include "tests/unit/gather.h"
 #include "tests/unit/unit.h"
 
 static struct err err;
-
-static int
-gather(void *ctx, const void *bytes, size_t len, struct err *e)
-{
-	(void)e;
-	str_add(ctx, bytes, len);
-	return 0;
-}
 
 static int
 run(enum plain_way way, struct span in, size_t step, struct str *out)
