@@ -1118,20 +1118,18 @@ settings_no_site(const struct settings *settings, const char *name, enum err_kin
 void
 settings_key(const struct settings *settings, const char *said, struct str *out)
 {
-	static const char *const names[] = { "id_ed25519", "id_ecdsa" };
-	struct str keys = {0}, path = {0};
+	struct str path = {0}, other = {0};
 
-	settings_path(settings, said[0] != '\0' ? said : settings->spool.keys, &keys);
-	for (size_t i = 0; i < 2 && said[0] == '\0'; i++) {
-		struct str one = {0};
-		str_printf(&one, "%s/%s", str_c(&keys), names[i]);
-		if (i == 0 || (access(str_c(&path), F_OK) < 0 && access(str_c(&one), F_OK) == 0))
-			str_set(&path, str_c(&one));
-		str_free(&one);
+	settings_path(settings, said[0] != '\0' ? said : settings->spool.keys, &path);
+	if (said[0] == '\0') {
+		str_printf(&other, "%s/id_ecdsa", str_c(&path));
+		str_add_text(&path, "/id_ed25519");
+		if (access(str_c(&path), F_OK) < 0 && access(str_c(&other), F_OK) == 0)
+			str_set_span(&path, str_span(&other));
 	}
-	str_add_span(out, said[0] != '\0' ? str_span(&keys) : str_span(&path));
-	str_free(&keys);
+	str_add_span(out, str_span(&path));
 	str_free(&path);
+	str_free(&other);
 }
 
 void
