@@ -30,7 +30,7 @@ EXTRA_DIST += \
 	%D%/fixtures/tabs-and-nul.eml
 
 check_PROGRAMS += tests/unit/batch
-tests_unit_batch_SOURCES = %D%/unit/batch.c %D%/unit/unit.h
+tests_unit_batch_SOURCES = %D%/unit/batch.c %D%/unit/ship.h %D%/unit/unit.h
 tests_unit_batch_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_batch_LDADD = $(BATCH_LIBS) $(CHECK_LIBS)
 

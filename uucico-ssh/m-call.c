@@ -60,11 +60,11 @@ hook_settled(void *arg, struct err *err)
 }
 
 static int
-hook_refer(void *arg, const char *class, struct m_mark theirs, size_t most, struct m_mark *mark,
-    struct span *history, struct err *err)
+hook_refer(void *arg, const char *class, struct m_mark theirs, size_t most, struct m_prefix *prefix,
+    struct span *bytes, struct err *err)
 {
 	struct m_call *c = arg;
-	return m_out_refer(&c->out, class, theirs, most, mark, history, err);
+	return m_out_refer(&c->out, class, theirs, most, prefix, bytes, err);
 }
 
 static enum m_status
@@ -109,11 +109,10 @@ hook_dropped(void *arg, struct m_object *object)
 }
 
 static int
-hook_history(void *arg, const char *class, struct m_mark mark, size_t len, struct span *history,
-    struct err *err)
+hook_history(void *arg, const char *class, const struct m_prefix *prefix, struct span *bytes, struct err *err)
 {
 	struct m_call *c = arg;
-	return m_in_history(&c->in, class, mark, len, history, err);
+	return m_in_history(&c->in, class, prefix, bytes, err);
 }
 
 static size_t

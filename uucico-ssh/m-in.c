@@ -757,33 +757,34 @@ m_in_dropped(struct m_in *in, struct m_object *object)
 /* --- history --- */
 
 int
-m_in_history(struct m_in *in, const char *class, struct m_mark mark, size_t len, struct span *history,
+m_in_history(struct m_in *in, const char *class, const struct m_prefix *prefix, struct span *bytes,
     struct err *err)
 {
+	struct ring_mark mark = { prefix->mark.k, prefix->mark.link };
+	size_t len = prefix->length < SIZE_MAX ? (size_t)prefix->length : SIZE_MAX;
 	struct ring ring;
 	struct err why = {0};
-	struct span bytes = {0};
+	struct span history = {0};
 	int got = 0;
 
 	(void)err;
 	str_clear(&in->history);
-	*history = (struct span){ "", 0 };
-	if (mark.k == 0) {
-		if (mark.link == 0 || dictionary_load(mark.link, &in->history, &why) < 0)
-			return mark.link == 0 && len == 0;
-		*history = str_span(&in->history);
-		return 1;
-	}
-	if (!m_ring_open(&ring, in->spool, in->site, RING_FROM, class))
+	if (prefix->dictionary > 0 && !m_ring_dictionary(prefix->dictionary, mark.k > 0, &in->history))
 		return 0;
-	got = ring_at(&ring, (struct ring_mark){ mark.k, mark.link }, len, &bytes, &why);
-	m_ring_trouble(got, &why);
-	if (got > 0 && bytes.len == len)
-		str_set_span(&in->history, bytes);
-	m_ring_trouble(ring_heard(&ring, (struct ring_mark){ mark.k, mark.link }, &why), &why);
-	ring_close(&ring);
-	*history = str_span(&in->history);
-	return got > 0 && in->history.len == len;
+	if (mark.k > 0) {
+		if (!m_ring_open(&ring, in->spool, in->site, RING_FROM, class))
+			return 0;
+		got = ring_at(&ring, mark, len, &history, &why);
+		m_ring_trouble(got, &why);
+		if (got > 0 && history.len == len)
+			str_add_span(&in->history, history);
+		m_ring_trouble(ring_heard(&ring, mark, &why), &why);
+		ring_close(&ring);
+		if (got <= 0 || history.len != len)
+			return 0;
+	}
+	*bytes = str_span(&in->history);
+	return 1;
 }
 
 static void

@@ -49,7 +49,7 @@ enum m_status m_in_complete(struct m_in *in, struct m_object *object, struct str
 int m_in_commit(struct m_in *in, struct m_object *const *objects, enum m_status *status, size_t count,
     struct err *err);
 void m_in_dropped(struct m_in *in, struct m_object *object);
-int m_in_history(struct m_in *in, const char *class, struct m_mark mark, size_t len, struct span *history,
+int m_in_history(struct m_in *in, const char *class, const struct m_prefix *prefix, struct span *bytes,
     struct err *err);
 size_t m_in_untold(struct m_in *in, const char *class, struct m_mark known, unsigned char (*names)[M_NAME],
     size_t most);

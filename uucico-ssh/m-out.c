@@ -8,6 +8,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "spool/class.h"
+#include "spool/dictionary.h"
 #include "uucico-ssh/m-hold.h"
 
 enum { LARGE_MAX = 4, PUT_OFF_MAX = 1000, SMALL = M_HISTORY_MAX };
@@ -877,41 +878,43 @@ reconcile(struct m_out *out, struct ring *ring, const char *class, struct m_mark
 }
 
 static void
-copy_history(struct m_out *out, struct ring *ring, size_t most, struct m_mark *mark)
+copy_history(struct m_out *out, struct ring *ring, size_t most, struct m_prefix *prefix)
 {
 	struct ring_mark last = ring_last(ring);
+	size_t kept = most < out->site->history ? most : (size_t)out->site->history;
 	struct span history;
 	struct err why = {0};
 
-	if (most > out->site->history)
-		most = (size_t)out->site->history;
-	if (last.k == 0 || most == 0)
+	if (last.k == 0 || kept == 0)
 		return;
-	int got = ring_at(ring, last, most, &history, &why);
+	int got = ring_at(ring, last, kept, &history, &why);
 	m_ring_trouble(got, &why);
 	if (got <= 0 || history.len == 0)
 		return;
-	str_set_span(&out->history, history);
-	*mark = (struct m_mark){ last.k, last.link };
+	if (history.len + DICTIONARY_MAX <= most && m_ring_dictionary(DICTIONARY_VERSION, true, &out->history))
+		prefix->dictionary = DICTIONARY_VERSION;
+	str_add_span(&out->history, history);
+	prefix->mark = (struct m_mark){ last.k, last.link };
+	prefix->length = history.len;
 }
 
 int
 m_out_refer(struct m_out *out, const char *class, struct m_mark theirs, size_t most,
-    struct m_mark *mark, struct span *history, struct err *err)
+    struct m_prefix *prefix, struct span *bytes, struct err *err)
 {
 	struct ring ring;
 
 	(void)err;
-	*mark = (struct m_mark){0};
+	*prefix = (struct m_prefix){0};
 	str_clear(&out->history);
 	m_commits_write(&out->commits, out->spool, out->site, RING_TO);
 	if (strcmp(class, CLASS_NONE) != 0 && m_ring_open(&ring, out->spool, out->site, RING_TO, class)) {
 		reconcile(out, &ring, class, theirs);
-		copy_history(out, &ring, most, mark);
+		copy_history(out, &ring, most, prefix);
 		ring_close(&ring);
 	}
-	if (out->history.len == 0)
-		m_ring_dictionary(&out->history, mark);
-	*history = str_span(&out->history);
+	if (out->history.len == 0 && m_ring_dictionary(DICTIONARY_VERSION, false, &out->history))
+		prefix->dictionary = DICTIONARY_VERSION;
+	*bytes = str_span(&out->history);
 	return 0;
 }

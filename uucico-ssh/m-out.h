@@ -66,7 +66,7 @@ int m_out_did(struct m_out *out, const char *class, const unsigned char (*names)
     struct m_mark last, struct err *err);
 int m_out_settled(struct m_out *out, struct err *err);
 int m_out_refer(struct m_out *out, const char *class, struct m_mark theirs, size_t most,
-    struct m_mark *mark, struct span *history, struct err *err);
+    struct m_prefix *prefix, struct span *bytes, struct err *err);
 void m_out_more(struct m_out *out);	/* mail may have come */
 void m_out_rest(struct m_out *out);	/* nothing is under way: others may have the queue */
 void m_out_close(struct m_out *out);

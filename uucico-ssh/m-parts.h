@@ -38,7 +38,7 @@ enum m_type {
 
 enum m_flag { M_FLAG_STREAM = 1, M_FLAG_PACKED = 2, M_FLAG_CLASS = 4, M_FLAGS = 7 };
 
-enum { M_CODEC_ZSTD = 1 };
+enum { M_CODEC_ZSTD = 1, M_CODEC_LAST = 15 };	/* with k > 0: 1 more than the dictionary that is before history */
 
 /* What is read from a body; once bad, all that follows reads as 0. */
 struct m_cursor {

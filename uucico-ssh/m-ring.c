@@ -46,17 +46,17 @@ m_ring_open(struct ring *ring, const struct spool *spool, const struct site_sett
 	return result == 0;
 }
 
-void
-m_ring_dictionary(struct str *history, struct m_mark *mark)
+bool
+m_ring_dictionary(uint64_t version, bool before, struct str *bytes)
 {
 	struct err why = {0};
+	str_clear(bytes);
+	int result = dictionary_load(version, bytes, &why);
 
-	*mark = (struct m_mark){0};
-	str_clear(history);
-	int result = dictionary_load(DICTIONARY_VERSION, history, &why);
 	m_ring_trouble(result, &why);
-	if (result == 0)
-		mark->link = DICTIONARY_VERSION;
+	if (result == 0 && before)
+		str_cut(bytes, DICTIONARY_MARK);
+	return result == 0;
 }
 
 /* --- what a HELLO tells --- */

@@ -18,8 +18,8 @@ bool m_ring_open(struct ring *ring, const struct spool *spool, const struct site
     enum ring_way way, const char *class);
 void m_ring_trouble(int result, const struct err *why);
 
-/* What stands for history where there is none; without it *mark is {0, 0}. */
-void m_ring_dictionary(struct str *history, struct m_mark *mark);
+/* The shipped dictionary of that version; before history, which is still young, only what is text in it.  False: it cannot be had, which is in the log. */
+bool m_ring_dictionary(uint64_t version, bool before, struct str *bytes);
 
 /* What a HELLO tells: at most `most` classes, "main" first. */
 size_t m_ring_classes(const struct spool *spool, const struct site_settings *site,

@@ -77,7 +77,7 @@ log_of(const struct m *m)
 }
 
 static size_t
-set_up(struct m *m, unsigned log, struct m_mark mark, struct span history)
+set_up(struct m *m, unsigned log, const struct m_prefix *prefix, struct span bytes)
 {
 	const struct { ZSTD_cParameter parameter; int value; } set[] = {
 		{ ZSTD_c_compressionLevel, m->config.level },
@@ -87,16 +87,16 @@ set_up(struct m *m, unsigned log, struct m_mark mark, struct span history)
 		{ ZSTD_c_windowLog, (int)log },
 		{ ZSTD_c_searchLog, SEARCH_LOG },
 	};
-	bool search = mark.k > 0 && m->config.level >= SEARCH_FROM && m->config.level <= SEARCH_TO;
+	bool search = prefix->mark.k > 0 && m->config.level >= SEARCH_FROM && m->config.level <= SEARCH_TO;
 	size_t count = sizeof set / sizeof set[0] - (search ? 0 : 1), result = 0;
 	ZSTD_CCtx *zstd = m->own->out.zstd;
 
 	for (size_t i = 0; i < count && !ZSTD_isError(result); i++)
 		result = ZSTD_CCtx_setParameter(zstd, set[i].parameter, set[i].value);
-	if (ZSTD_isError(result) || history.len == 0)
+	if (ZSTD_isError(result) || bytes.len == 0)
 		return result;
-	return mark.k > 0 ? ZSTD_CCtx_refPrefix(zstd, history.p, history.len) :
-	    ZSTD_CCtx_loadDictionary(zstd, history.p, history.len);
+	return prefix->mark.k > 0 ? ZSTD_CCtx_refPrefix(zstd, bytes.p, bytes.len) :
+	    ZSTD_CCtx_loadDictionary(zstd, bytes.p, bytes.len);
 }
 
 bool
@@ -110,37 +110,37 @@ m_stream_fits(const struct m *m, const char *class)
 
 /* What it shall be compressed against, by how much they could follow so far. */
 static int
-choose(struct m *m, const char *class, struct m_mark *mark, struct span *history)
+choose(struct m *m, const char *class, struct m_prefix *prefix, struct span *bytes)
 {
 	unsigned fallen = m->own->out.fallen;
 	struct m_mark theirs = fallen == 0 ? m_theirs(m, class) : (struct m_mark){0};
 	struct err err = {0};
 
-	*mark = (struct m_mark){0};
-	*history = (struct span){0};
-	if (fallen < 2 && m->hooks->refer(m->arg, class, theirs, m->config.window, mark, history, &err) < 0)
+	*prefix = (struct m_prefix){0};
+	*bytes = (struct span){0};
+	if (fallen < 2 && m->hooks->refer(m->arg, class, theirs, m->config.window, prefix, bytes, &err) < 0)
 		return m_hook_failed(m, &err);
-	if (history->len == 0 || (fallen > 0 && mark->k > 0)) {
-		*mark = (struct m_mark){0};
-		*history = (struct span){0};
+	if (bytes->len == 0 || (fallen > 0 && prefix->mark.k > 0)) {
+		*prefix = (struct m_prefix){0};
+		*bytes = (struct span){0};
 	}
 	return 0;
 }
 
 static void
-say_stream(struct m *m, unsigned log, struct m_mark mark, struct span history)
+say_stream(struct m *m, unsigned log, const struct m_prefix *prefix)
 {
 	struct str body = {0};
 
-	str_add_char(&body, M_CODEC_ZSTD);
+	str_add_char(&body, (char)(prefix->mark.k > 0 ? M_CODEC_ZSTD + prefix->dictionary : M_CODEC_ZSTD));
 	str_add_char(&body, (char)log);
 	m_stream_class(&body, m->own->out.class);
-	m_put_v(&body, mark.k);
-	if (mark.k == 0) {
-		m_put_v(&body, mark.link);
+	m_put_v(&body, prefix->mark.k);
+	if (prefix->mark.k == 0) {
+		m_put_v(&body, prefix->dictionary);
 	} else {
-		m_put_number(&body, mark.link, 8);
-		m_put_v(&body, history.len);
+		m_put_number(&body, prefix->mark.link, 8);
+		m_put_v(&body, prefix->length);
 	}
 	m_frame(m, M_STREAM, str_span(&body));
 	str_free(&body);
@@ -150,26 +150,26 @@ int
 m_stream_begin(struct m *m, const char *class)
 {
 	struct m_stream_out *out = &m->own->out;
-	struct m_mark mark;
-	struct span history;
+	struct m_prefix prefix;
+	struct span bytes;
 	unsigned log = log_of(m);
 
 	ZSTD_freeCCtx(out->zstd);	/* it may not outlive its history */
 	out->zstd = NULL;
-	if (choose(m, class, &mark, &history) < 0)
+	if (choose(m, class, &prefix, &bytes) < 0)
 		return -1;
 	out->zstd = ZSTD_createCCtx();
-	size_t result = out->zstd == NULL ? (size_t)-1 : set_up(m, log, mark, history);
+	size_t result = out->zstd == NULL ? (size_t)-1 : set_up(m, log, &prefix, bytes);
 	if (ZSTD_isError(result))
 		return zstd_failed(m, result);
 	out->number++;
-	out->depths[out->number % M_STREAMS_KEPT] = mark.k > 0 ? 0 : mark.link > 0 ? 1 : 2;
-	out->history = mark.k > 0;
+	out->depths[out->number % M_STREAMS_KEPT] = prefix.mark.k > 0 ? 0 : prefix.dictionary > 0 ? 1 : 2;
+	out->history = prefix.mark.k > 0;
 	out->plain = 0;
 	out->window = (uint64_t)1 << log;
 	out->ratio = 2 * 256;
 	memmove(out->class, class, strlen(class) + 1);
-	say_stream(m, log, mark, history);
+	say_stream(m, log, &prefix);
 	return 0;
 }
 
@@ -196,46 +196,46 @@ m_stream_pack(struct m *m, const void *bytes, size_t len, struct str *to)
 /* --- theirs --- */
 
 static int
-prefix_of(struct m *m, struct m_mark mark, size_t len, struct span *history)
+prefix_of(struct m *m, const struct m_prefix *prefix, struct span *bytes)
 {
 	struct err err = {0};
 
-	*history = (struct span){0};
-	if (mark.k == 0 && mark.link == 0)
+	*bytes = (struct span){0};
+	if (prefix->mark.k == 0 && prefix->dictionary == 0)
 		return 1;
-	int got = m->hooks->history(m->arg, m->own->stream.class, mark, len, history, &err);
-	if (got < 0)
-		return m_hook_failed(m, &err);
-	return got > 0 && (mark.k == 0 || history->len == len);
+	int got = m->hooks->history(m->arg, m->own->stream.class, prefix, bytes, &err);
+	return got < 0 ? m_hook_failed(m, &err) : got;
 }
 
 static size_t
-set_down(ZSTD_DCtx *zstd, unsigned log, struct m_mark mark, struct span history)
+set_down(ZSTD_DCtx *zstd, unsigned log, bool history, struct span bytes)
 {
 	size_t result = ZSTD_DCtx_setParameter(zstd, ZSTD_d_windowLogMax, (int)log);
 
-	if (ZSTD_isError(result) || history.len == 0)
+	if (ZSTD_isError(result) || bytes.len == 0)
 		return result;
-	return mark.k > 0 ? ZSTD_DCtx_refPrefix(zstd, history.p, history.len) :
-	    ZSTD_DCtx_loadDictionary(zstd, history.p, history.len);
+	return history ? ZSTD_DCtx_refPrefix(zstd, bytes.p, bytes.len) :
+	    ZSTD_DCtx_loadDictionary(zstd, bytes.p, bytes.len);
 }
 
 static int
-follow(struct m *m, unsigned codec, unsigned log, struct m_mark mark, size_t len)
+follow(struct m *m, unsigned codec, unsigned log, const struct m_prefix *prefix)
 {
 	struct m_stream_in *in = &m->own->stream;
-	struct span history;
+	struct span bytes;
 
 	ZSTD_freeDCtx(in->zstd);	/* it may not outlive its history */
 	in->zstd = NULL;
-	if (codec != M_CODEC_ZSTD || log < M_WINDOW_LOG_MIN || log > M_WINDOW_LOG_MAX ||
+	if (codec < M_CODEC_ZSTD || codec > (prefix->mark.k > 0 ? M_CODEC_LAST : M_CODEC_ZSTD))
+		return m_lost(m);
+	if (log < M_WINDOW_LOG_MIN || log > M_WINDOW_LOG_MAX ||
 	    (log > M_WINDOW_LOG && (size_t)1 << log > m->config.window))
 		return m_lost(m);
-	int got = prefix_of(m, mark, len, &history);
+	int got = prefix_of(m, prefix, &bytes);
 	if (got <= 0)
 		return got < 0 ? -1 : m_lost(m);
 	in->zstd = ZSTD_createDCtx();
-	if (in->zstd == NULL || ZSTD_isError(set_down(in->zstd, log, mark, history)))
+	if (in->zstd == NULL || ZSTD_isError(set_down(in->zstd, log, prefix->mark.k > 0, bytes)))
 		return m_lost(m);
 	if (in->room == NULL)
 		in->room = mem_get(M_PLAIN_MAX);
@@ -247,23 +247,23 @@ m_stream_heard(struct m *m, struct m_cursor body)
 {
 	struct m_stream_in *in = &m->own->stream;
 	unsigned codec = (unsigned)m_get_number(&body, 1), log = (unsigned)m_get_number(&body, 1);
-	struct m_mark mark = {0};
-	uint64_t len = 0;
+	struct m_prefix prefix = {0};
 
 	bool named = m_get_class(&body, in->class);
-	mark.k = m_get_v(&body);
-	if (mark.k == 0) {
-		mark.link = m_get_v(&body);
+	prefix.mark.k = m_get_v(&body);
+	if (prefix.mark.k == 0) {
+		prefix.dictionary = m_get_v(&body);
 	} else {
-		mark.link = m_get_number(&body, 8);
-		len = m_get_v(&body);
+		prefix.dictionary = codec - M_CODEC_ZSTD;
+		prefix.mark.link = m_get_number(&body, 8);
+		prefix.length = m_get_v(&body);
 	}
 	in->unused = in->used ? 0 : in->unused + 1;
 	if (!named || body.bad || body.left > 0 || in->unused > UNUSED_MAX)
 		return m_wrong(m, "a STREAM that cannot be");
 	in->number++;
 	in->lost = in->used = false;
-	return follow(m, codec, log, mark, len < SIZE_MAX ? (size_t)len : SIZE_MAX);
+	return follow(m, codec, log, &prefix);
 }
 
 /* All that these bytes give, into in->room; more than may be is -1. */

@@ -75,6 +75,12 @@ struct m_object {
 /* (k, link): everything that was committed of one class and direction (spool/ring.h). */
 struct m_mark { uint64_t k, link; };
 
+struct m_prefix {		/* what a stream may refer to besides itself */
+	struct m_mark mark;	/* history up to this commit of theirs; k = 0: none of it */
+	uint64_t length;	/* the last so many bytes of it */
+	uint64_t dictionary;	/* version of the shipped one that goes before it; 0: none */
+};
+
 struct m_class {
 	char name[M_CLASS_MAX + 1];
 	struct m_mark from;	/* my last commit of theirs */
@@ -120,11 +126,11 @@ struct m_hooks {
 	    struct m_mark last, struct err *err);
 	int (*settled)(void *arg, struct err *err);	/* the last fates are to be durable now */
 	/* `theirs` is their mark of our class, or what we knew of it before their HELLO: what history may we
-	 * refer to?  Fills mark and at most `most` bytes that stay until the next call of this
-	 * hook.  k = 0: none, and the mark's link is the version of the shipped dictionary, which
-	 * is then the history, or 0 for nothing at all. */
+	 * refer to?  Fills prefix and at most `most` bytes that stay until the next call of this
+	 * hook: the dictionary, where history follows without its first DICTIONARY_MARK bytes, and
+	 * the history. */
 	int (*refer)(void *arg, const char *class, struct m_mark theirs, size_t most,
-	    struct m_mark *mark, struct span *history, struct err *err);
+	    struct m_prefix *prefix, struct span *bytes, struct err *err);
 
 	/* --- theirs --- */
 	/* M_TAKE: its bytes from object->at on and complete() or dropped() follow; what we have
@@ -142,11 +148,10 @@ struct m_hooks {
 	    struct err *err);
 	void (*dropped)(void *arg, struct m_object *object);	/* the call ended before; what came
 			   of it is synced and kept for the next */
-	/* The last len bytes of history up to a mark of ours of this class, which stay until the
-	 * next call of this hook; k = 0: the dictionary of that version (refer), of any length.
-	 * 0: we do not have it. */
-	int (*history)(void *arg, const char *class, struct m_mark mark, size_t len,
-	    struct span *history, struct err *err);
+	/* The bytes of a prefix that they refer to, which stay until the next call of this hook.
+	 * 0: we do not have them. */
+	int (*history)(void *arg, const char *class, const struct m_prefix *prefix, struct span *bytes,
+	    struct err *err);
 	/* Which of our commits of their class they do not know: names in order, the last `most` of
 	 * them. */
 	size_t (*untold)(void *arg, const char *class, struct m_mark known,

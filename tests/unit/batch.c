@@ -9,6 +9,7 @@
 #include "bsmtp/reader.h"
 #include "bsmtp/writer.h"
 #include "lib/base/fs.h"
+#include "tests/unit/ship.h"
 #include "tests/unit/unit.h"
 
 static struct err err;
@@ -465,22 +466,6 @@ START_TEST(a_newer_batch_waits_for_a_newer_mochila)
 	}
 }
 END_TEST
-
-/* the dictionary: where MOCHILA_LIBEXEC says, or not */
-
-static void
-ship(const char *below)
-{
-	const char *top = getenv("srcdir");
-	char here[512];
-	struct str path = {0};
-
-	if (top == NULL || top[0] != '/')
-		str_printf(&path, "%s/", getcwd(here, sizeof here));
-	str_printf(&path, "%s/%s", top != NULL ? top : ".", below);
-	setenv("MOCHILA_LIBEXEC", str_c(&path), 1);
-	str_free(&path);
-}
 
 static uint64_t
 dictionary_of(const struct str *batch)

@@ -188,8 +188,18 @@ hook_did(void *arg, const char *class, const unsigned char (*names)[M_NAME], siz
 	return 0;
 }
 
+static struct span
+joined(struct str *to, const struct end *end, bool dictionary, struct span history)
+{
+	str_clear(to);
+	if (dictionary)
+		str_add_span(to, str_span(&end->dictionary));
+	str_add_span(to, history);
+	return str_span(to);
+}
+
 static int
-hook_refer(void *arg, const char *class, struct m_mark theirs, size_t most, struct m_mark *mark, struct span *history,
+hook_refer(void *arg, const char *class, struct m_mark theirs, size_t most, struct m_prefix *prefix, struct span *bytes,
     struct err *err)
 {
 	struct end *end = arg;
@@ -198,17 +208,19 @@ hook_refer(void *arg, const char *class, struct m_mark theirs, size_t most, stru
 
 	(void)err;
 	end->refers++;
-	*mark = (struct m_mark){ 0, end->dictionary.len > 0 ? 1 : 0 };
-	*history = str_span(&end->dictionary);
+	*prefix = (struct m_prefix){ .dictionary = end->dictionary.len > 0 ? 1 : 0 };
+	*bytes = str_span(&end->dictionary);
 	if (theirs.k == 0 || !ring_find(r, theirs, &count) || ring_end(r).k == 0)
 		return 0;
 	ring_bytes(r, r->count, &end->history_out);
 	if (end->history_out.len == 0)
 		return 0;
-	*mark = ring_end(r);
-	*history = str_span(&end->history_out);
-	if (history->len > most)
-		*history = span_from(*history, history->len - most);
+	struct span history = str_span(&end->history_out);
+	if (history.len > most)
+		history = span_from(history, history.len - most);
+	*prefix = (struct m_prefix){ ring_end(r), history.len,
+		history.len + end->dictionary.len <= most ? prefix->dictionary : 0 };
+	*bytes = joined(&end->joined_out, end, prefix->dictionary > 0, history);
 	return 0;
 }
 
@@ -345,26 +357,26 @@ hook_dropped(void *arg, struct m_object *object)
 }
 
 static int
-hook_history(void *arg, const char *class, struct m_mark mark, size_t len, struct span *history, struct err *err)
+hook_history(void *arg, const char *class, const struct m_prefix *prefix, struct span *bytes, struct err *err)
 {
 	struct end *end = arg;
 	struct ring_of *r = ring_of(end->from, class);
 	size_t count;
 
 	(void)err;
-	if (end->no_history)
+	if (end->no_history || prefix->dictionary > 1 || (prefix->dictionary == 1 && end->dictionary.len == 0))
 		return 0;
-	if (mark.k == 0) {
-		*history = str_span(&end->dictionary);
-		return mark.link == 1 && end->dictionary.len > 0;
+	if (prefix->mark.k == 0) {
+		*bytes = str_span(&end->dictionary);
+		return 1;
 	}
-	if (!ring_find(r, mark, &count))
+	if (!ring_find(r, prefix->mark, &count))
 		return 0;
 	ring_bytes(r, count, &end->history_in);
-	*history = str_span(&end->history_in);
-	if (history->len < len)
+	struct span history = str_span(&end->history_in);
+	if (history.len < prefix->length)
 		return 0;
-	*history = span_from(*history, history->len - len);
+	*bytes = joined(&end->joined_in, end, prefix->dictionary > 0, span_from(history, history.len - prefix->length));
 	return 1;
 }
 
@@ -562,6 +574,8 @@ end_free(struct end *end)
 	str_free(&end->dictionary);
 	str_free(&end->history_out);
 	str_free(&end->history_in);
+	str_free(&end->joined_out);
+	str_free(&end->joined_in);
 }
 
 int

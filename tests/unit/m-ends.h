@@ -68,7 +68,7 @@ struct end {
 	struct part part[PARTS];
 	struct ring_of from[CLASSES], to[CLASSES];
 	struct str dictionary;
-	struct str history_out, history_in;
+	struct str history_out, history_in, joined_out, joined_in;
 
 	/* what the hooks shall do */
 	enum m_status offer;		/* to all that is offered; M_TAKE */

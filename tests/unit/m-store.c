@@ -8,8 +8,10 @@
 
 #include "spool/bucket.h"
 #include "spool/class.h"
+#include "spool/dictionary.h"
 #include "spool/job.h"
 #include "tests/unit/scratch.h"
+#include "tests/unit/ship.h"
 #include "tests/unit/unit.h"
 #include "uucico-ssh/m-call.h"
 #include "uucico-ssh/m-hold.h"
@@ -310,10 +312,11 @@ END_TEST
 START_TEST(both_ends_have_the_same_history)
 {
 	struct str body = {0};
-	struct m_mark mark;
+	struct m_prefix prefix;
 	struct span ours, theirs;
 	struct played p;
 
+	ship("bsmtp/dictionary");
 	for (unsigned i = 0; i < 6; i++) {
 		str_clear(&body);
 		make_body(500 + 3000 * i, i, &body);
@@ -322,12 +325,23 @@ START_TEST(both_ends_have_the_same_history)
 	}
 	call_once(NO_CUT);
 	start(&p);
-	OK(m_out_refer(&p.out, CLASS_MAIN, last_of(&home, "hub", RING_FROM), 1 << 20, &mark, &ours, &err));
-	ck_assert_uint_eq(mark.k, last_of(&home, "hub", RING_FROM).k);
-	ck_assert_uint_gt(ours.len, 10000);
-	ck_assert_int_eq(m_in_history(&p.in, CLASS_MAIN, mark, ours.len, &theirs, &err), 1);
+	OK(m_out_refer(&p.out, CLASS_MAIN, last_of(&home, "hub", RING_FROM), _i == 0 ? 1 << 20 : 120000, &prefix, &ours, &err));
+	ck_assert_uint_eq(prefix.mark.k, last_of(&home, "hub", RING_FROM).k);
+	ck_assert_uint_gt(prefix.length, 10000);
+	/* While it is young the dictionary is before it, if the window is for both. */
+	ck_assert_uint_eq(prefix.dictionary, _i == 0 ? DICTIONARY_VERSION : 0);
+	ck_assert_uint_eq(ours.len, prefix.length + (_i == 0 ? DICTIONARY_MAX - DICTIONARY_MARK : 0));
+	ck_assert_int_eq(m_in_history(&p.in, CLASS_MAIN, &prefix, &theirs, &err), 1);
 	ck_assert(span_same(ours, theirs));
-	ck_assert_int_eq(m_in_history(&p.in, CLASS_MAIN, (struct m_mark){ mark.k, 1 }, ours.len, &theirs, &err), 0);
+	struct m_prefix other = prefix;
+	other.mark.link = 1;
+	ck_assert_int_eq(m_in_history(&p.in, CLASS_MAIN, &other, &theirs, &err), 0);
+	other = prefix;
+	other.length++;
+	ck_assert_int_eq(m_in_history(&p.in, CLASS_MAIN, &other, &theirs, &err), 0);
+	other = prefix;
+	other.dictionary = 7;
+	ck_assert_int_eq(m_in_history(&p.in, CLASS_MAIN, &other, &theirs, &err), 0);
 	finish(&p);
 	ck_assert_uint_eq(waiting(&home, "inner", NULL), 6);
 	str_free(&body);
@@ -336,7 +350,8 @@ END_TEST
 
 START_TEST(a_peer_that_was_restored_is_followed)
 {
-	struct m_mark early, mark;
+	struct m_mark early;
+	struct m_prefix prefix;
 	struct span history;
 	struct played p;
 
@@ -346,15 +361,15 @@ START_TEST(a_peer_that_was_restored_is_followed)
 	accept_mail("bob@home.example", SPAN("two\r\n"));
 	call_once(NO_CUT);
 	start(&p);
-	OK(m_out_refer(&p.out, CLASS_MAIN, early, 1 << 20, &mark, &history, &err));
-	ck_assert_uint_eq(mark.k, early.k);
+	OK(m_out_refer(&p.out, CLASS_MAIN, early, 1 << 20, &prefix, &history, &err));
+	ck_assert_uint_eq(prefix.mark.k, early.k);
 	ck_assert_uint_eq(last_of(&hub, "home", RING_TO).k, early.k);
-	OK(m_out_refer(&p.out, CLASS_MAIN, (struct m_mark){ 1, 17 }, 1 << 20, &mark, &history, &err));
-	ck_assert_uint_eq(mark.k, early.k);	/* once a call */
+	OK(m_out_refer(&p.out, CLASS_MAIN, (struct m_mark){ 1, 17 }, 1 << 20, &prefix, &history, &err));
+	ck_assert_uint_eq(prefix.mark.k, early.k);	/* once a call */
 	finish(&p);
 	start(&p);
-	OK(m_out_refer(&p.out, CLASS_MAIN, (struct m_mark){ 1, 17 }, 1 << 20, &mark, &history, &err));
-	ck_assert_uint_eq(mark.k, 0);		/* another history: the dictionary */
+	OK(m_out_refer(&p.out, CLASS_MAIN, (struct m_mark){ 1, 17 }, 1 << 20, &prefix, &history, &err));
+	ck_assert_uint_eq(prefix.mark.k, 0);		/* another history: the dictionary */
 	finish(&p);
 }
 END_TEST
@@ -833,7 +848,7 @@ UNIT_WITH("m-store", setup, teardown,
 	{ a_fast_line_does_not_wait_for_packing, ROWS(levels) },
 	{ a_mail_crosses_and_is_gone_here, ROWS(sizes) },
 	{ a_call_that_is_cut_goes_on_there_and_doubles_nothing, 3 * ROWS(sizes) },
-	{ both_ends_have_the_same_history, 1 },
+	{ both_ends_have_the_same_history, 2 },
 	{ a_peer_that_was_restored_is_followed, 1 },
 	{ what_is_too_large_there_comes_back_to_its_sender, 1 },
 	{ mail_for_others_waits_and_a_locked_queue_is_asked_again, 1 },

@@ -251,10 +251,19 @@ warm_up(void)
 	ck_assert(line_until_done(&home, &hub, 1));
 }
 
+/* Without a history it stands in for it, and before a young one. */
+static void
+shipped(struct end *end)
+{
+	str_set(&end->dictionary, "What the shipped dictionary says of the weather, and of tomorrow.");
+}
+
 START_TEST(history_makes_what_follows_smaller)
 {
 	struct line cold = {0}, warm = {0};
 
+	if (_i == 1)
+		shipped(&home), shipped(&hub);
 	end_mail(&home, 3000, 'N', 7);
 	good_call(&cold);
 	stop();
@@ -267,6 +276,38 @@ START_TEST(history_makes_what_follows_smaller)
 	all_there();
 }
 END_TEST
+
+static size_t
+second_call(const char *dictionary, const char *body)
+{
+	struct line line = {0};
+
+	drop();
+	make();
+	str_set(&home.dictionary, dictionary);
+	str_set(&hub.dictionary, dictionary);
+	end_mail(&home, 300, 'N', 1);
+	ck_assert(line_until_done(&home, &hub, 1));
+	end_thing(&home, span_of(body), 'N', "main");
+	good_call(&line);
+	stop();
+	all_there();
+	return line.up;
+}
+
+START_TEST(a_young_history_has_the_dictionary_before_it)
+{
+	static const char body[] = "Received: by the harbour master, who is away until the ship has come in again, 4711";
+
+	ck_assert_uint_lt(second_call(body, body) + 60, second_call("another text of about the same length", body));
+}
+END_TEST
+
+static void
+no_dictionary_there(void)
+{
+	shipped(&home);
+}
 
 static void
 no_history(void)
@@ -294,7 +335,7 @@ other_bytes(void)
 			hub.from[0].commit[i].bytes.p[n] ^= 0x55;
 }
 
-static void (*const mishaps[])(void) = { no_history, restored_receiver, restored_sender, other_bytes };
+static void (*const mishaps[])(void) = { no_history, no_dictionary_there, restored_receiver, restored_sender, other_bytes };
 
 START_TEST(without_a_common_history_all_comes_too)
 {
@@ -844,6 +885,8 @@ static const struct {
 	{ "compressed, and no zstd", GOOD, { HELLO, F(2, "\1\24\0\0\0"), OPEN("\1", "\1\5\0"), F(4, "\1" "abc") } },
 	{ "a codec of another time", GOOD, { HELLO, F(2, "\11\24\0\0\0"), OPEN("\1", "\1\5\0"), F(4, "\1" "abc") } },
 	{ "a window beyond ours", GOOD, { HELLO, F(2, "\1\30\0\0\0"), OPEN("\1", "\1\5\0"), F(4, "\1" "abc") } },
+	{ "a dictionary of another time before history", GOOD, { HELLO, F(2, "\2\24\0\1" "12345678" "\100"), OPEN("\1", "\1\5\0"), F(4, "\1" "abc") } },
+	{ "a dictionary before no history", GOOD, { HELLO, F(2, "\2\24\0\0\1"), OPEN("\1", "\1\5\0"), F(4, "\1" "abc") } },
 	{ "a dictionary of another time", GOOD, { HELLO, F(2, "\1\24\0\0\11"), OPEN("\1", "\1\5\0"), F(4, "\1" "abc") } },
 	{ "an unknown mark", GOOD, { HELLO, F(2, "\1\24\0\7" "12345678" "\5"), OPEN("\1", "\1\5\0"), F(4, "\1" "abc") } },
 	{ "a STREAM cut short", M_BYE_PROTOCOL, { HELLO, F(2, "\1\24\0\7" "1234") } },
@@ -1072,7 +1115,8 @@ UNIT_WITH("m", make, drop,
 	{ cut_at_any_byte_nothing_is_lost_or_doubled, ROWS(cuts) },
 	{ cuts_and_kills_at_random_lose_nothing, 4 },
 	{ a_bit_turned_over_is_seen, 16 },
-	{ history_makes_what_follows_smaller, 1 },
+	{ history_makes_what_follows_smaller, 2 },
+	{ a_young_history_has_the_dictionary_before_it, 1 },
 	{ without_a_common_history_all_comes_too, ROWS(mishaps) },
 	{ a_large_mail_goes_on_where_it_stopped, 2 },
 	{ a_part_that_is_another_is_sent_from_its_beginning, 1 },
