@@ -12,6 +12,7 @@ enum {
 	PIECE = 16 << 10,	/* of a body, for each hook read */
 	CHUNK_MAX = 64 << 10,	/* of a BDAT */
 	EARLY_MAX = 16 << 10,	/* bodies sent before the envelope is answered */
+	BODIES_MAX = 64 << 10,	/* behind one that is not answered, when one more begins */
 };
 
 enum phase { GREETING, EHLO, HELO, STARTTLS, HANDSHAKE, AUTH, IDLE, TALK, QUIT };
@@ -23,6 +24,28 @@ enum body { BODY_NOT_YET, BODY_MOVING, BODY_SENT };
  * row: the next to be said, the next to be answered. */
 enum { AT_RSET, AT_MAIL, AT_RCPT };
 
+/* A message under way.  Several are where what comes behind the content of one is sent before
+ * it is answered: the last of them is the one that is being said, the first the one that is
+ * being answered. */
+struct talk {
+	struct talk *next;
+	void *ctx;		/* of its hooks */
+	const struct envelope *env;
+	struct str mail;	/* the whole MAIL command */
+	uint64_t size;
+	bool by_chunks;
+	size_t sent, due;
+	size_t accepted;	/* recipients */
+	bool *taken;		/* which of them */
+	size_t told;		/* LMTP: the one whose reply behind the body comes next */
+	struct err refusal;	/* of MAIL, DATA or a chunk: ends the transaction */
+	struct str words;	/* the reply it came with */
+
+	enum body body;
+	struct dot_out dot;
+	bool cr;		/* the last chunk ended in CR */
+};
+
 struct smtp_client_work {
 	const struct smtp_client_hooks *hooks;
 	void *ctx;
@@ -33,41 +56,48 @@ struct smtp_client_work {
 	struct str mechs;	/* what AUTH is offered by */
 	const struct smtp_mech *mech;
 	unsigned step;		/* things said to it */
-
-	const struct envelope *env;
-	struct str mail;	/* the whole MAIL command */
-	uint64_t size;
-	bool by_chunks;
-	size_t sent, due;
-	size_t accepted;	/* recipients */
-	bool *taken;		/* which of them */
-	size_t next;		/* LMTP: the one whose reply behind the body comes next */
-	struct err refusal;	/* of MAIL, DATA or a chunk: ends the transaction */
-	struct str words;	/* the reply it came with */
-
-	enum body body;
-	struct dot_out dot;
-	bool cr;		/* the last chunk ended in CR */
+	struct talk *first, *last;
 	struct str piece;
 };
 
 static size_t
-at_body(const struct smtp_client_work *work)
+at_body(const struct talk *talk)
 {
-	return AT_RCPT + work->env->rcpts;
+	return AT_RCPT + talk->env->rcpts;
 }
 
 static bool
-all_answered(const struct smtp_client_work *work)
+all_answered(const struct talk *talk)
 {
-	return work->due >= at_body(work);
+	return talk->due >= at_body(talk);
 }
 
 /* Nobody is left to send it to. */
 static bool
-in_vain(const struct smtp_client_work *work)
+in_vain(const struct talk *talk)
 {
-	return work->refusal.kind != ERR_NONE || (all_answered(work) && work->accepted == 0);
+	return talk->refusal.kind != ERR_NONE || (all_answered(talk) && talk->accepted == 0);
+}
+
+static void
+talk_free(struct talk *talk)
+{
+	str_free(&talk->mail);
+	str_free(&talk->words);
+	free(talk->taken);
+	free(talk);
+}
+
+static void
+talk_leaves(struct smtp_client_work *work, const struct talk *talk)
+{
+	struct talk **at = &work->first, *before = NULL;
+
+	for (; *at != talk; at = &(*at)->next)
+		before = *at;
+	*at = talk->next;
+	if (work->last == talk)
+		work->last = before;
 }
 
 /* What stands in out from there on is said; of a login only its first words can be shown. */
@@ -94,29 +124,31 @@ say(struct smtp_client *client, const char *format, ...)
 }
 
 static void
-finish(struct smtp_client *client, const struct err *err, const char *reply)
+finish(struct smtp_client *client, struct talk *talk, const struct err *err, const char *reply)
 {
 	struct smtp_client_work *work = client->work;
 
-	work->phase = IDLE;
-	client->ready = !client->failed;
-	work->hooks->done(work->ctx, err, reply);
+	talk_leaves(work, talk);
+	if (work->first == NULL) {
+		work->phase = IDLE;
+		client->ready = !client->failed;
+	}
+	work->hooks->done(talk->ctx, err, reply);
+	talk_free(talk);
 }
 
-/* The session is of no more use; the message under way, if any, may be tried
+/* The session is of no more use; the messages under way, if any, may be tried
  * again (or not, when err says so). */
 static void
 fail(struct smtp_client *client, const struct err *err, const char *reply)
 {
-	bool talking = client->work->phase == TALK;
-
 	if (client->failed)
 		return;
 	client->err = *err;
 	client->failed = client->closing = true;
 	client->ready = false;
-	if (talking)
-		finish(client, err, reply);
+	while (client->work->first != NULL)
+		finish(client, client->work->first, err, reply);
 }
 
 static void
@@ -161,7 +193,7 @@ read_piece(struct smtp_client *client, struct err *err)
 	struct smtp_client_work *work = client->work;
 	size_t got = 0;
 
-	if (work->hooks->read(work->ctx, str_room(&work->piece, PIECE), PIECE, &got, err) < 0)
+	if (work->hooks->read(work->last->ctx, str_room(&work->piece, PIECE), PIECE, &got, err) < 0)
 		return -1;
 	work->piece.len += got;
 	return got > 0;
@@ -172,7 +204,7 @@ commit(struct smtp_client *client, struct err *err)
 {
 	const struct smtp_client_work *work = client->work;
 
-	return work->hooks->commit != NULL ? work->hooks->commit(work->ctx, err) : 0;
+	return work->hooks->commit != NULL ? work->hooks->commit(work->last->ctx, err) : 0;
 }
 
 static int
@@ -186,16 +218,16 @@ bare(struct err *err)
 static int
 end_data(struct smtp_client *client, struct err *err)
 {
-	struct smtp_client_work *work = client->work;
+	struct talk *talk = client->work->last;
 
-	if (work->dot.state == DOT_CR)
+	if (talk->dot.state == DOT_CR)
 		return bare(err);
-	if (!in_vain(work) && commit(client, err) < 0)
+	if (!in_vain(talk) && commit(client, err) < 0)
 		return -1;
-	dot_finish(&work->dot, &client->out);
+	dot_finish(&talk->dot, &client->out);
 	shown_text(&client->shown, true, "(the message) .");
-	work->body = BODY_SENT;
-	work->sent++;
+	talk->body = BODY_SENT;
+	talk->sent++;
 	return 0;
 }
 
@@ -205,12 +237,12 @@ move_data(struct smtp_client *client, struct err *err)
 	struct smtp_client_work *work = client->work;
 
 	str_clear(&work->piece);
-	int got = in_vain(work) ? 0 : read_piece(client, err);
+	int got = in_vain(work->last) ? 0 : read_piece(client, err);
 	if (got < 0)
 		return -1;
 	if (got == 0)
 		return end_data(client, err);
-	if (dot_stuff(&work->dot, str_span(&work->piece), &client->out) < 0)
+	if (dot_stuff(&work->last->dot, str_span(&work->piece), &client->out) < 0)
 		return bare(err);
 	return 0;
 }
@@ -219,6 +251,7 @@ static int
 move_chunk(struct smtp_client *client, struct err *err)
 {
 	struct smtp_client_work *work = client->work;
+	struct talk *talk = work->last;
 	int got = 1;
 
 	str_clear(&work->piece);
@@ -227,15 +260,15 @@ move_chunk(struct smtp_client *client, struct err *err)
 	if (got < 0)
 		return -1;
 	bool last = got == 0;
-	if (!dot_lines_ok(str_span(&work->piece), &work->cr) || (last && work->cr))
+	if (!dot_lines_ok(str_span(&work->piece), &talk->cr) || (last && talk->cr))
 		return bare(err);
 	if (last && commit(client, err) < 0)
 		return -1;
 	say(client, "BDAT %zu%s", work->piece.len, last ? " LAST" : "");
 	str_add_span(&client->out, str_span(&work->piece));
-	work->sent++;
+	talk->sent++;
 	if (last)
-		work->body = BODY_SENT;
+		talk->body = BODY_SENT;
 	return 0;
 }
 
@@ -244,27 +277,27 @@ move_chunk(struct smtp_client *client, struct err *err)
 static bool
 moving(const struct smtp_client *client)
 {
-	const struct smtp_client_work *work = client->work;
+	const struct talk *talk = client->work->last;
 
-	return !client->failed && work->phase == TALK && work->body == BODY_MOVING &&
-	    (!work->by_chunks || !in_vain(work)) && client->out.len < OUT_MAX;
+	return !client->failed && talk != NULL && talk->body == BODY_MOVING &&
+	    (!talk->by_chunks || !in_vain(talk)) && client->out.len < OUT_MAX;
 }
 
 /* May one more chunk leave before the last one is answered? */
 static bool
 in_step(const struct smtp_client *client)
 {
-	return (client->offers & OFFER_PIPELINING) != 0 || client->work->due == client->work->sent;
+	return (client->offers & OFFER_PIPELINING) != 0 || client->work->last->due == client->work->last->sent;
 }
 
-/* A message can be taken back between chunks, but not out of DATA. */
+/* A message can be taken back between chunks, but not out of DATA; then no other is under way. */
 static void
 take_back(struct smtp_client *client, struct err *err)
 {
 	if (err->kind == ERR_NONE)	/* a hook that forgot why: never "accepted" */
 		err_set(err, ERR_TEMP, "the message could not be read");
-	if (client->work->by_chunks)
-		client->work->refusal = *err;
+	if (client->work->last->by_chunks)
+		client->work->last->refusal = *err;
 	else
 		fail(client, err, "");
 }
@@ -273,7 +306,7 @@ static void
 move(struct smtp_client *client)
 {
 	struct err err = {0};
-	bool by_chunks = client->work->by_chunks;
+	bool by_chunks = client->work->last->by_chunks;
 
 	while (moving(client) && (!by_chunks || in_step(client))) {
 		if ((by_chunks ? move_chunk(client, &err) : move_data(client, &err)) < 0)
@@ -308,14 +341,14 @@ say_rcpt(struct smtp_client *client, const struct rcpt *rcpt)
 static void
 say_command(struct smtp_client *client, size_t at)
 {
-	struct smtp_client_work *work = client->work;
+	struct talk *talk = client->work->last;
 
 	if (at == AT_RSET)
 		say(client, "RSET");
 	else if (at == AT_MAIL)
-		say(client, "%s", str_c(&work->mail));
-	else if (at < at_body(work))
-		say_rcpt(client, &work->env->rcpt[at - AT_RCPT]);
+		say(client, "%s", str_c(&talk->mail));
+	else if (at < at_body(talk))
+		say_rcpt(client, &talk->env->rcpt[at - AT_RCPT]);
 	else
 		say(client, "DATA");
 }
@@ -324,54 +357,58 @@ say_command(struct smtp_client *client, size_t at)
 static bool
 may_go(const struct smtp_client *client)
 {
-	const struct smtp_client_work *work = client->work;
-	size_t end = at_body(work) + !work->by_chunks;
+	const struct talk *talk = client->work->last;
+	size_t end = at_body(talk) + !talk->by_chunks;
 
-	if (work->sent >= end || in_vain(work))
+	if (talk->sent >= end || in_vain(talk))
 		return false;
-	if (work->sent == work->due)
+	if (talk->sent == talk->due)
 		return true;
-	return (client->offers & OFFER_PIPELINING) != 0 && work->sent - work->due < FLIGHT_MAX;
+	return (client->offers & OFFER_PIPELINING) != 0 && talk->sent - talk->due < FLIGHT_MAX;
 }
 
 /* Chunks need no 354: a small body may leave behind its envelope. */
 static bool
 chunks_may_begin(const struct smtp_client *client)
 {
-	const struct smtp_client_work *work = client->work;
-	bool early = (client->offers & OFFER_PIPELINING) != 0 && work->size > 0 &&
-	    work->size <= EARLY_MAX;
+	const struct talk *talk = client->work->last;
+	bool early = (client->offers & OFFER_PIPELINING) != 0 && talk->size > 0 &&
+	    talk->size <= EARLY_MAX;
 
-	return work->by_chunks && work->body == BODY_NOT_YET && work->sent == at_body(work) &&
-	    !in_vain(work) && (early || all_answered(work));
+	return talk->by_chunks && talk->body == BODY_NOT_YET && talk->sent == at_body(talk) &&
+	    !in_vain(talk) && (early || all_answered(talk));
 }
 
 static void
 push(struct smtp_client *client)
 {
-	struct smtp_client_work *work = client->work;
+	struct talk *talk = client->work->last;
 
-	if (client->failed || work->phase != TALK)
+	if (client->failed || talk == NULL)
 		return;
 	while (may_go(client))
-		say_command(client, work->sent++);
+		say_command(client, talk->sent++);
 	if (chunks_may_begin(client))
-		work->body = BODY_MOVING;
+		talk->body = BODY_MOVING;
 	move(client);
 }
 
-/* Ends the transaction when nothing more of it is under way. */
+/* Nothing more of it is under way, and no reply will end it. */
+static bool
+is_over(const struct talk *talk)
+{
+	return in_vain(talk) && talk->due >= talk->sent && (talk->body != BODY_MOVING || talk->by_chunks);
+}
+
 static void
 settle(struct smtp_client *client)
 {
-	struct smtp_client_work *work = client->work;
+	struct talk *talk;
 
-	if (client->failed || work->phase != TALK || !in_vain(work))
-		return;
-	if (work->due < work->sent || (work->body == BODY_MOVING && !work->by_chunks))
-		return;
-	work->open = true;
-	finish(client, &work->refusal, str_c(&work->words));
+	while (!client->failed && (talk = client->work->first) != NULL && is_over(talk)) {
+		client->work->open = true;
+		finish(client, talk, &talk->refusal, str_c(&talk->words));
+	}
 }
 
 void
@@ -379,6 +416,27 @@ smtp_client_pump(struct smtp_client *client)
 {
 	push(client);
 	settle(client);
+}
+
+/* RFC 2920 3.1: behind the content the next transaction may begin, up to its DATA; behind the last
+ * chunk (RFC 3030) all of it. */
+bool
+smtp_client_more(const struct smtp_client *client)
+{
+	const struct talk *last = client->work->last;
+	uint64_t bodies = 0;
+	size_t commands = 0, talks = 0;
+
+	if (client->failed || last == NULL || (client->offers & OFFER_PIPELINING) == 0 || last->body != BODY_SENT)
+		return false;
+	for (const struct talk *talk = client->work->first; talk != NULL; talk = talk->next) {
+		bodies += talks > 0 ? talk->size : 0;
+		commands += talk->sent - talk->due;
+		talks++;
+	}
+	if (!last->by_chunks)
+		return talks == 1 && !in_vain(last);
+	return talks < SMTP_CLIENT_FLIGHT && bodies < BODIES_MAX && commands < FLIGHT_MAX;
 }
 
 /* Replies. */
@@ -399,13 +457,13 @@ is_refusal(const struct smtp_client_work *work)
 static void
 refuse(struct smtp_client *client)
 {
-	struct smtp_client_work *work = client->work;
+	struct talk *talk = client->work->first;
 
-	if (work->refusal.kind != ERR_NONE)
+	if (talk->refusal.kind != ERR_NONE)
 		return;
-	reply_err(&work->reply, &work->refusal);
-	str_clear(&work->words);
-	reply_text(&work->reply, &work->words);
+	reply_err(&client->work->reply, &talk->refusal);
+	str_clear(&talk->words);
+	reply_text(&client->work->reply, &talk->words);
 }
 
 static void
@@ -558,21 +616,22 @@ static void
 rcpt_came(struct smtp_client *client, size_t rcpt)
 {
 	struct smtp_client_work *work = client->work;
+	struct talk *talk = work->first;
 	struct err err = {0};
 	struct str text = {0};
 
 	if (is_good(client)) {
-		work->accepted++;
-		work->taken[rcpt] = true;
+		talk->accepted++;
+		talk->taken[rcpt] = true;
 		return;
 	}
-	if (work->refusal.kind != ERR_NONE)
+	if (talk->refusal.kind != ERR_NONE)
 		return;		/* the echo of a refused MAIL */
 	reply_err(&work->reply, &err);
-	if (work->reply.code == 552 && work->accepted > 0)
+	if (work->reply.code == 552 && talk->accepted > 0)
 		err.kind = ERR_TEMP;	/* RFC 5321 4.5.3.1.10: too many recipients */
 	reply_text(&work->reply, &text);
-	work->hooks->rcpt(work->ctx, rcpt, &err, str_c(&text));
+	work->hooks->rcpt(talk->ctx, rcpt, &err, str_c(&text));
 	str_free(&text);
 }
 
@@ -580,11 +639,11 @@ rcpt_came(struct smtp_client *client, size_t rcpt)
 static void
 data_came(struct smtp_client *client)
 {
-	struct smtp_client_work *work = client->work;
+	struct talk *talk = client->work->first;
 
-	if (work->reply.code == 354)
-		work->body = BODY_MOVING;	/* RFC 2920 3.1: an empty one, in vain */
-	else if (work->accepted > 0)
+	if (client->work->reply.code == 354)
+		talk->body = BODY_MOVING;	/* RFC 2920 3.1: an empty one, in vain */
+	else if (talk->accepted > 0)
 		refuse(client);
 }
 
@@ -595,12 +654,12 @@ end_came(struct smtp_client *client)
 	struct err err = {0};
 	struct str text = {0};
 
-	if (in_vain(work))
+	if (in_vain(work->first))
 		return;
 	if (!is_good(client))
 		reply_err(&work->reply, &err);
 	reply_text(&work->reply, &text);
-	finish(client, &err, str_c(&text));
+	finish(client, work->first, &err, str_c(&text));
 	str_free(&text);
 }
 
@@ -610,20 +669,21 @@ static bool
 answers_each(struct smtp_client *client)
 {
 	struct smtp_client_work *work = client->work;
-	size_t rcpt = work->next;
+	struct talk *talk = work->first;
+	size_t rcpt = talk->told;
 
-	while (rcpt < work->env->rcpts && !work->taken[rcpt])
+	while (rcpt < talk->env->rcpts && !talk->taken[rcpt])
 		rcpt++;
-	if (!is_good(client) && rcpt < work->env->rcpts) {
+	if (!is_good(client) && rcpt < talk->env->rcpts) {
 		struct err err = {0};
 		struct str text = {0};
 		reply_err(&work->reply, &err);
 		reply_text(&work->reply, &text);
-		work->hooks->rcpt(work->ctx, rcpt, &err, str_c(&text));
+		work->hooks->rcpt(talk->ctx, rcpt, &err, str_c(&text));
 		str_free(&text);
 	}
-	for (work->next = ++rcpt; rcpt < work->env->rcpts; rcpt++)
-		if (work->taken[rcpt])
+	for (talk->told = ++rcpt; rcpt < talk->env->rcpts; rcpt++)
+		if (talk->taken[rcpt])
 			return true;
 	return false;
 }
@@ -636,23 +696,23 @@ body_answered(struct smtp_client *client)
 	struct err none = {0};
 	struct str text = {0};
 
-	if (!client->lmtp || in_vain(work)) {
+	if (!client->lmtp || in_vain(work->first)) {
 		end_came(client);
 		return;
 	}
 	if (answers_each(client)) {
-		work->due--;
+		work->first->due--;
 		return;
 	}
 	reply_text(&work->reply, &text);
-	finish(client, &none, is_good(client) ? str_c(&text) : "");
+	finish(client, work->first, &none, is_good(client) ? str_c(&text) : "");
 	str_free(&text);
 }
 
 static void
 chunk_came(struct smtp_client *client)
 {
-	if (!is_good(client) && client->work->accepted > 0)
+	if (!is_good(client) && client->work->first->accepted > 0)
 		refuse(client);
 }
 
@@ -669,8 +729,9 @@ static void
 talk_came(struct smtp_client *client)
 {
 	struct smtp_client_work *work = client->work;
-	size_t at = work->due++;
-	bool data = !work->by_chunks && at == at_body(work);
+	struct talk *talk = work->first;
+	size_t at = talk->due++;
+	bool data = !talk->by_chunks && at == at_body(talk);
 
 	if (!makes_sense(work, data))
 		fail_protocol(client, "the server's reply makes no sense here");
@@ -680,13 +741,13 @@ talk_came(struct smtp_client *client)
 		work->open = false;
 	else if (at == AT_MAIL && is_refusal(work))
 		refuse(client);
-	else if (at >= AT_RCPT && at < at_body(work))
+	else if (at >= AT_RCPT && at < at_body(talk))
 		rcpt_came(client, at - AT_RCPT);
 	else if (data)
 		data_came(client);
-	else if (work->body == BODY_SENT && work->due == work->sent)
+	else if (talk->body == BODY_SENT && talk->due == talk->sent)
 		body_answered(client);
-	else if (at >= at_body(work))
+	else if (at >= at_body(talk))
 		chunk_came(client);
 }
 
@@ -740,7 +801,7 @@ reply_came(struct smtp_client *client)
 	show_reply(client);
 	if (work->reply.code == 421 && work->phase != QUIT)
 		fail_with_reply(client);	/* RFC 5321 3.8: at any time */
-	else if (work->phase == TALK && work->due == work->sent)
+	else if (work->phase == TALK && work->first->due == work->first->sent)
 		nothing_came(client);
 	else
 		came[work->phase](client);
@@ -824,9 +885,8 @@ check_size(const struct smtp_client *client, uint64_t size, struct err *err)
 
 /* A parameter of MAIL as it goes on, or not; SIZE is told anew. */
 static int
-add_mail_word(struct smtp_client *client, struct span word, struct err *err)
+add_mail_word(const struct smtp_client *client, struct span word, struct str *mail, struct err *err)
 {
-	struct str *mail = &client->work->mail;
 	struct span value = word, key;
 	const struct smtp_ext *ext;
 
@@ -844,55 +904,64 @@ add_mail_word(struct smtp_client *client, struct span word, struct err *err)
 }
 
 static int
-compose_mail(struct smtp_client *client, const struct envelope *env, uint64_t size, struct err *err)
+compose_mail(const struct smtp_client *client, struct talk *talk, struct err *err)
 {
-	struct str *mail = &client->work->mail;
+	const struct envelope *env = talk->env;
+	struct str *mail = &talk->mail;
 	struct span words = str_span(&env->args), word;
 
 	str_set(mail, "MAIL FROM:<");
 	str_add_span(mail, str_span(&env->from));
 	str_add_char(mail, '>');
 	while ((word = span_word(&words)).len > 0) {
-		if (add_mail_word(client, word, err) < 0)
+		if (add_mail_word(client, word, mail, err) < 0)
 			return -1;
 	}
-	if ((client->offers & OFFER_SIZE) != 0 && size > 0)
-		str_printf(mail, " SIZE=%ju", (uintmax_t)size);
+	if ((client->offers & OFFER_SIZE) != 0 && talk->size > 0)
+		str_printf(mail, " SIZE=%ju", (uintmax_t)talk->size);
 	return 0;
 }
 
-static void
-begin(struct smtp_client *client, const struct envelope *env, uint64_t size)
+/* A transaction before may be left open by what it is told yet: chunks of which nobody would
+ * have heard, and the server would take the next envelope for more of the first one. */
+static struct talk *
+begin(struct smtp_client *client, const struct envelope *env, uint64_t size, void *ctx)
 {
 	struct smtp_client_work *work = client->work;
+	struct talk *talk = mem_get(sizeof *talk);
+	bool by_chunks = client->chunks && (client->offers & OFFER_CHUNKING) != 0;
+	bool reset = work->open || (by_chunks && work->last != NULL);
 
+	*talk = (struct talk){ .ctx = ctx, .env = env, .size = size, .by_chunks = by_chunks };
+	talk->sent = talk->due = reset ? AT_RSET : AT_MAIL;
+	talk->taken = mem_get((env->rcpts > 0 ? env->rcpts : 1) * sizeof *talk->taken);
 	client->ready = false;
 	work->phase = TALK;
-	work->env = env;
-	work->size = size;
-	work->by_chunks = client->chunks && (client->offers & OFFER_CHUNKING) != 0;
-	work->sent = work->due = work->open ? AT_RSET : AT_MAIL;
-	work->accepted = work->next = 0;
-	free(work->taken);
-	work->taken = mem_get((env->rcpts > 0 ? env->rcpts : 1) * sizeof *work->taken);
-	work->refusal = (struct err){0};
-	str_clear(&work->words);
-	work->body = BODY_NOT_YET;
-	work->dot = (struct dot_out){0};
-	work->cr = false;
+	if (work->last != NULL)
+		work->last->next = talk;
+	else
+		work->first = talk;
+	work->last = talk;
+	return talk;
+}
+
+void
+smtp_client_send_for(struct smtp_client *client, const struct envelope *env, uint64_t size, void *ctx)
+{
+	struct talk *talk = begin(client, env, size, ctx);
+	struct err err = {0};
+
+	if (check_envelope(env, &err) < 0 || check_size(client, size, &err) < 0 ||
+	    compose_mail(client, talk, &err) < 0)
+		finish(client, talk, &err, "");
+	else
+		smtp_client_pump(client);
 }
 
 void
 smtp_client_send(struct smtp_client *client, const struct envelope *env, uint64_t size)
 {
-	struct err err = {0};
-
-	begin(client, env, size);
-	if (check_envelope(env, &err) < 0 || check_size(client, size, &err) < 0 ||
-	    compose_mail(client, env, size, &err) < 0)
-		finish(client, &err, "");
-	else
-		smtp_client_pump(client);
+	smtp_client_send_for(client, env, size, client->work->ctx);
 }
 
 void
@@ -926,12 +995,14 @@ smtp_client_free(struct smtp_client *client)
 	struct smtp_client_work *work = client->work;
 
 	if (work != NULL) {
+		while (work->first != NULL) {
+			struct talk *talk = work->first;
+			talk_leaves(work, talk);
+			talk_free(talk);
+		}
 		str_free(&work->helo);
-		str_free(&work->mail);
 		str_free(&work->mechs);
-		str_free(&work->words);
 		str_free(&work->piece);
-		free(work->taken);
 		reply_free(&work->reply);
 	}
 	free(work);

@@ -10,6 +10,11 @@
  * envelope must live until hook done was called.  Hooks never call back into the client:
  * the next message is given when feed or pump has returned.
  *
+ * Where the server has PIPELINING a message may be given before the last one is answered: when all
+ * that is to be said of that one is said, and smtp_client_more() is true, smtp_client_send_for()
+ * begins the next behind it.  By BDAT several are under way then, by DATA two.  Each has hooks
+ * of its own (ctx) and is done in its turn; where the session fails all of them are.
+ *
  * MAIL, RCPTs and DATA leave in one flight where the server has PIPELINING.  With
  * client.chunks set and CHUNKING offered the body goes by BDAT, a small one in the same
  * flight as its envelope: one round trip less on a slow link.  DSN, SIZE, BODY and
@@ -41,6 +46,8 @@
 #include "lib/mail/envelope.h"
 #include "lib/proto/smtp-auth.h"
 #include "lib/proto/smtp-ext.h"
+
+enum { SMTP_CLIENT_FLIGHT = 16 };	/* messages under way at most */
 
 struct smtp_client_hooks {
 	void (*rcpt)(void *ctx, size_t rcpt, const struct err *err, const char *reply);
@@ -86,6 +93,9 @@ void smtp_client_pump(struct smtp_client *client);
 void smtp_client_send(struct smtp_client *client, const struct envelope *env, uint64_t size);
 			/* size: bytes of the body as hook read will give them; 0 = not known.
 			 * Hook done may be called before it returns */
+bool smtp_client_more(const struct smtp_client *client);	/* not ready, but one more may be given */
+void smtp_client_send_for(struct smtp_client *client, const struct envelope *env, uint64_t size, void *ctx);
+			/* the same; ctx is for the hooks */
 void smtp_client_quit(struct smtp_client *client);
 void smtp_client_eof(struct smtp_client *client);	/* the connection is gone: TEMP to done */
 void smtp_client_free(struct smtp_client *client);

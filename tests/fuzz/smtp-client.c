@@ -3,8 +3,8 @@
  *
  * The first byte's bits choose: 1 BDAT where offered, 2 a body with a bare LF, 4 a
  * message without recipients, 8 the spool says no to the commit, 16 STARTTLS where it is
- * offered, 32 or nothing.  The rest is what the server says, a line at a time, while up to
- * three messages are sent.  Held:
+ * offered, 32 or nothing, 64 each next message as soon as it may go, before the last is answered.
+ * The rest is what the server says, a line at a time, while up to three messages are sent.  Held:
  * hook done once for each message; a refused recipient is one of ours and told once;
  * nothing is called sent without a commit; what leaves has CRLF line ends only; words
  * handed on are one printable line; and whole lines give the same as single bytes.
@@ -28,13 +28,22 @@ enum { RCPTS = 3, MESSAGES = 3 };
 	}							\
 } while (0)
 
+struct run;
+
+struct mail {
+	struct run *run;
+	size_t at;
+	bool under_way, committed;
+	unsigned told;		/* a bit for each recipient */
+};
+
 struct run {
 	struct smtp_client client;
 	struct envelope env;
 	struct span body;
-	size_t at, left;
-	bool under_way, committed, no_commit;
-	unsigned told;		/* a bit for each recipient */
+	struct mail mail[MESSAGES];
+	size_t given;
+	bool no_commit, ahead;
 	struct str events;
 };
 
@@ -48,53 +57,57 @@ hold_words(const char *words)
 static void
 hook_rcpt(void *ctx, size_t rcpt, const struct err *err, const char *reply)
 {
-	struct run *run = ctx;
+	struct mail *mail = ctx;
+	struct run *run = mail->run;
 
-	HOLD(run->under_way && rcpt < run->env.rcpts && (run->told & 1u << rcpt) == 0);
+	HOLD(mail->under_way && rcpt < run->env.rcpts && (mail->told & 1u << rcpt) == 0);
 	HOLD(err->kind == ERR_TEMP || err->kind == ERR_PERM);
 	hold_words(reply);
-	run->told |= 1u << rcpt;
+	mail->told |= 1u << rcpt;
 	str_printf(&run->events, "rcpt %zu %s\n", rcpt, reply);
 }
 
 static int
 hook_read(void *ctx, void *bytes, size_t room, size_t *got, struct err *err)
 {
-	struct run *run = ctx;
-	struct span rest = span_from(run->body, run->at);
+	struct mail *mail = ctx;
+	struct run *run = mail->run;
+	struct span rest = span_from(run->body, mail->at);
 
 	(void)err;
-	HOLD(run->under_way && !run->committed);
+	HOLD(mail->under_way && !mail->committed);
 	*got = rest.len < room ? rest.len : room;
 	if (*got > 0)
 		memcpy(bytes, rest.p, *got);
-	run->at += *got;
+	mail->at += *got;
 	return 0;
 }
 
 static int
 hook_commit(void *ctx, struct err *err)
 {
-	struct run *run = ctx;
+	struct mail *mail = ctx;
+	struct run *run = mail->run;
 
-	HOLD(run->under_way && !run->committed && run->at == run->body.len);
+	HOLD(mail->under_way && !mail->committed && mail->at == run->body.len);
 	if (run->no_commit)
 		return err_set(err, ERR_TEMP, "moved away");
-	run->committed = true;
+	mail->committed = true;
 	return 0;
 }
 
 static void
 hook_done(void *ctx, const struct err *err, const char *reply)
 {
-	struct run *run = ctx;
-	bool none_left = run->told == (1u << run->env.rcpts) - 1;
+	struct mail *mail = ctx;
+	struct run *run = mail->run;
+	bool none_left = mail->told == (1u << run->env.rcpts) - 1;
 
-	HOLD(run->under_way);
-	HOLD(err->kind != ERR_NONE || run->committed || none_left);
+	HOLD(mail->under_way);
+	HOLD(err->kind != ERR_NONE || mail->committed || none_left);
 	hold_words(reply);
 	hold_words(err->text);
-	run->under_way = false;
+	mail->under_way = false;
 	str_printf(&run->events, "done %d %s %s\n", err->kind, err->text, reply);
 }
 
@@ -103,7 +116,7 @@ static const struct smtp_client_hooks hooks = { hook_rcpt, hook_read, hook_commi
 static void
 start(struct run *run, uint8_t choice)
 {
-	*run = (struct run){ .left = MESSAGES, .no_commit = choice & 8 };
+	*run = (struct run){ .no_commit = choice & 8, .ahead = choice & 64 };
 	smtp_client_start(&run->client, "home.example", &hooks, run);
 	run->client.chunks = choice & 1;
 	run->client.tls = choice & 16;
@@ -121,18 +134,13 @@ act(struct run *run)
 	if (run->client.handshake)
 		smtp_client_secured(&run->client);
 	HOLD(!run->client.must_tls || run->client.secured || !run->client.ready);
-	if (!run->client.ready)
-		return;
-	if (run->left == 0) {
-		smtp_client_quit(&run->client);
-		return;
+	while (run->given < MESSAGES && (run->client.ready || (run->ahead && smtp_client_more(&run->client)))) {
+		struct mail *mail = &run->mail[run->given++];
+		*mail = (struct mail){ .run = run, .under_way = true };
+		smtp_client_send_for(&run->client, &run->env, run->body.len, mail);
 	}
-	run->left--;
-	run->under_way = true;
-	run->committed = false;
-	run->told = 0;
-	run->at = 0;
-	smtp_client_send(&run->client, &run->env, run->body.len);
+	if (run->client.ready)
+		smtp_client_quit(&run->client);
 }
 
 static void
@@ -147,7 +155,9 @@ talk(struct run *run, struct span said, bool bytes)
 		said = span_from(said, len);
 	}
 	smtp_client_eof(&run->client);
-	HOLD(!run->under_way && run->client.closing);
+	for (size_t i = 0; i < run->given; i++)
+		HOLD(!run->mail[i].under_way);
+	HOLD(run->client.closing);
 	bool cr = false;
 	HOLD(dot_lines_ok(str_span(&run->client.out), &cr));
 }

@@ -78,6 +78,14 @@ sender_send(struct sender *sender, struct span body)
 }
 
 void
+sender_join(struct sender *sender, struct sender *first, struct span body)
+{
+	sender->body = body;
+	sender->at = 0;
+	smtp_client_send_for(&first->client, &sender->env, body.len, sender);
+}
+
+void
 sender_free(struct sender *sender)
 {
 	smtp_client_free(&sender->client);

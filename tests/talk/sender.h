@@ -23,6 +23,8 @@ void sender_start(struct sender *sender);
 void sender_mail(struct sender *sender, const char *from, const char *args);
 void sender_rcpt(struct sender *sender, const char *to, const char *args);
 void sender_send(struct sender *sender, struct span body);
+void sender_join(struct sender *sender, struct sender *first, struct span body);	/* over the session of
+			that one, whose own message may be under way */
 void sender_free(struct sender *sender);
 
 #endif

@@ -487,7 +487,262 @@ START_TEST(limits_are_read)		/* RFC 9422 */
 }
 END_TEST
 
+/* Several under way: what is said when each next one is given as soon as it may be. */
+
+#define CHUNKS "250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n"
+#define BDAT3(body) "BDAT 3 LAST\r\n" body "\r\n"
+#define BYE "421 4.3.2 shutting down\r\n"
+
+enum { FLIGHT = 3 };
+
+static const struct flight {
+	const char *name;
+	const char *ehlo;
+	bool chunks, lmtp;
+	struct exchange talk[MORE];
+	const char *events[FLIGHT];
+	bool failed;
+} flights[] = {
+	{ "by BDAT all of them", CHUNKS, true, false,
+	  { { NULL, MAIL TO1 BDAT3("1") "RSET\r\n" MAIL TO1 BDAT3("2") "RSET\r\n" MAIL TO1 BDAT3("3") },
+	    { OK OK "250 first\r\n" OK OK, "" }, { OK "250 second\r\n" OK OK OK "250 third\r\n", "" } },
+	  { "commit\ndone OK 250 first\n", "commit\ndone OK 250 second\n", "commit\ndone OK 250 third\n" }, false },
+	{ "what is refused of one is not of the others", CHUNKS, true, false,
+	  { { NULL, MAIL TO1 BDAT3("1") "RSET\r\n" MAIL TO1 BDAT3("2") "RSET\r\n" MAIL TO1 BDAT3("3") },
+	    { OK NO "503 5.5.1 no\r\n" OK OK OK "452 4.3.1 full\r\n" OK OK OK OK, "" } },
+	  { "commit\nrcpt 0 PERM 550 5.1.1 no such user\ndone OK\n", "commit\ndone TEMP 452 4.3.1 full\n",
+	    "commit\ndone OK 250 2.0.0 ok\n" }, false },
+	{ "a second sender is refused", CHUNKS, true, false,
+	  { { NULL, MAIL TO1 BDAT3("1") "RSET\r\n" MAIL TO1 BDAT3("2") "RSET\r\n" MAIL TO1 BDAT3("3") },
+	    { OK OK OK OK LATER "503 no\r\n503 no\r\n" OK OK OK OK, "" } },
+	  { "commit\ndone OK 250 2.0.0 ok\n", "commit\ndone TEMP 450 4.2.1 not today\n", "commit\ndone OK 250 2.0.0 ok\n" },
+	  false },
+	{ "421 between them", CHUNKS, true, false,
+	  { { NULL, MAIL TO1 BDAT3("1") "RSET\r\n" MAIL TO1 BDAT3("2") "RSET\r\n" MAIL TO1 BDAT3("3") },
+	    { OK OK OK OK BYE, "" } },
+	  { "commit\ndone OK 250 2.0.0 ok\n", "commit\ndone TEMP 421 4.3.2 shutting down\n",
+	    "commit\ndone TEMP 421 4.3.2 shutting down\n" }, true },
+	{ "a RSET that is refused", CHUNKS, true, false,
+	  { { NULL, MAIL TO1 BDAT3("1") "RSET\r\n" MAIL TO1 BDAT3("2") "RSET\r\n" MAIL TO1 BDAT3("3") },
+	    { OK OK OK "502 5.5.1 what?\r\n", "" } },
+	  { "commit\ndone OK 250 2.0.0 ok\n", "commit\ndone TEMP 502 5.5.1 what?\n", "commit\ndone TEMP 502 5.5.1 what?\n" },
+	  true },
+	{ "without PIPELINING one", "250-mx\r\n250 CHUNKING\r\n", true, false,
+	  { { NULL, MAIL }, { OK, TO1 }, { OK, BDAT3("1") }, { OK, MAIL }, { OK, TO1 } },
+	  { "commit\ndone OK 250 2.0.0 ok\n", "", "" }, false },
+	{ "by DATA the next envelope", PIPE, true, false,
+	  { { NULL, MAIL TO1 "DATA\r\n" }, { OK OK GO, "1\r\n.\r\n" MAIL TO1 "DATA\r\n" },
+	    { "250 first\r\n" OK OK GO, "2\r\n.\r\n" MAIL TO1 "DATA\r\n" },
+	    { "250 second\r\n" OK OK GO, "3\r\n.\r\n" }, { OK, "" } },
+	  { "commit\ndone OK 250 first\n", "commit\ndone OK 250 second\n", "commit\ndone OK 250 2.0.0 ok\n" }, false },
+	{ "by DATA one that nobody wants, in the middle", PIPE, false, false,
+	  { { NULL, MAIL TO1 "DATA\r\n" }, { OK OK GO, "1\r\n.\r\n" MAIL TO1 "DATA\r\n" },
+	    { OK OK NO GO, ".\r\n" }, { "554 5.5.1 no\r\n", "RSET\r\n" MAIL TO1 "DATA\r\n" },
+	    { OK OK OK GO, "3\r\n.\r\n" }, { OK, "" } },
+	  { "commit\ndone OK 250 2.0.0 ok\n", "rcpt 0 PERM 550 5.1.1 no such user\ndone OK\n",
+	    "commit\ndone OK 250 2.0.0 ok\n" }, false },
+	{ "by DATA one is refused behind its dot", PIPE, false, false,
+	  { { NULL, MAIL TO1 "DATA\r\n" }, { OK OK GO, "1\r\n.\r\n" MAIL TO1 "DATA\r\n" },
+	    { "554 5.6.0 spam\r\n" OK OK GO, "2\r\n.\r\n" MAIL TO1 "DATA\r\n" }, { BYE, "" } },
+	  { "commit\ndone PERM 554 5.6.0 spam\n", "commit\ndone TEMP 421 4.3.2 shutting down\n",
+	    "done TEMP 421 4.3.2 shutting down\n" }, true },
+	{ "LMTP answers for each", CHUNKS, true, true,
+	  { { NULL, MAIL TO1 BDAT3("1") "RSET\r\n" MAIL TO1 BDAT3("2") "RSET\r\n" MAIL TO1 BDAT3("3") },
+	    { OK OK NO OK OK OK OK OK OK OK LATER, "" } },
+	  { "commit\nrcpt 0 PERM 550 5.1.1 no such user\ndone OK\n", "commit\ndone OK 250 2.0.0 ok\n",
+	    "commit\nrcpt 0 TEMP 450 4.2.1 not today\ndone OK\n" }, false },
+};
+
+struct fleet {
+	struct sender sender[FLIGHT];
+	size_t given;
+};
+
+static void
+give_all(struct fleet *fleet)
+{
+	static const char *const bodies[] = { "1\r\n", "2\r\n", "3\r\n" };
+	struct sender *first = &fleet->sender[0];
+
+	while (fleet->given < FLIGHT && (first->client.ready || smtp_client_more(&first->client))) {
+		struct sender *next = &fleet->sender[fleet->given];
+		sender_mail(next, "a@b", NULL);
+		sender_rcpt(next, "c@d", NULL);
+		sender_join(next, first, span_of(bodies[fleet->given++]));
+	}
+}
+
+static void
+free_fleet(struct fleet *fleet)
+{
+	for (size_t i = FLIGHT; i-- > 0;)
+		sender_free(&fleet->sender[i]);
+}
+
+static void
+play_flight(const struct flight *row, size_t step)
+{
+	struct fleet fleet = {0};
+	struct sender *first = &fleet.sender[0];
+
+	sender_start(first);
+	first->client.chunks = row->chunks;
+	first->client.lmtp = row->lmtp;
+	feed(first, "220 mx\r\n", step);
+	feed(first, row->ehlo, step);
+	str_clear(&first->client.out);
+	for (const struct exchange *now = row->talk; now->client != NULL; now++) {
+		feed(first, now->server, step);
+		give_all(&fleet);
+		ck_assert_msg(strcmp(str_c(&first->client.out), now->client) == 0, "%s (step %zu): said \"%s\", not \"%s\"",
+		    row->name, step, str_c(&first->client.out), now->client);
+		str_clear(&first->client.out);
+	}
+	ck_assert_msg(first->client.failed == row->failed, "%s: failed", row->name);
+	for (size_t i = 0; i < FLIGHT; i++)
+		ck_assert_msg(strcmp(str_c(&fleet.sender[i].events), row->events[i]) == 0, "%s (step %zu): %zu: %s", row->name,
+		    step, i, str_c(&fleet.sender[i].events));
+	free_fleet(&fleet);
+}
+
+START_TEST(flights_go_as_the_rows_say)
+{
+	for (size_t step = 0; step <= 3; step++)
+		play_flight(&flights[_i], step);
+}
+END_TEST
+
+static void
+start_fleet(struct fleet *fleet, const char *ehlo)
+{
+	*fleet = (struct fleet){0};
+	greet(&fleet->sender[0], ehlo, 0);
+	fleet->sender[0].client.chunks = true;
+}
+
+/* RFC 1047: none of those is known that are not answered; each is told so once. */
+START_TEST(a_connection_is_lost_under_a_flight)
+{
+	static const char *const said[] = { "", OK OK, OK OK OK, OK OK OK OK OK, OK OK OK OK OK OK OK };
+	static const size_t known[] = { 0, 0, 1, 1, 2 };
+	struct fleet fleet;
+
+	start_fleet(&fleet, CHUNKS);
+	give_all(&fleet);
+	feed(&fleet.sender[0], said[_i], 0);
+	smtp_client_eof(&fleet.sender[0].client);
+	smtp_client_eof(&fleet.sender[0].client);
+	for (size_t i = 0; i < FLIGHT; i++)
+		ck_assert_str_eq(str_c(&fleet.sender[i].events), i < known[_i] ? "commit\ndone OK 250 2.0.0 ok\n" :
+		    "commit\ndone TEMP the server closed the connection\n");
+	free_fleet(&fleet);
+}
+END_TEST
+
+START_TEST(what_is_taken_back_of_a_flight_stops_nobody)
+{
+	struct fleet fleet;
+
+	start_fleet(&fleet, CHUNKS);
+	fleet.sender[1].no_commit = true;
+	give_all(&fleet);
+	ck_assert_uint_eq(fleet.given, 2);	/* it is over when those before it are */
+	ck_assert_str_eq(str_c(&fleet.sender[0].client.out), MAIL TO1 BDAT3("1") "RSET\r\n" MAIL TO1);
+	feed(&fleet.sender[0], OK OK OK OK OK OK, 0);
+	ck_assert_str_eq(str_c(&fleet.sender[1].events), "commit\ndone TEMP it was moved away\n");
+	str_clear(&fleet.sender[0].client.out);
+	give_all(&fleet);
+	ck_assert_str_eq(str_c(&fleet.sender[0].client.out), "RSET\r\n" MAIL TO1 BDAT3("3"));
+	feed(&fleet.sender[0], OK OK OK OK, 0);
+	ck_assert_str_eq(str_c(&fleet.sender[2].events), "commit\ndone OK 250 2.0.0 ok\n");
+	free_fleet(&fleet);
+}
+END_TEST
+
+/* Nothing is said of it, and the others are not disturbed. */
+START_TEST(one_that_cannot_go_is_done_at_once)
+{
+	struct sender first = {0}, large = {0};
+
+	greet(&first, "250-mx\r\n250-PIPELINING\r\n250-SIZE 4\r\n250 CHUNKING\r\n", 0);
+	first.client.chunks = true;
+	sender_mail(&first, "a@b", NULL);
+	sender_rcpt(&first, "c@d", NULL);
+	sender_send(&first, span_of("1\r\n"));
+	str_clear(&first.client.out);
+	ck_assert(smtp_client_more(&first.client));
+	sender_mail(&large, "a@b", NULL);
+	sender_join(&large, &first, span_of("large\r\n"));
+	ck_assert_str_eq(str_c(&large.events), "done PERM 7 bytes is more than the 4 the next host takes\n");
+	ck_assert_str_eq(str_c(&first.client.out), "");
+	ck_assert(smtp_client_more(&first.client) && !first.client.ready);
+	feed(&first, OK OK OK, 0);
+	ck_assert_str_eq(str_c(&first.events), "commit\ndone OK 250 2.0.0 ok\n");
+	ck_assert(first.client.ready && !smtp_client_more(&first.client));
+	sender_free(&large);
+	sender_free(&first);
+}
+END_TEST
+
+START_TEST(a_flight_has_an_end)
+{
+	static struct sender many[2 * SMTP_CLIENT_FLIGHT];
+	struct str body = {0};
+	size_t given = 0;
+
+	memset(many, 0, sizeof many);
+	while (body.len < (_i ? 15 << 10 : 10))
+		str_add_text(&body, "a line\r\n");
+	greet(&many[0], CHUNKS, 0);
+	many[0].client.chunks = true;
+	do {
+		sender_mail(&many[given], "a@b", NULL);
+		sender_rcpt(&many[given], "c@d", NULL);
+		sender_join(&many[given++], &many[0], str_span(&body));
+		str_clear(&many[0].client.out);
+	} while (smtp_client_more(&many[0].client));
+	ck_assert_uint_eq(given, _i ? 6 : SMTP_CLIENT_FLIGHT);
+	for (size_t i = given; i-- > 0;)
+		sender_free(&many[i]);
+	str_free(&body);
+}
+END_TEST
+
+/* Large ones leave behind each other, never into each other. */
+START_TEST(behind_a_large_body_the_next_begins)
+{
+	struct fleet fleet;
+	struct str body = {0};
+
+	while (body.len < 300 << 10)
+		str_add_text(&body, "a line of mail\r\n");
+	start_fleet(&fleet, _i ? CHUNKS : PIPE);
+	sender_mail(&fleet.sender[0], "a@b", NULL);
+	sender_rcpt(&fleet.sender[0], "c@d", NULL);
+	sender_send(&fleet.sender[0], str_span(&body));
+	fleet.given = 1;
+	feed(&fleet.sender[0], _i ? OK OK : OK OK GO, 0);
+	for (size_t left = 0; left < body.len; smtp_client_pump(&fleet.sender[0].client)) {
+		ck_assert(fleet.sender[0].client.out.len > 0);
+		left += fleet.sender[0].client.out.len;
+		ck_assert(left > body.len || !smtp_client_more(&fleet.sender[0].client));
+		str_clear(&fleet.sender[0].client.out);
+	}
+	give_all(&fleet);
+	ck_assert_str_eq(str_c(&fleet.sender[0].client.out), _i ? "RSET\r\n" MAIL TO1 BDAT3("2") "RSET\r\n" MAIL TO1 BDAT3("3") :
+	    MAIL TO1 "DATA\r\n");
+	free_fleet(&fleet);
+	str_free(&body);
+}
+END_TEST
+
 UNIT("smtp-client",
+	{ flights_go_as_the_rows_say, ROWS(flights) },
+	{ a_connection_is_lost_under_a_flight, 5 },
+	{ what_is_taken_back_of_a_flight_stops_nobody, 1 },
+	{ one_that_cannot_go_is_done_at_once, 1 },
+	{ a_flight_has_an_end, 2 },
+	{ behind_a_large_body_the_next_begins, 2 },
 	{ requiretls_goes_to_the_verified_who_offer_it, ROWS(required) },
 	{ limits_are_read, 1 },
 	{ without_tls_mail_goes_only_where_it_may, ROWS(tls_rows) },

@@ -196,7 +196,49 @@ START_TEST(large_bodies_arrive_as_they_left)
 }
 END_TEST
 
+/* Whatever happens to one of several under way, the others are kept as they were given. */
+static void
+in_one_flight(int trouble, unsigned withhold, bool chunks, size_t step)
+{
+	const char *const from[] = { "a@b", troubles[trouble].from, "a@b" }, *const to[] = { "1@d", troubles[trouble].to, "3@d" };
+	struct sender more[2] = {0};
+	struct pair pair;
+	size_t given = 0;
+
+	begin(&pair, withhold, chunks, false, step);
+	while (given < 3) {
+		struct sender *next = given == 0 ? &pair.sender : &more[given - 1];
+		ck_assert(pair.sender.client.ready || smtp_client_more(&pair.sender.client));
+		sender_mail(next, from[given], NULL);
+		sender_rcpt(next, to[given], NULL);
+		sender_join(next, &pair.sender, span_of(given == 2 ? "z\r\n" : "x\r\n"));
+		while (++given < 3 && !pair.sender.client.ready && !smtp_client_more(&pair.sender.client) &&
+		    (move_up(&pair) || move_down(&pair)))
+			given--;
+	}
+	talk(&pair);
+	struct span events = str_span(&more[0].events);
+	if (span_begins(events, "commit\n"))
+		events = span_from(events, 7);
+	ck_assert_msg(span_is(events, troubles[trouble].events), "%s", str_c(&more[0].events));
+	ck_assert_str_eq(str_c(&pair.sender.events), "commit\ndone OK 250 2.0.0 message taken\n");
+	ck_assert_str_eq(str_c(&more[1].events), "commit\ndone OK 250 2.0.0 message taken\n");
+	ck_assert_str_eq(str_c(&pair.fake.messages), "MAIL FROM:<a@b>\nRCPT TO:<1@d>\n\nx\r\nMAIL FROM:<a@b>\nRCPT TO:<3@d>\n\nz\r\n");
+	sender_free(&more[0]);
+	sender_free(&more[1]);
+	end(&pair);
+}
+
+START_TEST(trouble_in_a_flight_is_that_messages_alone)
+{
+	for (size_t way = 0; way < 2 * sizeof withheld / sizeof withheld[0]; way++)
+		for (size_t step = 0; step < 4; step++)
+			in_one_flight(_i, withheld[way / 2] | OFFER_SIZE, way % 2, step);
+}
+END_TEST
+
 UNIT("smtp-pair",
+	{ trouble_in_a_flight_is_that_messages_alone, ROWS(troubles) },
 	{ what_is_given_is_what_is_kept, ROWS(withheld) },
 	{ after_trouble_the_next_message_goes, ROWS(troubles) },
 	{ large_bodies_arrive_as_they_left, 2 })
