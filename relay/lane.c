@@ -39,10 +39,16 @@ lane_early(struct lane *lane)
 }
 
 void
-lane_send(struct lane *lane)
+lane_take(struct lane *lane)
 {
 	lane->busy = true;
 	lane->relay->runner.busy++;
+}
+
+void
+lane_send(struct lane *lane)
+{
+	lane_take(lane);
 	lane->transport->send(lane);
 }
 
@@ -54,14 +60,55 @@ lane_rest(struct lane *lane)
 		lane->transport->rest(lane);
 }
 
+bool
+lane_at_work(const struct lane *lane)
+{
+	bool busy = lane->busy;
+
+	for (size_t i = 0; i < lane->riders; i++)
+		busy = busy || lane->rider[i]->busy;
+	return busy;
+}
+
+static struct lane *
+add_rider(struct lane *lane)
+{
+	struct lane *rider = mem_get(sizeof *rider);
+
+	*rider = (struct lane){ .relay = lane->relay, .road = lane->road, .rest = lane->rest,
+	    .transport = lane->transport, .stem = lane };
+	lane->rider = mem_resize(lane->rider, lane->riders + 1, sizeof *lane->rider);
+	return lane->rider[lane->riders++] = rider;
+}
+
+struct lane *
+lane_slot(struct lane *lane)
+{
+	if (!lane->busy)
+		return lane;
+	for (size_t i = 0; i < lane->riders; i++)
+		if (!lane->rider[i]->busy)
+			return lane->rider[i];
+	return add_rider(lane);
+}
+
+static void
+end(struct lane *lane)
+{
+	if (lane->busy)
+		message_close(&lane->message);
+	free(lane);
+}
+
 void
 lane_free(struct lane *lane)
 {
 	if (lane->transport->close != NULL)
 		lane->transport->close(lane);
-	if (lane->busy)
-		message_close(&lane->message);
-	free(lane);
+	for (size_t i = 0; i < lane->riders; i++)
+		end(lane->rider[i]);
+	free(lane->rider);
+	end(lane);
 }
 
 /* what became of it */
@@ -103,6 +150,12 @@ lane_rcpt_err(struct lane *lane, size_t rcpt, const struct err *err)
 	str_free(&reply);
 }
 
+struct lane *
+lane_more(struct lane *lane)
+{
+	return lane->road != NULL ? road_more(lane) : NULL;
+}
+
 void
 lane_done(struct lane *lane, const struct err *err)
 {
@@ -126,4 +179,17 @@ lane_broken(struct lane *lane, const struct err *err)
 		lane->over(lane, err);
 	else
 		road_broken(lane, err);
+}
+
+void
+lane_back(struct lane *lane)
+{
+	struct err why = {0};
+
+	if (lane->road != NULL) {
+		road_back(lane);
+		return;
+	}
+	err_set(&why, ERR_TEMP, "the connection broke");
+	lane->over(lane, &why);
 }

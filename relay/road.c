@@ -116,7 +116,7 @@ bool
 road_busy(const struct road *road)
 {
 	for (size_t i = 0; i < road->lanes; i++)
-		if (road->lane[i]->busy)
+		if (lane_at_work(road->lane[i]))
 			return true;
 	return false;
 }
@@ -148,13 +148,31 @@ free_lane(struct road *road)
 
 	for (size_t i = 0; i < road->lanes; i++) {
 		struct lane *lane = road->lane[i];
-		busy += lane->busy;
-		if (!lane->busy && (best == NULL || (lane->proven && !best->proven)))
+		bool at_work = lane_at_work(lane);
+		busy += at_work;
+		if (!at_work && (best == NULL || (lane->proven && !best->proven)))
 			best = lane;
 	}
 	if (busy >= road->window)
 		return NULL;
 	return best != NULL ? best : add_lane(road);
+}
+
+/* May another one be sent by? */
+static bool
+any_lane_free(const struct road *road)
+{
+	size_t busy = 0;
+
+	for (size_t i = 0; i < road->lanes; i++)
+		busy += lane_at_work(road->lane[i]);
+	return busy < road->window;
+}
+
+static struct lane *
+stem_of(struct lane *lane)
+{
+	return lane->stem != NULL ? lane->stem : lane;
 }
 
 /* Do others get through, while this one does not? */
@@ -172,7 +190,7 @@ static void
 rest_lanes(struct road *road)
 {
 	for (size_t i = 0; i < road->lanes; i++)
-		if (!road->lane[i]->busy)
+		if (!lane_at_work(road->lane[i]))
 			lane_rest(road->lane[i]);
 }
 
@@ -233,6 +251,17 @@ close_queue(struct road *road)
 	road->open = false;
 }
 
+static bool
+has_in_hand(struct lane *lane, const char *id)
+{
+	if (lane->busy && strcmp(str_c(&lane->message.id), id) == 0)
+		return true;
+	for (size_t i = 0; i < lane->riders; i++)
+		if (has_in_hand(lane->rider[i], id))
+			return true;
+	return false;
+}
+
 /* Not one that a lane has in hand. */
 static bool
 is_free(void *arg, const char *id)
@@ -240,7 +269,7 @@ is_free(void *arg, const char *id)
 	const struct road *road = arg;
 
 	for (size_t i = 0; i < road->lanes; i++)
-		if (road->lane[i]->busy && strcmp(str_c(&road->lane[i]->message.id), id) == 0)
+		if (has_in_hand(road->lane[i], id))
 			return false;
 	return true;
 }
@@ -435,6 +464,25 @@ take_next(struct road *road)
 	return got == 0 || road->walked;
 }
 
+/* What is nearest of the queue; where a lane is free it is for that one, in a step. */
+struct lane *
+road_more(struct lane *lane)
+{
+	struct road *road = lane->road;
+
+	for (int i = 0; i < PASSED_AT_ONCE; i++) {
+		if (!road->open || road->halted != 0 || road->walked || road->relay->runner.stopping ||
+		    is_enough(road) || any_lane_free(road))
+			return NULL;
+		struct lane *slot = lane_slot(lane);
+		if (take_message(road, slot) > 0) {
+			lane_take(slot);
+			return slot;
+		}
+	}
+	return NULL;
+}
+
 static void
 step(void *ctx)
 {
@@ -530,7 +578,7 @@ crowded(struct road *road, struct lane *lane, size_t served, const struct err *w
 {
 	log_info("-: event=crowded by=%s:%s connections=%zu why=\"%s\"", road->transport->name, road->rest, served,
 	    why->text);
-	lane_rest(lane);
+	lane_rest(stem_of(lane));
 	road->full = road->again = true;
 	road->window = served;
 	timer_set_before(&road->timer, 0);
@@ -539,7 +587,7 @@ crowded(struct road *road, struct lane *lane, size_t served, const struct err *w
 static void
 got_through(struct road *road, struct lane *lane)
 {
-	lane->proven = true;
+	stem_of(lane)->proven = true;
 	if (!road->full && road->window < most_lanes(road))
 		road->window++;
 }
@@ -555,7 +603,7 @@ message_over(struct lane *lane, const struct err *why)
 	close_message(lane);
 	lane->busy = false;
 	road->relay->runner.busy--;
-	size_t served = why != NULL ? others_served(road, lane) : 0;
+	size_t served = why != NULL ? others_served(road, stem_of(lane)) : 0;
 	if (served > 0)
 		crowded(road, lane, served, why);
 	else if (why != NULL)
@@ -585,6 +633,13 @@ road_broken(struct lane *lane, const struct err *err)
 {
 	struct road *road = lane->road;
 
-	lane->proven = false;
+	stem_of(lane)->proven = false;
 	message_over(lane, ++road->broken < ROAD_BROKEN ? NULL : err);
+}
+
+void
+road_back(struct lane *lane)
+{
+	lane->road->again = true;	/* the walk has passed it */
+	message_over(lane, NULL);
 }

@@ -9,7 +9,8 @@
  * long as more is due and [hop] connections allows it; so a burst is carried side by side, and
  * a destination that may be dead is asked by one connection.  A lane that gets none of its
  * own where others are served is closed again, and its message goes by another.  Lanes with
- * nothing to do keep their connections for [hop] keep.
+ * nothing to do keep their connections for [hop] keep.  A lane that can have more messages
+ * under way asks for them (lane_more), and gets them when all lanes that there may be are at work.
  *
  * Two kinds of pause.  A destination that cannot be reached pauses as a whole, twice as
  * long each time (spool/retry.h); one message is its probe.  A recipient that was deferred
@@ -61,5 +62,7 @@ void road_free(struct road *road);
 /* What lanes report (lane.h). */
 void road_done(struct lane *lane, const struct err *err);
 void road_broken(struct lane *lane, const struct err *err);
+void road_back(struct lane *lane);
+struct lane *road_more(struct lane *lane);
 
 #endif

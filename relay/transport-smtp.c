@@ -7,6 +7,13 @@
  * or silently): then the message is tried once more on a fresh one.  One that breaks before
  * anything was sent means that the destination is unreachable, one that breaks under a
  * message perhaps only that (lane.h).
+ *
+ * Where the next hop has PIPELINING, and the first message got through, several are under way in
+ * the connection, each on a lane of its own beside ours: [hop] in-flight of them by BDAT, of which
+ * the next ones leave when all are answered, as a server that takes them together answers them
+ * together; two by DATA.  When it breaks under them only the first one can be to blame: the others
+ * go back to the queue, and the next connection has one at a time, so that what is sent
+ * twice, since nobody knows of it (RFC 1047), is not sent twice again.
  */
 #include "relay/transport.h"
 
@@ -25,6 +32,22 @@
 #include "relay/reach.h"
 #include "relay/relay.h"
 
+/* A message that the engine has. */
+struct load {
+	struct hop *hop;
+	struct lane *lane;
+	struct envelope env;	/* of the recipients that wait */
+	size_t *rcpt;		/* and which of the message's they are */
+	bool *refused;
+	uint64_t read;		/* bytes of the body given to the engine */
+	bool ended;		/* the engine gave it back: look at it when that has returned */
+	bool vanished;		/* somebody moved the message away before the last byte */
+	bool unreadable;	/* its file: our trouble, not the next hop's */
+	bool unknown;		/* what became of it */
+	struct err result;
+	struct str reply;
+};
+
 struct hop {
 	struct lane *lane;
 	struct reach reach;
@@ -42,17 +65,11 @@ struct hop {
 	bool up;		/* the stream is in use */
 	bool begun;		/* and so is the client: with implicit TLS it comes later */
 	bool shaking;		/* hands, for TLS */
-	bool sending;		/* the engine has the message */
-	bool ended;		/* and gave it back: look at it when it has returned */
+	bool careful;		/* one broke under several: one at a time */
+	bool filling;		/* the flight grows */
 	size_t carried;		/* messages over this connection */
-	struct envelope env;	/* of the recipients that wait */
-	size_t *rcpt;		/* and which of the message's they are */
-	bool *refused;
-	uint64_t read;		/* bytes of the body given to the engine */
-	bool vanished;		/* somebody moved the message away before the last byte */
-	bool unreadable;	/* its file: our trouble, not the next hop's */
-	struct err result;
-	struct str reply;
+	struct load *load[SMTP_CLIENT_FLIGHT];	/* as they were given */
+	size_t loads;
 };
 
 static void hop_send(struct hop *hop);
@@ -67,123 +84,128 @@ patience(const struct hop *hop)
 	return hop->lane->relay->setup->settings.relay[0].timeout;
 }
 
+static const struct hop_settings *
+settings_of(const struct hop *hop)
+{
+	return settings_hop(&hop->lane->relay->setup->settings, hop->lane->transport->name, hop->lane->rest);
+}
+
 /* the message */
 
 static void
-forget_message(struct hop *hop)
+load_free(struct load *load)
 {
-	envelope_clear(&hop->env);
-	free(hop->rcpt);
-	free(hop->refused);
-	hop->rcpt = NULL;
-	hop->refused = NULL;
-	hop->sending = hop->ended = hop->vanished = hop->unreadable = false;
+	envelope_free(&load->env);
+	free(load->rcpt);
+	free(load->refused);
+	str_free(&load->reply);
+	free(load);
 }
 
 /* It waits, and this try has not come to it yet. */
 static bool
-is_untold(const struct hop *hop, size_t rcpt)
+is_untold(const struct lane *lane, size_t rcpt)
 {
-	return lane_waiting(hop->lane, rcpt) && hop->lane->message.fresh[rcpt].at == 0;
+	return lane_waiting(lane, rcpt) && lane->message.fresh[rcpt].at == 0;
 }
 
 static bool
-any_untold(const struct hop *hop)
+any_untold(const struct lane *lane)
 {
-	for (size_t i = 0; i < hop->lane->message.entry.env.rcpts; i++)
-		if (is_untold(hop, i))
+	for (size_t i = 0; i < lane->message.entry.env.rcpts; i++)
+		if (is_untold(lane, i))
 			return true;
 	return false;
 }
 
-static void
-copy_envelope(struct hop *hop)
+static struct load *
+load_new(struct hop *hop, struct lane *lane)
 {
-	const struct envelope *whole = &hop->lane->message.entry.env;
-	const struct entry_info *info = &hop->lane->message.entry.info;
+	const struct envelope *whole = &lane->message.entry.env;
+	const struct entry_info *info = &lane->message.entry.info;
 	const uint64_t most = hop->client.max_rcpts;	/* RFC 9422 */
+	struct load *load = mem_get(sizeof *load);
 	struct str args = {0};
 
-	forget_message(hop);
+	*load = (struct load){ .hop = hop, .lane = lane };
 	wish_hand_on(str_span(&whole->args), info->grade, info->time, clock_now(), &args);
-	envelope_from(&hop->env, str_span(&whole->from), str_span(&args));
+	envelope_from(&load->env, str_span(&whole->from), str_span(&args));
 	str_free(&args);
-	hop->rcpt = mem_get(whole->rcpts * sizeof *hop->rcpt);
-	hop->refused = mem_get(whole->rcpts * sizeof *hop->refused);
-	for (size_t i = 0; i < whole->rcpts && (most == 0 || hop->env.rcpts < most); i++) {
-		if (!is_untold(hop, i))
+	load->rcpt = mem_get(whole->rcpts * sizeof *load->rcpt);
+	load->refused = mem_get(whole->rcpts * sizeof *load->refused);
+	for (size_t i = 0; i < whole->rcpts && (most == 0 || load->env.rcpts < most); i++) {
+		if (!is_untold(lane, i))
 			continue;
-		hop->rcpt[hop->env.rcpts] = i;
-		envelope_add(&hop->env, str_span(&whole->rcpt[i].to), str_span(&whole->rcpt[i].args));
+		load->rcpt[load->env.rcpts] = i;
+		envelope_add(&load->env, str_span(&whole->rcpt[i].to), str_span(&whole->rcpt[i].args));
 	}
+	return load;
 }
 
 /* RFC 5321 4.5.3.1.10: more than it takes at a time says nothing of a recipient, who goes
  * with the next transaction.  Where none was taken it is no such thing. */
 static bool
-is_one_too_many(const struct hop *hop, size_t rcpt, const char *reply)
+is_one_too_many(const struct load *load, size_t rcpt, const char *reply)
 {
 	size_t taken = rcpt;
 
 	for (size_t i = 0; i < rcpt; i++)
-		taken -= hop->refused[i];
+		taken -= load->refused[i];
 	bool code = strncmp(reply, "452", 3) == 0 || strncmp(reply, "552", 3) == 0;
 	bool other = code && strlen(reply) > 4 && (reply[4] == '4' || reply[4] == '5') && reply[5] == '.' &&
 	    strncmp(reply + 5, ".5.3", 4) != 0;
-	return code && !other && taken > 0 && !hop->client.lmtp;
+	return code && !other && taken > 0 && !load->hop->client.lmtp;
 }
 
 static void
 on_rcpt(void *ctx, size_t rcpt, const struct err *err, const char *reply)
 {
-	struct hop *hop = ctx;
-	bool again = is_one_too_many(hop, rcpt, reply);
+	struct load *load = ctx;
+	bool again = is_one_too_many(load, rcpt, reply);
 
-	hop->refused[rcpt] = true;
+	load->refused[rcpt] = true;
 	if (again)
 		return;
-	lane_rcpt(hop->lane, hop->rcpt[rcpt], err->kind == ERR_PERM ? RCPT_FAILED : RCPT_DEFERRED, reply);
+	lane_rcpt(load->lane, load->rcpt[rcpt], err->kind == ERR_PERM ? RCPT_FAILED : RCPT_DEFERRED, reply);
 }
 
 static int
 on_read(void *ctx, void *bytes, size_t room, size_t *got, struct err *err)
 {
-	struct hop *hop = ctx;
-	const struct message *message = &hop->lane->message;
-	uint64_t left = message->entry.body_len - hop->read;
+	struct load *load = ctx;
+	const struct message *message = &load->lane->message;
+	uint64_t left = message->entry.body_len - load->read;
 
 	*got = left < room ? (size_t)left : room;
 	if (*got == 0)
 		return 0;
-	ssize_t n = fs_pread(message->fd, bytes, *got, message->entry.body_at + (off_t)hop->read, err);
+	ssize_t n = fs_pread(message->fd, bytes, *got, message->entry.body_at + (off_t)load->read, err);
 	if (n >= 0 && (size_t)n < *got)
 		err_set(err, ERR_TEMP, "the message is shorter than its head says");
-	hop->unreadable = n < (ssize_t)*got;
-	hop->read += *got;
-	return hop->unreadable ? -1 : 0;
+	load->unreadable = n < (ssize_t)*got;
+	load->read += *got;
+	return load->unreadable ? -1 : 0;
 }
 
 static int
 on_commit(void *ctx, struct err *err)
 {
-	struct hop *hop = ctx;
+	struct load *load = ctx;
 
-	if (message_still_there(&hop->lane->message))
+	if (message_still_there(&load->lane->message))
 		return 0;
-	hop->vanished = true;
+	load->vanished = true;
 	return err_set(err, ERR_TEMP, "the message was moved away");
 }
 
 static void
 on_done(void *ctx, const struct err *err, const char *reply)
 {
-	struct hop *hop = ctx;
+	struct load *load = ctx;
 
-	if (!hop->up)
-		return;		/* we hung up ourselves */
-	hop->ended = true;
-	hop->result = *err;
-	str_set(&hop->reply, reply);
+	load->ended = true;
+	load->result = *err;
+	str_set(&load->reply, reply);
 }
 
 static const struct smtp_client_hooks client_hooks = { on_rcpt, on_read, on_commit, on_done };
@@ -195,7 +217,7 @@ hang_up(struct hop *hop)
 {
 	if (!hop->up)
 		return;
-	hop->up = false;	/* first, for on_done */
+	hop->up = hop->filling = false;
 	if (hop->begun)
 		smtp_client_free(&hop->client);
 	hop->begun = false;
@@ -221,78 +243,168 @@ say_goodbye(struct hop *hop)
 
 /* What the whole message was told goes to each recipient not told of by itself. */
 static void
-tell_recipients(struct hop *hop)
+tell_recipients(struct load *load)
 {
 	static const enum rcpt_state states[] = {
 		[ERR_TEMP] = RCPT_DEFERRED, [ERR_PERM] = RCPT_FAILED, [ERR_CONFIG] = RCPT_DEFERRED,
 	};
+	struct lane *lane = load->lane;
 	/* In LMTP one that was taken has no words of its own where the last of them was refused. */
-	const char *said = hop->reply.len > 0 ? str_c(&hop->reply) : "250 2.0.0 taken";
+	const char *said = load->reply.len > 0 ? str_c(&load->reply) : "250 2.0.0 taken";
 
-	enum dsn_kind kind = dsn_of_success(hop->client.offers & OFFER_DSN ? DSN_BY_HOP : DSN_BY_PLAIN_HOP);
-	for (size_t i = 0; i < hop->env.rcpts; i++) {
-		if (hop->refused[i])
+	enum dsn_kind kind = dsn_of_success(load->hop->client.offers & OFFER_DSN ? DSN_BY_HOP : DSN_BY_PLAIN_HOP);
+	for (size_t i = 0; i < load->env.rcpts; i++) {
+		if (load->refused[i])
 			continue;
-		if (hop->result.kind == ERR_NONE)
-			lane_rcpt_done(hop->lane, hop->rcpt[i], said, kind);
-		else if (hop->reply.len == 0)	/* it was not even asked */
-			lane_rcpt_err(hop->lane, hop->rcpt[i], &hop->result);
+		if (load->result.kind == ERR_NONE)
+			lane_rcpt_done(lane, load->rcpt[i], said, kind);
+		else if (load->reply.len == 0)	/* it was not even asked */
+			lane_rcpt_err(lane, load->rcpt[i], &load->result);
 		else
-			lane_rcpt(hop->lane, hop->rcpt[i], states[hop->result.kind], said);
+			lane_rcpt(lane, load->rcpt[i], states[load->result.kind], said);
 	}
 }
 
 /* The connection broke and nobody knows of the message: it is not the message's fault. */
 static bool
-is_unanswered(const struct hop *hop)
+is_unanswered(const struct load *load)
 {
-	return hop->client.failed && hop->result.kind == ERR_TEMP && !hop->unreadable;
+	return !load->vanished && load->hop->client.failed && load->result.kind == ERR_TEMP && !load->unreadable;
 }
 
 static void
-message_unanswered(struct hop *hop)
+note_load(struct load *load)
 {
-	struct err why = hop->client.err;
-	bool used = hop->carried > 0;
+	struct lane *lane = load->lane;
 
-	hang_up(hop);
-	forget_message(hop);
-	if (used)
-		hop_send(hop);
+	load->hop->carried++;
+	if (load->vanished)
+		log_info("%s: event=moved-away by=%s:%s", str_c(&lane->message.id), lane->transport->name, lane->rest);
 	else
-		lane_broken(hop->lane, &why);
+		tell_recipients(load);
 }
 
-/* The engine has given the message back. */
-static void
-message_ended(struct hop *hop)
+/* Those that the engine has given back, in their order, and how many of them nobody knows of. */
+static size_t
+take_ended(struct hop *hop, struct load **ended, size_t *unknown)
 {
-	struct lane *lane = hop->lane;
+	size_t count = 0, left = 0;
 
-	if (!hop->vanished && is_unanswered(hop)) {
-		message_unanswered(hop);
-		return;
+	*unknown = 0;
+	for (size_t i = 0; i < hop->loads; i++) {
+		struct load *load = hop->load[i];
+		if (!load->ended) {
+			hop->load[left++] = load;
+			continue;
+		}
+		load->unknown = is_unanswered(load);
+		*unknown += load->unknown;
+		if (!load->unknown)
+			note_load(load);
+		ended[count++] = load;
 	}
-	if (hop->vanished)
-		log_info("%s: event=moved-away by=%s:%s", str_c(&lane->message.id), lane->transport->name,
-		    lane->rest);
-	else
-		tell_recipients(hop);
-	bool more = !hop->vanished && any_untold(hop);
-	hop->carried++;
-	if (hop->client.failed || hop->client.closing)
-		hang_up(hop);
-	forget_message(hop);
-	if (more)
-		hop_send(hop);	/* the rest of its recipients */
-	else
+	hop->loads = left;
+	return count;
+}
+
+/* The lane is done with it, or has another turn with the rest of its recipients. */
+static void
+leave_known(struct load *load)
+{
+	struct lane *lane = load->lane;
+	bool more = !load->vanished && any_untold(lane);
+
+	load_free(load);
+	if (!more)
 		lane_done(lane, NULL);
 }
 
-static const struct hop_settings *
-settings_of(const struct hop *hop)
+/* If the connection was used, the first of them is tried once more on a fresh one. */
+static void
+leave_unknown(struct load *load, bool first, bool used, const struct err *why)
 {
-	return settings_hop(&hop->lane->relay->setup->settings, hop->lane->transport->name, hop->lane->rest);
+	struct lane *lane = load->lane;
+
+	load_free(load);
+	if (!first)
+		lane_back(lane);
+	else if (!used)
+		lane_broken(lane, why);
+}
+
+static bool
+by_chunks(const struct hop *hop)
+{
+	return (hop->client.offers & OFFER_CHUNKING) != 0;
+}
+
+/* The engine has given messages back.  Whoever hears that a lane is done with its message may have
+ * it rest, but does not free it. */
+static void
+loads_ended(struct hop *hop)
+{
+	struct load *ended[SMTP_CLIENT_FLIGHT];
+	const struct err why = hop->client.err;
+	size_t unknown, count = take_ended(hop, ended, &unknown);
+	bool used = hop->carried > 0, first = true;
+
+	hop->filling = hop->filling && !by_chunks(hop);
+	hop->careful = hop->careful || unknown > 1;
+	if (hop->client.failed || hop->client.closing)
+		hang_up(hop);
+	else if (hop->loads > 0)
+		stream_deadline(&hop->stream, patience(hop));
+	for (size_t i = 0; i < count; i++) {
+		bool is_unknown = ended[i]->unknown;
+		if (is_unknown)
+			leave_unknown(ended[i], first, used, &why);
+		else
+			leave_known(ended[i]);
+		first = first && !is_unknown;
+	}
+}
+
+static bool
+has_ended(const struct hop *hop)
+{
+	for (size_t i = 0; i < hop->loads; i++)
+		if (hop->load[i]->ended)
+			return true;
+	return false;
+}
+
+static bool
+is_loaded(const struct hop *hop, const struct lane *lane)
+{
+	for (size_t i = 0; i < hop->loads; i++)
+		if (hop->load[i]->lane == lane)
+			return true;
+	return false;
+}
+
+/* Of those beside us, and us, one whose message is not with the engine; NULL: none. */
+static struct lane *
+next_waiting(const struct hop *hop)
+{
+	if (hop->lane->busy && !is_loaded(hop, hop->lane))
+		return hop->lane;
+	for (size_t i = 0; i < hop->lane->riders; i++)
+		if (hop->lane->rider[i]->busy && !is_loaded(hop, hop->lane->rider[i]))
+			return hop->lane->rider[i];
+	return NULL;
+}
+
+/* The destination cannot be reached: that is told once. */
+static void
+give_up(struct hop *hop, const struct err *why)
+{
+	struct lane *first = next_waiting(hop), *lane;
+
+	if (first == NULL)
+		return;		/* nobody waits for it yet */
+	while ((lane = next_waiting(hop)) != NULL && lane != first)
+		lane_back(lane);
+	lane_done(first, why);
 }
 
 /* A token that was kept may be over, whatever was said of it: then there is to be another. */
@@ -315,7 +427,7 @@ session_failed(struct hop *hop, const struct err *err)
 	bool used = hop->carried > 0, again = wants_another_token(hop);
 
 	hang_up(hop);
-	if (!hop->lane->busy)
+	if (next_waiting(hop) == NULL)
 		return;
 	if (again) {
 		hop_send(hop);
@@ -328,7 +440,7 @@ session_failed(struct hop *hop, const struct err *err)
 		return;
 	}
 	reach_forget(&hop->reach);
-	lane_done(hop->lane, &why);
+	give_up(hop, &why);
 }
 
 /* Whoever need not have TLS goes on without it, where it does not work (RFC 7435). */
@@ -343,31 +455,75 @@ handshake_failed(struct hop *hop, const struct err *err)
 	    hop->reach.host, err->text);
 	hop->plain = true;
 	hang_up(hop);
-	if (hop->lane->busy)
+	if (next_waiting(hop) != NULL)
 		hop_send(hop);
 }
 
-static void
-give_message(struct hop *hop)
+static bool
+reached(uint64_t most, size_t count)
 {
-	copy_envelope(hop);
-	hop->read = 0;
-	hop->sending = true;
-	smtp_client_send(&hop->client, &hop->env, hop->lane->message.entry.body_len);
+	return most > 0 && count >= most;
 }
 
-/* After the engine ran, until there is nothing to do but wait. */
-static void
-follow(struct hop *hop)
+/* May one more go over this connection? */
+static bool
+may_carry(const struct hop *hop)
 {
-	if (hop->lane->busy && !hop->sending && hop->client.ready && !hop->client.failed)
-		give_message(hop);
-	while (hop->sending && !hop->ended && !hop->client.failed &&
+	size_t count = hop->carried + hop->loads;
+
+	return hop->secrets.setup == hop->lane->relay->setup && !reached(hop->secrets.max_messages, count) &&
+	    !reached(hop->client.max_mails, count);
+}
+
+/* And before those are answered that are under way in it? */
+static bool
+may_join(const struct hop *hop)
+{
+	return hop->filling && !hop->careful && hop->carried > 0 && hop->loads < settings_of(hop)->in_flight &&
+	    hop->loads < SMTP_CLIENT_FLIGHT && may_carry(hop) && smtp_client_more(&hop->client);
+}
+
+/* The next lane whose message the engine can have; NULL: none now. */
+static struct lane *
+next_lane(struct hop *hop)
+{
+	if (hop->client.ready)
+		return next_waiting(hop);
+	if (!may_join(hop))
+		return NULL;
+	struct lane *lane = next_waiting(hop);
+	return lane != NULL ? lane : lane_more(hop->lane);
+}
+
+/* False: there is none, or it came back at once. */
+static bool
+give_message(struct hop *hop)
+{
+	struct lane *lane = hop->client.failed ? NULL : next_lane(hop);
+
+	if (lane == NULL)
+		return false;
+	struct load *load = load_new(hop, lane);
+	hop->filling = hop->filling || hop->loads == 0;
+	hop->load[hop->loads++] = load;
+	smtp_client_send_for(&hop->client, &load->env, lane->message.entry.body_len, load);
+	hop->filling = hop->filling && !load->ended;
+	return !load->ended;
+}
+
+/* All that can be said now: more of the last message, and the next ones. */
+static void
+speak(struct hop *hop)
+{
+	bool more = true;
+
+	while (more && !has_ended(hop) && !hop->client.failed &&
 	    stream_backlog(&hop->stream) + hop->client.out.len < STREAM_LITTLE) {
 		size_t before = hop->client.out.len;
-		smtp_client_pump(&hop->client);
-		if (hop->client.out.len == before)
-			break;
+		more = give_message(hop);
+		if (hop->loads > 0)
+			smtp_client_pump(&hop->client);
+		more = more || hop->client.out.len != before;
 	}
 	if (hop->client.out.len > 0)
 		stream_deadline(&hop->stream, patience(hop));
@@ -376,10 +532,34 @@ follow(struct hop *hop)
 		hop->shaking = true;
 		shake_hands(hop);
 	}
-	if (hop->ended)
-		message_ended(hop);
-	else if (hop->client.failed || hop->client.closing)
+}
+
+/* After the engine ran, until there is nothing to do but wait. */
+static void
+follow(struct hop *hop)
+{
+	if (!has_ended(hop))
+		speak(hop);
+	while (has_ended(hop)) {
+		loads_ended(hop);
+		if (next_waiting(hop) != NULL) {
+			hop_send(hop);	/* again, or with the rest of its recipients */
+			return;
+		}
+		if (!hop->up)
+			return;
+		speak(hop);
+	}
+	if (hop->client.failed || hop->client.closing)
 		session_failed(hop, &hop->client.err);
+}
+
+/* Behind a dot the next envelope, but not its content: there one more follows each answer. */
+static void
+look_on(struct hop *hop)
+{
+	hop->filling = hop->filling || !by_chunks(hop);
+	follow(hop);
 }
 
 static void
@@ -390,7 +570,7 @@ on_input(void *ctx, const void *bytes, size_t len)
 	if (!hop->begun)
 		return;
 	smtp_client_feed(&hop->client, bytes, len);
-	follow(hop);
+	look_on(hop);
 }
 
 static void
@@ -400,9 +580,9 @@ on_sent(void *ctx)
 
 	if (!hop->begun)
 		return;
-	if (hop->sending)
+	if (hop->loads > 0)
 		stream_deadline(&hop->stream, patience(hop));
-	follow(hop);
+	look_on(hop);
 }
 
 static void
@@ -433,7 +613,7 @@ on_late(void *ctx)
 		handshake_failed(hop, &why);
 		return;
 	}
-	if (!hop->sending && hop->client.ready) {
+	if (hop->loads == 0 && hop->client.ready) {
 		hang_up(hop);	/* idle: nothing is lost */
 		return;
 	}
@@ -498,22 +678,26 @@ begin_session(struct hop *hop, bool secured)
 	hop->client.shown = (struct shown){ shown_in_log, hop->shown.p };
 }
 
-/* Neither its host nor our settings are to be had now. */
 static void
-not_reached(struct hop *hop, const struct err *err)
+refuse_recipients(struct lane *lane, const struct err *err)
 {
-	struct lane *lane = hop->lane;
-
-	if (!lane->busy)
-		return;		/* nobody waits for it yet */
-	if (err->kind != ERR_PERM) {
-		lane_done(lane, err);
-		return;
-	}
 	for (size_t i = 0; i < lane->message.entry.env.rcpts; i++)
 		if (lane_waiting(lane, i))
 			lane_rcpt_err(lane, i, err);
 	lane_done(lane, NULL);
+}
+
+/* Neither its host nor our settings are to be had now. */
+static void
+not_reached(struct hop *hop, const struct err *err)
+{
+	struct lane *lane;
+
+	if (err->kind != ERR_PERM)
+		give_up(hop, err);
+	else
+		while ((lane = next_waiting(hop)) != NULL)
+			refuse_recipients(lane, err);
 }
 
 /* The settings may want one only since it was dialled. */
@@ -555,20 +739,13 @@ on_reached(void *ctx, int fd, const struct err *err)
 
 static void dial(struct hop *hop);
 
-static bool
-reached(uint64_t most, size_t count)
-{
-	return most > 0 && count >= most;
-}
-
 static void
 hop_send(struct hop *hop)
 {
-	if (hop->up && (hop->client.failed || hop->client.closing))
+	if (hop->up && hop->loads == 0 && (hop->client.failed || hop->client.closing))
 		hang_up(hop);
-	if (hop->up && hop->secrets.setup != hop->lane->relay->setup)
-		say_goodbye(hop);	/* the settings changed */
-	if (hop->up && (reached(hop->secrets.max_messages, hop->carried) || reached(hop->client.max_mails, hop->carried)))
+	/* The settings changed, or it has carried enough. */
+	if (hop->up && hop->loads == 0 && !may_carry(hop))
 		say_goodbye(hop);
 	if (hop->up)
 		follow(hop);
@@ -640,7 +817,7 @@ smtp_rest(struct lane *lane)
 
 	say_goodbye(hop);
 	reach_forget(&hop->reach);	/* the DNS may tell otherwise by then */
-	hop->plain = false;
+	hop->plain = hop->careful = false;
 }
 
 static void
@@ -653,9 +830,8 @@ smtp_close(struct lane *lane)
 	closed_forget(&hop->token);
 	reach_close(&hop->reach);
 	hop_secrets_free(&hop->secrets);
-	forget_message(hop);
-	envelope_free(&hop->env);
-	str_free(&hop->reply);
+	while (hop->loads > 0)
+		load_free(hop->load[--hop->loads]);
 	str_free(&hop->shown);
 	free(hop->host);
 	free(hop);

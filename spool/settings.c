@@ -314,6 +314,7 @@ static const struct conf_row hop_rows[] = {
 	ROW("proxy", text, proxy, "", "socks5://HOST:PORT or socks4a://HOST:PORT on the way"),
 	ROW("max-messages", number, max_messages, "100", "most messages over one connection; 0: any number"),
 	ROW("connections", number, connections, "5", "most connections to it at a time, 1 to 100"),
+	ROW("in-flight", number, in_flight, "4", "most messages under way over one connection, 1 to 16"),
 	ROW("keep", seconds, keep, "2s", "how long a connection without work waits for more; 0: not at all"),
 	ROW("filters", text, filters, "", "names of [filter]s that mail goes through before it is sent there"),
 	{0},

@@ -187,6 +187,7 @@ struct hop_settings {		/* [hop PATTERN]: next hops that are spoken with by SMTP 
 	char *proxy;		/* socks5://HOST:PORT, socks4a://HOST:PORT */
 	uint64_t max_messages;	/* over one connection, 0 = any */
 	uint64_t connections;	/* at a time, at most */
+	uint64_t in_flight;	/* messages under way over one, at most */
 	int64_t keep;		/* seconds for which one that has nothing to do stays */
 	char *filters;		/* names of [filter]s that mail goes through before it is sent there */
 };

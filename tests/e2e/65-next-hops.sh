@@ -64,6 +64,15 @@ read_again() {
 }
 reloaded() { test "$(grep -c event=reloaded "$work/hub.log")" -gt "$read_before"; }
 send() { check "a mail for $1" mail "$main" ann@hub.example "$1" "${1%%@*}"; }
+# fleet ADDRESS...: seven mails each, which wait until the next hop is there: link_up.
+fleet() {
+	for fleet_to; do
+		for fleet_n in 1 2 3 4 5 6 7; do
+			mail "$main" ann@hub.example "$fleet_to" "fleet $fleet_n" || fail "a mail for $fleet_to"
+		done
+	done
+}
+link_up() { mochila --root "$root" link-up >/dev/null || fail "link-up"; }
 came() { wait_for 30 has_mail "$end" "$1" 1; }
 came_with() { came "$1" && grep -q "$2" "$end/mail/$1"/new/*; }
 tried=0
@@ -111,19 +120,23 @@ if inside_peer exim4-daemon-light "$work/exim" Debian-exim; then
 	END
 	chmod 644 "$work/exim/conf"
 	chown -R 64900:64900 "$work/exim/spool" "$work/exim/log"
-	route plain.exim "smtp:127.0.0.1:$plain" "tls = off"
-	route starttls.exim "smtp:localhost:$plain" "tls = verified" "tls-ca = $pki/ca.pem"
+	route plain.exim "smtp:127.0.0.1:$plain" "tls = off" "connections = 1"
+	route starttls.exim "smtp:localhost:$plain" "tls = verified" "tls-ca = $pki/ca.pem" "connections = 1"
 	route smtps.exim "smtps:localhost:$tls" "tls = verified" "tls-ca = $pki/ca.pem"
 	read_again
+	fleet exim5@plain.exim exim6@starttls.exim
 	start exim $inside exim4 -C "$work/exim/conf" -bdf -q1s
 	exim=$pid
 	wait_for 20 listening "$plain" || fail "Exim does not start: $(tail -n 1 "$work/exim.log")"
+	link_up
 	send exim1@plain.exim
 	send exim2@starttls.exim
 	send exim3@smtps.exim
 	check "Exim took it in plain text" came_with exim1 "by exim.example with esmtp (Exim"
 	check "by STARTTLS" came_with exim2 "by exim.example with esmtps "
 	check "and with TLS at once" came_with exim3 "by exim.example with esmtps "
+	check "it took several under way" wait_for 30 has_mail "$end" exim5 7
+	check "by STARTTLS, too" wait_for 30 has_mail "$end" exim6 7
 	check "by CHUNKING" grep -q "<= ann@hub.example .* K " "$work/exim/log/mainlog"
 	send nobody@plain.exim
 	check "whom it does not take is told to the sender" wait_for 30 has_mail "$root" ann 1
@@ -152,14 +165,17 @@ if inside_peer opensmtpd "$work/opensmtpd" opensmtpd opensmtpq; then
 	END
 	opensmtpd_folders >"$work/opensmtpd/run"
 	chmod 755 "$work/opensmtpd/run"
-	route plain.open "smtp:127.0.0.1:$plain"
+	route plain.open "smtp:127.0.0.1:$plain" "connections = 1"
 	read_again
+	fleet open2@plain.open
 	start opensmtpd $inside "$work/opensmtpd/run" smtpd -d -f "$work/opensmtpd/conf"
 	opensmtpd=$pid
 	smtpd_up() { listening "$plain" || ! kill -0 "$opensmtpd" 2>/dev/null; }
 	wait_for 20 smtpd_up
 	if listening "$plain"; then
+		link_up
 		send open1@plain.open
+		check "and several under way" wait_for 30 has_mail "$end" open2 7
 		check "OpenSMTPD took it" came_with open1 "by opensmtpd.example (OpenSMTPD) with ESMTP "
 	else
 		tried=$((tried - 1))
@@ -256,15 +272,23 @@ if inside_peer dovecot-lmtpd "$work/dovecot" dovecot dovenull vmail; then
 		  chroot =
 		}
 	END
-	for user in dora dirk; do say "$user@home.dovecot:{PLAIN}x:64902:64902::$work/dovecot/mail/$user::"; done >"$work/dovecot/users"
+	for user in dora dirk dave; do say "$user@home.dovecot:{PLAIN}x:64902:64902::$work/dovecot/mail/$user::"; done >"$work/dovecot/users"
 	chmod 644 "$work/dovecot/conf" "$work/dovecot/users"
-	route home.dovecot "lmtp:127.0.0.1:$lmtp"
+	for user in dave ghost dave ghost dave dave; do say "$user"; done >"$work/fleet"
+	route home.dovecot "lmtp:127.0.0.1:$lmtp" "connections = 1"
 	read_again
+	while read -r user; do
+		mail "$main" hal@hub.example "$user@home.dovecot" fleet </dev/null || fail "a mail for $user"
+	done <"$work/fleet"
 	start dovecot $inside dovecot -F -c "$work/dovecot/conf"
 	dovecot=$pid
+	fleet_there() { test "$(messages "$work/dovecot/mail/dave/Maildir/new")" -eq 4; }
 	dovecot_up() { listening "$lmtp" || ! kill -0 "$dovecot" 2>/dev/null; }
 	wait_for 20 dovecot_up
 	if listening "$lmtp"; then
+		link_up
+		check "Dovecot takes several under way" wait_for 30 fleet_there
+		check "and refuses two of them" wait_for 30 has_mail "$root" hal 2
 		check "one mail for two and one who is not there" call "$main" "< 220" "> EHLO x.example" "< 250" "> MAIL FROM:<eve@hub.example>" \
 		    "< 250" "> RCPT TO:<dora@home.dovecot>" "< 250" "> RCPT TO:<ghost@home.dovecot>" "< 250" "> RCPT TO:<dirk@home.dovecot>" \
 		    "< 250" "> DATA" "< 354" "> Subject: lmtp" "> " "> .Hello." "> ." "< 250" "> QUIT" "< 221"
