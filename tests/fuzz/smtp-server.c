@@ -3,10 +3,10 @@
  *
  * The first byte's bits choose: 1 batch, 2 slow hooks, 4 a small size limit, 8 a low
  * limit of errors, 16 TLS, 32 TLS or nothing, 64 BINARYMIME and FUTURERELEASE.  The
- * rest is what the client says.  Held: the same bytes in one piece and in small ones
- * give the same replies and the same messages; there are never more messages than ends; a session always comes to an end or an abort;
- * replies are lines of printable ASCII; and outside a batch no message holds a
- * bare CR or LF.
+ * rest is what the client says.  Held: the same bytes in one piece and in small ones (how
+ * small hangs on how many they are) give the same replies and the same messages; there are
+ * never more messages than ends; a session always comes to an end or an abort; replies are
+ * lines of printable ASCII; and outside a batch no message holds a bare CR or LF.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -87,14 +87,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	clock_set(INT64_C(1795286702000000));	/* EHLO tells until when a mail may be held */
 	struct span said = { (const char *)data + 1, size - 1 };
 	run(&whole, data[0], said, 0, true);
-	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
-		run(&pieces, data[0], said, steps[i], true);
-		HOLD(span_same(str_span(&whole.server.out), str_span(&pieces.server.out)));
-		HOLD(span_same(str_span(&whole.messages), str_span(&pieces.messages)));
-		HOLD(span_same(str_span(&whole.notes), str_span(&pieces.notes)));
-		HOLD(whole.server.closing == pieces.server.closing);
-		fake_free(&pieces);
-	}
+	run(&pieces, data[0], said, steps[said.len % (sizeof steps / sizeof steps[0])], true);
+	HOLD(span_same(str_span(&whole.server.out), str_span(&pieces.server.out)));
+	HOLD(span_same(str_span(&whole.messages), str_span(&pieces.messages)));
+	HOLD(span_same(str_span(&whole.notes), str_span(&pieces.notes)));
+	HOLD(whole.server.closing == pieces.server.closing);
+	fake_free(&pieces);
 	run(&pieces, data[0], said, 0, false);
 	HOLD(pieces.accepted <= whole.accepted);
 	fake_free(&pieces);
