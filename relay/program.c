@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/helper.h"
 
 enum { SAID_MAX = 8192 };
 
@@ -47,7 +48,7 @@ watch_it(pid_t pid, int out, int64_t deadline, struct str *said)
 	return left > 0 ? 0 : -1;
 }
 
-/* Who left its session has us for a parent now: nothing else is our child. */
+/* Who left its session has us for a parent now: nothing else is our child, but the helper. */
 static void
 end_adopted(void)
 {
@@ -55,19 +56,18 @@ end_adopted(void)
 	char text[4096];
 	uint64_t pid;
 
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0, found = 1; i < ROUNDS && found > 0; i++) {
 		int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
 		ssize_t got = fd < 0 ? 0 : read(fd, text, sizeof text);
 		if (fd >= 0)
 			close(fd);
 		struct span rest = { text, got > 0 ? (size_t)got : 0 }, word;
-		if (span_trim(rest).len == 0)
-			return;
-		while ((word = span_word(&rest)).len > 0) {
-			if (span_number(word, INT32_MAX, &pid) < 0)
+		for (found = 0; (word = span_word(&rest)).len > 0;) {
+			if (span_number(word, INT32_MAX, &pid) < 0 || helper_is((pid_t)pid))
 				continue;
 			kill((pid_t)pid, SIGKILL);
 			waitpid((pid_t)pid, NULL, 0);
+			found++;
 		}
 	}
 }

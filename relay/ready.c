@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/base/fs.h"
+#include "lib/base/helper.h"
 #include "lib/base/log.h"
 #include "relay/service.h"
 
@@ -136,6 +137,6 @@ ready_tell(struct ready *ready, const struct relay *relay, struct err *err)
 void
 ready_gone(const struct ready *ready)
 {
-	if (ready->pid_file != NULL)
-		unlink(ready->pid_file);
+	if (ready->pid_file != NULL && unlink(ready->pid_file) < 0 && errno == EACCES)
+		helper_open(ready->pid_file, HELPER_REMOVE);
 }

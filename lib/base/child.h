@@ -28,7 +28,7 @@ struct child {
 	bool dies_with_us;		/* killed when our process ends, however it does */
 	bool quick;			/* by vfork: for who starts very many, and has no threads */
 	int in, out, errors;		/* -1: /dev/null; errors may be 2 */
-	const struct child_limits *limits;	/* NULL: ours; by way of a helper only written */
+	const struct child_limits *limits;	/* NULL: ours */
 	bool three;			/* in is descriptor 3, and 0 is /dev/null */
 };
 

@@ -17,10 +17,12 @@ static int to_helper = -1;
 static pid_t helper_pid;
 
 enum { HAS_IN = 1, HAS_OUT = 2, HAS_ERRORS = 4, HAS_PATH = 8, HAS_ENVIRONMENT = 16, HAS_FOLDER = 32, SESSION = 64,
-	DIES = 128, AGAIN = 256 };
+	DIES = 128, AGAIN = 256, THREE = 512, FILE_READ = 1024, FILE_APPEND = 2048, FILE_REMOVE = 4096 };
+
+static const uint32_t ways[] = { [HELPER_READ] = FILE_READ, [HELPER_APPEND] = FILE_APPEND, [HELPER_REMOVE] = FILE_REMOVE };
 
 struct request {
-	uint64_t written;	/* a limit of the child */
+	struct child_limits limits;	/* of the child */
 	uint32_t flags, words, environment, len;	/* numbers of strings, and bytes of them all */
 };
 
@@ -31,10 +33,10 @@ struct answer {
 /* the wire: a request with its descriptors, then its strings, each with its NUL */
 
 static int
-send_head(int fd, const struct request *request, const int *fds, size_t count)
+send_head(int fd, const void *head, size_t len, const int *fds, size_t count)
 {
 	char control[CMSG_SPACE(3 * sizeof(int))] = {0};
-	struct iovec part = { .iov_base = (void *)(uintptr_t)request, .iov_len = sizeof *request };
+	struct iovec part = { .iov_base = (void *)(uintptr_t)head, .iov_len = len };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
 
 	if (count > 0) {
@@ -49,14 +51,14 @@ send_head(int fd, const struct request *request, const int *fds, size_t count)
 	ssize_t sent;
 	while ((sent = sendmsg(fd, &message, MSG_NOSIGNAL)) < 0 && errno == EINTR)
 		;
-	return sent == (ssize_t)sizeof *request ? 0 : -1;
+	return sent == (ssize_t)len ? 0 : -1;
 }
 
 static int
-receive_head(int fd, struct request *request, int *fds, size_t *count)
+receive_head(int fd, void *head, size_t len, int *fds, size_t *count)
 {
 	char control[CMSG_SPACE(3 * sizeof(int))];
-	struct iovec part = { .iov_base = request, .iov_len = sizeof *request };
+	struct iovec part = { .iov_base = head, .iov_len = len };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
 		.msg_controllen = sizeof control };
 	ssize_t got;
@@ -64,7 +66,7 @@ receive_head(int fd, struct request *request, int *fds, size_t *count)
 	*count = 0;
 	while ((got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_WAITALL)) < 0 && errno == EINTR)
 		;
-	if (got != (ssize_t)sizeof *request)
+	if (got != (ssize_t)len)
 		return -1;
 	const struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
 	if (rights != NULL && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS) {
@@ -127,13 +129,11 @@ start_it(const struct helper_rules *rules, const struct request *request, const 
     struct answer *answer)
 {
 	struct child child = { .in = -1, .out = -1, .errors = -1, .session = (request->flags & SESSION) != 0,
-		.dies_with_us = (request->flags & DIES) != 0 };
-	const struct child_limits limits = { .written = request->written };
+		.dies_with_us = (request->flags & DIES) != 0, .three = (request->flags & THREE) != 0,
+		.limits = &request->limits };
 	struct err err = {0};
 	size_t fd = 0;
 	pid_t dead = 0;
-
-	child.limits = limits.written > 0 ? &limits : NULL;
 
 	child.in = request->flags & HAS_IN ? fds[fd++] : -1;
 	child.out = request->flags & HAS_OUT ? fds[fd++] : -1;
@@ -155,16 +155,36 @@ start_it(const struct helper_rules *rules, const struct request *request, const 
 	free(environment);
 }
 
+/* Of a path that the rules know: a descriptor, or nothing but its end. */
+static int
+open_it(const struct helper_rules *rules, uint32_t flags, const char *path, struct answer *answer)
+{
+	static const int kinds[] = { [HELPER_READ] = O_RDONLY, [HELPER_APPEND] = O_WRONLY | O_APPEND | O_CREAT };
+	enum helper_way way = flags & FILE_REMOVE ? HELPER_REMOVE : flags & FILE_APPEND ? HELPER_APPEND : HELPER_READ;
+	int fd = -1, done = -1;
+
+	*answer = (struct answer){ .pid = -1, .number = EACCES };
+	if (rules->may_open == NULL || !rules->may_open(rules->ctx, path, way))
+		return -1;
+	if (way == HELPER_REMOVE)
+		done = unlink(path);
+	else
+		done = fd = open(path, kinds[way] | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640);
+	answer->number = done < 0 ? errno : 0;
+	answer->pid = done < 0 ? -1 : 0;
+	return fd;
+}
+
 /* One request; false when whoever asks is gone, or talks nonsense. */
 static bool
 serve_one(int fd, const struct helper_rules *rules)
 {
 	struct request request;
 	struct answer answer = { .pid = -1 };
-	int fds[3] = { -1, -1, -1 };
+	int fds[3] = { -1, -1, -1 }, opened = -1;
 	size_t count;
 
-	if (receive_head(fd, &request, fds, &count) < 0)
+	if (receive_head(fd, &request, sizeof request, fds, &count) < 0)
 		return false;
 	size_t want = ((request.flags & HAS_IN) != 0) + ((request.flags & HAS_OUT) != 0) + ((request.flags & HAS_ERRORS) != 0);
 	if (request.len > HELPER_REQUEST_MAX || request.words > HELPER_WORDS_MAX || request.environment > HELPER_WORDS_MAX ||
@@ -176,13 +196,20 @@ serve_one(int fd, const struct helper_rules *rules)
 		answer.pid = 0;
 		if (rules->again != NULL)
 			rules->again(rules->ctx);
-	} else if (good && (good = is_whole(&request, bytes))) {
+	} else if (good && !(good = is_whole(&request, bytes))) {
+		;
+	} else if (good && (request.flags & (FILE_READ | FILE_APPEND | FILE_REMOVE)) != 0) {
+		opened = open_it(rules, request.flags, bytes, &answer);
+	} else if (good) {
 		start_it(rules, &request, bytes, fds, &answer);
 	}
 	free(bytes);
 	for (size_t i = 0; i < count; i++)
 		close(fds[i]);
-	return good && send(fd, &answer, sizeof answer, MSG_NOSIGNAL) == (ssize_t)sizeof answer;
+	good = good && send_head(fd, &answer, sizeof answer, &opened, opened >= 0 ? 1 : 0) == 0;
+	if (opened >= 0)
+		close(opened);
+	return good;
 }
 
 static _Noreturn void
@@ -235,14 +262,24 @@ helper_runs(void)
 	return to_helper >= 0;
 }
 
+bool
+helper_is(pid_t pid)
+{
+	return to_helper >= 0 && pid == helper_pid;
+}
+
+/* *opened: of a file, or -1. */
 static int
-ask(const struct request *request, const int *fds, size_t count, struct span words, struct answer *answer,
+ask(const struct request *request, const int *fds, size_t count, struct span words, struct answer *answer, int *opened,
     struct err *err)
 {
 	struct err ignored;
+	size_t got = 0;
 
-	if (send_head(to_helper, request, fds, count) < 0 || fs_write(to_helper, words.p, words.len, &ignored) < 0 ||
-	    read_all(to_helper, answer, sizeof *answer) < 0)
+	*opened = -1;
+	if (send_head(to_helper, request, sizeof *request, fds, count) < 0 ||
+	    fs_write(to_helper, words.p, words.len, &ignored) < 0 ||
+	    receive_head(to_helper, answer, sizeof *answer, opened, &got) < 0)
 		return err_set(err, ERR_TEMP, "the helper, which starts programs, is gone; restart us");
 	return 0;
 }
@@ -261,15 +298,17 @@ pid_t
 helper_child(const struct child *child, struct err *err)
 {
 	const char *path = child->path != NULL ? child->path : child->argv[0];
-	struct request request = { .flags = (child->session ? SESSION : 0) | (child->dies_with_us ? DIES : 0),
-		.written = child->limits != NULL ? child->limits->written : 0 };
+	struct request request = { .flags = (child->session ? SESSION : 0) | (child->dies_with_us ? DIES : 0) |
+		(child->three ? THREE : 0) };
 	struct answer answer;
 	struct str words = {0};
 	const struct { int fd; uint32_t flag; } ends[] = { { child->in, HAS_IN }, { child->out, HAS_OUT },
 		{ child->errors, HAS_ERRORS } };
-	int fds[3];
+	int fds[3], opened;
 	size_t count = 0;
 
+	if (child->limits != NULL)
+		request.limits = *child->limits;
 	for (size_t i = 0; i < 3; i++) {
 		if (ends[i].fd < 0)
 			continue;
@@ -290,7 +329,7 @@ helper_child(const struct child *child, struct err *err)
 	request.len = (uint32_t)words.len;
 	int result = words.len > HELPER_REQUEST_MAX || request.words > HELPER_WORDS_MAX ?
 	    err_set(err, ERR_PERM, "%s: its arguments are too long", path) :
-	    ask(&request, fds, count, str_span(&words), &answer, err);
+	    ask(&request, fds, count, str_span(&words), &answer, &opened, err);
 	str_free(&words);
 	if (result < 0)
 		return -1;
@@ -314,9 +353,27 @@ helper_again(void)
 	const struct request request = { .flags = AGAIN };
 	struct answer answer;
 	struct err ignored;
+	int opened;
 
 	if (to_helper >= 0)
-		ask(&request, NULL, 0, (struct span){0}, &answer, &ignored);
+		ask(&request, NULL, 0, (struct span){0}, &answer, &opened, &ignored);
+}
+
+int
+helper_open(const char *path, enum helper_way way)
+{
+	const struct span word = { path, strlen(path) + 1 };
+	const struct request request = { .flags = ways[way], .words = 1, .len = (uint32_t)word.len };
+	struct answer answer = { .number = EACCES };
+	struct err ignored;
+	int opened = -1;
+
+	if (to_helper < 0 || word.len > HELPER_REQUEST_MAX ||
+	    ask(&request, NULL, 0, word, &answer, &opened, &ignored) < 0 || answer.pid < 0) {
+		errno = answer.number;
+		return -1;
+	}
+	return way == HELPER_REMOVE ? 0 : opened;
 }
 
 void

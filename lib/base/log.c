@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/helper.h"
 
 enum { LINE_MAX_BYTES = 1024 };
 
@@ -27,7 +28,9 @@ static int
 open_path(const char *path)
 {
 	/* O_NONBLOCK: a FIFO that nobody reads must not hold the mail up. */
-	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0640);
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0640);
+
+	return fd < 0 && errno == EACCES ? helper_open(path, HELPER_APPEND) : fd;
 }
 
 int

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/helper.h"
 #include "lib/base/log.h"
 #include "lib/net/place.h"
 
@@ -201,8 +202,8 @@ listener_close(struct listener *listener)
 	timer_free(&listener->pause);
 	if (listener->fd >= 0)
 		close(listener->fd);
-	if (listener->path != NULL)
-		unlink(listener->path);
+	if (listener->path != NULL && unlink(listener->path) < 0 && errno == EACCES)
+		helper_open(listener->path, HELPER_REMOVE);
 	free(listener->path);
 	str_free(&listener->where);
 	*listener = (struct listener){ .fd = -1 };
