@@ -455,7 +455,8 @@ pack(const struct bsmtp *b, int count, char **args, struct err *err)
 		return gather(b, count, args, err);
 	if (b->choice.all != (count == 0))
 		return usage(err, "pack: which site? (or --all, --mbox=FILE, --maildir=DIR, --files FILE...)");
-	int result = enclose(&b->settings, b->args, NULL, NULL, err);
+	const struct enclosing mine = { .needs = ENCLOSE_SPOOL };
+	int result = enclose(&b->settings, b->args, &mine, err);
 	if (result == 0)
 		result = pack_spool(b, (size_t)count, args, err);
 	helper_stop();

@@ -516,8 +516,9 @@ enclose_sink(const struct unpacking *u, struct err *err)
 
 	if (strcmp(u->sink->name, "maildir") == 0)
 		settings_path(&u->b->settings, u->where, &folder);
-	int result = enclose(&u->b->settings, u->b->args, folder.len > 0 ? str_c(&folder) : NULL,
-	    strcmp(u->sink->name, "sendmail") == 0 ? u->where : NULL, err);
+	const struct enclosing mine = { .needs = ENCLOSE_SPOOL | ENCLOSE_NEW, .written = folder.len > 0 ? str_c(&folder) : NULL,
+		.program = strcmp(u->sink->name, "sendmail") == 0 ? u->where : NULL };
+	int result = enclose(&u->b->settings, u->b->args, &mine, err);
 	str_free(&folder);
 	return result;
 }

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "lib/base/child.h"
@@ -62,11 +63,11 @@ static int
 run(const char *const *argv, struct str *answer, struct err *err)
 {
 	static const char *const environment[] = { "PATH=/usr/local/bin:/usr/bin:/bin", NULL };
-	int out = fs_scratch(AT_FDCWD, "/tmp", err), status = -1;
+	int out = memfd_create("answer", MFD_CLOEXEC), status = -1;
 	struct child child = { .argv = argv, .environment = environment, .in = -1, .out = out, .errors = -1 };
 
 	if (out < 0)
-		return -1;
+		return err_sys(err, "memory for an answer");
 	if (child_run(&child, CHECK_ONE, &status, err) < 0 || lseek(out, 0, SEEK_SET) < 0 ||
 	    fs_read_all(out, ANSWER_MAX, answer, err) < 0)
 		status = -1;

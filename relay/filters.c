@@ -144,12 +144,18 @@ make_folder(struct filters_worker *w, struct err *err)
 static pid_t
 spawn(struct filters_worker *w, int sock, struct err *err)
 {
-	struct str path = {0};
-	const char *argv[] = { "mochila-filter", str_c(&w->folder), NULL };
+	const char *argv[POOL_ARGS_MAX + 3] = { "mochila-filter" };
+	struct str path = {0}, word[POOL_ARGS_MAX] = {0};
+	size_t count = pool_words(w->filters->relay, word);
 
+	for (size_t i = 0; i < count; i++)
+		argv[i + 1] = str_c(&word[i]);
+	argv[count + 1] = str_c(&w->folder);
 	settings_program("mochila-filter", &path);
 	const struct child child = { .argv = argv, .path = str_c(&path), .in = sock, .out = -1, .errors = 2 };
 	pid_t pid = child_start(&child, err);
+	for (size_t i = 0; i < count; i++)
+		str_free(&word[i]);
 	str_free(&path);
 	return pid;
 }

@@ -1,10 +1,14 @@
 /* mochila-check - answers the relay's questions about senders and recipients; see relay/check.h. */
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
+#include "lib/base/helper.h"
 #include "lib/base/log.h"
 #include "relay/answering.h"
 #include "relay/check.h"
+#include "spool/enclose.h"
+#include "spool/table.h"
 
 static char *
 text_field(struct span *rest)
@@ -47,28 +51,73 @@ answer_address(bool sender, struct span rest, struct str *words)
 	free(root);
 }
 
+/* Its programs live as long as we do: they are asked one after the other. */
+static void
+answer_table(struct tables *tables, struct span rest, struct str *words)
+{
+	static const char *const results[] = { "no", "yes " };
+	char *table = text_field(&rest);
+	struct str value = {0};
+	struct err err = {0};
+	int found = table_find(tables, table, answering_field(&rest), &value, &err);
+
+	str_add_text(words, found < 0 ? "later " : results[found]);
+	if (found < 0)
+		str_add_text(words, err.text);
+	else
+		str_add_span(words, str_span(&value));
+	str_free(&value);
+	free(table);
+}
+
 static void
 answer(void *ctx, struct span rest, struct str *words)
 {
 	struct span kind = answering_field(&rest);
 
-	(void)ctx;
-	if (span_is(kind, "spf"))
+	if (span_is(kind, "table"))
+		answer_table(ctx, rest, words);
+	else if (span_is(kind, "spf"))
 		answer_spf(rest, words);
 	else
 		answer_address(span_is(kind, "sender"), rest, words);
 }
 
+/* Addresses are from strangers; what is asked, a program of the settings too, the helper starts. */
+static int
+serve(const struct settings *settings, const struct settings_args *args, struct err *err)
+{
+	static const struct enclosing mine = {0};
+	struct tables tables = { .root = settings->root };
+	int result = enclose(settings, args, &mine, err);
+
+	if (result == 0)
+		result = answering(answer, &tables, err);
+	tables_close(&tables);
+	helper_stop();
+	return result;
+}
+
 int
 main(int argc, char **argv)
 {
+	struct settings settings;
+	struct settings_args args = {0};
 	struct err err = {0};
+	const struct opt_row rows[] = { SETTINGS_OPTS(&args), {0} };
 
-	(void)argv;
-	if (argc > 1) {
-		err_set(&err, ERR_CONFIG, "usage: mochila-check; mochila-relay starts it");
+	umask(077);
+	int result = settings_start(&settings, &args, rows, "mochila-check", "mochila-check [OPTION ...]",
+	    "Answers questions about addresses for mochila-relay, which starts it.", false, &argc, &argv, &err);
+	if (result == 0 && argc > 0) {
+		err_set(&err, ERR_CONFIG, "no operands; mochila-relay starts it");
 		err_as(&err, EX_USAGE, NULL);
-		return log_failure(&err);
+	} else if (result == 0) {
+		serve(&settings, &args, &err);
 	}
-	return answering(answer, NULL, &err) == 0 ? 0 : log_failure(&err);
+	settings_free(&settings);
+	opt_list_free(&args.set);
+	int status = err.kind == ERR_NONE ? 0 : log_failure(&err);
+	log_close();
+	return status;
 }

@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include "lib/base/fs.h"
+#include "lib/base/helper.h"
 #include "lib/base/log.h"
 #include "relay/chain.h"
 #include "relay/filters.h"
+#include "spool/enclose.h"
 
 enum { QUESTION_MAX = 16 << 20 };
 
@@ -75,21 +77,41 @@ serve_one(const char *folder, struct err *err)
 	return got;
 }
 
+/* Messages are from strangers; programs that filters name the helper starts, with all their rights. */
+static int
+serve(const struct settings *settings, const struct settings_args *args, const char *folder, struct err *err)
+{
+	const struct enclosing mine = { .needs = ENCLOSE_BOXES, .written = folder };
+	int got = enclose(settings, args, &mine, err) < 0 ? -1 : 1;
+
+	while (got > 0)
+		got = serve_one(folder, err);
+	helper_stop();
+	return got;
+}
+
 int
 main(int argc, char **argv)
 {
+	struct settings settings;
+	struct settings_args args = {0};
 	struct err err = {0};
-	int got = 1;
+	const struct opt_row rows[] = { SETTINGS_OPTS(&args), {0} };
 
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);	/* relay/program.h ends whoever runs on */
-	if (argc != 2 || argv[1][0] != '/') {
-		err_set(&err, ERR_CONFIG, "usage: mochila-filter FOLDER; the relay starts it");
+	int result = settings_start(&settings, &args, rows, "mochila-filter", "mochila-filter [OPTION ...] FOLDER",
+	    "Takes messages through filters for mochila-relay, which starts it.", false, &argc, &argv, &err);
+	if (result == 0 && (argc != 1 || argv[0][0] != '/')) {
+		err_set(&err, ERR_CONFIG, "one FOLDER, by its whole path; the relay starts it");
 		err_as(&err, EX_USAGE, NULL);
-		return log_failure(&err);
+	} else if (result == 0) {
+		serve(&settings, &args, argv[0], &err);
 	}
-	while (got > 0)
-		got = serve_one(argv[1], &err);
-	return got == 0 ? 0 : log_failure(&err);
+	settings_free(&settings);
+	opt_list_free(&args.set);
+	int status = err.kind == ERR_NONE ? 0 : log_failure(&err);
+	log_close();
+	return status;
 }

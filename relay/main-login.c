@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "lib/base/helper.h"
 #include "lib/base/log.h"
 #include "lib/base/sandbox.h"
 #include "relay/answering.h"
@@ -48,28 +49,48 @@ answer(void *ctx, struct span rest, struct str *words)
 	str_free(&mailbox);
 }
 
-/* Passwords are from strangers.  Where other programs are asked too, they need what they need. */
-static void
-give_away(char **sources)
+static bool
+may_start(void *ctx, const char *path, const char *const *words)
 {
+	(void)ctx;
+	(void)path;
+	(void)words;
+	return false;
+}
+
+/* A list of users that is replaced is another file: by its name it stays ours to read, and nothing beside it. */
+static bool
+may_open(void *ctx, const char *path, enum helper_way way)
+{
+	const char *rest;
+
+	for (char **sources = ctx; *sources != NULL && way == HELPER_READ; sources++)
+		if (login_row_of(*sources, &rest) != NULL && strcmp(rest, path) == 0)
+			return true;
+	return false;
+}
+
+/* Passwords are from strangers.  Where other programs are asked too, they need what they need. */
+static int
+give_away(char **sources, struct err *err)
+{
+	const struct helper_rules helper = { .may = may_start, .may_open = may_open, .ctx = sources };
 	struct sandbox sandbox = {0};
 	struct str said = {0};
 	const char *rest;
 	bool alone = getenv("MOCHILA_SANDBOX") == NULL;	/* the relay's sandbox = no */
 
+	for (char **each = sources; *each != NULL && alone; each++)
+		alone = login_row_of(*each, &rest)->alone;
+	if (!alone)
+		return 0;
+	if (helper_start(&helper, err) < 0)
+		return -1;
 	sandbox_may_libraries(&sandbox);
-	for (; *sources != NULL && alone; sources++) {
-		const struct login_row *row = login_row_of(*sources, &rest);
-		const char *slash = strrchr(rest, '/');
-		char *folder = slash != NULL ? mem_text_n(rest, (size_t)(slash - rest) + 1) : mem_text(".");
-		alone = row->alone;
-		sandbox_may(&sandbox, folder, SANDBOX_READ);
-		free(folder);
-	}
-	if (alone)
-		sandbox_enter(&sandbox, &said);
+	sandbox_enter(&sandbox, &said);
 	sandbox_free(&sandbox);
 	str_free(&said);
+	return 0;
 }
 
 int
@@ -85,6 +106,7 @@ main(int argc, char **argv)
 			return log_failure(&err);
 		}
 	}
-	give_away(argv + 1);
-	return answering(answer, argv + 1, &err) == 0 ? 0 : log_failure(&err);
+	int result = give_away(argv + 1, &err) < 0 || answering(answer, argv + 1, &err) < 0 ? -1 : 0;
+	helper_stop();
+	return result == 0 ? 0 : log_failure(&err);
 }

@@ -28,12 +28,13 @@ serve(const struct settings *settings, const struct settings_args *args, struct 
 {
 	struct spool spool = {0};
 	struct str said = {0};
+	const struct enclosing mine = { .needs = ENCLOSE_SPOOL };
 
-	if (enclose_prepare(settings, args, err) < 0)
+	if (enclose_prepare(settings, args, &mine, err) < 0)
 		return -1;
 	int result = spool_open(&spool, settings, false, err);
 	if (result == 0) {
-		enclose_enter(settings, NULL, &said);
+		enclose_enter(settings, &mine, &said);
 		result = answering(answer, &spool, err);
 		spool_close(&spool);
 	}

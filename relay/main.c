@@ -29,11 +29,11 @@ on_reload(void *ctx)
 }
 
 static void
-enclose_relay(const struct ready *ready)
+enclose_relay(void)
 {
 	struct str said = {0};
 
-	enclose_enter(&relay.setup->settings, ready->pid_file, &said);
+	enclose_enter(&relay.setup->settings, &relay.enclosing, &said);
 	log_info("-: event=sandbox %s", str_c(&said));
 	str_free(&said);
 }
@@ -50,9 +50,11 @@ begin(struct settings *settings, struct ready *ready, struct err *err)
 	    relay_open(&relay, setup, err) < 0)
 		return -1;
 	notify_forget();
-	if (	    ready_detach(ready, err) < 0 ||
+	relay.enclosing = (struct enclosing){ .needs = ENCLOSE_SPOOL | ENCLOSE_BOXES | ENCLOSE_DOORS,
+		.removed = ready->pid_file };
+	if (ready_detach(ready, err) < 0 ||
 	    rights_drop(&setup->settings, err) < 0 ||
-	    enclose_prepare(&setup->settings, relay.args, err) < 0 ||
+	    enclose_prepare(&setup->settings, relay.args, &relay.enclosing, err) < 0 ||
 	    loop_start(&relay.loop, err) < 0 ||
 	    relay_start(&relay, err) < 0)
 		return -1;
@@ -61,7 +63,7 @@ begin(struct settings *settings, struct ready *ready, struct err *err)
 	loop_signal(&relay.loop, SIGHUP, on_reload, &relay);
 	if (ready_tell(ready, &relay, err) < 0)
 		return -1;
-	enclose_relay(ready);
+	enclose_relay();
 	notify_say("READY=1");
 	slim_down();
 	return 0;

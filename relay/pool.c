@@ -11,8 +11,9 @@
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
 #include "relay/relay.h"
+#include "spool/table.h"
 
-enum { HEARD_MAX = 2048 };
+enum { HEARD_MAX = TABLE_VALUE_MAX + 2048 };
 
 static void go_on(struct pool *pool);
 
@@ -242,6 +243,32 @@ pool_start(struct pool *pool, struct relay *relay, const char *program, const ch
 	timer_start(&pool->soon, &relay->loop, on_soon, pool);
 	for (size_t i = 0; i < POOL_WORKERS; i++)
 		pool->worker[i].pool = pool;
+}
+
+static size_t
+add_word(struct str *word, const char *option, const char *value)
+{
+	if (value == NULL)
+		return 0;
+	str_printf(word, "--%s=%s", option, value);
+	return 1;
+}
+
+size_t
+pool_words(const struct relay *relay, struct str word[POOL_ARGS_MAX])
+{
+	const struct settings_args *args = relay->args;
+	size_t count = 0;
+
+	if (args->set.count > POOL_ARGS_MAX - 4)
+		return 0;
+	count += add_word(&word[count], "root", relay->setup->settings.root);
+	count += add_word(&word[count], "config", args->config);
+	count += add_word(&word[count], "log", args->log);
+	count += add_word(&word[count], "log-level", args->log_level);
+	for (size_t i = 0; i < args->set.count; i++)
+		count += add_word(&word[count], "set", args->set.text[i]);
+	return count;
 }
 
 void

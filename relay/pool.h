@@ -21,7 +21,7 @@
 struct relay;
 struct pool;
 
-enum { POOL_WORKERS = 8, POOL_QUEUE_MAX = 200, POOL_QUESTION_MAX = 4096, POOL_ARGS_MAX = 64 };
+enum { POOL_WORKERS = 8, POOL_QUEUE_MAX = 200, POOL_QUESTION_MAX = 4096, POOL_ARGS_MAX = 250 };
 
 struct pool_question {		/* embedded in who asks */
 	struct pool_question *next, **at;	/* at NULL: waits for nothing */
@@ -61,6 +61,8 @@ struct pool {
 
 void pool_start(struct pool *pool, struct relay *relay, const char *program, const char *event, size_t workers,
     int64_t seconds);
+/* The options by which a process of ours reads the settings as we did; none: they are too many. */
+size_t pool_words(const struct relay *relay, struct str word[POOL_ARGS_MAX]);
 /* Fields, each ended by NUL but the last.  -1 with err, and no answer comes: TEMP, the queue is
  * full; PERM, too long. */
 int pool_ask(struct pool *pool, struct pool_question *question, const struct span *fields, size_t count,

@@ -136,6 +136,14 @@ choose_way(struct submission *s, const char *program, struct err *err)
 	return 0;
 }
 
+static int
+give_away(const struct submission *s, const struct settings_args *args, struct err *err)
+{
+	const struct enclosing mine = { .needs = s->program == NULL ? ENCLOSE_SPOOL | ENCLOSE_NEW : 0, .program = s->program };
+
+	return enclose(s->settings, args, &mine, err);
+}
+
 static const char *
 said_in(const char *name)
 {
@@ -175,8 +183,8 @@ rmail_main(int argc, char **argv, struct err *err)
 		.settings = &settings, .as = "rmail", .client = "", .peer = peer,
 		.job = peer != NULL ? said_in("MOCHILA_JOB") : NULL,
 	};
-	if (result == 0 && (choose_way(&s, program, err) < 0 ||
-	    enclose(&settings, &args, NULL, s.program, err) < 0 || take(&s, count, words, err) < 0))
+	if (result == 0 && (choose_way(&s, program, err) < 0 || give_away(&s, &args, err) < 0 ||
+	    take(&s, count, words, err) < 0))
 		result = -1;
 	helper_stop();
 	submission_free(&s);

@@ -7,24 +7,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/fs.h"
 #include "lib/base/helper.h"
 #include "lib/base/log.h"
 #include "lib/base/sandbox.h"
 #include "lib/base/words.h"
+#include "spool/recipients.h"
 
 /* what the settings name */
 
-/* A word with a whole path in it: "/PATH", "file:/PATH", "|/PATH"; what stands before it. */
-static bool
-names_path(struct span word, struct span *scheme, struct span *path)
+/* What stands before a path: "file:", "|", "tls:unix:". */
+static struct span
+scheme_of(struct span word)
 {
-	const char *slash = memchr(word.p, '/', word.len);
+	size_t len = 0;
 
-	if (slash == NULL)
-		return false;
-	*scheme = span_to(word, (size_t)(slash - word.p));
-	*path = span_from(word, scheme->len);
-	return scheme->len == 0 || strchr(":|=", slash[-1]) != NULL;
+	for (size_t at = 0; at < word.len && word.p[at] != '/'; at++)
+		if (strchr(":|=", word.p[at]) != NULL)
+			len = at + 1;
+	return span_to(word, len);
 }
 
 static bool
@@ -47,16 +48,37 @@ next_word(struct span *rest)
 	return word;
 }
 
+struct named {		/* a word of the settings, as a path */
+	struct span key, scheme;
+	const char *path;	/* whole */
+	bool below;		/* it was said relative to the root: it may be no path at all */
+};
+
 struct naming {
-	void (*path)(void *ctx, struct span key, struct span scheme, struct span path);
+	void (*path)(void *ctx, const struct named *named);
 	void *ctx;
 };
+
+static void
+name_word(const struct settings *settings, struct span key, struct span word, const struct naming *naming)
+{
+	struct span scheme = scheme_of(word);
+	char *said = mem_text_n(word.p + scheme.len, word.len - scheme.len);
+	struct str whole = {0};
+
+	settings_path(settings, said, &whole);
+	const struct named named = { key, scheme, str_c(&whole), said[0] != '/' };
+	if (said[0] != '\0')
+		naming->path(naming->ctx, &named);
+	str_free(&whole);
+	free(said);
+}
 
 static void
 each_path(const struct settings *settings, const struct naming *naming)
 {
 	struct str text = {0};
-	struct span rest, line, word, scheme, path;
+	struct span rest, line, word;
 
 	settings_show(settings, &text);
 	rest = str_span(&text);
@@ -65,8 +87,7 @@ each_path(const struct settings *settings, const struct naming *naming)
 			continue;
 		struct span key = span_word(&line);
 		while ((word = next_word(&line)).len > 0)
-			if (names_path(word, &scheme, &path))
-				naming->path(naming->ctx, key, scheme, path);
+			name_word(settings, key, word, naming);
 	}
 	str_free(&text);
 }
@@ -75,7 +96,7 @@ each_path(const struct settings *settings, const struct naming *naming)
 
 struct rules {
 	const struct settings_args *args;
-	const char *program;	/* of no settings; or NULL */
+	struct enclosing what;
 	struct settings settings;
 };
 
@@ -90,15 +111,17 @@ is_whole_line(struct span key, struct span scheme)
 
 struct looking {
 	struct span path;
+	unsigned needs;
 	bool found;
 };
 
 static void
-look(void *ctx, struct span key, struct span scheme, struct span path)
+look(void *ctx, const struct named *named)
 {
 	struct looking *looking = ctx;
 
-	looking->found = looking->found || (!is_whole_line(key, scheme) && span_same(path, looking->path));
+	looking->found = looking->found || (!named->below && !is_whole_line(named->key, named->scheme) &&
+	    span_is(looking->path, named->path));
 }
 
 static bool
@@ -176,13 +199,12 @@ is_ours(struct span path)
 }
 
 static bool
-may_run(void *ctx, const char *path, const char *const *words)
+is_named_program(const struct rules *rules, const char *path, const char *const *words)
 {
-	struct rules *rules = ctx;
 	struct looking looking = { .path = span_of(path) };
 	const struct naming naming = { look, &looking };
 
-	if (is_ours(looking.path) || (rules->program != NULL && strcmp(path, rules->program) == 0))
+	if (is_ours(looking.path) || (rules->what.program != NULL && strcmp(path, rules->what.program) == 0))
 		return true;
 	each_path(&rules->settings, &naming);
 	return looking.found || is_said_below(&rules->settings, looking.path) ||
@@ -205,18 +227,126 @@ read_again(void *ctx)
 	rules->settings = fresh;
 }
 
-static int
-prepare(const struct settings *settings, const struct settings_args *args, const char *program, struct err *err)
+/* Whoever is asked for by the relay may have been named since we began, and nobody tells us. */
+static bool
+may_run(void *ctx, const char *path, const char *const *words)
+{
+	if (is_named_program(ctx, path, words))
+		return true;
+	read_again(ctx);
+	return is_named_program(ctx, path, words);
+}
+
+/* Secrets, and who is to know them. */
+static bool
+is_for(struct span key, unsigned needs)
+{
+	static const struct { const char *key; unsigned needs; } rows[] = {
+		{ "key", ENCLOSE_CALLS }, { "jump-key", ENCLOSE_CALLS }, { "passphrase", ENCLOSE_CALLS },
+		{ "known-hosts", ENCLOSE_CALLS }, { "key-auth", ENCLOSE_CALLS | ENCLOSE_ANSWERS },
+		{ "proxy-login", ENCLOSE_CALLS | ENCLOSE_DOORS }, { "login", ENCLOSE_CALLS | ENCLOSE_DOORS },
+		{ "tls-cert", ENCLOSE_DOORS }, { "tls-key", ENCLOSE_DOORS },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		if (span_is(key, rows[i].key))
+			return (needs & rows[i].needs) != 0;
+	return true;
+}
+
+struct door_looking { const char *path; bool found; };
+
+static void
+look_door(void *ctx, const struct named *named)
+{
+	struct door_looking *looking = ctx;
+
+	looking->found = looking->found || (span_ends_case(named->scheme, "unix:") && strcmp(named->path, looking->path) == 0);
+}
+
+/* A socket that somebody listens at. */
+static bool
+is_door(const struct settings *settings, const char *path)
+{
+	struct door_looking looking = { .path = path };
+	const struct naming naming = { look_door, &looking };
+	struct stat st;
+
+	each_path(settings, &naming);
+	return looking.found && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+static void
+look_file(void *ctx, const struct named *named)
+{
+	struct looking *looking = ctx;
+
+	looking->found = looking->found || (is_for(named->key, looking->needs) && span_is(looking->path, named->path));
+}
+
+/* ROOT/recipients/SITE, which a site may yet tell. */
+static bool
+is_list(const struct settings *settings, const char *path)
+{
+	struct str folder = {0};
+
+	recipients_path(settings, "", &folder);
+	bool is = strncmp(path, str_c(&folder), folder.len) == 0 && path[folder.len] != '\0' && path[folder.len] != '.' &&
+	    strchr(path + folder.len, '/') == NULL;
+	str_free(&folder);
+	return is;
+}
+
+static bool
+is_named_log(const struct rules *rules, const char *path)
+{
+	struct str log = {0};
+
+	settings_path(&rules->settings, rules->settings.spool.log, &log);
+	bool is = strcmp(path, str_c(&log)) == 0 || (rules->what.written != NULL && strcmp(path, rules->what.written) == 0);
+	str_free(&log);
+	return is;
+}
+
+static bool
+is_named_file(const struct rules *rules, const char *path)
+{
+	struct looking looking = { .path = span_of(path), .needs = rules->what.needs };
+	const struct naming naming = { look_file, &looking };
+
+	each_path(&rules->settings, &naming);
+	return looking.found || strcmp(path, rules->settings.file) == 0 || is_list(&rules->settings, path);
+}
+
+static bool
+may_open(void *ctx, const char *path, enum helper_way way)
+{
+	const struct rules *rules = ctx;
+
+	if (way == HELPER_REMOVE)
+		return (rules->what.removed != NULL && strcmp(path, rules->what.removed) == 0) ||
+		    ((rules->what.needs & ENCLOSE_DOORS) != 0 && is_door(&rules->settings, path));
+	if (way == HELPER_APPEND)
+		return is_named_log(rules, path);
+	if (is_named_file(rules, path))
+		return true;
+	read_again(ctx);
+	return is_named_file(rules, path);
+}
+
+int
+enclose_prepare(const struct settings *settings, const struct settings_args *args, const struct enclosing *what,
+    struct err *err)
 {
 	static struct rules rules;
-	const struct helper_rules helper = { .may = may_run, .again = read_again, .ctx = &rules };
+	const struct helper_rules helper = { .may = may_run, .may_open = may_open, .again = read_again, .ctx = &rules };
 
 	if (!settings->spool.sandbox) {
 		setenv("MOCHILA_SANDBOX", "no", 1);	/* for those of our programs that we start */
 		return 0;
 	}
 	rules.args = args;
-	rules.program = program;
+	rules.what = *what;
 	if (settings_load(&rules.settings, args, err) < 0 || helper_start(&helper, err) < 0) {
 		settings_free(&rules.settings);
 		return -1;
@@ -225,62 +355,132 @@ prepare(const struct settings *settings, const struct settings_args *args, const
 	return 0;
 }
 
-int
-enclose_prepare(const struct settings *settings, const struct settings_args *args, struct err *err)
-{
-	return prepare(settings, args, NULL, err);
-}
-
 /* the walls */
 
-/* The folder that has the files of a path: itself, or what is before its last slash or first
- * "%"; one that is to be written and is not there yet, the nearest that is. */
+/* What stands before the first "%": the folder that is meant, or that has those that are. */
 static void
-folder_of(struct span path, bool write, struct str *folder)
+fixed_part(const char *path, struct str *out)
 {
-	const char *percent = memchr(path.p, '%', path.len);
-	struct stat st;
+	const char *percent = strchr(path, '%');
+	size_t len = percent != NULL ? (size_t)(percent - path) : strlen(path);
 
-	str_set_span(folder, percent != NULL ? span_to(path, (size_t)(percent - path.p)) : path);
-	bool itself = percent == NULL && stat(str_c(folder), &st) == 0 && S_ISDIR(st.st_mode);
-	while (!itself && folder->len > 1) {
-		const char *slash = strrchr(str_c(folder), '/');
-		folder->len = slash > folder->p ? (size_t)(slash - folder->p) : 1;
-		itself = !write || stat(str_c(folder), &st) == 0;
-	}
+	while (percent != NULL && len > 1 && path[len - 1] != '/')
+		len--;
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	str_set_span(out, (struct span){ path, len });
+}
+
+static void
+cut_last(struct str *path)
+{
+	const char *slash = strrchr(str_c(path), '/');
+
+	path->len = slash != NULL && slash > path->p ? (size_t)(slash - path->p) : 1;
 }
 
 static bool
-is_written(struct span key, struct span scheme)
+is_folder(const char *path)
 {
-	static const char *const keys[] = { "path", "log", "keys", "pop3-mailbox", "receive", NULL };
-	static const char *const schemes[] = { "maildir:", "mbox:", "unix:", NULL };
-	bool written = false;
+	struct stat st;
 
-	for (size_t i = 0; keys[i] != NULL; i++)
-		written = written || span_is(key, keys[i]);
-	for (size_t i = 0; schemes[i] != NULL; i++)
-		written = written || span_ends_case(scheme, schemes[i]);
-	return written;
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-static void
-add_folder(void *ctx, struct span key, struct span scheme, struct span path)
+/* Is the folder the root, or has it the root in it? */
+static bool
+holds_root(const struct settings *settings, const struct str *folder)
 {
-	struct sandbox *sandbox = ctx;
-	bool write = is_written(key, scheme);
-	struct str folder = {0}, whole = {0};
+	return span_begins(span_of(settings->root), folder->p) &&
+	    (folder->len == 1 || settings->root[folder->len] == '/' || settings->root[folder->len] == '\0');
+}
 
-	folder_of(path, write, &folder);
-	str_set_span(&whole, path);
-	if (folder.len > 1)
-		sandbox_may(sandbox, str_c(&folder), write ? SANDBOX_WRITE : SANDBOX_READ);
-	else if (!write)
-		sandbox_may(sandbox, str_c(&whole), SANDBOX_READ);	/* "/users": not all there is */
-	else
-		log_warn("-: event=sandbox why=\"no folder for %.*s is there yet: it will not be made\"", (int)path.len, path.p);
+static bool
+is_below(const struct settings *settings, const struct str *folder)
+{
+	size_t len = strlen(settings->root);
+
+	return span_begins(str_span(folder), settings->root) && folder->len > len && folder->p[len] == '/';
+}
+
+/* Below the root it is made, so that there is something to name: each folder that is missing. */
+static void
+make_below(const struct settings *settings, const struct str *folder)
+{
+	struct str path = {0};
+	struct err ignored;
+
+	for (size_t at = strlen(settings->root) + 1; at <= folder->len; at++) {
+		if (at < folder->len && folder->p[at] != '/')
+			continue;
+		str_set_span(&path, span_to(str_span(folder), at));
+		fs_make_dir(AT_FDCWD, str_c(&path), 0700, &ignored);
+	}
+	str_free(&path);
+}
+
+enum written { NOT_WRITTEN, A_FOLDER, A_FILE };	/* of a file the folder is written */
+
+static enum written
+is_written(const struct named *named, unsigned needs)
+{
+	const bool boxes = (needs & ENCLOSE_BOXES) != 0, doors = (needs & ENCLOSE_DOORS) != 0;
+
+	if (boxes && (span_ends_case(named->scheme, "maildir:") || span_ends_case(named->scheme, "copy:") ||
+	    span_ends_case(named->scheme, "deliver:")))
+		return A_FOLDER;
+	if ((boxes && span_ends_case(named->scheme, "mbox:")) || (doors && span_ends_case(named->scheme, "unix:")))
+		return A_FILE;
+	if (doors && span_is(named->key, "pop3-mailbox"))
+		return A_FOLDER;
+	return (needs & ENCLOSE_FILES) != 0 && span_is(named->key, "receive") && is_folder(named->path) ? A_FOLDER : NOT_WRITTEN;
+}
+
+/* The folder that a rule is for; false: none is needed. */
+static bool
+folder_of(const struct settings *settings, const struct named *named, unsigned needs, struct str *folder)
+{
+	enum written written = is_written(named, needs);
+	struct span path = span_of(named->path), ending;
+
+	/* "copy:DIR;nodelete" */
+	span_cut(&path, ';', &ending);
+	char *said = mem_text_n(ending.p, ending.len);
+	fixed_part(said, folder);
+	free(said);
+	if (written == NOT_WRITTEN)	/* a single file is opened by the helper */
+		return !named->below && is_for(named->key, needs) && !span_is(named->key, "keys") && is_folder(str_c(folder));
+	if (written == A_FILE && strchr(named->path, '%') == NULL)
+		cut_last(folder);
+	if (is_below(settings, folder) && written == A_FOLDER)
+		make_below(settings, folder);
+	while (folder->len > 1 && !is_folder(str_c(folder)))
+		cut_last(folder);
+	return folder->len > 1 && !(written == A_FILE && span_ends_case(named->scheme, "unix:") && holds_root(settings, folder));
+}
+
+struct walls {
+	const struct settings *settings;
+	unsigned needs;
+	struct sandbox sandbox;
+};
+
+static void
+add_folder(void *ctx, const struct named *named)
+{
+	struct walls *walls = ctx;
+	struct str folder = {0};
+	bool write = is_written(named, walls->needs) != NOT_WRITTEN;
+
+	if (folder_of(walls->settings, named, walls->needs, &folder)) {
+		if (write && holds_root(walls->settings, &folder))
+			log_warn("-: event=sandbox why=\"%.*s = %s has the whole root written, settings and keys too: give it "
+			    "a folder of its own\"", (int)named->key.len, named->key.p, named->path);
+		sandbox_may(&walls->sandbox, str_c(&folder), write ? SANDBOX_WRITE : SANDBOX_READ);
+	} else if (write && folder.len == 1) {
+		log_warn("-: event=sandbox why=\"no folder for %s is there yet: it will not be made\"", named->path);
+	}
 	str_free(&folder);
-	str_free(&whole);
 }
 
 /* What is read of ours, wherever it was installed. */
@@ -298,80 +498,206 @@ add_ours(struct sandbox *sandbox)
 }
 
 static void
-add_written(struct sandbox *sandbox, const char *said)
+add_below(struct walls *walls, const char *name, enum sandbox_right right, bool make)
 {
 	struct str path = {0};
+	struct err ignored;
+
+	settings_path(walls->settings, name, &path);
+	if (make)
+		fs_make_dir(AT_FDCWD, str_c(&path), 0750, &ignored);
+	sandbox_may(&walls->sandbox, str_c(&path), right);
+	str_free(&path);
+}
+
+/* The spool; with a site, of the batches under way only its own.  What came is settled by whoever
+ * took it: out/ is everybody's. */
+static void
+add_spool(struct walls *walls, const char *site)
+{
+	static const char *const all[] = { "uux", "gather", "sequence", "tmp", "in", "out", "xqt", "hold", "failed", "seen", "ring",
+		"drop", "log", "part", "hosts", "lock" };
+	const char *spool = walls->settings->spool.path;
+	struct str name = {0};
+
+	if ((walls->needs & ENCLOSE_NEW) != 0)
+		mkdir(walls->settings->root, 0750);
+	add_below(walls, spool, site == NULL ? SANDBOX_WRITE : SANDBOX_READ, (walls->needs & ENCLOSE_NEW) != 0);
+	for (size_t i = 0; site != NULL && i < sizeof all / sizeof all[0]; i++) {
+		str_clear(&name);
+		str_printf(&name, "%s/%s", spool, all[i]);
+		add_below(walls, str_c(&name), SANDBOX_WRITE, i < 3);	/* spool_open() makes the others */
+	}
+	if (site != NULL) {
+		str_clear(&name);
+		str_printf(&name, "%s/sent/%s", spool, site);
+		add_below(walls, str_c(&name), SANDBOX_WRITE, true);
+	}
+	str_free(&name);
+}
+
+/* Folders below the root, as far as they are there; neither the keys nor, for who has no work in it, the spool. */
+static void
+add_root(struct walls *walls)
+{
+	struct str keys = {0}, spool = {0}, path = {0};
+	struct fs_names names = {0};
+	struct err ignored;
+
+	settings_path(walls->settings, walls->settings->spool.keys, &keys);
+	settings_path(walls->settings, walls->settings->spool.path, &spool);
+	if (fs_names(AT_FDCWD, walls->settings->root, &names, &ignored) < 0)
+		names.count = 0;
+	for (size_t i = 0; i < names.count; i++) {
+		str_clear(&path);
+		settings_path(walls->settings, names.name[i], &path);
+		bool mine = !span_same(str_span(&path), str_span(&keys)) || (walls->needs & ENCLOSE_CALLS) != 0;
+		bool work = !span_same(str_span(&path), str_span(&spool)) || (walls->needs & ENCLOSE_SPOOL) != 0;
+		if (mine && work && is_folder(str_c(&path)))
+			sandbox_may(&walls->sandbox, str_c(&path), SANDBOX_READ);
+	}
+	if ((walls->needs & ENCLOSE_CALLS) != 0)
+		sandbox_may(&walls->sandbox, str_c(&keys), SANDBOX_READ);
+	fs_names_free(&names);
+	str_free(&keys);
+	str_free(&spool);
+	str_free(&path);
+}
+
+/* What the relay knows of its clients. */
+static bool
+has_grey(const struct settings *settings)
+{
+	bool has = false;
+
+	for (size_t i = 0; i < settings->relays; i++)
+		has = has || settings->relay[i].greylist > 0;
+	return has;
+}
+
+static void
+add_known(struct walls *walls)
+{
+	struct str path = {0};
+
+	settings_path(walls->settings, "grey", &path);
+	int fd = has_grey(walls->settings) ? open(str_c(&path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+	if (fd >= 0) {
+		sandbox_may(&walls->sandbox, str_c(&path), SANDBOX_WRITE);
+		close(fd);
+	}
+	str_clear(&path);
+	settings_path(walls->settings, "pop-before-smtp", &path);
+	mkdir(str_c(&path), 0700);
+	sandbox_may(&walls->sandbox, str_c(&path), SANDBOX_WRITE);
+	str_free(&path);
+}
+
+/* One that is not there yet may be made, with those above it. */
+static void
+add_written(struct walls *walls, const char *said)
+{
+	struct str whole = {0}, path = {0};
 	char here[4096];
 
 	if (said[0] != '/' && getcwd(here, sizeof here) != NULL)
-		str_printf(&path, "%s/", here);
-	str_add_text(&path, said);
-	add_folder(sandbox, SPAN("path"), (struct span){ "", 0 }, str_span(&path));
+		str_printf(&whole, "%s/", here);
+	str_add_text(&whole, said);
+	fixed_part(str_c(&whole), &path);
+	str_free(&whole);
+	if (is_below(walls->settings, &path))
+		make_below(walls->settings, &path);
+	while (path.len > 1 && !is_folder(str_c(&path)))
+		cut_last(&path);
+	if (path.len > 1)
+		sandbox_may(&walls->sandbox, str_c(&path), SANDBOX_WRITE);
 	str_free(&path);
 }
 
 void
-enclose_enter(const struct settings *settings, const char *written, struct str *said)
+enclose_enter(const struct settings *settings, const struct enclosing *what, struct str *said)
 {
-	struct sandbox sandbox = {0};
-	const struct naming naming = { add_folder, &sandbox };
-	struct str file = {0};
+	struct walls walls = { .settings = settings, .needs = what->needs };
+	const struct naming naming = { add_folder, &walls };
+	struct err ignored;
 
 	if (!settings->spool.sandbox) {
 		str_add_text(said, "off");
 		return;
 	}
-	sandbox_may_libraries(&sandbox);
-	/* It may be yet to be made. */
-	add_folder(&sandbox, SPAN("path"), (struct span){ "", 0 }, span_of(settings->root));
-	add_ours(&sandbox);
+	sandbox_may_libraries(&walls.sandbox);
+	if ((what->needs & ENCLOSE_SPOOL) != 0) {
+		settings_make_run(settings, &ignored);
+		add_spool(&walls, what->site);
+		add_below(&walls, "run", SANDBOX_WRITE, false);
+	}
+	add_root(&walls);
+	add_ours(&walls.sandbox);
 	each_path(settings, &naming);
-	folder_of(span_of(settings->file), false, &file);
-	sandbox_may(&sandbox, str_c(&file), SANDBOX_READ);
-	if (written != NULL)
-		add_written(&sandbox, written);
-	sandbox_enter(&sandbox, said);
-	sandbox_free(&sandbox);
-	str_free(&file);
+	if ((what->needs & ENCLOSE_LISTS) != 0)
+		add_below(&walls, "recipients", SANDBOX_WRITE, true);
+	if ((what->needs & ENCLOSE_DOORS) != 0)
+		add_known(&walls);
+	if (what->written != NULL)
+		add_written(&walls, what->written);
+	sandbox_enter(&walls.sandbox, said);
+	sandbox_free(&walls.sandbox);
 }
 
 int
-enclose(const struct settings *settings, const struct settings_args *args, const char *written, const char *program,
-    struct err *err)
+enclose(const struct settings *settings, const struct settings_args *args, const struct enclosing *what, struct err *err)
 {
 	struct str said = {0};
 
-	if (prepare(settings, args, program, err) < 0)
+	if (enclose_prepare(settings, args, what, err) < 0)
 		return -1;
-	enclose_enter(settings, written, &said);
+	enclose_enter(settings, what, &said);
 	log_debug("event=sandbox %s", str_c(&said));
 	str_free(&said);
 	return 0;
 }
 
+struct missing {
+	const struct settings *settings;
+	unsigned needs;
+	struct str *path;
+};
+
 /* The permissions of the file say yes, and Landlock no. */
 static void
-miss(void *ctx, struct span key, struct span scheme, struct span path)
+miss(void *ctx, const struct named *named)
 {
-	struct str *missed = ctx, folder = {0};
-	bool write = is_written(key, scheme);
+	struct missing *missing = ctx;
+	struct str folder = {0};
+	bool write = is_written(named, missing->needs) != NOT_WRITTEN;
 
-	folder_of(path, write, &folder);
-	int fd = open(str_c(&folder), (write ? O_TMPFILE | O_WRONLY : O_RDONLY | O_DIRECTORY) | O_CLOEXEC, 0600);
-	if (fd >= 0)
-		close(fd);
-	else if (missed->len == 0 && errno == EACCES && access(str_c(&folder), X_OK | (write ? W_OK : R_OK)) == 0)
-		str_add_span(missed, path);
+	if (missing->path->len == 0 && folder_of(missing->settings, named, missing->needs, &folder)) {
+		int fd = open(str_c(&folder), (write ? O_TMPFILE | O_WRONLY : O_RDONLY | O_DIRECTORY) | O_CLOEXEC, 0600);
+		if (fd >= 0)
+			close(fd);
+		else if (errno == EACCES && access(str_c(&folder), X_OK | (write ? W_OK : R_OK)) == 0)
+			str_set(missing->path, named->path);
+	}
 	str_free(&folder);
 }
 
 bool
-enclose_misses(const struct settings *settings, struct str *path)
+enclose_misses(const struct settings *settings, const struct enclosing *what, struct str *path)
 {
-	const struct naming naming = { miss, path };
+	struct missing missing = { settings, what->needs, path };
+	const struct naming naming = { miss, &missing };
 
 	str_clear(path);
-	if (settings->spool.sandbox)
-		each_path(settings, &naming);
+	if (!settings->spool.sandbox)
+		return false;
+	each_path(settings, &naming);
+	struct str grey = {0};
+	settings_path(settings, "grey", &grey);
+	int fd = path->len == 0 && has_grey(settings) ? open(str_c(&grey), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -2;
+	if (fd == -1 && errno == EACCES)
+		str_set_span(path, str_span(&grey));
+	if (fd >= 0)
+		close(fd);
+	str_free(&grey);
 	return path->len > 0;
 }

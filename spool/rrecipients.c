@@ -8,8 +8,10 @@
 #include <sysexits.h>
 
 #include "lib/base/fs.h"
+#include "lib/base/helper.h"
 #include "lib/base/log.h"
 #include "lib/base/program.h"
+#include "spool/enclose.h"
 #include "spool/recipients.h"
 
 /* uuxqt knows who sent the job: the call has proven it. */
@@ -45,8 +47,10 @@ PROGRAM(rrecipients)(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);	/* the call that left us here may have ended, and its stderr */
 	int result = settings_start(&settings, &args, rows, "rrecipients", "rrecipients",
 	    "Takes a list of the recipients there are at another site.", false, &argc, &argv, &err);
-	if (result == 0 && take(&settings, &err) == 0)
+	const struct enclosing mine = { .needs = ENCLOSE_LISTS };
+	if (result == 0 && enclose(&settings, &args, &mine, &err) == 0 && take(&settings, &err) == 0)
 		err = (struct err){0};
+	helper_stop();
 	settings_free(&settings);
 	opt_list_free(&args.set);
 	return log_failure(&err);

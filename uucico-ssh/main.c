@@ -20,6 +20,7 @@
 #include "uucico-ssh/call.h"
 #include "uucico-ssh/helper.h"
 #include "uucico-ssh/lock.h"
+#include "uucico-ssh/outgoing.h"
 #include "uucico-ssh/stay.h"
 #include "uucico-ssh/tool.h"
 
@@ -164,12 +165,15 @@ start(struct main *m, int argc, char **argv, struct err *err)
 	if (is_tool(m))
 		return run_tool(m, argc > 0 ? argv[0] : NULL, err) < 0 ? -1 : 1;
 	if (check_options(m, argc, err) < 0 || find_site(m, err) < 0 ||
-	    spool_open(&m->spool, &m->settings, true, err) < 0)
+	    spool_open(&m->spool, &m->settings, true, err) < 0 || outgoing_ready(&m->spool, err) < 0)
 		return -1;
 	helper_environment(&m->settings, &m->args);
 	if (answering(m) && log_to_spool(m, err) < 0)
 		return -1;
-	return enclose(&m->settings, &m->args, m->stats, NULL, err);	/* from here on the far end speaks */
+	/* From here on the far end speaks. */
+	const struct enclosing mine = { .needs = ENCLOSE_SPOOL | ENCLOSE_FILES | (answering(m) ? ENCLOSE_ANSWERS : ENCLOSE_CALLS),
+		.site = m->site->name, .written = m->stats };
+	return enclose(&m->settings, &m->args, &mine, err);
 }
 
 /* A failed call of ours makes the site's destination wait; one that worked, whoever called,

@@ -83,6 +83,14 @@ get_salt(const struct spool *spool, unsigned char salt[16], struct err *err)
 	return make_salt(spool, err) < 0 ? -1 : load_salt(spool, salt, err);
 }
 
+int
+outgoing_ready(const struct spool *spool, struct err *err)
+{
+	unsigned char salt[16];
+
+	return get_salt(spool, salt, err);
+}
+
 /* D.mXXXXXXXXXXX: 65 bits that no other batch of any spool has. */
 static void
 unique_name(const struct outgoing *out, const char *batch, struct str *name)

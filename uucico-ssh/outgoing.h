@@ -35,6 +35,8 @@ struct outgoing {
 	const struct queue *queue;	/* NULL, or the site's, whose lock we hold */
 };
 
+/* Once, while it may be written: the secret of the spool. */
+int outgoing_ready(const struct spool *spool, struct err *err);
 int outgoing_open(struct outgoing *out, const struct spool *spool,
     const struct site_settings *site, struct err *err);
 int outgoing_next(struct outgoing *out, bool exec, struct uucp_job *job, struct err *err);

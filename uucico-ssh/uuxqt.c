@@ -338,7 +338,8 @@ start(struct uuxqt *x, int argc, char **argv, struct err *err)
 	helper_environment(&x->settings, &x->args);
 	if (spool_open(&x->spool, &x->settings, true, err) < 0)
 		return -1;
-	return enclose(&x->settings, &x->args, NULL, NULL, err);
+	const struct enclosing mine = { .needs = ENCLOSE_SPOOL | ENCLOSE_FILES };
+	return enclose(&x->settings, &x->args, &mine, err);
 }
 
 int

@@ -93,5 +93,5 @@ check "with what came" test "$(messages "$work/fresh/spool/hold")" -eq 1
 say "# and without"
 relay_up "$root" --set spool.sandbox=no || fail "the relay does not start"
 check "nothing is given away" test "$(status_of "$relay" Seccomp)$(status_of "$relay" NoNewPrivs)" = 00
-check "and there is no helper" sh -c "! pgrep -P $relay >/dev/null"
+check "and there is no helper" sh -c "! pgrep -P $relay -x mochila-relay >/dev/null"
 finish
