@@ -6,6 +6,7 @@
  *	recipient SOURCES ADDRESS BASE FROM CLIENT HOST MECHANISM USER ROUTE ROOT
  *	sender    ...			ADDRESS is the sender, FROM too
  *	spf       RESOLVER HOST CLIENT HELO FROM
+ *	table     TABLE KEY			answered: yes VALUE | no | later WHY (relay/asked.h)
  *
  * and what is said to the first two
  *

@@ -15,6 +15,7 @@ filter_sources = \
 relay_sources = \
 	%D%/acceptor.c %D%/acceptor.h \
 	%D%/access.c %D%/access.h \
+	%D%/asked.c %D%/asked.h \
 	%D%/auth.c %D%/auth.h \
 	%D%/binary.c %D%/binary.h \
 	%D%/filters.c $(filter_sources) \

@@ -384,6 +384,9 @@ relay_start(struct relay *relay, struct err *err)
 	timer_start(&relay->expiry, &relay->loop, on_expiry, relay);
 	on_expiry(relay);
 	pool_start(&relay->checks, relay, "mochila-check", "check", CHECK_WORKERS, CHECK_SECONDS);
+	asked_start(&relay->asked, relay);
+	relay->checks.tells = true;
+	relay->checks.args = pool_words(relay, relay->checks.arg);
 	sweep_windows(relay->setup);
 	for (size_t i = 0; i < relay->doors; i++)
 		door_start(relay->door[i]);
@@ -420,6 +423,8 @@ take_setup(struct relay *relay, struct setup *setup)
 	setup_drop(relay->setup);
 	relay->setup = setup;
 	relay->spool.settings = &setup->settings;
+	asked_forget(&relay->asked);
+	asked_use(&relay->asked, &setup->settings);
 	if (set_doors(relay, setup, &err) < 0)
 		log_error("-: event=listen-failed why=\"%s\"", err.text);
 	for (size_t i = 0; i < relay->doors; i++)
@@ -430,7 +435,7 @@ take_setup(struct relay *relay, struct setup *setup)
 	settler_reload(&relay->settler);
 	settler_wake(&relay->settler, false);
 	struct str path = {0};
-	if (enclose_misses(&setup->settings, &path))
+	if (enclose_misses(&setup->settings, &relay->enclosing, &path))
 		log_warn("-: event=restart-needed path=\"%s\" why=\"the sandbox was made before the settings named it\"",
 		    str_c(&path));
 	str_free(&path);
@@ -497,6 +502,7 @@ relay_close(struct relay *relay)
 	filters_close(&relay->filters);
 	timer_free(&relay->expiry);
 	pool_close(&relay->checks);
+	asked_close(&relay->asked);
 	lists_forget(&relay->lists);
 	free(relay->gate_memory.known);
 	grey_close(&relay->grey);

@@ -17,6 +17,7 @@
 #include "lib/net/listen.h"
 #include "relay/acceptor.h"
 #include "relay/access.h"
+#include "relay/asked.h"
 #include "relay/filters.h"
 #include "relay/gate.h"
 #include "relay/grey.h"
@@ -27,6 +28,7 @@
 #include "relay/settler.h"
 #include "relay/token.h"
 #include "relay/verify.h"
+#include "spool/enclose.h"
 #include "spool/spool.h"
 
 struct service;
@@ -62,6 +64,7 @@ struct relay {
 	struct spool spool;
 	struct setup *setup;	/* the newest */
 	const struct settings_args *args;
+	struct enclosing enclosing;	/* what we do not give away */
 	const char *only;	/* --instance, or NULL */
 	struct door **door;
 	size_t doors;
@@ -76,6 +79,7 @@ struct relay {
 	struct filters filters;
 	struct timer expiry;	/* of what is kept for a time (spool/whole.h) */
 	struct pool checks;	/* relay/check.h */
+	struct asked asked;
 	struct lists_memory lists;
 	struct gate_memory gate_memory;
 	struct grey grey;

@@ -16,6 +16,7 @@
 #include "lib/mail/received.h"
 #include "lib/mail/wish.h"
 #include "lib/proto/smtp-server.h"
+#include "relay/asked.h"
 #include "relay/auth.h"
 #include "relay/binary.h"
 #include "relay/filters.h"
@@ -24,6 +25,7 @@
 #include "relay/refit.h"
 #include "relay/session.h"
 #include "relay/window.h"
+#include "spool/alias.h"
 #include "spool/masquerade.h"
 #include "spool/quota.h"
 #include "spool/route.h"
@@ -31,7 +33,10 @@
 enum {
 	HEADER_MAX = 256 << 10,	/* DATA-05 */
 	JUNK_MAX = 50,		/* SMTP-16: NOOP, RSET, VRFY ... without mail between */
+	LOOKS_MAX = 100,	/* questions to programs of tables, for a recipient or a header */
 };
+
+enum paused { PAUSED_NOT, PAUSED_RCPT, PAUSED_HEADER };	/* for an answer of a table's program */
 
 struct smtp {
 	struct session *session;
@@ -46,6 +51,13 @@ struct smtp {
 	struct pass pass;
 	bool passing;			/* it is to go on before it is answered for */
 	struct header_gather header;
+	struct asked_question question;
+	enum paused paused;
+	unsigned looks;
+	struct rcpt rcpt;		/* that waits */
+	struct str composed, held;	/* the header that does, and what came behind it */
+	bool end_held;			/* all of it did */
+	struct err failure;		/* of what waited: it is told at the end */
 	struct str id;			/* of the message under way */
 	bool counted;			/* its hops were */
 	bool accepted;			/* a message was, since the last look */
@@ -266,23 +278,89 @@ on_gate(struct gate *gate, int result, const struct err *err)
 	follow(smtp);
 }
 
+/* All that is asked of tables about a recipient, now and when his message begins; the answers
+ * do not matter yet. */
+static void
+look_up(const struct smtp *smtp, struct span to)
+{
+	const struct settings *settings = settings_of(smtp);
+	const struct envelope *env = &smtp->server.env;
+	const bool ours = is_ours(smtp);
+	struct str here = {0}, as = {0};
+	struct aliases list = {0};
+	struct err ignored;
+
+	if (ours || masquerade_address(settings, MASQUERADE_IN, to, &here, &ignored) <= 0)
+		str_set_span(&here, to);
+	route_find(settings, to);
+	route_find(settings, str_span(&here));
+	if (alias_has(settings, str_span(&here), &ignored) > 0 && ours && masquerade_set(settings, MASQUERADE_OUT) &&
+	    alias_expand(settings, str_span(&here), &list, &ignored) >= 0)
+		for (size_t i = 0; i < list.count; i++)
+			route_find(settings, span_of(list.address[i]));
+	aliases_free(&list);
+	if (ours && env->from.len > 0)
+		masquerade_address(settings, MASQUERADE_OUT, str_span(&env->from), &as, &ignored);
+	if (limits_of(smtp)->verify_senders[0] != '\0')
+		route_find(settings, str_span(&env->from));
+	str_free(&here);
+	str_free(&as);
+}
+
+static void on_table(struct asked_question *question);
+
+/* After a look: 0 nothing is missing; SMTP_LATER, on_table is told; -1. */
+static int
+await(struct smtp *smtp, enum paused paused, struct err *err)
+{
+	smtp->question.answer = on_table;
+	int missing = asked_misses(&smtp->session->relay->asked, &smtp->question, err);
+
+	if (missing > 0 && smtp->looks++ >= LOOKS_MAX) {
+		asked_leave(&smtp->question);
+		missing = err_set(err, ERR_TEMP, "too many questions to tables");
+	}
+	smtp->paused = missing > 0 ? paused : PAUSED_NOT;
+	return missing > 0 ? SMTP_LATER : missing;
+}
+
+static int
+decide_rcpt(struct smtp *smtp, struct err *err)
+{
+	const struct envelope *env = &smtp->server.env;
+	struct span to = str_span(&smtp->rcpt.to);
+	struct str here = {0};
+	int result = 0;
+
+	if (asked_needed(settings_of(smtp))) {
+		asked_look(&smtp->session->relay->asked);
+		look_up(smtp, to);
+		result = await(smtp, PAUSED_RCPT, err);
+	}
+	if (result == 0)
+		result = check_rcpt(smtp, to, &here, err);
+	if (result == 0)
+		result = check_report_rate(smtp, env, &smtp->rcpt, err);
+	if (result == 0)
+		result = ask_gate(smtp, env, str_span(&here), err);
+	if (result < 0)
+		log_refusal(smtp, env, to, err);
+	str_free(&here);
+	return result == GATE_LATER ? SMTP_LATER : result;
+}
+
 static int
 on_rcpt(void *ctx, const struct envelope *env, const struct rcpt *rcpt, struct err *err)
 {
 	struct smtp *smtp = ctx;
-	struct str here = {0};
-	int result = check_user_rate(smtp, err);
 
-	if (result == 0)
-		result = check_rcpt(smtp, str_span(&rcpt->to), &here, err);
-	if (result == 0)
-		result = check_report_rate(smtp, env, rcpt, err);
-	if (result == 0)
-		result = ask_gate(smtp, env, str_span(&here), err);
-	if (result < 0)
-		log_refusal(smtp, env, str_span(&rcpt->to), err);
-	str_free(&here);
-	return result == GATE_LATER ? SMTP_LATER : result;
+	str_set_span(&smtp->rcpt.to, str_span(&rcpt->to));
+	str_set_span(&smtp->rcpt.args, str_span(&rcpt->args));
+	smtp->looks = 0;
+	if (check_user_rate(smtp, err) == 0)
+		return decide_rcpt(smtp, err);
+	log_refusal(smtp, env, str_span(&rcpt->to), err);
+	return -1;
 }
 
 /* the message */
@@ -325,6 +403,13 @@ static void
 forget(struct smtp *smtp)
 {
 	filters_leave(&smtp->asking);	/* it has the arrival's file */
+	if (smtp->paused == PAUSED_HEADER)
+		asked_leave(&smtp->question);
+	smtp->paused = PAUSED_NOT;
+	str_free(&smtp->composed);
+	str_free(&smtp->held);
+	smtp->end_held = false;
+	smtp->failure = (struct err){0};
 	arrival_close(&smtp->arrival);
 	smtp->arrival = (struct arrival){ .fd = -1 };
 	binary_close(&smtp->binary);
@@ -504,28 +589,55 @@ sender_of(const struct smtp *smtp, struct str *from)
 }
 
 /* The header waited until it was whole; what of the body came with it goes along. */
-static int
-put_header(struct smtp *smtp, struct err *err)
+static void
+compose_header(struct smtp *smtp, struct str *header)
 {
 	const struct relay_settings *limits = limits_of(smtp);
 	const bool submitted = smtp->server.authenticated;
 	struct span text = str_span(&smtp->header.text);
-	struct str from = {0}, header = {0};
+	struct str from = {0};
 
 	sender_of(smtp, &from);
 	const struct completing completing = { .host = smtp->host, .from = str_c(&from), .results = smtp->host,
 		.add_missing = submitted && limits->add_missing, .strip_bcc = submitted && limits->remove_bcc,
 		.now = clock_now() };
-	gate_results(&smtp->gate, &header);
-	complete_header(&completing, &text, &header);
-	if (header.len > 0 && !span_begins(text, "\r\n") && completing.add_missing)
-		str_add_text(&header, "\r\n");	/* a text without a header has one now */
-	int result = put(smtp, header.p, header.len, err);
-	if (result == 0)
-		result = put(smtp, text.p, text.len, err);
+	gate_results(&smtp->gate, header);
+	complete_header(&completing, &text, header);
+	if (header->len > 0 && !span_begins(text, "\r\n") && completing.add_missing)
+		str_add_text(header, "\r\n");	/* a text without a header has one now */
+	str_add_span(header, text);
 	str_free(&from);
-	str_free(&header);
+}
+
+/* 0 it is written, SMTP_LATER what its addresses are called is asked first, -1. */
+static int
+put_composed(struct smtp *smtp, struct err *err)
+{
+	const struct mask *mask = &smtp->arrival.mask;
+	struct str ignored_text = {0};
+	struct err ignored;
+	int result = 0;
+
+	if (mask->on && asked_needed(settings_of(smtp))) {
+		asked_look(&smtp->session->relay->asked);
+		masquerade_header(settings_of(smtp), mask->way, str_span(&smtp->composed), &ignored_text, &ignored);
+		result = await(smtp, PAUSED_HEADER, err);
+		str_free(&ignored_text);
+	}
+	if (result == 0)
+		result = put(smtp, smtp->composed.p, smtp->composed.len, err);
+	if (result <= 0)
+		str_free(&smtp->composed);
 	return result;
+}
+
+static int
+put_header(struct smtp *smtp, struct err *err)
+{
+	smtp->looks = 0;
+	str_clear(&smtp->composed);
+	compose_header(smtp, &smtp->composed);
+	return put_composed(smtp, err);
 }
 
 static int
@@ -535,16 +647,27 @@ on_body(void *ctx, const char *bytes, size_t len, struct err *err)
 
 	size_t before = smtp->header.text.len;
 
+	if (smtp->failure.kind != ERR_NONE) {
+		*err = smtp->failure;
+		return -1;
+	}
+	if (smtp->paused == PAUSED_HEADER) {	/* no more than came with it: we read nothing meanwhile */
+		str_add(&smtp->held, bytes, len);
+		return 0;
+	}
 	if (smtp->header.done)
 		return put(smtp, bytes, len, err);
 	header_gather(&smtp->header, (struct span){ bytes, len });
 	if (!smtp->header.done)
 		return 0;
-	if (check_header(smtp, err) < 0 || put_header(smtp, err) < 0)
+	int result = check_header(smtp, err) < 0 ? -1 : put_header(smtp, err);
+	if (result < 0)
 		return -1;
 	/* Behind a header that is nearly too long not all of these bytes were gathered. */
 	size_t gathered = smtp->header.text.len - before;
-	return gathered < len ? put(smtp, bytes + gathered, len - gathered, err) : 0;
+	if (gathered < len && result == SMTP_LATER)
+		str_add(&smtp->held, bytes + gathered, len - gathered);
+	return gathered < len && result == 0 ? put(smtp, bytes + gathered, len - gathered, err) : 0;
 }
 
 static void
@@ -815,19 +938,79 @@ filter_it(struct smtp *smtp, struct err *err)
 	return result;
 }
 
+/* All of it is there. */
+static int
+take_whole(struct smtp *smtp, struct err *err)
+{
+	int result = 0;
+
+	if (smtp->binary.fd >= 0)
+		result = binary_end(&smtp->binary, &smtp->arrival, err);
+	if (result == 0)
+		result = limits_of(smtp)->filters[0] != '\0' ? filter_it(smtp, err) : keep_as_it_is(smtp, err);
+	return ended(smtp, result, err);
+}
+
 static int
 on_end(void *ctx, struct err *err)
 {
 	struct smtp *smtp = ctx;
 	int result = check_header(smtp, err);
 
-	if (result == 0 && !smtp->header.done)
-		result = put_header(smtp, err);	/* all of it was header */
-	if (result == 0 && smtp->binary.fd >= 0)
-		result = binary_end(&smtp->binary, &smtp->arrival, err);
+	if (smtp->failure.kind != ERR_NONE) {
+		*err = smtp->failure;
+		result = -1;
+	}
+	if (result == 0 && !smtp->header.done) {	/* all of it was header */
+		smtp->header.done = true;
+		result = put_header(smtp, err);
+	}
+	if (result < 0)
+		return ended(smtp, result, err);
+	smtp->end_held = smtp->paused == PAUSED_HEADER;
+	return smtp->end_held ? SMTP_LATER : take_whole(smtp, err);
+}
+
+/* The header has waited: it goes on, and what came behind it. */
+static void
+go_on_with_header(struct smtp *smtp)
+{
+	struct err err = {0};
+	int result = put_composed(smtp, &err);
+
+	if (result == SMTP_LATER)
+		return;
 	if (result == 0)
-		result = limits_of(smtp)->filters[0] != '\0' ? filter_it(smtp, err) : keep_as_it_is(smtp, err);
-	return ended(smtp, result, err);
+		result = put(smtp, smtp->held.p, smtp->held.len, &err);
+	str_free(&smtp->held);
+	if (result < 0 && !smtp->end_held)
+		smtp->failure = err;
+	if (smtp->end_held) {
+		smtp->end_held = false;
+		result = result < 0 ? ended(smtp, result, &err) : take_whole(smtp, &err);
+		if (result != SMTP_LATER)
+			smtp_server_answer(&smtp->server, result, &err);
+	}
+	follow(smtp);
+}
+
+static void
+on_table(struct asked_question *question)
+{
+	struct smtp *smtp = (struct smtp *)((char *)question - offsetof(struct smtp, question));
+	enum paused paused = smtp->paused;
+	struct err err = {0};
+
+	smtp->paused = PAUSED_NOT;
+	if (paused == PAUSED_HEADER) {
+		go_on_with_header(smtp);
+		return;
+	}
+	int result = decide_rcpt(smtp, &err);
+	if (result == SMTP_LATER)
+		return;
+	smtp_server_answer(&smtp->server, result, &err);
+	follow(smtp);
 }
 
 static void
@@ -941,7 +1124,7 @@ follow(struct smtp *smtp)
 	/* Who has sent all at once waits for the last reply: they go together, in one packet. */
 	if (!smtp->server.waiting)
 		stream_send_str(&session->stream, &smtp->server.out);
-	stream_pause(&session->stream, smtp->server.waiting);
+	stream_pause(&session->stream, smtp->server.waiting || smtp->paused != PAUSED_NOT);
 	if (smtp->server.closing)
 		session_end(session);
 	else if (smtp->server.handshake && session->stream.tls == NULL)
@@ -1099,8 +1282,8 @@ smtp_late(struct session *session)
 		greet(smtp);
 		return;
 	}
-	/* Filters and next hops have deadlines of their own. */
-	if (smtp->asking.filters != NULL || pass_busy(&smtp->pass) || comes_fast_enough(smtp)) {
+	/* Filters, next hops and tables have deadlines of their own. */
+	if (smtp->asking.filters != NULL || pass_busy(&smtp->pass) || smtp->paused != PAUSED_NOT || comes_fast_enough(smtp)) {
 		set_deadline(smtp);
 		return;
 	}
@@ -1133,6 +1316,9 @@ smtp_close(struct session *session)
 		settler_wake(&session->relay->settler, session->relay->busy > 0);
 	forget(smtp);
 	str_free(&smtp->header.text);
+	asked_leave(&smtp->question);
+	str_free(&smtp->rcpt.to);
+	str_free(&smtp->rcpt.args);
 	auth_close(&smtp->auth);
 	gate_close(&smtp->gate);
 	str_free(&smtp->reader);

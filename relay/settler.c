@@ -30,7 +30,11 @@ settled_by_us(struct settler *settler, bool sure)
 	struct settled settled = {0};
 	struct err err;
 
-	if (spool_settle(&settler->relay->spool, &settled, &err) == 0)
+	/* Where there is nobody else to wait for programs of tables it is us. */
+	settler->relay->asked.aside = settler->pool.args == 0;
+	int result = spool_settle(&settler->relay->spool, &settled, &err);
+	settler->relay->asked.aside = false;
+	if (result == 0)
 		settler->bytes = settler->messages = settler->asked_bytes = settler->asked_messages = 0;
 	else
 		log_error("-: event=settle-failed why=\"%s\"", err.text);
@@ -97,9 +101,11 @@ ask(struct settler *settler, bool sure)
 	const struct span none = {0};
 	struct err err;
 
-	if (settler->pool.args == 0 || settler->relay->ending || clock_mono() < settler->shunned)
+	/* It waits for programs of tables, and we do not. */
+	bool must = settler->pool.args > 0 && asked_needed(&settler->relay->setup->settings);
+	if (settler->pool.args == 0 || settler->relay->ending || (clock_mono() < settler->shunned && !must))
 		return false;
-	if (settler->asked == 0 && !is_much(settler))
+	if (settler->asked == 0 && !is_much(settler) && !must)
 		return false;
 	if (settler->asked != 0) {
 		settler->again = true;
@@ -111,33 +117,17 @@ ask(struct settler *settler, bool sure)
 		return false;
 	}
 	settler->sure = settler->sure || sure;
-	return settler->bytes < UNSETTLED_MAX;
+	return must || settler->bytes < UNSETTLED_MAX;
 }
 
-static void
-add_arg(struct settler *settler, const char *option, const char *value)
-{
-	if (value != NULL)
-		str_printf(&settler->pool.arg[settler->pool.args++], "--%s=%s", option, value);
-}
-
-/* It reads the settings as we did. */
 static void
 hire(struct settler *settler)
 {
-	const struct settings_args *args = settler->relay->args;
-
 	pool_start(&settler->pool, settler->relay, "mochila-settle", "settle", 1, SETTLE_SECONDS);
 	settler->pool.tells = true;
 	settler->question.answer = on_answer;
-	if (settler->relay->spool.lease != NULL || args->set.count > POOL_ARGS_MAX - 4)
-		return;
-	add_arg(settler, "root", settler->relay->setup->settings.root);
-	add_arg(settler, "config", args->config);
-	add_arg(settler, "log", args->log);
-	add_arg(settler, "log-level", args->log_level);
-	for (size_t i = 0; i < args->set.count; i++)
-		add_arg(settler, "set", args->set.text[i]);
+	if (settler->relay->spool.lease == NULL)
+		settler->pool.args = pool_words(settler->relay, settler->pool.arg);
 }
 
 /* ---- when ---- */

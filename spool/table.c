@@ -17,7 +17,6 @@
 
 enum {
 	LOOK_AGAIN = 1000000,	/* microseconds: a file is not looked at more often */
-	REST_SECONDS = 10,	/* of a program that failed */
 	WORDS_MAX = 100, LINE_MAX_BYTES = 3 * TABLE_VALUE_MAX,
 };
 
@@ -411,7 +410,8 @@ start_program(struct table *table, struct err *err)
 		return err_sys(err, "socketpair");
 	while (words < WORDS_MAX && (word = span_word(&rest)).len > 0)
 		argv[words++] = mem_text_n(word.p, word.len);
-	const struct child child = { .argv = argv, .session = true, .in = ends[1], .out = ends[1], .errors = 2 };
+	const struct child child = { .argv = argv, .session = true, .dies_with_us = true, .in = ends[1], .out = ends[1],
+		.errors = 2 };
 	table->pid = child_start(&child, err);
 	close(ends[1]);
 	table->fd = ends[0];
@@ -554,7 +554,7 @@ program_find(struct table *table, struct span key, struct str *value, struct err
 	if (result == 0)
 		return understand(table, value, err);
 	end_program(table);
-	table->rest_until = clock_mono() + REST_SECONDS * CLOCK_SECOND;
+	table->rest_until = clock_mono() + TABLE_REST_SECONDS * CLOCK_SECOND;
 	if (err->kind == ERR_PERM)
 		err->kind = ERR_TEMP;
 	table->why = *err;
@@ -647,8 +647,12 @@ find_one(struct tables *tables, struct span said, struct span key, struct str *v
 		return 0;
 	for (size_t i = 0; i < key.len; i++)
 		folded[i] = lower(key.p[i]);
+	const struct span folded_key = { folded, key.len };
 	int found = table == NULL ? err_set(err, ERR_CONFIG, "no table") :
-	    table->kind->find(table, (struct span){ folded, key.len }, value, err);
+	    table->kind->close == program_close && tables->known != NULL ?
+	    tables->known(tables->ctx, said, folded_key, value, err) : TABLE_ASK;
+	if (found == TABLE_ASK)
+		found = table->kind->find(table, folded_key, value, err);
 	if (found < 0)
 		err_prefix(err, "table %.*s", (int)(said.len < 200 ? said.len : 200), said.p);
 	return found;

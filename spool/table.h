@@ -12,20 +12,27 @@
  * Several stand apart by commas: the first that has the key counts.  Keys are in lower case.
  *
  * What cannot be asked is ERR_TEMP (or CONFIG), never "not there": mail waits.  A program has
- * TABLE_SECONDS to answer; one that fails rests for some seconds, in which it fails at once.
+ * TABLE_SECONDS to answer; one that fails rests for TABLE_REST_SECONDS, in which it fails at once.
  */
 #ifndef SPOOL_TABLE_H
 #define SPOOL_TABLE_H
 
 #include "lib/base/err.h"
 
-enum { TABLE_SECONDS = 5, TABLE_FILE_MAX = 64 << 20, TABLE_KEY_MAX = 1000, TABLE_VALUE_MAX = 64 << 10 };
+enum { TABLE_SECONDS = 5, TABLE_REST_SECONDS = 10, TABLE_FILE_MAX = 64 << 20, TABLE_KEY_MAX = 1000, TABLE_VALUE_MAX = 64 << 10 };
 
 struct table;
+
+/* May be set by who must not wait for programs: what is known of a key, as table_find() says it, or
+ * TABLE_ASK.  table: as it was said. */
+typedef int table_known(void *ctx, struct span table, struct span key, struct str *value, struct err *err);
+enum { TABLE_ASK = 2 };
 
 struct tables {		/* those that were opened; {0} is none */
 	const char *root;	/* what relative paths are below; borrowed */
 	struct table *first;
+	table_known *known;	/* of programs; NULL: they are asked here and now */
+	void *ctx;
 };
 
 int table_check(const char *said, struct err *err);	/* is it a list of tables? ERR_CONFIG */
