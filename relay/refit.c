@@ -1,6 +1,8 @@
 #include "relay/refit.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -113,28 +115,112 @@ refit_hold(struct arrival *arrival, const struct spool *spool, const char *reaso
 	return result;
 }
 
+/* What is held beside a message that goes on: nobody sees it before that one is changed, so that no
+ * person can release what is then held once more. */
+static void
+hidden_name(struct message *message, const char *id, struct str *name)
+{
+	str_printf(name, ".of-%s=%s", str_c(&message->id), id);
+}
+
 static int
-replace_by(struct message *message, int fd, const struct entry *entry, struct err *err)
+hide_entry(struct message *message, int fd, struct entry *entry, struct err *err)
 {
 	struct arrival arrival;
+	struct str name = {0}, line = {0};
 	int result = arrival_open(&arrival, message->spool, NULL, err);
 
 	if (result == 0)
 		result = add_entry(&arrival, fd, entry, err);
 	if (result == 0) {
 		refit_mark(&arrival);
+		entry_state_line(clock_now(), NULL, "held", "reason", str_span(&entry->held), &line);
+		arrival_states(&arrival, str_span(&line));
+		hidden_name(message, str_c(&entry->info.id), &name);
+		result = arrival_replace(&arrival, message->spool->hold, str_c(&name), err);
+	}
+	arrival_close(&arrival);
+	str_free(&name);
+	str_free(&line);
+	return result;
+}
+
+static void
+tell_held(const struct spool *spool, const char *id)
+{
+	struct entry entry;
+	struct err ignored;
+	off_t at = 0;
+	int fd = fs_open(spool->hold, id, O_RDONLY, &ignored);
+
+	if (fd >= 0 && entry_read(fd, &at, false, &entry, &ignored) > 0) {
+		spool_event(spool, id, "event=held reason=\"%s\"", str_c(&entry.held));
+		entry_free(&entry);
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Each that is hidden beside the message, by its own name or not at all. */
+static int
+each_hidden(struct message *message, bool show, struct err *err)
+{
+	const struct spool *spool = message->spool;
+	struct fs_names names = {0};
+	struct str before = {0};
+	size_t found = 0;
+	int result = fs_names(spool->hold, ".", &names, err);
+
+	hidden_name(message, "", &before);
+	for (size_t i = 0; i < names.count && result == 0; i++) {
+		const char *name = names.name[i];
+		if (strncmp(name, str_c(&before), before.len) != 0)
+			continue;
+		result = show ? fs_rename(spool->hold, name, spool->hold, name + before.len, err) :
+		    fs_remove(spool->hold, name, err);
+		if (result == 0 && show)
+			tell_held(spool, name + before.len);
+		found++;
+	}
+	if (result == 0 && found > 0)
+		result = fs_sync_dir(spool->hold, ".", err);
+	fs_names_free(&names);
+	str_free(&before);
+	return result;
+}
+
+int
+refit_show(struct message *message, struct err *err)
+{
+	return each_hidden(message, true, err);
+}
+
+/* held: it says so itself, and is moved there by one rename, now or after a crash. */
+static int
+replace_by(struct message *message, int fd, const struct entry *entry, struct err *err)
+{
+	struct arrival arrival;
+	struct str line = {0};
+	int result = arrival_open(&arrival, message->spool, NULL, err);
+
+	if (result == 0)
+		result = add_entry(&arrival, fd, entry, err);
+	if (result == 0) {
+		refit_mark(&arrival);
+		if (entry->held.len > 0)
+			entry_state_line(clock_now(), NULL, "held", "reason", str_span(&entry->held), &line);
+		arrival_states(&arrival, str_span(&line));
 		result = message_still_there(message) ?
 		    arrival_replace(&arrival, message_dir(message), str_c(&message->id), err) :
 		    err_set(err, ERR_TEMP, "it was moved away while it was filtered");
 	}
 	arrival_close(&arrival);
+	str_free(&line);
 	return result < 0 ? -1 : message_reopen(message, err);
 }
 
-/* What goes on comes last: all that is beside it is in hold/ by then, under ids that are the same
- * when all of this is done again. */
 static int
-hold_others(const struct message *message, int fd, off_t at, struct err *err)
+hide_others(struct message *message, int fd, off_t at, size_t *others, struct err *err)
 {
 	struct entry entry;
 	int got, result = 0;
@@ -142,8 +228,9 @@ hold_others(const struct message *message, int fd, off_t at, struct err *err)
 	while (result == 0 && (got = entry_read(fd, &at, false, &entry, err)) != 0) {
 		if (got < 0)
 			return -1;
-		result = entry.held.len > 0 ? hold_entry(message->spool, fd, &entry, true, err) :
+		result = entry.held.len > 0 ? hide_entry(message, fd, &entry, err) :
 		    err_set(err, ERR_TEMP, "the filters left more than one message");
+		++*others;
 		entry_free(&entry);
 	}
 	return result;
@@ -153,16 +240,19 @@ int
 refit_message(struct message *message, int fd, struct err *err)
 {
 	struct entry entry;
+	struct err ignored;
+	size_t others = 0;
 	off_t at = 0;
 	int got = entry_read(fd, &at, false, &entry, err);
 
 	if (got <= 0)
 		return got < 0 ? -1 : err_set(err, ERR_TEMP, "the filters left nothing");
 	int result = !span_same(str_span(&entry.info.id), str_span(&message->id)) ?
-	    err_set(err, ERR_TEMP, "the filters left another message") : hold_others(message, fd, at, err);
-	if (result == 0)
-		result = entry.held.len > 0 ? hold_entry(message->spool, fd, &entry, true, err) :
-		    replace_by(message, fd, &entry, err);
+	    err_set(err, ERR_TEMP, "the filters left another message") : hide_others(message, fd, at, &others, err);
+	if (result == 0 && (result = replace_by(message, fd, &entry, err)) < 0 && others > 0)
+		each_hidden(message, false, &ignored);	/* until it is filtered again */
+	if (result == 0 && others > 0)
+		result = refit_show(message, err);
 	if (result == 0 && entry.held.len > 0)
 		result = 1;
 	entry_free(&entry);

@@ -14,9 +14,10 @@ int refit_arrival(struct arrival *arrival, const struct spool *spool, struct jou
 /* The message as it is, under its id, to hold/. */
 int refit_hold(struct arrival *arrival, const struct spool *spool, const char *reason, struct err *err);
 
-/* A message that waits: the entry of fd takes its place, under its id, as one that was filtered.  1:
- * it was held instead, and is in hold/; the other one is still there. */
+/* A message that waits: the entry of fd takes its place, under its id, as one that was filtered, and
+ * what is held beside it is then seen in hold/.  1: it says of itself that it is held; move it. */
 int refit_message(struct message *message, int fd, struct err *err);
+int refit_show(struct message *message, struct err *err);	/* that, of one that died right before */
 
 void refit_mark(struct arrival *arrival);	/* its last entry was filtered so */
 

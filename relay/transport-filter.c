@@ -5,8 +5,8 @@
  *	out/home/BUCKET/ID		has been through them
  *
  * What they changed is written anew under its id in the first place, with a line that says it
- * was filtered, and only then moved to the second by one rename: killed at any moment the
- * message is in one place, whole, and what was done is not done again.
+ * was filtered, and only then moved to the second by one rename, or to hold/: killed at any
+ * moment the message is in one place, whole, and what was done is not done again.
  */
 #include "relay/transport.h"
 
@@ -71,6 +71,21 @@ pass(struct work *work, struct err *err)
 	return mark(&work->lane->message, err) < 0 ? -1 : move_on(work, err);
 }
 
+/* One that was filtered and written: on its way, or to a person. */
+static int
+go_where_it_says(struct work *work, struct err *err)
+{
+	struct message *m = &work->lane->message;
+
+	if (m->entry.held.len == 0)
+		return move_on(work, err);
+	struct str why = {0};
+	str_set_span(&why, str_span(&m->entry.held));
+	int result = message_still_there(m) ? message_hold(m, str_c(&why), err) : 0;
+	str_free(&why);
+	return result;
+}
+
 /* Where the filters send it, if not there. */
 static void
 take_destination(struct work *work, int fd)
@@ -93,13 +108,7 @@ change(struct work *work, int fd, struct err *err)
 
 	take_destination(work, fd);
 	int result = refit_message(m, fd, err);
-	if (result <= 0)
-		return result < 0 ? -1 : move_on(work, err);
-	/* The changed one is in hold/; this one is done with. */
-	for (size_t i = 0; i < m->entry.env.rcpts; i++)
-		if (lane_waiting(work->lane, i))
-			message_rcpt(m, i, RCPT_DONE, "250 2.0.0 held");
-	return 0;
+	return result < 0 ? -1 : go_where_it_says(work, err);
 }
 
 /* Whatever it is, it is no fault of the message. */
@@ -254,7 +263,7 @@ filter_send(struct lane *lane)
 	if (lane->message.entry.filtered) {	/* and it died right behind that */
 		if (route_folder_ok(str_span(&lane->message.entry.info.to)))
 			str_set_span(&work->folder, str_span(&lane->message.entry.info.to));
-		if (move_on(work, &err) == 0)
+		if (refit_show(&lane->message, &err) == 0 && go_where_it_says(work, &err) == 0)
 			lane_done(lane, NULL);
 		else
 			trouble(work, &err);
