@@ -1,13 +1,17 @@
 #include "relay/auth.h"
 
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/closed.h"
 #include "lib/base/digest.h"
+#include "lib/base/fs.h"
 #include "lib/base/log.h"
 #include "lib/mail/base64.h"
 #include "relay/secretsfile.h"
@@ -81,6 +85,30 @@ auth_networks(const struct settings *settings, const char *login, struct str *ne
 		str_free(&path);
 	}
 	return result;
+}
+
+int
+auth_key(const struct settings *settings, struct err *err)
+{
+	unsigned char key[SASL_KEY_SIZE];
+	struct str path = {0};
+
+	settings_path(settings, "login-key", &path);
+	int fd = open(str_c(&path), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	/* Two that begin at once: one of them makes it. */
+	int result = fd < 0 || flock(fd, LOCK_EX) < 0 ? err_sys(err, "%s", str_c(&path)) : 0;
+	ssize_t got = result < 0 ? -1 : fs_pread(fd, key, sizeof key, 0, err);
+	if (got >= 0 && got < (ssize_t)sizeof key) {
+		random_bytes(key, sizeof key);
+		got = fs_pwrite(fd, key, sizeof key, 0, err) < 0 || fs_sync(fd, err) < 0 ? -1 : (ssize_t)sizeof key;
+	}
+	if (got == (ssize_t)sizeof key)
+		sasl_nobody(key);
+	if (fd >= 0)
+		close(fd);
+	explicit_bzero(key, sizeof key);
+	str_free(&path);
+	return got < 0 ? -1 : 0;
 }
 
 /* Where there is no file of users, nobody needs to be asked for his name. */

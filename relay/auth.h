@@ -37,6 +37,8 @@ struct auth {
 	void (*done)(struct auth *auth, int result, const struct err *err);	/* of an AUTH_LATER: 0 or -1 */
 };
 
+/* At the start: ROOT/login-key, of which what is told of nobody comes, so that it stays. */
+int auth_key(const struct settings *settings, struct err *err);
 int auth_check(const char *mechanisms, struct err *err);	/* of the settings: are they known? */
 /* Appends the networks that the files of [relay] login say may send anywhere. */
 int auth_networks(const struct settings *settings, const char *login, struct str *networks, struct err *err);

@@ -368,6 +368,9 @@ on_expiry(void *ctx)
 int
 relay_start(struct relay *relay, struct err *err)
 {
+	if (auth_key(&relay->setup->settings, err) < 0)
+		log_warn("-: event=no-login-key why=\"%s\"", err->text);
+	*err = (struct err){0};
 	if (spool_open(&relay->spool, &relay->setup->settings, true, err) < 0 ||
 	    spool_repair(&relay->spool, err) < 0)
 		return -1;

@@ -237,28 +237,40 @@ step_cram(struct sasl *sasl, struct span response, struct str *challenge)
 
 /* ---- secrets that are not told: libgsasl, or not at all ---- */
 
+static unsigned char nobody_key[SASL_KEY_SIZE];
+static bool nobody_made;
+
+void
+sasl_nobody(const unsigned char key[SASL_KEY_SIZE])
+{
+	memcpy(nobody_key, key, sizeof nobody_key);
+	nobody_made = true;
+}
+
 #if HAVE_GSASL
 struct library {
 	Gsasl *gsasl;
 	Gsasl_session *session;
 };
 
+/* As of a user who is there: always the same, and in either case of letters. */
 static void
 nobodys_salt(struct span user, struct str *salt)
 {
-	static unsigned char key[DIGEST_SIZE];
-	static bool made;
 	unsigned char sum[DIGEST_SIZE];
 	struct digest digest = {0};
+	struct str name = {0};
 
-	if (!made)
-		random_bytes(key, sizeof key);
-	made = true;
+	if (!nobody_made)
+		random_bytes(nobody_key, sizeof nobody_key);
+	nobody_made = true;
+	str_add_lower(&name, user);
 	digest_start(&digest);
-	digest_add(&digest, key, sizeof key);
-	digest_add(&digest, user.p, user.len);
+	digest_add(&digest, nobody_key, sizeof nobody_key);
+	digest_add(&digest, name.p != NULL ? name.p : "", name.len);
 	digest_end(&digest, sum);
 	base64_add(salt, sum, SALT_SIZE);
+	str_free(&name);
 }
 
 static void

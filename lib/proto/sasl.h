@@ -61,6 +61,11 @@ struct sasl_row {
 };
 extern const struct sasl_row sasl_rows[];
 
+/* Salts of users that are not there come of this key: without it they are others after a restart, which
+ * would tell who is there. */
+enum { SASL_KEY_SIZE = 32 };
+void sasl_nobody(const unsigned char key[SASL_KEY_SIZE]);
+
 int sasl_step(struct sasl *sasl, const char *mechanism, struct span response, struct str *challenge,
     struct err *err);	/* response.p NULL at the first step: the client said nothing yet */
 void sasl_free(struct sasl *sasl);	/* hooks and ctx stay */

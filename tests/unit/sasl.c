@@ -224,24 +224,33 @@ END_TEST
 
 START_TEST(a_user_that_is_not_there_is_asked_the_same_each_time)
 {
-	struct str first = {0}, second = {0}, other = {0}, known = {0};
-	struct str *const challenges[] = { &first, &second, &other, &known };
-	const char *const said[] = { "n,,n=nobody,r=abc", "n,,n=nobody,r=abc", "n,,n=nobody2,r=abc", "n,,n=user,r=abc" };
+	struct str first = {0}, second = {0}, other = {0}, known = {0}, after = {0}, elsewhere = {0};
+	struct str *const challenges[] = { &first, &second, &other, &known, &after, &elsewhere };
+	const char *const said[] = { "n,,n=nobody,r=abc", "n,,n=noBODY,r=abc", "n,,n=nobody2,r=abc", "n,,n=user,r=abc",
+		"n,,n=nobody,r=abc", "n,,n=nobody,r=abc" };
+	unsigned char key[SASL_KEY_SIZE] = "the relay keeps it in its root";
 	struct err err;
 
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < ROWS(said); i++) {
+		/* The last but one comes after a restart, with the key that was kept; the last one at another host. */
+		key[0] = i < 5 ? 't' : 'x';
+		if (i == 0 || i > 3)
+			sasl_nobody(key);
 		struct sasl sasl = { .hooks = &hooks };
 		ck_assert_int_eq(sasl_step(&sasl, "SCRAM-SHA-256", span_of(said[i]), challenges[i], &err), SASL_MORE);
 		sasl_free(&sasl);
 	}
-	const char *salt = strstr(str_c(&first), ",s="), *again = strstr(str_c(&second), ",s=");
+	const char *salt = strstr(str_c(&first), ",s="), *again = strstr(str_c(&second), ",s="),
+	    *restarted = strstr(str_c(&after), ",s=");
 	ck_assert_ptr_nonnull(salt);
 	ck_assert_str_eq(salt, again);
+	ck_assert_str_eq(salt, restarted);
+	ck_assert_str_ne(salt, strstr(str_c(&elsewhere), ",s="));
 	ck_assert_str_ne(salt, strstr(str_c(&other), ",s="));
 	/* as long as a real one, and with as many rounds */
 	ck_assert_uint_eq(strcspn(salt + 3, ","), strcspn(strstr(str_c(&known), ",s=") + 3, ","));
 	ck_assert_str_eq(strstr(str_c(&first), ",i="), strstr(str_c(&known), ",i="));
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < ROWS(said); i++)
 		str_free(challenges[i]);
 }
 END_TEST
