@@ -18,7 +18,10 @@
 #include "spool/route.h"
 #include "spool/spooldrop.h"
 
-enum { REFRESH_SECONDS = 10 };	/* at most, and a 300th of the window */
+enum {
+	REFRESH_SECONDS = 10,	/* at most, and a 300th of the window */
+	COUNT_SLICE = 10000,	/* microseconds: the others wait so long while mail is counted */
+};
 
 struct pop3 {
 	struct session *session;
@@ -28,6 +31,8 @@ struct pop3 {
 	struct spooldrop queue;	/* where mail is read from the spool, */
 	bool queued;		/* instead */
 	bool open;
+	bool listed;		/* and only to be counted */
+	struct timer count;
 	int64_t refreshed;	/* when POP before SMTP was told last that he is here */
 	char *host;
 	struct str stamp;	/* of the greeting, for APOP; "": there is no APOP */
@@ -137,7 +142,8 @@ open_drop(struct pop3 *pop3, size_t *count, struct err *err)
 	}
 	int result = find_folder(pop3, mailbox, &folder, err);
 	if (result == 0)
-		result = maildrop_open(&pop3->drop, str_c(&folder), err);
+		result = maildrop_look(&pop3->drop, str_c(&folder), err);
+	pop3->listed = result == 0 && maildrop_count(&pop3->drop, clock_mono() + COUNT_SLICE);
 	str_free(&folder);
 	*count = pop3->drop.count;
 	return result;
@@ -173,8 +179,14 @@ static int
 hook_open(void *ctx, size_t *count, struct err *err)
 {
 	struct pop3 *pop3 = ctx;
-	int result = open_drop(pop3, count, err);
+	int result = 0;
 
+	if (pop3->listed) {
+		*count = pop3->drop.count;
+	} else if ((result = open_drop(pop3, count, err)) == 0 && pop3->listed) {
+		timer_set(&pop3->count, 0);
+		return POP3_LATER;
+	}
 	log_info("-: event=login service=pop3 relay=%s client=%s user=%s messages=%zu%s", limits_of(pop3)->name,
 	    str_c(&pop3->session->client), str_c(&pop3->auth.shown), result == 0 ? *count : 0,
 	    result > 0 ? " in-use=yes" : "");
@@ -188,6 +200,20 @@ hook_open(void *ctx, size_t *count, struct err *err)
 	pop3->open = true;
 	open_window(pop3);
 	return 0;
+}
+
+/* A drop that is opened for the first time is read whole: a slice of it between what the others do. */
+static void
+on_count(void *ctx)
+{
+	struct pop3 *pop3 = ctx;
+
+	if (maildrop_count(&pop3->drop, clock_mono() + COUNT_SLICE)) {
+		timer_set(&pop3->count, 0);
+		return;
+	}
+	pop3_server_answer(&pop3->server, 0, (struct span){0}, NULL);
+	follow(pop3);
 }
 
 static uint64_t
@@ -272,6 +298,7 @@ pop3_open(struct session *session)
 	*pop3 = (struct pop3){ .session = session,
 		.drop = { .dir = { -1, -1 }, .top = -1, .lock = -1, .fd = -1 }, .queue.message.fd = -1,
 		.host = mem_text(session->setup->settings.spool.host) };
+	timer_start(&pop3->count, &session->relay->loop, on_count, pop3);
 	auth_open(&pop3->auth, session, "pop3", on_known);
 	const struct pop3_server_options options = {
 		.host = pop3->host,
@@ -351,6 +378,7 @@ pop3_close(struct session *session)
 	log_info("-: event=disconnect service=pop3 relay=%s client=%s user=%s sent=%zu removed=%zu",
 	    limits_of(pop3)->name, str_c(&session->where), str_c(&pop3->auth.user), pop3->server.sent,
 	    pop3->server.removed);
+	timer_free(&pop3->count);
 	auth_close(&pop3->auth);
 	pop3_server_free(&pop3->server);
 	maildrop_close(&pop3->drop);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/digest.h"
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
@@ -198,26 +199,19 @@ open_item(struct maildrop *drop, struct maildrop_item *item, struct err *err)
 }
 
 /* One that is gone meanwhile, or cannot be read, has no octets. */
-static bool
-count_items(struct maildrop *drop)
+static void
+count_item(struct maildrop *drop, struct maildrop_item *item, char piece[PIECE])
 {
-	char *piece = mem_get(PIECE);
-	bool counted = false;
 	struct err err;
 
-	for (size_t i = 0; i < drop->count; i++) {
-		struct maildrop_item *item = &drop->item[i];
-		if (item->counted || size_in_name(item))
-			continue;
-		int fd = open_item(drop, item, &err);
-		if (fd < 0 || count_file(fd, item, piece, &err) < 0)
-			log_warn("event=unreadable file=%s why=\"%s\"", item->name, err.text);
-		if (fd >= 0)
-			close(fd);
-		counted |= item->counted;
-	}
-	free(piece);
-	return counted;
+	if (item->counted || size_in_name(item))
+		return;
+	int fd = open_item(drop, item, &err);
+	if (fd < 0 || count_file(fd, item, piece, &err) < 0)
+		log_warn("event=unreadable file=%s why=\"%s\"", item->name, err.text);
+	if (fd >= 0)
+		close(fd);
+	drop->news = drop->news || item->counted;
 }
 
 /* A hint for the next time: nothing is lost with it, so nothing is synced. */
@@ -251,8 +245,24 @@ find_sizes(struct maildrop *drop)
 	if (fs_load(drop->top, sizes_file, SIZES_MAX, &text, &err) == 0)
 		remember_sizes(drop, str_span(&text));
 	str_free(&text);
-	if (count_items(drop))
+}
+
+bool
+maildrop_count(struct maildrop *drop, int64_t until)
+{
+	char *piece = mem_get(PIECE);
+
+	do {
+		if (drop->known < drop->count)
+			count_item(drop, &drop->item[drop->known++], piece);
+	} while (drop->known < drop->count && (until == 0 || clock_mono() < until));
+	free(piece);
+	if (drop->known < drop->count)
+		return true;
+	if (drop->news)
 		note_sizes(drop);
+	drop->news = false;
+	return false;
 }
 
 /* ---- open ---- */
@@ -267,7 +277,7 @@ open_folder(struct maildrop *drop, bool fresh, struct err *err)
 }
 
 int
-maildrop_open(struct maildrop *drop, const char *folder, struct err *err)
+maildrop_look(struct maildrop *drop, const char *folder, struct err *err)
 {
 	*drop = (struct maildrop){ .dir = { -1, -1 }, .top = -1, .lock = -1, .fd = -1 };
 	drop->top = fs_dir(AT_FDCWD, folder, err);
@@ -283,6 +293,16 @@ maildrop_open(struct maildrop *drop, const char *folder, struct err *err)
 	}
 	find_sizes(drop);
 	return 0;
+}
+
+int
+maildrop_open(struct maildrop *drop, const char *folder, struct err *err)
+{
+	int result = maildrop_look(drop, folder, err);
+
+	if (result == 0)
+		maildrop_count(drop, 0);
+	return result;
 }
 
 void

@@ -40,6 +40,8 @@ struct maildrop_item {
 struct maildrop {
 	int dir[2];		/* cur, new; -1: there is no such folder */
 	int top, lock;
+	size_t known;		/* of so many items octets were counted */
+	bool news;		/* some were read for it */
 	struct maildrop_item *item;
 	size_t count;
 	int fd;			/* of the message that is being read, -1 */
@@ -47,6 +49,10 @@ struct maildrop {
 };
 
 int maildrop_open(struct maildrop *drop, const char *folder, struct err *err);
+/* The same for who must not be away for long: octets are not counted yet; then, until that moment
+ * of clock_mono(), some of them.  true: there are more. */
+int maildrop_look(struct maildrop *drop, const char *folder, struct err *err);
+bool maildrop_count(struct maildrop *drop, int64_t until);
 void maildrop_uid(const struct maildrop *drop, size_t item, struct str *uid);	/* appends */
 int maildrop_begin(struct maildrop *drop, size_t item, struct err *err);
 ssize_t maildrop_read(struct maildrop *drop, void *to, size_t len, struct err *err);	/* len > 1 */

@@ -15,7 +15,7 @@ enum {
 
 enum state { AUTHORIZATION = 1, TRANSACTION = 2, DEAD = 4 };
 
-enum asked { ASKED_NOTHING, ASKED_LOGIN, ASKED_SASL };
+enum asked { ASKED_NOTHING, ASKED_LOGIN, ASKED_SASL, ASKED_OPEN };
 
 struct pop3_server_work {
 	enum state state;
@@ -353,6 +353,13 @@ mechanisms(const struct pop3_server *server)
 }
 
 static void
+ask(struct pop3_server *server, enum asked what)
+{
+	server->work->asked = what;
+	server->waiting = true;
+}
+
+static void
 logged_in(struct pop3_server *server)
 {
 	struct pop3_server_work *work = server->work;
@@ -361,6 +368,10 @@ logged_in(struct pop3_server *server)
 	uint64_t octets;
 	int result = server->hooks->open(server->ctx, &work->count, &err);
 
+	if (result == POP3_LATER) {
+		ask(server, ASKED_OPEN);
+		return;
+	}
 	if (result == POP3_IN_USE) {
 		say(server, "-ERR [IN-USE] another session reads this mail");
 		return;
@@ -395,13 +406,6 @@ login_answered(struct pop3_server *server, int result, const struct err *err)
 		logged_in(server);
 	else
 		not_logged_in(server, err);
-}
-
-static void
-ask(struct pop3_server *server, enum asked what)
-{
-	server->work->asked = what;
-	server->waiting = true;
 }
 
 static void
@@ -783,7 +787,7 @@ pop3_server_answer(struct pop3_server *server, int result, struct span challenge
 
 	if (asked == ASKED_NOTHING || result == POP3_LATER || server->work->state == DEAD)
 		return;		/* closed meanwhile */
-	if (asked == ASKED_LOGIN)
+	if (asked == ASKED_LOGIN || asked == ASKED_OPEN)
 		login_answered(server, result, err != NULL ? err : &none);
 	else
 		sasl_answered(server, result, challenge, err != NULL ? err : &none);

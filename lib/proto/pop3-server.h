@@ -61,7 +61,8 @@ struct pop3_server_hooks {
 	int (*sasl)(void *ctx, const char *mechanism, struct span response, struct str *challenge,
 	    struct err *err);
 	void (*sasl_end)(void *ctx);	/* cancelled; may be NULL */
-	/* Whoever logged in: locks and lists his mail. */
+	/* Whoever logged in: locks and lists his mail.  POP3_LATER: it is called once more when
+	 * pop3_server_answer() has said 0. */
 	int (*open)(void *ctx, size_t *count, struct err *err);
 	uint64_t (*size)(void *ctx, size_t message);	/* octets, lines ended by CRLF */
 	void (*uid)(void *ctx, size_t message, struct str *uid);	/* 1 to 70 of 0x21 to 0x7E */

@@ -88,6 +88,11 @@ hook_open(void *ctx, size_t *count, struct err *err)
 	(void)err;
 	if (fake->held)
 		return POP3_IN_USE;
+	if (fake->slow && !fake->listed) {
+		fake->listed = true;
+		fake->result = 0;
+		return POP3_LATER;
+	}
 	fake->open = true;
 	*count = 3;
 	return 0;
@@ -188,7 +193,7 @@ attend(struct fake_pop3 *fake)
 			pop3_server_answer(&fake->server, result, str_span(&fake->challenge), &fake->err);
 		}
 		pop3_server_fill(&fake->server);
-	} while (fake->server.out.len > 0);
+	} while (fake->server.out.len > 0 || (fake->slow && fake->result != POP3_LATER));
 }
 
 void

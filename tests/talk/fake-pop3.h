@@ -2,8 +2,8 @@
  * fake-pop3 - a maildrop of three messages in memory, for whoever tests the POP3 engine.
  *
  * "bob" has the password "secret word ", and by SASL PLAIN too; "SLOW-LOGIN" asks one
- * question first.  With slow set every login says POP3_LATER first: what the client hears
- * must be the same.  With held another session has the maildrop; with broken the second
+ * question first.  With slow set every login says POP3_LATER first, and so does opening the
+ * maildrop: what the client hears must be the same.  With held another session has the maildrop; with broken the second
  * message cannot be read to its end; with stuck nothing can be removed.
  */
 #ifndef TESTS_TALK_FAKE_POP3_H
@@ -15,7 +15,7 @@ struct fake_pop3 {
 	struct pop3_server server;
 	bool slow, held, broken, stuck;
 	struct str heard;	/* all that the server said */
-	bool open, reading;
+	bool listed, open, reading;
 	bool asked;		/* SASL: the question is out */
 	size_t message, at;
 	bool gone[3];

@@ -258,12 +258,37 @@ START_TEST(links_and_pipes_are_not_read)
 }
 END_TEST
 
+START_TEST(a_drop_is_counted_in_slices_too)
+{
+	struct maildrop drop, again;
+	struct err err = {0};
+	size_t slices = 1;
+
+	put("box/new/1.a", "a\nb\n");
+	put("box/new/2.a", "a\n");
+	put("box/cur/3.a:2,S", "\n");
+	ck_assert_int_eq(maildrop_look(&drop, "box", &err), 0);
+	while (maildrop_count(&drop, 1))	/* that moment is long over: one at a time */
+		slices++;
+	ck_assert_uint_eq(slices, 3);
+	ck_assert_uint_eq(drop.item[0].octets + drop.item[1].octets + drop.item[2].octets, 6 + 3 + 2);
+	maildrop_close(&drop);
+	ck_assert_int_eq(access("box/.pop3-sizes", F_OK), 0);
+	ck_assert_int_eq(maildrop_look(&again, "box", &err), 0);
+	for (size_t i = 0; i < again.count; i++)
+		ck_assert(again.item[i].counted);	/* remembered */
+	ck_assert(!maildrop_count(&again, 0));
+	maildrop_close(&again);
+}
+END_TEST
+
 UNIT_WITH("maildrop", setup, teardown,
 	{ lines_end_with_crlf_and_are_counted_so, ROWS(texts) },
 	{ a_folder_that_is_not_there_has_no_mail, 1 },
 	{ new_and_cur_are_one_list_in_order_without_hidden_files, 1 },
 	{ a_uid_is_the_name_as_far_as_pop3_can_say_it, ROWS(uids) },
 	{ a_size_in_the_name_is_believed_and_others_are_read_once, 1 },
+	{ a_drop_is_counted_in_slices_too, 1 },
 	{ whatever_stands_in_the_sizes_does_no_harm, 1 },
 	{ a_file_that_was_changed_is_not_given_out_with_a_wrong_size, 1 },
 	{ two_sessions_never_have_it_at_once, 1 },
