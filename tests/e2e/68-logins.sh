@@ -102,6 +102,63 @@ else
 fi
 check_login "whose server is away is asked again later" "dovecot:$work/dovecot/none" bob x later
 
+say "# who is not there goes the same way"
+cat >"$work/trail" <<-'END'
+	#!/bin/sh
+	# Notes each call, and all that is said in it; knows nobody.
+	{ echo "called $# $PAM_TYPE"; tr '\0' '\n'; test -e /dev/fd/3 && tr '\0' '\n' <&3; } >>"$TRAIL" 2>/dev/null
+	exit 1
+END
+sed "s|\$TRAIL|$work/trail.log|" "$work/trail" >"$work/trail.sh"
+chmod +x "$work/trail.sh"
+mkdir -p "$work/pam.trail"
+echo "auth required pam_exec.so expose_authtok quiet $work/trail.sh" >"$work/pam.trail/mail"
+echo "account required pam_permit.so" >>"$work/pam.trail/mail"
+# Dovecot's end of the socket, as far as a wrong password hears it.
+cat >"$work/dovecot.py" <<-'END'
+	import base64, os, re, socket, sys
+	path, log = sys.argv[1:]
+	s = socket.socket(socket.AF_UNIX); s.bind(path + ".new"); s.listen(5); os.rename(path + ".new", path)
+	while True:
+	    c, _ = s.accept()
+	    f = c.makefile("rwb", buffering=0)
+	    with open(log, "ab", buffering=0) as out:
+	        out.write(b"called\n")
+	        for line in f:
+	            said = re.sub(rb"resp=(.*)", lambda m: b"resp=" + base64.b64decode(m[1]).replace(b"\0", b"|"), line)
+	            out.write(re.sub(rb"CPID.*", b"CPID", said))
+	            if line.startswith(b"CPID"): f.write(b"VERSION\t1\t1\nMECH\tPLAIN\nDONE\n")
+	            if line.startswith(b"AUTH"): f.write(b"FAIL\t1\tuser=x\n")
+END
+start dovecot python3 "$work/dovecot.py" "$work/dovecot.sock" "$work/trail.log"
+dovecot=$pid
+wait_for 10 test -S "$work/dovecot.sock"
+# trail USER PASSWORD SOURCE...: what was asked, with any name for his.
+trail() {
+	: >"$work/trail.log"
+	trail_user=$1
+	python3 -c 'import sys; q = "\0".join(sys.argv[1:]); sys.stdout.write("1 %d\n%s" % (len(q), q))' \
+	    "$1" "$2" pop3 192.0.2.1 password | (shift 2; MOCHILA_LIBEXEC=$MOCHILA_LIBEXEC mochila-login "$@") >"$work/trail.said"
+	sed "s/$trail_user/USER/g" "$work/trail.log"
+	cat "$work/trail.said"
+}
+same_way() {	# CALLS SOURCE...: somebody with a wrong word, and nobody
+	calls=$1
+	shift
+	trail bob-there wrong "$@" >"$work/known"
+	trail ann-nowhere wrong "$@" >"$work/unknown"
+	test "$(grep -c '^called' "$work/known")" -eq "$calls" && cmp "$work/known" "$work/unknown"
+}
+echo 'bob-there:{PLAIN}right' >"$work/users"
+check "through a program" same_way 1 "command:$work/trail.sh"
+check "through checkpassword" same_way 1 "checkpassword:$work/trail.sh"
+check "through Dovecot" same_way 1 "dovecot:$work/dovecot.sock"
+check "through a file and the one behind it" same_way 1 "file:$work/users" "dovecot:$work/dovecot.sock"
+if test -f "$work/pam.d/mail"; then
+	check "through PAM" same_way 1 "pam:$work/pam.trail/mail"
+fi
+stop "$dovecot"
+
 say "# E-MailRelay, APOP, fail2ban"
 root=$work/home
 make_site "$root" home
