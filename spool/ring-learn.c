@@ -4,10 +4,13 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <stdint.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/log.h"
+
+enum { WAITING_MAX = 1024 };	/* files: more than any word tells */
 
 bool
 ring_say(const struct ring *r, struct ring_word *word)
@@ -113,6 +116,49 @@ list_waiting(struct ring *r, const struct fs_names *names, struct waiting *list)
 	return count;
 }
 
+/* What is left of bytes that were given up: enough to find the mark behind them. */
+static const char gone[] = "NOOP gone ";
+
+static void
+put_gone(struct span bytes, struct str *out)
+{
+	unsigned char digest[DIGEST_SIZE];
+
+	digest_of(bytes.p, bytes.len, digest);
+	str_printf(out, "%s%zu", gone, bytes.len);
+	str_add(out, digest, sizeof digest);
+}
+
+static bool
+take_gone(struct span text, unsigned char digest[DIGEST_SIZE], uint64_t *len)
+{
+	if (!span_begins(text, gone) || text.len < sizeof gone - 1 + DIGEST_SIZE)
+		return false;
+	memcpy(digest, text.p + text.len - DIGEST_SIZE, DIGEST_SIZE);
+	return span_number(span_from(span_to(text, text.len - DIGEST_SIZE), sizeof gone - 1), UINT32_MAX, len) == 0;
+}
+
+static void
+give_up(struct ring *r, const struct waiting *one)
+{
+	const struct timespec times[2] = { one->at, one->at };	/* it stays as old as it is */
+	unsigned char digest[DIGEST_SIZE];
+	struct str bytes = {0}, left = {0};
+	struct err why;
+	uint64_t len;
+
+	int result = fs_load(r->dir, one->name, (size_t)r->window, &bytes, &why);
+	if (result == 0 && !take_gone(str_span(&bytes), digest, &len)) {
+		put_gone(str_span(&bytes), &left);
+		result = fs_replace(r->dir, one->name, str_span(&left), 0600, &why);
+		utimensat(r->dir, one->name, times, AT_SYMLINK_NOFOLLOW);
+	}
+	if (result < 0)
+		unlinkat(r->dir, one->name, 0);
+	str_free(&bytes);
+	str_free(&left);
+}
+
 /* More than a window would never all be history: the oldest are given up. */
 static int
 bound_waiting(struct ring *r, struct err *err)
@@ -127,8 +173,10 @@ bound_waiting(struct ring *r, struct err *err)
 	qsort(list, count, sizeof *list, by_age);
 	for (size_t i = count; i-- > 0;) {
 		bytes += list[i].bytes;
-		if (bytes > r->window)
+		if (count - i > WAITING_MAX)
 			unlinkat(r->dir, list[i].name, 0);
+		else if (bytes > r->window)
+			give_up(r, &list[i]);
 	}
 	free(list);
 	fs_names_free(&names);
@@ -162,25 +210,87 @@ load_waiting(struct ring *r, uint64_t name, struct str *bytes)
 	return result;
 }
 
+/* Behind the last of which only the digest is left the history begins.  How many were passed; -1. */
+static int
+pass(struct ring *r, const struct ring_item *items, size_t count, struct err *err)
+{
+	struct ring_mark mark = ring_last(r), begin = {0};
+	unsigned char digest[DIGEST_SIZE];
+	int passed = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		uint64_t len = items[i].bytes.len;
+		bool left = take_gone(items[i].bytes, digest, &len);
+		if (!left)
+			digest_of(items[i].bytes.p, items[i].bytes.len, digest);
+		mark = ring_mark_behind(mark, digest, len);
+		if (left) {
+			begin = mark;
+			passed = (int)i + 1;
+		}
+	}
+	return passed > 0 && ring_adopt(r, begin, err) < 0 ? -1 : passed;
+}
+
+static bool
+is_named(const struct ring_word *word, uint64_t name)
+{
+	for (size_t i = 0; i < word->names; i++)
+		if (word->name[i] == name)
+			return true;
+	return false;
+}
+
+/* The names of so many commits.  It has told the last of them, and the others are not in its ring any
+ * more: they may be what was sent first, which the link will show.  0: there are not so many. */
+static size_t
+name_all(struct ring *r, const struct ring_word *word, size_t count, uint64_t names[RING_NAMES_MAX])
+{
+	size_t told = word->names < count ? word->names : count, untold = count - told, found = 0;
+	struct fs_names files;
+	struct err ignored;
+
+	memcpy(names + untold, word->name + (word->names - told), told * sizeof *names);
+	if (untold == 0)
+		return count;
+	if (fs_names(r->dir, ".", &files, &ignored) < 0)
+		return 0;
+	struct waiting *list = mem_get((files.count + 1) * sizeof *list);
+	size_t waiting = list_waiting(r, &files, list);
+	qsort(list, waiting, sizeof *list, by_age);
+	for (size_t i = 0; i < waiting && found < untold; i++) {
+		uint64_t name = strtoull(strchr(list[i].name, '+') + 1, NULL, 16);
+		if (!is_named(word, name))
+			names[found++] = name;
+	}
+	free(list);
+	fs_names_free(&files);
+	return found == untold ? count : 0;
+}
+
 /* The same commits in the same order; 0: we have not all of them. */
 static int
 follow(struct ring *r, const struct ring_word *word, struct err *err)
 {
-	size_t count = (size_t)(word->last.k - ring_last(r).k), loaded = 0;
+	uint64_t ahead = word->last.k - ring_last(r).k, names[RING_NAMES_MAX];
+	size_t count = ahead <= RING_NAMES_MAX ? name_all(r, word, (size_t)ahead, names) : 0, loaded = 0;
 	struct ring_item items[RING_NAMES_MAX];
 	struct str bytes[RING_NAMES_MAX] = {{0}};
 
-	if (word->last.k - ring_last(r).k > word->names)
+	if (count == 0)
 		return 0;
 	for (; loaded < count; loaded++) {
-		uint64_t name = word->name[word->names - count + loaded];
-		if (load_waiting(r, name, &bytes[loaded]) < 0)
+		if (load_waiting(r, names[loaded], &bytes[loaded]) < 0)
 			break;
-		items[loaded] = (struct ring_item){ name, str_span(&bytes[loaded]) };
+		items[loaded] = (struct ring_item){ names[loaded], str_span(&bytes[loaded]) };
 	}
-	int result = loaded < count ? 0 : ring_commit(r, items, count, err) < 0 ? -1 : 1;
+	int passed = loaded < count ? 0 : pass(r, items, count, err);
+	int result = loaded < count ? 0 :
+	    passed < 0 || ring_commit(r, items + passed, count - (size_t)passed, err) < 0 ? -1 : 1;
 	for (size_t i = 0; i < count && i <= loaded; i++)
 		str_free(&bytes[i]);
+	for (size_t i = 0; i < count && result > 0; i++)
+		remove_waiting(r, names[i]);
 	return result;
 }
 

@@ -36,16 +36,25 @@ put_bytes(uint64_t value, unsigned char bytes[8])
 		bytes[i] = (unsigned char)value;
 }
 
-static uint64_t
-next_link(uint64_t before, struct span bytes)
+struct ring_mark
+ring_mark_behind(struct ring_mark mark, const unsigned char digest[DIGEST_SIZE], uint64_t len)
 {
 	unsigned char text[8 + DIGEST_SIZE + 8], sum[DIGEST_SIZE];
 
-	put_bytes(before, text);
-	digest_of(bytes.p, bytes.len, text + 8);
-	put_bytes(bytes.len, text + 8 + DIGEST_SIZE);
+	put_bytes(mark.link, text);
+	memcpy(text + 8, digest, DIGEST_SIZE);
+	put_bytes(len, text + 8 + DIGEST_SIZE);
 	digest_of(text, sizeof text, sum);
-	return first_bytes(sum);
+	return (struct ring_mark){ mark.k + 1, first_bytes(sum) };
+}
+
+static uint64_t
+next_link(uint64_t before, struct span bytes)
+{
+	unsigned char digest[DIGEST_SIZE];
+
+	digest_of(bytes.p, bytes.len, digest);
+	return ring_mark_behind((struct ring_mark){ 0, before }, digest, bytes.len).link;
 }
 
 /* the lines */

@@ -21,7 +21,8 @@
  * know what the receiver has.  The receiver numbers what it commits, and tells: my last
  * mark is (k, link), and these are the names of the last commits, in order.  The sender
  * has kept the bytes of what it sent under their names (ring_wait), so it can put the same
- * bytes into the same order (ring_learn), and only then may it refer to them.  The
+ * bytes into the same order (ring_learn), and only then may it refer to them.  Of what is more
+ * than a window it keeps the digests, by which it finds the mark where the rest begins.  The
  * receiver may have gone on meanwhile: it cuts its ring at k (ring_at).  Where the told
  * mark is not reached, the sender begins an empty ring at that mark.
  *
@@ -43,6 +44,7 @@
 #ifndef SPOOL_RING_H
 #define SPOOL_RING_H
 
+#include "lib/base/digest.h"
 #include "spool/lock.h"
 #include "spool/spool.h"
 
@@ -93,6 +95,8 @@ int ring_open(struct ring *r, const struct spool *spool, const char *site, enum 
 void ring_close(struct ring *r);
 
 struct ring_mark ring_last(const struct ring *r);	/* {0, 0}: nothing was ever committed */
+/* The next one behind a commit of so many bytes with this SHA-256. */
+struct ring_mark ring_mark_behind(struct ring_mark mark, const unsigned char digest[DIGEST_SIZE], uint64_t len);
 /* Only the first bytes of mark->link were said: fills in the others, where they are its own. */
 void ring_fill_in(const struct ring *r, size_t said, struct ring_mark *mark);
 bool ring_knows(const struct ring *r, struct ring_mark mark);

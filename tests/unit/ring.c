@@ -439,6 +439,32 @@ START_TEST(the_sender_follows_the_receiver)
 }
 END_TEST
 
+/* Of what was sent and is more than a window only digests are kept; the rest is history all the same. */
+START_TEST(what_was_given_up_is_passed_over)
+{
+	uint64_t window = 8000;
+
+	start();
+	for (uint64_t name = 1; name <= 12; name++)
+		was_sent(name, window);
+	for (uint64_t name = 1; name <= (_i == 0 ? 12 : 3); name++)
+		received(name, window);
+	struct ring_word word = said_by_receiver(window);
+	learned(&word, false, window);
+	size_t len = must_agree(window, window);
+	if (_i == 0)
+		ck_assert_uint_gt(len, window / 2);
+	else
+		ck_assert_uint_eq(len, 0);	/* those are all gone */
+	was_sent(13, window);
+	received(13, window);
+	word = said_by_receiver(window);
+	learned(&word, false, window);
+	ck_assert_uint_gt(must_agree(window, window), length_of(13));
+	stop();
+}
+END_TEST
+
 START_TEST(a_late_word_is_no_news)
 {
 	start();
@@ -673,6 +699,7 @@ UNIT("ring",
 	{ it_stays_bounded, 1 },
 	{ what_is_larger_than_the_window_is_named_and_not_kept, 1 },
 	{ the_sender_follows_the_receiver, ROWS(words) },
+	{ what_was_given_up_is_passed_over, 2 },
 	{ a_late_word_is_no_news, 1 },
 	{ a_receiver_ahead_cuts_its_ring, 1 },
 	{ an_erased_end_begins_anew, 2 },
