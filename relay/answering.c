@@ -64,7 +64,7 @@ say(uint64_t number, struct span words, struct err *err)
 static int
 serve_one(void (*answer)(void *ctx, struct span question, struct str *words), void *ctx, struct err *err)
 {
-	uint64_t number, len;
+	uint64_t number = 0, len = 0;
 	char question[POOL_QUESTION_MAX + 1];
 	struct str words = {0};
 	int got = read_head(&number, &len, err);

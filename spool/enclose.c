@@ -49,7 +49,7 @@ next_word(struct span *rest)
 }
 
 struct named {		/* a word of the settings, as a path */
-	struct span key, scheme;
+	struct span section, key, scheme;	/* section: "relay" of [relay main] */
 	const char *path;	/* whole */
 	bool below;		/* it was said relative to the root: it may be no path at all */
 };
@@ -60,14 +60,15 @@ struct naming {
 };
 
 static void
-name_word(const struct settings *settings, struct span key, struct span word, const struct naming *naming)
+name_word(const struct settings *settings, struct span section, struct span key, struct span word,
+    const struct naming *naming)
 {
 	struct span scheme = scheme_of(word);
 	char *said = mem_text_n(word.p + scheme.len, word.len - scheme.len);
 	struct str whole = {0};
 
 	settings_path(settings, said, &whole);
-	const struct named named = { key, scheme, str_c(&whole), said[0] != '/' };
+	const struct named named = { section, key, scheme, str_c(&whole), said[0] != '/' };
 	if (said[0] != '\0')
 		naming->path(naming->ctx, &named);
 	str_free(&whole);
@@ -78,16 +79,18 @@ static void
 each_path(const struct settings *settings, const struct naming *naming)
 {
 	struct str text = {0};
-	struct span rest, line, word;
+	struct span rest, line, word, section = { "", 0 };
 
 	settings_show(settings, &text);
 	rest = str_span(&text);
 	while (span_cut(&rest, '\n', &line)) {
+		if (line.len > 0 && line.p[0] == '[')
+			section = span_to(span_from(line, 1), strcspn(line.p + 1, " ]"));
 		if (line.len == 0 || line.p[0] == '#' || line.p[0] == '[')
 			continue;
 		struct span key = span_word(&line);
 		while ((word = next_word(&line)).len > 0)
-			name_word(settings, key, word, naming);
+			name_word(settings, section, key, word, naming);
 	}
 	str_free(&text);
 }
@@ -239,19 +242,19 @@ may_run(void *ctx, const char *path, const char *const *words)
 
 /* Secrets, and who is to know them. */
 static bool
-is_for(struct span key, unsigned needs)
+is_for(const struct named *named, unsigned needs)
 {
-	static const struct { const char *key; unsigned needs; } rows[] = {
-		{ "key", ENCLOSE_CALLS }, { "jump-key", ENCLOSE_CALLS }, { "passphrase", ENCLOSE_CALLS },
-		{ "known-hosts", ENCLOSE_CALLS }, { "key-auth", ENCLOSE_CALLS | ENCLOSE_ANSWERS },
-		{ "proxy-login", ENCLOSE_CALLS | ENCLOSE_DOORS }, { "login", ENCLOSE_CALLS | ENCLOSE_DOORS },
-		{ "tls-cert", ENCLOSE_DOORS }, { "tls-key", ENCLOSE_DOORS },
-	};
+	static const char *const secrets[] = { "key", "jump-key", "passphrase", "known-hosts", "key-auth", "proxy-login", "login",
+		"tls-cert", "tls-key" };
+	bool secret = false;
 
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-		if (span_is(key, rows[i].key))
-			return (needs & rows[i].needs) != 0;
-	return true;
+	for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++)
+		secret = secret || span_is(named->key, secrets[i]);
+	if (!secret)
+		return true;
+	if (!span_is(named->section, "site") && !span_is(named->section, "way"))
+		return (needs & ENCLOSE_DOORS) != 0;
+	return (needs & (span_is(named->key, "key-auth") ? ENCLOSE_CALLS | ENCLOSE_ANSWERS : ENCLOSE_CALLS)) != 0;
 }
 
 struct door_looking { const char *path; bool found; };
@@ -281,7 +284,7 @@ look_file(void *ctx, const struct named *named)
 {
 	struct looking *looking = ctx;
 
-	looking->found = looking->found || (is_for(named->key, looking->needs) && span_is(looking->path, named->path));
+	looking->found = looking->found || (is_for(named, looking->needs) && span_is(looking->path, named->path));
 }
 
 /* ROOT/recipients/SITE, which a site may yet tell. */
@@ -449,7 +452,7 @@ folder_of(const struct settings *settings, const struct named *named, unsigned n
 	fixed_part(said, folder);
 	free(said);
 	if (written == NOT_WRITTEN)	/* a single file is opened by the helper */
-		return !named->below && is_for(named->key, needs) && !span_is(named->key, "keys") && is_folder(str_c(folder));
+		return !named->below && is_for(named, needs) && !span_is(named->key, "keys") && is_folder(str_c(folder));
 	if (written == A_FILE && strchr(named->path, '%') == NULL)
 		cut_last(folder);
 	if (is_below(settings, folder) && written == A_FOLDER)

@@ -91,4 +91,35 @@ one() {
 untouched() { ended && test "$accepted" -eq 1; }
 sweep kill 13 1
 sweep EIO 19 2
+
+# Dead right behind the change, before the whole of it was seen in hold/: a person has not seen it, and
+# whoever comes next shows it; dead right behind a change that is held, it goes there and nowhere else.
+rm -rf "$root"
+cp -a "$work/base" "$root"
+relay_up "$root" || fail "the relay does not start"
+client "$(at "$root")"
+check "a mail that is thin for far" patient 500 came
+stop "$relay"
+thin=$(find "$root"/spool/out/far -type f ! -name '.*') whole=$(find "$root/spool/hold" -type f -exec grep -la 'from=whole' {} +)
+id=$(basename "$thin") name=$(basename "$whole")
+put_back() {	# as it stood when it died
+	mkdir -p "$root/spool/out/filter:far/$(basename "$(dirname "$thin")")"
+	mv "$1" "$root/spool/out/filter:far/$(basename "$(dirname "$thin")")/$id"
+}
+put_back "$thin"
+mv "$whole" "$root/spool/hold/.of-$id=$name"
+check "cannot be released yet" sh -c "! mochila --root '$root' release '$name' 2>/dev/null"
+relay_up "$root" || fail "the relay does not start"
+goes_on() { test -f "$whole" && test -f "$thin" && test "$(on_its_way)" -eq 0; }
+check "goes on, and its whole is shown" patient 500 goes_on
+check "once" test "$(wholes),$(at_far)" = 1,1
+stop "$relay"
+put_back "$thin"
+mochila --root "$root" hold "$id" >/dev/null
+put_back "$root/spool/hold/$id"
+relay_up "$root" || fail "the relay does not start"
+is_held() { test -f "$root/spool/hold/$id"; }
+check "one that says it is held is" patient 500 is_held
+check "and nowhere else" test "$(at_far),$(on_its_way)" = 0,0
+stop "$relay"
 finish

@@ -91,7 +91,7 @@ static const struct enclosing programs[PROGRAMS] = {
 
 static const struct { const char *path, *open; } files[] = {
 	{ "mochila.conf", "rrrrrr" },		/* by the helper: a file of the root itself may be replaced */
-	{ "users", "rr----" },			/* a login of the relay's; one of a link, too, for all we know */
+	{ "users", "r-----" },			/* login of [relay] */
 	{ "keys/id_ed25519", "-r----" },
 	{ "keys/tls.pem", "rr----" },		/* tls-key names it; the caller has the folder */
 	{ "keys/secret", "-rr---" },		/* key-auth */
