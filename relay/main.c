@@ -3,8 +3,10 @@
  * Maildirs what waits there for them.
  */
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
+#include "lib/base/closed.h"
 #include "lib/base/helper.h"
 #include "lib/base/log.h"
 #include "lib/base/slim.h"
@@ -13,6 +15,7 @@
 #include "relay/relay.h"
 #include "relay/rights.h"
 #include "spool/enclose.h"
+#include "spool/users.h"
 
 static struct relay relay;
 
@@ -26,6 +29,44 @@ static void
 on_reload(void *ctx)
 {
 	relay_reload(ctx);
+}
+
+/* Mailboxes that only the users' lines name, and whether a program may name any. */
+static void
+name_boxes(const struct relay_settings *settings, struct enclosing *mine, struct str *boxes)
+{
+	struct span rest = span_of(settings->login), word, lines;
+	struct user user;
+
+	while (settings->pop3_listen[0] != '\0' && (word = span_word(&rest)).len > 0) {
+		struct str path = {0}, text = {0};
+		struct err ignored;
+		if (span_begins(word, "command:"))
+			mine->needs |= ENCLOSE_ANY_BOX;
+		if (!span_begins(word, "file:"))
+			continue;
+		char *said = mem_text_n(word.p + 5, word.len - 5);
+		settings_path(&relay.setup->settings, said, &path);
+		free(said);
+		if (users_load(str_c(&path), &text, &ignored) == 0)
+			for (lines = str_span(&text); users_next(&lines, &user);)
+				str_printf(boxes, "%.*s\n", (int)user.mailbox.len, user.mailbox.len > 0 ? user.mailbox.p : "");
+		closed_forget(&text);
+		str_free(&path);
+	}
+}
+
+static void
+what_we_need(const struct ready *ready)
+{
+	const struct settings *settings = &relay.setup->settings;
+	static struct str boxes;
+
+	relay.enclosing = (struct enclosing){ .needs = ENCLOSE_SPOOL | ENCLOSE_BOXES | ENCLOSE_DOORS,
+		.removed = ready->pid_file };
+	for (size_t i = 0; i < settings->relays; i++)
+		name_boxes(&settings->relay[i], &relay.enclosing, &boxes);
+	relay.enclosing.boxes = str_c(&boxes);
 }
 
 static void
@@ -50,11 +91,11 @@ begin(struct settings *settings, struct ready *ready, struct err *err)
 	    relay_open(&relay, setup, err) < 0)
 		return -1;
 	notify_forget();
-	relay.enclosing = (struct enclosing){ .needs = ENCLOSE_SPOOL | ENCLOSE_BOXES | ENCLOSE_DOORS,
-		.removed = ready->pid_file };
 	if (ready_detach(ready, err) < 0 ||
-	    rights_drop(&setup->settings, err) < 0 ||
-	    enclose_prepare(&setup->settings, relay.args, &relay.enclosing, err) < 0 ||
+	    rights_drop(&setup->settings, err) < 0)
+		return -1;
+	what_we_need(ready);
+	if (enclose_prepare(&setup->settings, relay.args, &relay.enclosing, err) < 0 ||
 	    loop_start(&relay.loop, err) < 0 ||
 	    relay_start(&relay, err) < 0)
 		return -1;

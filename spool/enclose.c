@@ -434,7 +434,7 @@ is_written(const struct named *named, unsigned needs)
 		return A_FOLDER;
 	if ((boxes && span_ends_case(named->scheme, "mbox:")) || (doors && span_ends_case(named->scheme, "unix:")))
 		return A_FILE;
-	if (doors && span_is(named->key, "pop3-mailbox"))
+	if (doors && span_is(named->key, "pop3-mailbox") && !span_is(named->scheme, "queue:"))
 		return A_FOLDER;
 	return (needs & ENCLOSE_FILES) != 0 && span_is(named->key, "receive") && is_folder(named->path) ? A_FOLDER : NOT_WRITTEN;
 }
@@ -557,7 +557,8 @@ add_root(struct walls *walls)
 		bool mine = !span_same(str_span(&path), str_span(&keys)) || (walls->needs & ENCLOSE_CALLS) != 0;
 		bool work = !span_same(str_span(&path), str_span(&spool)) || (walls->needs & ENCLOSE_SPOOL) != 0;
 		if (mine && work && is_folder(str_c(&path)))
-			sandbox_may(&walls->sandbox, str_c(&path), SANDBOX_READ);
+			sandbox_may(&walls->sandbox, str_c(&path), (walls->needs & ENCLOSE_ANY_BOX) != 0 ? SANDBOX_WRITE :
+			    SANDBOX_READ);
 	}
 	if ((walls->needs & ENCLOSE_CALLS) != 0)
 		sandbox_may(&walls->sandbox, str_c(&keys), SANDBOX_READ);
@@ -565,6 +566,28 @@ add_root(struct walls *walls)
 	str_free(&keys);
 	str_free(&spool);
 	str_free(&path);
+}
+
+/* Below the root the folder that they are in: others will come. */
+static void
+add_boxes(struct walls *walls, struct span boxes)
+{
+	struct span line;
+
+	while (span_cut(&boxes, '\n', &line)) {
+		char *said = mem_text_n(line.p, line.len);
+		struct str folder = {0};
+		settings_path(walls->settings, said, &folder);
+		if (is_below(walls->settings, &folder)) {
+			make_below(walls->settings, &folder);
+			if (strchr(str_c(&folder) + strlen(walls->settings->root) + 1, '/') != NULL)
+				cut_last(&folder);
+		}
+		if (line.len > 0)
+			sandbox_may(&walls->sandbox, str_c(&folder), SANDBOX_WRITE);
+		str_free(&folder);
+		free(said);
+	}
 }
 
 /* What the relay knows of its clients. */
@@ -634,6 +657,7 @@ enclose_enter(const struct settings *settings, const struct enclosing *what, str
 		add_spool(&walls, what->site);
 		add_below(&walls, "run", SANDBOX_WRITE, false);
 	}
+	add_boxes(&walls, span_of(what->boxes != NULL ? what->boxes : ""));
 	add_root(&walls);
 	add_ours(&walls.sandbox);
 	each_path(settings, &naming);

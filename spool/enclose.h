@@ -34,12 +34,14 @@ enum enclose_needs {	/* what else it has to do with */
 	ENCLOSE_FILES = 32,	/* it takes files for folders that the settings name */
 	ENCLOSE_LISTS = 64,	/* it takes lists of recipients */
 	ENCLOSE_NEW = 128,	/* with the spool: there may be none yet */
+	ENCLOSE_ANY_BOX = 256,	/* mailboxes may be in any folder of the root, but that of the keys */
 };
 
 struct enclosing {
 	unsigned needs;
 	const char *site;	/* the only one whose queue it works; NULL: any */
 	const char *written;	/* one more file or folder that is written; or NULL */
+	const char *boxes;	/* mailboxes that no setting names, a line each; or NULL */
 	const char *removed;	/* one more file that it removes at its end; or NULL */
 	const char *program;	/* one more that may be run, by its whole path; or NULL */
 };

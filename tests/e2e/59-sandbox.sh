@@ -24,14 +24,19 @@ cat >>"$root/mochila.conf" <<-END
 	aliases = |$work/ask
 	[relay main]
 	listen = 127.0.0.1:0
+	pop3-listen = 127.0.0.1:0
 	[routes]
 	hub.example = maildir:mail/%u
 	away.example = maildir:$work/elsewhere/%u
 	piped.example = command:$work/deliver %u
 	dead.example = smtp:localhost:1
 END
+mkdir -p "$root/boxes/gus/new" "$root/boxes/gus/cur" "$root/boxes/gus/tmp"
+printf 'Subject: gus\n\ntext\n' >"$root/boxes/gus/new/1.mail"
+echo word | mochila --root "$root" user add gus --mailbox boxes/gus || fail "no user"
 relay_up "$root" || fail "the relay does not start"
 main=$(at "$root")
+pop=$(sed -n 's/^main pop3 //p' "$root/ready")
 status_of() { sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"; }
 piped() { ls "$work/tables"/piped.* >/dev/null 2>&1; }
 told() { grep "event=sandbox" "$work/hub.log" | sed 's/.*event=sandbox //' | tee "$work/told" | grep .; }
@@ -60,6 +65,9 @@ check "a Maildir" wait_for 20 has_mail "$root" bob 2
 check "one outside its root, that the settings name" wait_for 20 test -d "$work/elsewhere/bob/new"
 check "a program" wait_for 20 piped
 check "a table" wait_for 20 has_mail "$root" table 1
+check "a mailbox that only a line of the users names" call "$pop" "< +OK" "> USER gus" "< +OK" "> PASS word" "< +OK 1" \
+    "> DELE 1" "< +OK" "> QUIT" "< +OK"
+check "is emptied" sh -c "test ! -e '$root/boxes/gus/new/1.mail'"
 check "a name that is looked up, in a thread" wait_for 20 grep -q "event=unreachable by=smtp:localhost:1 .*refused" "$work/hub.log"
 
 say "# what the settings say now"
