@@ -21,7 +21,7 @@ question(const struct login *who, struct err *err)
 {
 	static const char third[] = "mochila";	/* for APOP's stamp; anything will do */
 	struct str words = {0};
-	int ends[2], result = 0;
+	int ends[2] = { -1, -1 }, result = 0;
 
 	str_add_span(&words, who->user);
 	str_add_char(&words, '\0');
