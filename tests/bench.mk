@@ -13,7 +13,7 @@ tests_bench_crowd_LDADD = $(SSL_LIBS) $(BASE_LIBS)
 
 check_DATA += tests/bench/flush.so
 CLEANFILES += tests/bench/flush.so
-EXTRA_DIST += %D%/bench/flush.c
+EXTRA_DIST += %D%/bench/flush.c %D%/bench/letters.awk
 tests/bench/flush.so: %D%/bench/flush.c
 	@$(MKDIR_P) tests/bench
 	$(AM_V_CCLD)test -n '$(SAN)' || $(CC) -include config.h -I. $(CFLAGS) -shared -fPIC -o $@ \
