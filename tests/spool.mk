@@ -49,7 +49,7 @@ soak: all tests/crash/fault.so
 	top_builddir='$(abs_top_builddir)' HOSTS='$(SPOOL)' sh $(srcdir)/tests/crash/spool-hosts.sh
 	top_builddir='$(abs_top_builddir)' CALL='$(CALL)' PROTOCOLS='$(PROTOCOLS)' sh $(srcdir)/tests/crash/call-soak.sh
 	top_builddir='$(abs_top_builddir)' EACH=1 sh $(srcdir)/tests/crash/m-faults.sh
-	top_builddir='$(abs_top_builddir)' EACH=1 sh $(srcdir)/tests/e2e/23-m.sh
+	top_builddir='$(abs_top_builddir)' EACH=1 PROTOCOLS='m i e t g y' sh $(srcdir)/tests/crash/call-bytes.sh
 	top_builddir='$(abs_top_builddir)' TAYLOR=long sh $(srcdir)/tests/e2e/21-uucico-taylor.sh
 	$(MAKE) tests/unit/uucp && CK_TIMEOUT_MULTIPLIER=20 CUT_EVERY=1 tests/unit/uucp
 .PHONY: soak

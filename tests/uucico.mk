@@ -38,7 +38,7 @@ noinst_PROGRAMS += tests/e2e/meter
 tests_e2e_meter_SOURCES = %D%/e2e/meter.c
 tests_e2e_meter_LDADD = $(BASE_LIBS)
 
-dist_check_SCRIPTS += %D%/crash/call-faults.sh %D%/crash/m-faults.sh %D%/e2e/20-uucico-exec.sh %D%/e2e/21-uucico-taylor.sh %D%/e2e/22-uucico-ssh.sh \
+dist_check_SCRIPTS += %D%/crash/call-bytes.sh %D%/crash/call-faults.sh %D%/crash/m-faults.sh %D%/e2e/20-uucico-exec.sh %D%/e2e/21-uucico-taylor.sh %D%/e2e/22-uucico-ssh.sh \
 	%D%/e2e/23-m.sh %D%/e2e/24-uucp-files.sh %D%/e2e/25-key-auth.sh \
 	%D%/e2e/28-budget.sh %D%/e2e/29-when.sh
 

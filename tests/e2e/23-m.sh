@@ -68,28 +68,6 @@ check "the mail is there once" arrived "$hub" cut-large
 check "so is the other" arrived "$hub" after-the-cut
 check "no part is left" test -z "$(find "$hub/spool/part" -type f)"
 
-# At every byte, or one in so many: three mails each way.
-each=${EACH:-97}
-cuts=0
-for way in up down; do
-	at=1
-	while :; do
-		for i in a b c; do from_home "$way-$at-$i-there." && from_hub "$way-$at-$i-back." || exit 99; done
-		: >"$work/report"
-		cut_at "$way" "$at" >"$work/said" 2>&1
-		ours -s hub >"$work/again" 2>&1 || { fail "cut $way at $at: no second call"; cat "$work/said" "$work/again"; }
-		for i in a b c; do
-			arrived "$hub" "$way-$at-$i-there." || fail "cut $way at $at: $i is $(there "$hub" "$way-$at-$i-there.") times at the hub"
-			arrived "$home" "$way-$at-$i-back." || fail "cut $way at $at: $i is $(there "$home" "$way-$at-$i-back.") times at home"
-		done
-		cuts=$((cuts + 1))
-		test "$failures" -lt 10 || finish
-		grep -q did=none "$work/report" && break
-		at=$((at + each))
-	done
-done
-say "ok: cut at $cuts places, nothing is lost and nothing comes twice"
-
 # ---- Ends that stop ------------------------------------------------------------------------
 
 command_file() { { echo '#!/bin/sh'; cat; } >"$work/$1"; chmod 755 "$work/$1"; }
