@@ -201,6 +201,7 @@ static const struct conf_row site_rows[] = {
 	ROW("passphrase", text, passphrase, "", "of that key: a file, or exec:COMMAND that prints it"),
 	ROW("login", text, login, "", "file with the name and password that a tcp: link asks for"),
 	ROW("key-auth", text, key_auth, "", "file with a secret: proves both ends and each byte, in the clear"),
+	ROW("quick-login", yesno, quick_login, "yes", "ssh links log in in one flight where they can"),
 	ROW("jump", text, jump, "", "USER@HOST[:PORT] that an ssh link goes through"),
 	ROW("jump-key", text, jump_key, "", "private key for that host; empty: as key"),
 	ROW("proxy", text, proxy, "", "for ssh and tcp links: socks5://HOST:PORT or socks4a://HOST:PORT"),

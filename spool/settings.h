@@ -55,6 +55,7 @@ struct site_settings {		/* [site NAME] */
 	char *known_hosts;	/* pinned host keys */
 	char *login;		/* file with a name and a password, for tcp: */
 	char *key_auth;		/* file with a secret that each byte of its calls is proved by */
+	bool quick_login;	/* by uucico-ssh/quick.h, where that can be */
 	char *jump, *jump_key;	/* USER@HOST[:PORT] that ssh goes through; its key, "" = key */
 	char *proxy, *proxy_login;	/* socks5://HOST:PORT or socks4a://HOST:PORT; a file as login */
 	char *protocols;	/* UUCP letters we offer or choose, best first */

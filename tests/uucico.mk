@@ -26,6 +26,11 @@ tests_unit_keyed_SOURCES = %D%/unit/keyed.c %D%/unit/unit.h
 tests_unit_keyed_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_keyed_LDADD = $(UUCICO_LIBS) $(CHECK_LIBS)
 
+check_PROGRAMS += tests/unit/quick
+tests_unit_quick_SOURCES = %D%/unit/quick.c %D%/unit/quick-host.c %D%/unit/quick-host.h %D%/unit/unit.h
+tests_unit_quick_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_quick_LDADD = $(UUCICO_LIBS) $(CHECK_LIBS)
+
 check_PROGRAMS += tests/unit/m-store
 tests_unit_m_store_SOURCES = %D%/unit/m-store.c
 tests_unit_m_store_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -43,10 +48,14 @@ dist_check_SCRIPTS += %D%/crash/call-bytes.sh %D%/crash/call-faults.sh %D%/crash
 	%D%/e2e/28-budget.sh %D%/e2e/29-when.sh
 
 if FUZZERS
-noinst_PROGRAMS += tests/fuzz/uucp
+noinst_PROGRAMS += tests/fuzz/quick tests/fuzz/uucp
 else
-check_PROGRAMS += tests/fuzz/uucp
+check_PROGRAMS += tests/fuzz/quick tests/fuzz/uucp
 endif
+tests_fuzz_quick_SOURCES = %D%/fuzz/quick.c %D%/unit/quick-host.c
+tests_fuzz_quick_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_quick_LDADD = $(FUZZ_REPLAY) $(UUCICO_LIBS)
+EXTRA_DIST += %D%/fuzz/quick.dict %D%/fuzz/seeds/quick
 tests_fuzz_uucp_SOURCES = %D%/fuzz/uucp.c
 tests_fuzz_uucp_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_uucp_LDADD = $(FUZZ_REPLAY) $(UUCICO_LIBS)

@@ -78,9 +78,9 @@ shown_key(const struct ssh *ssh)
 }
 
 static LIBSSH2_KNOWNHOSTS *
-known_hosts(struct ssh *ssh, const char *path, struct err *err)
+known_hosts(LIBSSH2_SESSION *session, const char *path, struct err *err)
 {
-	LIBSSH2_KNOWNHOSTS *hosts = libssh2_knownhost_init(ssh->session);
+	LIBSSH2_KNOWNHOSTS *hosts = libssh2_knownhost_init(session);
 	struct str text = {0};
 	struct span rest, line;
 
@@ -102,20 +102,18 @@ known_hosts(struct ssh *ssh, const char *path, struct err *err)
 }
 
 static int
-look_up(struct ssh *ssh, LIBSSH2_KNOWNHOSTS *hosts)
+look_up(struct ssh *ssh, struct span blob, LIBSSH2_KNOWNHOSTS *hosts)
 {
-	struct span blob = shown_key(ssh);
-
 	return libssh2_knownhost_checkp(hosts, str_c(&ssh->host), (int)strtol(str_c(&ssh->port), NULL, 10),
 	    blob.p, blob.len, LIBSSH2_KNOWNHOST_TYPE_PLAIN | LIBSSH2_KNOWNHOST_KEYENC_RAW, NULL);
 }
 
 static int
-refuse(struct ssh *ssh, const char *path, int verdict, struct err *err)
+refuse(struct ssh *ssh, struct span blob, const char *path, int verdict, struct err *err)
 {
 	struct str print = {0};
 
-	key_fingerprint(shown_key(ssh), &print);
+	key_fingerprint(blob, &print);
 	if (verdict == LIBSSH2_KNOWNHOST_CHECK_MISMATCH)
 		err_set(err, ERR_CONFIG, "THE HOST KEY OF %s HAS CHANGED to %s: somebody may be in between, or it "
 		    "was set up anew; ask its administrator, and only then correct %s",
@@ -130,15 +128,21 @@ refuse(struct ssh *ssh, const char *path, int verdict, struct err *err)
 }
 
 int
-hostkey_check(struct ssh *ssh, const char *path, struct err *err)
+hostkey_is_known(struct ssh *ssh, LIBSSH2_SESSION *session, struct span blob, const char *path, struct err *err)
 {
-	LIBSSH2_KNOWNHOSTS *hosts = known_hosts(ssh, path, err);
+	LIBSSH2_KNOWNHOSTS *hosts = known_hosts(session, path, err);
 
 	if (hosts == NULL)
 		return -1;
-	int verdict = look_up(ssh, hosts);
+	int verdict = look_up(ssh, blob, hosts);
 	libssh2_knownhost_free(hosts);
-	return verdict == LIBSSH2_KNOWNHOST_CHECK_MATCH ? 0 : refuse(ssh, path, verdict, err);
+	return verdict == LIBSSH2_KNOWNHOST_CHECK_MATCH ? 0 : refuse(ssh, blob, path, verdict, err);
+}
+
+int
+hostkey_check(struct ssh *ssh, const char *path, struct err *err)
+{
+	return hostkey_is_known(ssh, ssh->session, shown_key(ssh), path, err);
 }
 
 int

@@ -14,6 +14,8 @@
  * several keys shows one we can compare.  Empty when none is pinned by plain name. */
 int hostkey_types(struct ssh *ssh, const char *path, struct str *types, struct err *err);
 int hostkey_check(struct ssh *ssh, const char *path, struct err *err);
+/* The same of a key that was shown otherwise; any session of libssh2 will do. */
+int hostkey_is_known(struct ssh *ssh, LIBSSH2_SESSION *session, struct span blob, const char *path, struct err *err);
 
 /* For "--host-key": HOST TYPE BASE64, and the fingerprint as a comment line. */
 int hostkey_print(struct ssh *ssh, struct str *out, struct err *err);

@@ -110,6 +110,15 @@ key_fingerprint(struct span blob, struct str *out)
 
 /* --- reading --- */
 
+/* What stands behind the line that begins it, up to the one that ends it. */
+static struct span
+openssh_body(struct span rest)
+{
+	const char *end = rest.len > 0 ? memchr(rest.p, '-', rest.len) : NULL;
+
+	return span_to(rest, end != NULL ? (size_t)(end - rest.p) : rest.len);
+}
+
 /* What a file in OpenSSH's own format says about itself before its secret. */
 static int
 check_openssh(struct span body, const char *path, bool opened, struct err *err)
@@ -146,11 +155,8 @@ check_text(struct span text, const char *path, bool opened, struct err *err)
 	bool encrypted = false;
 
 	span_cut(&rest, '\n', &first);
-	if (span_begins(first, "-----BEGIN OPENSSH PRIVATE KEY-----")) {
-		const char *end = rest.len > 0 ? memchr(rest.p, '-', rest.len) : NULL;
-		return check_openssh(span_to(rest, end != NULL ? (size_t)(end - rest.p) : rest.len), path,
-		    opened, err);
-	}
+	if (span_begins(first, "-----BEGIN OPENSSH PRIVATE KEY-----"))
+		return check_openssh(openssh_body(rest), path, opened, err);
 	if (span_begins(first, "-----BEGIN RSA") || span_begins(first, "-----BEGIN DSA"))
 		return err_set(err, ERR_CONFIG, "key %s: RSA and DSA keys cannot be used; make an ed25519 key "
 		    "(uucico-ssh --new-key)", path);
@@ -170,6 +176,45 @@ key_load(const char *path, bool opened, struct str *text, struct err *err)
 
 	if (result == 0 && (result = check_text(str_span(text), path, opened, err)) < 0)
 		closed_forget(text);
+	return result;
+}
+
+/* One key, of no cipher: public, then two check numbers, type, public, seed and public. */
+static int
+halves(struct span rest, unsigned char *seed, unsigned char *public)
+{
+	struct span cipher, kdf, options, blob, secret, type, point, both;
+
+	if (rest.len < sizeof magic || memcmp(rest.p, magic, sizeof magic) != 0)
+		return -1;
+	rest = span_from(rest, sizeof magic);
+	if (take_bytes(&rest, &cipher) < 0 || !span_is(cipher, "none") || take_bytes(&rest, &kdf) < 0 ||
+	    take_bytes(&rest, &options) < 0 || rest.len < 4)
+		return -1;
+	rest = span_from(rest, 4);
+	if (take_bytes(&rest, &blob) < 0 || take_bytes(&rest, &secret) < 0 || secret.len < 8 || memcmp(secret.p, secret.p + 4, 4) != 0)
+		return -1;
+	secret = span_from(secret, 8);
+	if (take_bytes(&secret, &type) < 0 || !span_is(type, "ssh-ed25519") || take_bytes(&secret, &point) < 0 ||
+	    point.len != KEY_HALF || take_bytes(&secret, &both) < 0 || both.len != 2 * KEY_HALF ||
+	    memcmp(both.p + KEY_HALF, point.p, KEY_HALF) != 0)
+		return -1;
+	memcpy(seed, both.p, KEY_HALF);
+	memcpy(public, point.p, KEY_HALF);
+	return 0;
+}
+
+int
+key_halves(struct span text, unsigned char seed[KEY_HALF], unsigned char public[KEY_HALF])
+{
+	struct str bytes = {0};
+	struct span rest = text, first = {0};
+
+	span_cut(&rest, '\n', &first);
+	int result = !span_begins(first, "-----BEGIN OPENSSH PRIVATE KEY-----") || from_base64(openssh_body(rest), &bytes) < 0 ? -1 :
+	    halves(str_span(&bytes), seed, public);
+
+	closed_forget(&bytes);
 	return result;
 }
 

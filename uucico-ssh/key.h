@@ -14,6 +14,11 @@
  * have it; RSA. */
 int key_load(const char *path, bool opened, struct str *text, struct err *err);
 
+/* The two halves of a key of ed25519 in OpenSSH's format, of a file's text that needs no
+ * passphrase; -1: it is none. */
+enum { KEY_HALF = 32 };
+int key_halves(struct span text, unsigned char seed[KEY_HALF], unsigned char public[KEY_HALF]);
+
 /* ECDSA is nistp256: not every libssh2 knows the other. */
 enum key_kind { KEY_ED25519, KEY_ECDSA };
 

@@ -1,5 +1,6 @@
 /*
- * Link ssh: a channel of libssh2 in which sshd runs uucico at the far end.
+ * Link ssh: a channel in which sshd runs uucico at the far end: of quick.h where that will do, else
+ * of libssh2.
  *
  * What runs there is decided there, by the forced command of our key; the command we
  * ask for only matters where there is none.
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 
 #include "lib/base/clock.h"
+#include "uucico-ssh/quick-line.h"
 #include "uucico-ssh/reach.h"
 
 enum { END_SECONDS = 10 };
@@ -21,10 +23,16 @@ ssh_open(struct link *link, const char *rest, struct err *err)
 	ssh->fd = -1;
 	ssh->timeout = link->site->timeout;
 	link->mine = ssh;
-	if (reach_place(ssh, link->settings, link->site, rest, err) < 0 ||
-	    reach_session(ssh, link->settings, link->site, link->site->key, err) < 0)
+	if (reach_place(ssh, link->settings, link->site, rest, err) < 0)
 		return -1;
-	return ssh_start(ssh, ssh->command.len > 0 ? str_c(&ssh->command) : "uucico-ssh -r0", err);
+	const char *command = ssh->command.len > 0 ? str_c(&ssh->command) : "uucico-ssh -r0";
+	int quick = quick_line_open(link, ssh, command, err);
+	if (quick <= 0)
+		return quick;
+	*err = (struct err){0};
+	if (reach_session(ssh, link->settings, link->site, link->site->key, err) < 0)
+		return -1;
+	return ssh_start(ssh, command, err);
 }
 
 static void

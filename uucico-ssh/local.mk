@@ -29,6 +29,7 @@ uucico_ssh_libuucico_a_SOURCES = \
 	%D%/pair.c %D%/pair.h \
 	%D%/proto.h %D%/proto-e.c %D%/proto-g.c %D%/proto-i.c %D%/proto-m.c %D%/proto-t.c %D%/proto-y.c \
 	%D%/notice.c %D%/notice.h %D%/gather.c %D%/gather.h %D%/output.c %D%/output.h %D%/queued.c %D%/queued.h \
+	%D%/quick.c %D%/quick.h %D%/quick-kex.c %D%/quick-line.c %D%/quick-line.h %D%/quick-wire.c \
 	%D%/reach.c %D%/reach.h \
 	%D%/request.c %D%/request.h \
 	%D%/secret.c %D%/secret.h \

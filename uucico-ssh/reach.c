@@ -8,15 +8,15 @@
 #include "uucico-ssh/key.h"
 #include "uucico-ssh/secret.h"
 
-static void
-below_keys(const struct settings *settings, const char *said, const char *preset, struct str *out)
+void
+reach_known_hosts(const struct settings *settings, const struct site_settings *site, struct str *path)
 {
-	if (said[0] != '\0') {
-		settings_path(settings, said, out);
+	if (site->known_hosts[0] != '\0') {
+		settings_path(settings, site->known_hosts, path);
 		return;
 	}
-	settings_path(settings, settings->spool.keys, out);
-	str_printf(out, "/%s", preset);
+	settings_path(settings, settings->spool.keys, path);
+	str_add_text(path, "/known_hosts");
 }
 
 /* The key of the settings, else the one that --new-key makes, else the agent. */
@@ -42,7 +42,7 @@ reach_session(struct ssh *ssh, const struct settings *settings, const struct sit
 {
 	struct str known = {0}, types = {0};
 
-	below_keys(settings, site->known_hosts, "known_hosts", &known);
+	reach_known_hosts(settings, site, &known);
 	int result = hostkey_types(ssh, str_c(&known), &types, err);
 	if (result == 0)
 		result = ssh_connect(ssh, types.len > 0 ? str_c(&types) : NULL, err);

@@ -15,6 +15,7 @@
 /* Where it is, and all that leads there: ssh_connect() is next.  site may be NULL. */
 int reach_place(struct ssh *ssh, const struct settings *settings, const struct site_settings *site,
     const char *rest, struct err *err);
+void reach_known_hosts(const struct settings *settings, const struct site_settings *site, struct str *path);
 /* Connected, found to be the host we mean, and logged in to. */
 int reach_session(struct ssh *ssh, const struct settings *settings, const struct site_settings *site,
     const char *key, struct err *err);

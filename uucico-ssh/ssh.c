@@ -113,8 +113,8 @@ ssh_place(struct ssh *ssh, const char *rest, struct err *err)
 
 /* --- TCP --- */
 
-static int
-connect_tcp(struct ssh *ssh, struct err *err)
+int
+ssh_connect_tcp(struct ssh *ssh, struct err *err)
 {
 	ssh->fd = tcp_connect(str_c(&ssh->host), str_c(&ssh->port), ssh->by_proxy ? &ssh->proxy : NULL,
 	    ssh->timeout, "sshd", err);
@@ -207,14 +207,14 @@ count_receive(libssh2_socket_t fd, void *bytes, size_t len, int flags, void **ab
 /* Before a command runs sshd has Nagle's algorithm on: the second word of an answer waits until
  * its first is acknowledged, which our side delays by 40 ms where there is nothing to say.  2
  * lets this one ACK go now, and no other. */
-static void
-acknowledge(struct ssh *ssh)
+void
+ssh_acknowledge(int fd)
 {
 #ifdef TCP_QUICKACK
-	if (ssh->unanswered)
-		setsockopt(ssh->fd, IPPROTO_TCP, TCP_QUICKACK, &(int){2}, sizeof(int));
+	setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &(int){2}, sizeof(int));
+#else
+	(void)fd;
 #endif
-	ssh->unanswered = false;
 }
 
 /* BAD_USE: libssh2 wants to widen the window and a packet of ours is half written; it can
@@ -280,7 +280,9 @@ ssh_wait(struct ssh *ssh, int64_t deadline, struct err *err)
 		fd.events |= POLLIN;
 	if ((directions & LIBSSH2_SESSION_BLOCK_OUTBOUND) != 0 || outer->flight.len > 0)
 		fd.events |= POLLOUT;
-	acknowledge(outer);
+	if (outer->unanswered)
+		ssh_acknowledge(outer->fd);
+	outer->unanswered = false;
 	int result = link_wait(&fd, 1, deadline, err);
 	if (result == 0)
 		return err_set(err, ERR_TEMP, "%s has not answered for %lld s", str_c(&ssh->where),
@@ -428,7 +430,7 @@ explain_handshake(struct ssh *ssh, const char *types, struct err *err)
 static int
 shake_hands(struct ssh *ssh, const char *types, enum lists_wide wide, struct err *err)
 {
-	if ((ssh->via == NULL && connect_tcp(ssh, err) < 0) || make_session(ssh, types, wide, err) < 0)
+	if ((ssh->via == NULL && ssh_connect_tcp(ssh, err) < 0) || make_session(ssh, types, wide, err) < 0)
 		return -1;
 	return repeat(ssh, step_handshake, err);
 }
@@ -531,13 +533,19 @@ step_key_file(struct ssh *ssh)
 	return step_login(ssh, try_key_file);
 }
 
-static int
-refused(struct ssh *ssh, const char *what, struct err *err)
+int
+ssh_refused(struct ssh *ssh, const char *what, const char *why, struct err *err)
 {
 	err_set(err, ERR_CONFIG, "%s refuses %s for the user %s (%s); put our public key into "
 	    "authorized_keys there (\"mochila pair\" prints the line)", str_c(&ssh->where), what,
-	    str_c(&ssh->user), last_words(ssh));
+	    str_c(&ssh->user), why);
 	return err_as(err, EX_NOPERM, NULL);
+}
+
+static int
+refused(struct ssh *ssh, const char *what, struct err *err)
+{
+	return ssh_refused(ssh, what, last_words(ssh), err);
 }
 
 static bool

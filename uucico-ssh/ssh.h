@@ -58,10 +58,14 @@ int ssh_place(struct ssh *ssh, const char *rest, struct err *err);
 /* Until keys are exchanged, and the login may begin.  types: host key algorithms to ask for, or
  * NULL for all that are good enough. */
 bool ssh_knows_ed25519(void);	/* the libssh2 at hand does */
+int ssh_connect_tcp(struct ssh *ssh, struct err *err);	/* the first step alone: ssh->fd */
 int ssh_connect(struct ssh *ssh, const char *types, struct err *err);
 int ssh_login(struct ssh *ssh, const char *key_path, struct str *passphrase, struct err *err);
 int ssh_start(struct ssh *ssh, const char *command, struct err *err);
 int ssh_forward(struct ssh *ssh, struct err *err);	/* a channel to where ssh->forward says */
+/* Who refuses our key, and what to do about it. */
+int ssh_refused(struct ssh *ssh, const char *what, const char *why, struct err *err);
+void ssh_acknowledge(int fd);		/* what has come, at once, this time */
 void ssh_flush(struct ssh *ssh);	/* what is in flight, as far as the socket takes it */
 void ssh_say_goodbye(struct ssh *ssh);	/* for a short time, no more */
 void ssh_close(struct ssh *ssh);	/* and those to the jump hosts */

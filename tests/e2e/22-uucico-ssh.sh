@@ -52,9 +52,15 @@ check "the host key can be pinned" grep -q "^\[127.0.0.1\]:$port ssh-ed25519 " "
 # ---- Calls -----------------------------------------------------------------------------------
 
 from_hub second
-check "a call" exits 0 ours -s hub --wire-stats="$work/stats"
+check "a call" exits 0 ours -s hub -v --wire-stats="$work/stats"
 check "brought our mail" arrived "$hub" first
 check "and theirs" arrived "$home" second
+check "its login was one flight" said login=quick
+from_home step-by-step && from_hub step-back
+check "a call whose login goes step by step" exits 0 ours -s hub -v --set="site hub.quick-login=no"
+check "is by libssh2" sh -c "grep -q event=ssh-login '$work/said' && ! grep -q login=quick '$work/said'"
+check "and brings both, too" arrived "$hub" step-by-step
+check "" arrived "$home" step-back
 # shellcheck disable=SC2016	# awk expands it
 check "bytes of TCP are counted" awk '{ for (i = 1; i <= NF; i++) { split($i, v, "="); n[v[1]] = v[2] } }
 	END { exit !(n["wire_up"] > n["up"] + 500 && n["wire_down"] > n["down"] + 500) }' "$work/stats"

@@ -32,10 +32,17 @@ by() { exits 0 ours -s hub "$@"; }
 large() { { printf 'Subject: %s\n\n' "$1"; head -c 1500000 /dev/urandom | base64; } | MOCHILA_ROOT=$2 sendmail -f "$3" "$4"; }
 check "a large mail waits here" large large "$home" ann@home.example bob@hub.example
 check "and there" large large-back "$hub" bob@hub.example ann@home.example
-check "a call past a banner, in which the keys change" by
+check "a call past a banner, in which the keys change" by -v
+check "its login was one flight" said login=quick
 check "brought ours" arrived "$hub" large
 check "and theirs" arrived "$home" large-back
-check "they did change" test "$(grep -c 'rekeying' "$work/sshd/sshd.log")" -gt 4
+changes() { grep -c 'rekeying' "$work/sshd/sshd.log"; }
+changed=$(changes)
+check "they did change" test "$changed" -gt 4
+check "more waits here" large large-again "$home" ann@home.example bob@hub.example
+check "a call by libssh2" by --set="site hub.quick-login=no"
+check "brought it" arrived "$hub" large-again
+check "keys changed" test "$(changes)" -gt "$changed"
 forced | sed 's|command="|command="echo Last login: never; echo; echo Be good.; exec |' >"$authorized"
 from_home motd
 check "a motd before the first word" by
@@ -195,9 +202,13 @@ if test "$(id -u)" -eq 0 && peer dropbear-bin && mounts_of_own "$work"; then
 	ours --host-key "ssh://127.0.0.1:$port" >>"$keys/known_hosts"
 	check "a large mail waits here" large drop "$home" ann@home.example bob@hub.example
 	check "and there" large drop-back "$hub" bob@hub.example ann@home.example
-	check "a call to it" by "--set=site hub.link=ssh://root@127.0.0.1:$port"
+	check "a call to it" by -v "--set=site hub.link=ssh://root@127.0.0.1:$port"
 	check "brought ours" arrived "$hub" drop
 	check "and theirs" arrived "$home" drop-back
+	check "its login was one flight" said login=quick
+	from_home drop-slowly
+	check "a call to it by libssh2" by --set="site hub.quick-login=no" "--set=site hub.link=ssh://root@127.0.0.1:$port"
+	check "brings the mail" arrived "$hub" drop-slowly
 	stop "$pid"
 fi
 
