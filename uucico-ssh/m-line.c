@@ -24,7 +24,7 @@
 enum {
 	SEEN_EACH = 1024, SEEN_MOST = 65536,
 	SEEN_FIRST = 4096,	/* often, until the round trip is known: it opens their credit */
-	CREDIT_FIRST = 8192, CREDIT_LEAST = 1024,
+	CREDIT_FIRST = 32768, CREDIT_LEAST = 1024,
 	UNIT_LEAST = 1024, UNIT_MOST = 65536,
 	ASK_AFTER = 16384,	/* bytes received, and no round trip known: a PING is worth it */
 	SLOW = 150,		/* bytes a second; half duplex, until it was measured */
