@@ -218,7 +218,7 @@ static void
 make_key(const struct quick *quick, struct span secret, const unsigned char hash[DIGEST_SIZE], char letter,
     unsigned char out[DIGEST_SIZE])
 {
-	struct digest digest;
+	struct digest digest = {0};
 
 	digest_start(&digest);
 	digest_add(&digest, secret.p, secret.len);

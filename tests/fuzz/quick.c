@@ -32,8 +32,6 @@ begin(struct quick *quick)
 	*quick = (struct quick){ .known = known };
 	str_set(&quick->user, "mochila");
 	str_set(&quick->command, "uucico-ssh -r0");
-	quick_host_public(quick->seed, quick->public);
-	quick_start(quick);
 }
 
 static int
@@ -65,6 +63,7 @@ raw(const uint8_t *data, size_t size)
 
 	for (int i = 0; i < 2; i++) {
 		begin(&quick);
+		quick_start(&quick);
 		feed(&quick, data, size, i == 0 ? size : 1);
 		end[i] = quick.end;
 		if (quick.state > QUICK_EXCHANGE)
@@ -75,18 +74,33 @@ raw(const uint8_t *data, size_t size)
 		abort();
 }
 
+/* Keys as if they had been exchanged, which takes long and is the other form's. */
+static void
+give_keys(struct quick *quick, struct quick_host *host, bool gcm)
+{
+	static const unsigned char key[2][QUICK_MAC] = { "up", "down" };
+
+	for (int end = 0; end < 2; end++) {
+		struct quick *side = end == 0 ? quick : &host->side;
+		if (quick_key_way(&side->up, gcm, true, key[end], key[end], key[end]) < 0 ||
+		    quick_key_way(&side->down, gcm, false, key[!end], key[!end], key[!end]) < 0)
+			abort();
+	}
+	quick->has_session = true;
+	quick->state = QUICK_LOGIN;
+	quick->our_window = QUICK_WINDOW;
+	quick->their_packet = QUICK_CHUNK;
+}
+
 static void
 keyed(uint8_t how, const uint8_t *data, size_t size)
 {
-	struct quick_host host = { .ctr = (how & 2) != 0 };
+	struct quick_host host = {0};
 	struct quick quick;
 
 	begin(&quick);
-	quick_host_start(&host, (how & 4) != 0 ? "SSH-2.0-OpenSSH_9" : "SSH-2.0-other");
-	quick_host_hear(&host, &quick.out);
-	if (feed(&quick, host.side.out.p, host.side.out.len, host.side.out.len) < 0 || quick.state != QUICK_LOGIN)
-		abort();
-	str_clear(&host.side.out);
+	give_keys(&quick, &host, (how & 2) != 0);
+	quick.asked = (how & 4) != 0;
 	if ((how & 8) != 0) {
 		quick_host_say(&host, (struct span){ "\x34", 1 });
 		quick_host_say(&host, (struct span){ "\x5b\0\0\0\0\0\0\0\0\0\0\x10\0\0\0\x10\0", 17 });
