@@ -153,6 +153,7 @@ take_secret(struct stream *stream, char piece[PIECE], size_t *len)
 static bool
 give(struct stream *stream, struct evbuffer *in)
 {
+	__attribute__((uninitialized))	/* filled before it is read; to clear it takes longer than most replies */
 	char piece[PIECE];	/* not the stream's, which the hook may free */
 	size_t len;
 
