@@ -256,6 +256,34 @@ word_value(struct span line, const char *name, struct span *value)
 	return false;
 }
 
+/* Of words with one name the first counts. */
+static void
+take_words(struct span line, struct entry_info *info, struct span *aliased, struct span *grade, struct span *time)
+{
+	struct { const char *name; struct str *to; struct span value; } words[] = {
+		{ "id", &info->id, {0} }, { "from", &info->from, {0} }, { "client", &info->client, {0} },
+		{ "peer", &info->peer, {0} }, { "peer-id", &info->peer_id, {0} }, { "to", &info->to, {0} },
+		{ "aliased", NULL, {0} }, { "grade", NULL, {0} }, { "time", NULL, {0} },
+	};
+	enum { WORDS = sizeof words / sizeof words[0] };
+	struct span word, name;
+
+	while ((word = span_word(&line)).len > 0) {
+		struct span value = word;
+		size_t i = 0;
+		span_cut(&value, '=', &name);
+		while (i < WORDS && !span_is(name, words[i].name))
+			i++;
+		if (i < WORDS && words[i].value.p == NULL && name.len < word.len)
+			words[i].value = value;
+	}
+	for (size_t i = 0; i < WORDS && words[i].to != NULL; i++)
+		str_set_span(words[i].to, words[i].value);
+	*aliased = words[WORDS - 3].value;
+	*grade = words[WORDS - 2].value;
+	*time = words[WORDS - 1].value;
+}
+
 int
 entry_parse_info(struct span line, struct entry_info *info, struct err *err)
 {
@@ -269,20 +297,11 @@ entry_parse_info(struct span line, struct entry_info *info, struct err *err)
 	if (version > ENTRY_VERSION)
 		return err_set(err, ERR_CONFIG, "entry version %llu is newer than this mochila knows (%d)",
 		    (unsigned long long)version, ENTRY_VERSION);
-	struct { const char *name; struct str *to; } words[] = {
-		{ "id", &info->id }, { "from", &info->from }, { "client", &info->client },
-		{ "peer", &info->peer }, { "peer-id", &info->peer_id }, { "to", &info->to },
-	};
-	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-		str_clear(words[i].to);
-		if (word_value(line, words[i].name, &value))
-			str_set_span(words[i].to, value);
-	}
-	info->aliased = word_value(line, "aliased", &value) && span_is(value, "yes");
-	info->grade = 'N';
-	if (word_value(line, "grade", &value) && value.len == 1)
-		info->grade = value.p[0];
-	if (!word_value(line, "time", &value) || clock_parse_utc(value, &info->time) < 0)
+	struct span aliased = {0}, grade = {0}, time = {0};
+	take_words(line, info, &aliased, &grade, &time);
+	info->aliased = span_is(aliased, "yes");
+	info->grade = grade.len == 1 ? grade.p[0] : 'N';
+	if (time.len == 0 || clock_parse_utc(time, &info->time) < 0)
 		return err_set(err, ERR_PERM, "an entry without a proper time");
 	return 1;
 }

@@ -677,11 +677,12 @@ message_lines(const struct message *m, struct str *out)
 		entry_state_line(clock_now(), NULL, "delay-due", NULL, (struct span){0}, out);
 }
 
-static void
-take_fresh(struct message *m, size_t *waiting, size_t *due)
+/* The outcomes are the entry's.  True when something is to be told. */
+static bool
+take_fresh(struct message *m)
 {
-	*waiting = 0;
-	*due = m->delayed || m->entry.delay_due;
+	bool due = m->delayed || m->entry.delay_due;
+
 	for (size_t i = 0; i < m->entry.env.rcpts; i++) {
 		struct rcpt_status *now = &m->entry.status[i], *fresh = &m->fresh[i];
 		if (fresh->at != 0) {
@@ -691,9 +692,9 @@ take_fresh(struct message *m, size_t *waiting, size_t *due)
 			now->due = fresh->due;
 			fresh->at = 0;
 		}
-		*waiting += now->state < RCPT_DONE;
-		*due += now->due != DSN_NONE;
+		due = due || now->due != DSN_NONE;
 	}
+	return due;
 }
 
 static int
@@ -705,10 +706,35 @@ move_message(struct message *m, int dir, const char *folder, struct err *err)
 	return fs_sync_dir(dir, ".", err) < 0 ? err_prefix(err, "%s", folder) : 0;
 }
 
+/* The end: everybody has it, and nothing is to be told. */
+static bool
+is_done(const struct message *m)
+{
+	bool done = !m->delayed && !m->entry.delay_due;
+
+	for (size_t i = 0; i < m->entry.env.rcpts; i++) {
+		const struct rcpt_status *last = m->fresh[i].at != 0 ? &m->fresh[i] : &m->entry.status[i];
+		done = done && last->state >= RCPT_DONE && last->due == DSN_NONE;
+	}
+	return done;
+}
+
+static int
+append_outcomes(struct message *m, struct err *err)
+{
+	struct str lines = {0};
+
+	message_lines(m, &lines);
+	int result = lines.len > 0 ? message_append(m, str_span(&lines), err) : 0, number = errno;
+	str_free(&lines);
+	errno = number;
+	return result;
+}
+
 /* Everybody has it: its name goes.  A person who moved it just now, between our look and
  * the removal, has it still: then it says itself that it is done. */
 static int
-remove_done(struct message *m, struct span lines, struct err *err)
+remove_done(struct message *m, struct err *err)
 {
 	struct stat st;
 
@@ -720,26 +746,20 @@ remove_done(struct message *m, struct span lines, struct err *err)
 			return err_set(err, ERR_TEMP, "another host has taken the queue for %s", m->queue->site);
 	}
 	m->queue->removed = m->removed = true;
-	if (lines.len > 0 && fstat(m->fd, &st) == 0 && st.st_nlink > 0)
-		return message_append(m, lines, err);
-	return 0;
+	return fstat(m->fd, &st) == 0 && st.st_nlink > 0 ? append_outcomes(m, err) : 0;
 }
 
+/* What is kept needs its history; what a person moved away needs it most: it must
+ * not be sent again from where it lies now. */
 static int
-settle_lines(struct message *m, struct span lines, struct err *err)
+keep_with_outcomes(struct message *m, bool there, struct err *err)
 {
-	size_t waiting, due;
-	bool there = message_still_there(m);
+	int noted = append_outcomes(m, err), number = errno;
+	bool due = take_fresh(m);
 
-	take_fresh(m, &waiting, &due);
-	if (there && waiting == 0 && due == 0)
-		return remove_done(m, lines, err);
-	/* What is kept needs its history; what a person moved away needs it most: it must
-	 * not be sent again from where it lies now. */
-	if (lines.len > 0 && message_append(m, lines, err) < 0)
-		return -1;
-	if (!there || due == 0)
-		return 0;
+	errno = number;
+	if (noted < 0 || !there || !due)
+		return noted;
 	/* settle writes the report, what still waits, what failed, together */
 	if (move_message(m, m->spool->in, "in", err) < 0)
 		return -1;
@@ -750,12 +770,12 @@ settle_lines(struct message *m, struct span lines, struct err *err)
 int
 message_settle(struct message *m, struct err *err)
 {
-	struct str lines = {0};
+	bool there = message_still_there(m);
 
-	message_lines(m, &lines);
-	int result = settle_lines(m, str_span(&lines), err);
-	int number = errno;
-	str_free(&lines);
+	if (!there || !is_done(m))
+		return keep_with_outcomes(m, there, err);
+	int result = remove_done(m, err), number = errno;
+	take_fresh(m);
 	errno = number;
 	return result;
 }
