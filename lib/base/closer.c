@@ -4,9 +4,16 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { WAITING_MAX = 128 };	/* descriptors are limited: more are closed at once */
+enum {
+	WAITING_MAX = 1024,	/* more are closed at once; at most an eighth of all descriptors */
+	WAITING_LARGE = 64,	/* with so many a large file is, too: they hold room on the disk */
+	LARGE = 256 << 10,
+};
 
 static struct {
 	bool started, runs, stops;
@@ -14,24 +21,23 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	int fd[WAITING_MAX];
-	size_t waiting;
+	size_t waiting, most;
 } state = { .lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER };
 
 static void *
 close_all(void *none)
 {
-	int fd[WAITING_MAX];
+	int fd[64];
 
 	pthread_mutex_lock(&state.lock);
 	while (state.waiting > 0 || !state.stops) {
-		size_t count = state.waiting;
+		size_t count = state.waiting < sizeof fd / sizeof fd[0] ? state.waiting : sizeof fd / sizeof fd[0];
 		if (count == 0) {
 			pthread_cond_wait(&state.more, &state.lock);
 			continue;
 		}
-		for (size_t i = 0; i < count; i++)
-			fd[i] = state.fd[i];
-		state.waiting = 0;
+		state.waiting -= count;
+		memcpy(fd, state.fd + state.waiting, count * sizeof *fd);
 		pthread_mutex_unlock(&state.lock);
 		for (size_t i = 0; i < count; i++)
 			close(fd[i]);
@@ -60,7 +66,20 @@ run(void)
 void
 closer_start(void)
 {
+	struct rlimit limit;
+
 	state.started = true;
+	state.most = WAITING_MAX;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 8 < WAITING_MAX)
+		state.most = limit.rlim_cur / 8;
+}
+
+static bool
+is_large(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_size > LARGE;
 }
 
 void
@@ -70,7 +89,7 @@ closer_close(int fd)
 
 	if (run()) {
 		pthread_mutex_lock(&state.lock);
-		left = state.waiting < WAITING_MAX;
+		left = state.waiting < state.most && (state.waiting < WAITING_LARGE || !is_large(fd));
 		if (left)
 			state.fd[state.waiting++] = fd;
 		if (state.waiting == 1)

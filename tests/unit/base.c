@@ -668,7 +668,7 @@ is_over(int fd)
 
 START_TEST(files_are_closed_behind_our_back_and_all_of_them)
 {
-	enum { MANY = 300 };	/* more than may wait */
+	enum { MANY = 300 };	/* with 1024 descriptors more than may wait */
 	int end[MANY][2];
 
 	for (int round = 0; round < 3; round++) {
