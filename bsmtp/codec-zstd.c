@@ -6,10 +6,11 @@
  * Up to GATHER bytes are gathered before any is packed, because a frame whose length is
  * known in advance is smaller, is made faster, and asks its reader for no more memory
  * than that.  With both a dictionary and a history, the dictionary is the older part of the
- * history, so that a young one has words from the first day, and --patch-from reads it still:
- * without its first DICTIONARY_MARK bytes, by which tools would know it as a dictionary.  Its
- * tables of frequencies would save no more.  Neither check sum nor dictionary's number are in the frame: the label has
- * both.
+ * history, so that a young one has words from the first day; and both are one dictionary, with
+ * the tables of frequencies that stand at its beginning, which saves a mail that travels alone
+ * some twenty bytes for tables of its own.  Before label version 4 they were a mere prefix, without
+ * the first DICTIONARY_MARK bytes by which the dictionary is known.  Neither check sum nor
+ * dictionary's number are in the frame: the label has both.
  *
  * What a few mails become is one block.  In front of that there is nothing that is not known:
  * in brief it is left out, six bytes of each batch, and put back by its reader.
@@ -54,16 +55,31 @@ failed(const struct codec_stream *stream, size_t result, struct err *err)
 	}
 }
 
+/* Dictionary, history, or one behind the other; *raw: it is no dictionary to libzstd. */
 static struct span
-prefix_of(const struct codec_stream *stream)
+past_of(const struct codec_stream *stream, bool *raw)
+{
+	const struct codec_setup *setup = &stream->setup;
+	struct zstd *z = stream->state;
+
+	*raw = setup->prefix.len > 0 && (setup->dictionary.len == 0 || !setup->tables);
+	if (setup->prefix.len == 0)
+		return setup->dictionary;
+	if (setup->dictionary.len == 0)
+		return setup->prefix;
+	str_add_span(&z->joined, span_from(setup->dictionary, setup->tables ? 0 : DICTIONARY_MARK));
+	str_add_span(&z->joined, setup->prefix);
+	return str_span(&z->joined);
+}
+
+/* A dictionary is copied by libzstd, anything else is not. */
+static void
+forget_joined(const struct codec_stream *stream, bool raw)
 {
 	struct zstd *z = stream->state;
 
-	if (stream->setup.prefix.len == 0 || stream->setup.dictionary.len == 0)
-		return stream->setup.prefix;
-	str_add_span(&z->joined, span_from(stream->setup.dictionary, DICTIONARY_MARK));
-	str_add_span(&z->joined, stream->setup.prefix);
-	return str_span(&z->joined);
+	if (!raw)
+		str_free(&z->joined);
 }
 
 /* With history most of the time goes into reading it; to search longer in it costs only the
@@ -77,7 +93,8 @@ start_packing(const struct codec_stream *stream, ZSTD_CCtx *pack)
 		[LEVEL_FAST] = 3, [LEVEL_DEFAULT] = 9, [LEVEL_METERED] = 19,
 	};
 	const struct codec_setup *setup = &stream->setup;
-	struct span prefix = prefix_of(stream);
+	bool raw;
+	struct span past = past_of(stream, &raw);
 	size_t result = ZSTD_CCtx_setParameter(pack, ZSTD_c_compressionLevel, levels[setup->level]);
 
 	if (!ZSTD_isError(result))
@@ -86,12 +103,12 @@ start_packing(const struct codec_stream *stream, ZSTD_CCtx *pack)
 		result = ZSTD_CCtx_setParameter(pack, ZSTD_c_dictIDFlag, 0);
 	if (!ZSTD_isError(result))
 		result = ZSTD_CCtx_setParameter(pack, ZSTD_c_windowLog, (int)setup->window_log);
-	if (!ZSTD_isError(result) && prefix.len > 0 && setup->level == LEVEL_DEFAULT)
+	if (!ZSTD_isError(result) && setup->prefix.len > 0 && setup->level == LEVEL_DEFAULT)
 		result = ZSTD_CCtx_setParameter(pack, ZSTD_c_searchLog, SEARCH_LOG);
-	if (!ZSTD_isError(result) && prefix.len > 0)
-		result = ZSTD_CCtx_refPrefix(pack, prefix.p, prefix.len);
-	else if (!ZSTD_isError(result) && setup->dictionary.len > 0)
-		result = ZSTD_CCtx_loadDictionary(pack, setup->dictionary.p, setup->dictionary.len);
+	if (!ZSTD_isError(result) && past.len > 0)
+		result = raw ? ZSTD_CCtx_refPrefix(pack, past.p, past.len) :
+		    ZSTD_CCtx_loadDictionary(pack, past.p, past.len);
+	forget_joined(stream, raw);
 	return result;
 }
 
@@ -99,13 +116,14 @@ static size_t
 start_unpacking(const struct codec_stream *stream, ZSTD_DCtx *unpack)
 {
 	const struct codec_setup *setup = &stream->setup;
-	struct span prefix = prefix_of(stream);
+	bool raw;
+	struct span past = past_of(stream, &raw);
 	size_t result = ZSTD_DCtx_setParameter(unpack, ZSTD_d_windowLogMax, (int)setup->window_log);
 
-	if (!ZSTD_isError(result) && prefix.len > 0)
-		result = ZSTD_DCtx_refPrefix(unpack, prefix.p, prefix.len);
-	else if (!ZSTD_isError(result) && setup->dictionary.len > 0)
-		result = ZSTD_DCtx_loadDictionary(unpack, setup->dictionary.p, setup->dictionary.len);
+	if (!ZSTD_isError(result) && past.len > 0)
+		result = raw ? ZSTD_DCtx_refPrefix(unpack, past.p, past.len) :
+		    ZSTD_DCtx_loadDictionary(unpack, past.p, past.len);
+	forget_joined(stream, raw);
 	return result;
 }
 

@@ -50,6 +50,7 @@ struct codec_setup {
 	struct span dictionary;	/* borrowed until codec_free(): a dictionary of zstd's, or nothing;
 				   with a prefix as well it is the older part of that */
 	struct span prefix;	/* borrowed likewise: raw bytes, of which the last ones are the best */
+	bool tables;		/* with a prefix, the dictionary's tables of frequencies count as well */
 	unsigned window_log;	/* memory that unpacking may take is 2^this; 0: CODEC_WINDOW.  Both
 				   ends must say the same, or the reader more */
 	bool bare;		/* without the first bytes, which are always the same: a label says it all */

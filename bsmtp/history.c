@@ -106,10 +106,10 @@ refer(struct history *h, struct writer_setup *setup)
 		return;
 	if (ring_at(&h->ring, label->mark, window, &all, &why) < 0)
 		ring_trouble(-1, &why);
-	label->units = all.len / LABEL_UNIT;
+	label->units = label_units(all.len);
 	label->has_ref = label->units > 0;
 	label->has_at = !label->has_ref;
-	setup->pack.prefix = span_from(all, all.len % LABEL_UNIT);
+	setup->pack.prefix = span_from(all, all.len - (size_t)label->units * LABEL_UNIT);
 	if (!label->has_ref)
 		setup->pack.prefix = (struct span){0};
 }

@@ -7,8 +7,9 @@
 
 #define WORD "mb"
 
-enum { LINE_VERSION = 1, LONG_VERSION = 2, MARK = 0x90 };	/* LONG: no frame in brief; MARK: and the version */
-enum { CODECS = 7, BRIEF = 2, REF = 8, AT = 16, DICT = 32, WORDS = 64, ONE = 128 };	/* flags */
+/* LONG: no frame in brief; LOOSE: numbers where there are bytes now; MARK: and the version */
+enum { LINE_VERSION = 1, LONG_VERSION = 2, LOOSE_VERSION = 3, MARK = 0x90 };
+enum { CODECS = 3, BRIEF = 2, FIRST = 4, REF = 8, AT = 16, DICT = 32, WORDS = 64, ONE = 128 };	/* flags */
 
 bool
 label_begins(struct span first)
@@ -324,7 +325,7 @@ take_line(struct span *bytes, struct label *label, struct err *err)
 	return parse_line(line, label, err) < 0 ? -1 : 1;
 }
 
-/* versions 2 and 3: bytes */
+/* versions 2 to 4: bytes */
 
 static void
 put_number(struct str *out, uint64_t number)
@@ -341,6 +342,36 @@ put_chain(struct str *out, uint64_t link, size_t len)
 		str_add_char(out, (char)(link >> (56 - 8 * i)));
 }
 
+/* How much of history is told in a byte: at most an eighth less than there is. */
+
+enum { SMALL_BITS = 3, SMALL = 1 << SMALL_BITS };
+
+static unsigned
+size_of(uint64_t units)
+{
+	unsigned power = 0;
+
+	while (units >= 2 * SMALL) {
+		units >>= 1;
+		power++;
+	}
+	return units < SMALL ? (unsigned)units : (power + 1) << SMALL_BITS | (unsigned)(units - SMALL);
+}
+
+static uint64_t
+units_of(unsigned size)
+{
+	unsigned power = size >> SMALL_BITS, small = size & (SMALL - 1);
+
+	return power == 0 ? small : power > 32 ? UINT64_MAX : (uint64_t)(SMALL + small) << (power - 1);
+}
+
+uint64_t
+label_units(uint64_t len)
+{
+	return units_of(size_of(len / LABEL_UNIT));
+}
+
 static bool
 has_words(const struct label *label)
 {
@@ -350,9 +381,13 @@ has_words(const struct label *label)
 static void
 put_bytes(const struct label *label, struct str *out)
 {
-	str_add_char(out, (char)(MARK + (label->version == LONG_VERSION ? LONG_VERSION : LABEL_VERSION)));
-	str_add_char(out, (char)(label->codec->number | (label->brief ? BRIEF : 0) |
-	    (label->has_ref ? REF : 0) | (label->has_at ? AT : 0) | (label->dictionary > 0 ? DICT : 0) |
+	unsigned version = label->version > 0 ? label->version : LABEL_VERSION;
+	bool loose = version <= LOOSE_VERSION, first = !loose && label->dictionary == 1;
+
+	str_add_char(out, (char)(MARK + version));
+	str_add_char(out, (char)(label->codec->number | (label->brief ? BRIEF : 0) | (first ? FIRST : 0) |
+	    (label->has_ref ? REF : 0) | (label->has_at ? AT : 0) |
+	    (label->dictionary > 0 && !first ? DICT : 0) |
 	    (has_words(label) ? WORDS : 0) | (label->count == 1 ? ONE : 0)));
 	if (label->count != 1)
 		put_number(out, label->count);
@@ -362,9 +397,11 @@ put_bytes(const struct label *label, struct str *out)
 		put_number(out, label->mark.k);
 		put_chain(out, label->mark.link, label->has_ref ? LABEL_CHAIN : 8);
 	}
-	if (label->has_ref)
+	if (label->has_ref && loose)
 		put_number(out, label->units);
-	if (label->dictionary > 0)
+	else if (label->has_ref)
+		str_add_char(out, (char)size_of(label->units));
+	if (label->dictionary > 0 && !first)
 		put_number(out, label->dictionary);
 	add_later_words(label, out);
 	if (has_words(label))
@@ -421,6 +458,19 @@ take_chain(struct taking *t, size_t len)
 	return link;
 }
 
+static uint64_t
+take_units(struct taking *t, const struct label *label)
+{
+	const uint64_t most = RING_WINDOW_MAX / LABEL_UNIT;
+	struct span byte;
+
+	if (label->version <= LOOSE_VERSION)
+		return take_number(t, most, "length of history");
+	byte = take(t, 1);
+	uint64_t units = byte.len > 0 ? units_of((unsigned char)byte.p[0]) : 1;
+	return units <= most ? units : 0;
+}
+
 static void
 take_mark(struct taking *t, struct label *label, unsigned flags)
 {
@@ -432,7 +482,7 @@ take_mark(struct taking *t, struct label *label, unsigned flags)
 		return;
 	label->mark.k = take_number(t, RING_K_MAX, "number");
 	label->mark.link = take_chain(t, label->has_ref ? LABEL_CHAIN : 8);
-	if (label->has_ref && (label->units = take_number(t, RING_WINDOW_MAX / LABEL_UNIT, "length of history")) == 0)
+	if (label->has_ref && (label->units = take_units(t, label)) == 0)
 		t->wrong = "length of history";
 }
 
@@ -446,18 +496,35 @@ codec_of_number(unsigned number)
 }
 
 static void
+take_codec(struct taking *t, struct label *label, unsigned flags)
+{
+	unsigned number = flags & (label->version > LOOSE_VERSION ? CODECS : CODECS | FIRST);
+
+	label->brief = number == BRIEF && label->version > LONG_VERSION;
+	if ((label->codec = codec_of_number(label->brief ? 0 : number)) == NULL)
+		t->wrong = "codec";
+}
+
+static void
+take_dictionary(struct taking *t, struct label *label, unsigned flags)
+{
+	if (label->version > LOOSE_VERSION && (flags & FIRST) != 0)
+		label->dictionary = 1;
+	else if ((flags & DICT) != 0 && (label->dictionary = take_number(t, UINT32_MAX, "dictionary")) == 0)
+		t->wrong = "dictionary";
+}
+
+static void
 take_fields(struct taking *t, struct label *label, unsigned flags)
 {
-	label->brief = (flags & CODECS) == BRIEF && label->version > LONG_VERSION;
-	if ((label->codec = codec_of_number(label->brief ? 0 : flags & CODECS)) == NULL)
-		t->wrong = "codec";
+	take_codec(t, label, flags);
+	label->tables = label->version > LOOSE_VERSION;
 	label->count = (flags & ONE) != 0 ? 1 : take_number(t, UINT64_MAX, "count");
 	label->len = take_number(t, UINT64_MAX, "length");
 	struct span sum = take(t, LABEL_NAME);
 	memcpy(label->sum, sum.p, sum.len);
 	take_mark(t, label, flags);
-	if ((flags & DICT) != 0 && (label->dictionary = take_number(t, UINT32_MAX, "dictionary")) == 0)
-		t->wrong = "dictionary";
+	take_dictionary(t, label, flags);
 }
 
 /* " class=... have=..." and LF */

@@ -28,23 +28,28 @@
  *	lost=...	names of batches that I could not unpack, since I have not what they refer
  *			to: pack their messages again against nothing
  *
- * Versions 2 and 3 say the same in half of the bytes, because one mail to a batch shall cost hardly
+ * Versions 2 to 4 say the same in half of the bytes, because one mail to a batch shall cost hardly
  * more than twenty.  Numbers are 7 bits a byte, the lowest first, and 128 on all but the last:
  *
- *	147		version 3, a byte with which no text begins; 146 was 2, and to 159 it is a higher
- *			one, ERR_CONFIG
- *	flags		1: codec mix, 2: zstd in brief, else zstd; 8: ref, 16: at, 32: dict, 64: words,
- *			128: one message
+ *	148		version 4, a byte with which no text begins; 147 was 3, 146 was 2, and to 159 it
+ *			is a higher one, ERR_CONFIG
+ *	flags		1: codec mix, 2: zstd in brief, else zstd; 4: dictionary 1, which is not said again;
+ *			8: ref, 16: at, 32: dict, 64: words, 128: one message
  *	count, length	numbers; one message is not counted
  *	8 bytes		of SHA-256
  *	ref: K, 2 bytes of the chain, N		enough to tell a history from another one: that
- *			the bytes are right, the sum says
+ *			the bytes are right, the sum says.  N is one byte, 8 e + m: m for an e of 0, else
+ *			8 + m times 2 to the power e - 1
  *	at: K, 8 bytes of the chain
  *	dict: N
  *	words: class, keep, have, lost as above, each behind a blank, and LF
  *
+ * In versions 2 and 3 N is a number, and there is no flag 4.
+ *
  * A zstd frame behind it has lost its first 4 bytes, which are the same in all of them; in
  * brief, which version 2 did not know, all that stands in front of its one block (codec.h).
+ * From version 4 on, with ref and dict both, all of the dictionary's file stands in front of
+ * the history, and its tables count.
  *
  * ref excludes at; with neither dict nor ref the frame stands by itself.  A batch of
  * no messages carries words only.  What is in
@@ -59,7 +64,7 @@
 #include "spool/ring.h"
 
 enum {
-	LABEL_VERSION = 3, LABEL_SUM = 12, LABEL_CLASS = 40, LABEL_LOST = 8,
+	LABEL_VERSION = 4, LABEL_SUM = 12, LABEL_CLASS = 40, LABEL_LOST = 8,
 	LABEL_UNIT = 4096,		/* of history */
 	LABEL_CHAIN = 2,
 	LABEL_NAME = 8,
@@ -67,15 +72,15 @@ enum {
 };
 
 struct label {
-	unsigned version;		/* 1 or 2, or else the one that is written */
+	unsigned version;		/* 1 to 3; 0: the one that is written */
 	const struct codec *codec;
-	bool brief;			/* codec_setup's */
+	bool brief, tables;		/* codec_setup's */
 	uint64_t count, len;
 	unsigned char sum[LABEL_SUM];	/* from version 2 on LABEL_NAME bytes of it */
 	bool has_ref, has_at;
 	struct ring_mark mark;		/* K:CHAIN of either */
 	bool part;			/* of the chain only its first LABEL_CHAIN bytes were said */
-	uint64_t units;			/* of history that it is packed against */
+	uint64_t units;			/* of history that it is packed against: label_units() of it */
 	uint64_t dictionary;		/* N; 0: none */
 	char class[LABEL_CLASS + 1];	/* "": none said; else shaped like a site's name */
 	bool not_kept;
@@ -87,6 +92,8 @@ struct label {
 
 bool label_vouches(const struct label *label, const unsigned char sum[DIGEST_SIZE]);
 uint64_t label_name(const struct label *label);	/* the first 8 bytes of sum: ring.h knows it so */
+
+uint64_t label_units(uint64_t len);	/* as many as can be said, and are in so many bytes of history */
 
 bool label_begins(struct span first);	/* CODEC_MAGIC_MAX bytes or all: is a label here? */
 /* Takes it off the front of bytes: 1.  0: more of them are needed. */

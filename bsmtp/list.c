@@ -410,8 +410,9 @@ cat_reference(const struct bsmtp *b, const char *name, struct err *err)
 	if (find_ring(&looking, &label, &history, err) < 0)
 		return -1;
 	int result = label.dictionary > 0 ? dictionary_load(label.dictionary, &dictionary, err) : 0;
-	if (result == 0 && dictionary.len > 0)
-		result = fs_write(STDOUT_FILENO, dictionary.p + DICTIONARY_MARK, dictionary.len - DICTIONARY_MARK, err);
+	struct span part = span_from(str_span(&dictionary), label.tables || dictionary.len == 0 ? 0 : DICTIONARY_MARK);
+	if (result == 0 && part.len > 0)
+		result = fs_write(STDOUT_FILENO, part.p, part.len, err);
 	if (result == 0)
 		result = fs_write(STDOUT_FILENO, history.p, history.len, err);
 	str_free(&dictionary);

@@ -84,7 +84,7 @@ start_codec(struct writer *w, const struct codec *codec, const struct writer_set
 		choose_dictionary(w, setup->pack.prefix.len);
 	plain_start(&w->plain, PLAIN_PACK, pack_travelling, w);
 	pack.dictionary = str_span(&w->dictionary);
-	pack.bare = true;
+	pack.bare = pack.tables = true;
 	return codec_start(&w->pack, codec_for(codec, &setup->label, pack.level), CODEC_PACK, &pack, write_packed, w, err);
 }
 

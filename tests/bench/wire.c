@@ -82,6 +82,14 @@ ring_of(const struct wire *w)
 	return all.len > w->ring ? span_from(all, all.len - w->ring) : all;
 }
 
+static struct span
+referred(const struct wire *w, const struct label *label)
+{
+	struct span all = ring_of(w);
+
+	return span_from(all, all.len - (size_t)label->units * LABEL_UNIT);
+}
+
 static bool
 counts(const struct wire *w)
 {
@@ -96,12 +104,12 @@ begin_batch(struct wire *w)
 
 	w->fd = memfd_create("batch", MFD_CLOEXEC);
 	setup.scratch = fs_dir(AT_FDCWD, "/tmp", &err);
-	setup.pack.prefix = counts(w) ? ring_of(w) : (struct span){0};
+	setup.label.units = label_units(ring_of(w).len);
+	setup.pack.prefix = counts(w) ? referred(w, &setup.label) : (struct span){0};
 	if (!counts(w))
 		setup.pack.level = LEVEL_FAST;
 	setup.label.has_ref = setup.pack.prefix.len > 0;
 	setup.label.mark = (struct ring_mark){ w->batches, UINT64_MAX / 7 };
-	setup.label.units = setup.pack.prefix.len / LABEL_UNIT + 1;
 	w->begun = processor();
 	if (w->fd < 0 || writer_start(&w->writer, w->codec, &setup, w->fd, &err) < 0)
 		give_up(&err);
@@ -113,9 +121,8 @@ on_history(void *ctx, const struct label *label, struct codec_setup *setup, stru
 {
 	const struct wire *w = ctx;
 
-	(void)label;
 	(void)err;
-	setup->prefix = ring_of(w);
+	setup->prefix = referred(w, label);
 	setup->window_log = w->setup.pack.window_log;
 	return 0;
 }

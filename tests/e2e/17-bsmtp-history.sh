@@ -71,7 +71,7 @@ check "and is said once" go home hub
 check "not twice" test "$(messages home/spool/sent/hub)" -eq 0
 posted hub home
 check "the second goes" go hub home
-check "it refers to the first" sh -c 'bsmtp cat --label wire | grep -q "^mb3 zstd 1 [0-9]* [^ ]* ref=1:"'
+check "it refers to the first" sh -c 'bsmtp cat --label wire | grep -q "^mb4 zstd 1 [0-9]* [^ ]* ref=1:"'
 check "and costs a quarter at most" test "$(wc -c <wire)" -lt $((size / 4))
 check "it waits for the word" test "$(find hub/spool/sent/home -name '*.taken' | wc -l)" -eq 1
 check "with its message" test "$(kept)" -eq 1
@@ -79,10 +79,11 @@ check "and is not offered again" test -z "$(in_flight hub home)"
 check "it is no damage" exits 0 at hub mochila doctor
 at home bsmtp cat --reference --peer=hub wire >reference 2>>log
 check "the stock tool reads it" sh -c 'bsmtp cat --frame wire | zstd -q -d --patch-from=reference | grep -aq "^N: hub-2"'
+check "in either way" sh -c 'bsmtp cat --frame wire | zstd -q -d -D reference | grep -aq "^N: hub-2"'
 check "and so do we" sh -c 'MOCHILA_ROOT=home bsmtp cat --peer=hub wire | grep -aq "^N: hub-2"'
 posted home hub
 check "the word comes with a mail" go home hub
-check "in its label" sh -c 'bsmtp cat --label wire | grep -q "^mb3 zstd 1 .* have=2:"'
+check "in its label" sh -c 'bsmtp cat --label wire | grep -q "^mb4 zstd 1 .* have=2:"'
 check "now the second is done" test "$(messages hub/spool/sent/home)" -eq 0
 check "all is there" all_once home hub
 check "and here" all_once hub home
@@ -180,7 +181,7 @@ check "modes are private" test -z "$(find home/spool/ring hub/spool/ring -type f
 posted hub home
 check "at the metered level" at hub bsmtp pack --level=metered home
 check "it goes" carry hub home
-check "as another codec, since the peer has told of a history" sh -c 'bsmtp cat --label wire | grep -q "^mb3 mix 1 "'
+check "as another codec, since the peer has told of a history" sh -c 'bsmtp cat --label wire | grep -q "^mb4 mix 1 "'
 check "and is read" all_once home hub
 
 # ---- a site that keeps nothing ----

@@ -1,10 +1,10 @@
 #!/bin/sh
-# What versions 1 to 3 of a batch and version 1 of a spool entry looked like is read for ever; what is newer is
+# What versions 1 to 4 of a batch and version 1 of a spool entry looked like is read for ever; what is newer is
 # refused with 78, and not touched.
 # shellcheck source=tests/e2e/lib.sh
 . "${srcdir:-.}/tests/e2e/lib.sh"
 stage
-old=$top/tests/fixtures/v1 later=$top/tests/fixtures/v2 last=$top/tests/fixtures/v3
+old=$top/tests/fixtures/v1 later=$top/tests/fixtures/v2 before=$top/tests/fixtures/v3 last=$top/tests/fixtures/v4
 cd "$work" || exit 99
 make_site home home
 
@@ -14,7 +14,8 @@ for name in plain dots eight-bit; do
 done
 for batch in "$old/full.none" "$old/full.gz" "$old/full.zstd" "$old/full.zstd-plain" "$old/reduced.none" \
     "$later/full.zstd" "$later/full.zstd-plain" "$later/full.mix" \
-    "$last/full.zstd" "$last/full.zstd-plain"; do
+    "$before/full.zstd" "$before/full.zstd-plain" \
+    "$last/full.zstd" "$last/full.zstd-plain" "$last/full.mix"; do
 	rm -rf home
 	make_site home home
 	check "${batch#"$top"/tests/fixtures/} is read" exits 0 at home bsmtp unpack --peer=hub --to=maildir:box "$batch"
@@ -41,7 +42,7 @@ check "with its history" grep -aq 'deferred .*reply="451 4.4.2' "$entry"
 # Newer ones.
 sed 's/^NOOP mochila=1 /NOOP mochila=2 /' "$old/full.none" >newer.none
 sed 's/^mb1 /mb2 /' "$old/full.zstd" >newer.line
-printf '\224and whatever there may be' >newer.label
+printf '\225and whatever there may be' >newer.label
 for batch in newer.none newer.line newer.label; do
 	cp $batch kept
 	check "$batch is refused" exits 78 at home bsmtp unpack --peer=hub "$batch"

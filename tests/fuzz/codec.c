@@ -132,6 +132,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct codec *codec = codec_named(names[data[0] & WHICH], &err);
 	if (strcmp(codec->name, "zstd") == 0) {
 		setup.bare = true;
+		setup.tables = (data[0] & WHICH) == WHICH;
 		setup.brief = (data[0] & BRIEF) != 0;
 		if (data[0] & RING)
 			setup.prefix = str_span(&ring);

@@ -221,13 +221,23 @@ END_TEST
 /* compress: nothing here writes it, so a recorded one must do (tests/fixtures/RECORDED) */
 
 static void
-load_fixture(const char *name, struct str *out)
+load_file(const char *name, struct str *out)
 {
 	const char *top = getenv("srcdir");
 	struct str path = {0};
 
-	str_printf(&path, "%s/tests/fixtures/%s", top != NULL ? top : ".", name);
+	str_printf(&path, "%s/%s", top != NULL ? top : ".", name);
 	ck_assert_msg(fs_load(AT_FDCWD, str_c(&path), 1 << 20, out, &err) == 0, "%s", err.text);
+	str_free(&path);
+}
+
+static void
+load_fixture(const char *name, struct str *out)
+{
+	struct str path = {0};
+
+	str_printf(&path, "tests/fixtures/%s", name);
+	load_file(str_c(&path), out);
 	str_free(&path);
 }
 
@@ -292,6 +302,36 @@ START_TEST(what_was_sent_before_costs_nothing)
 	ck_assert_int_eq(run(named("zstd"), CODEC_UNPACK, str_span(&packed), 10, &out), -1);
 	str_free(&prefix);
 	str_free(&packed);
+	str_free(&out);
+}
+END_TEST
+
+/* Before label version 4 a dictionary before history was a part of it, and its tables nothing. */
+START_TEST(a_dictionary_before_history_lends_it_its_tables)
+{
+	struct str dictionary = {0}, packed[2] = {{0}}, out = {0};
+	struct codec_setup setup = { .prefix = span_of(text), .bare = true };
+	static const char mail[] = "Subject: what is said once costs most when it travels alone\r\n\r\n"
+	    "Quick, brown, and over the fence: nobody has written that here before.\r\n";
+
+	load_file("bsmtp/dictionary/mail-1.dict", &dictionary);
+	setup.dictionary = str_span(&dictionary);
+	for (int with = 0; with < 2; with++) {
+		setup.tables = with;
+		setup.brief = false;
+		ck_assert_int_eq(run_setup(named("zstd"), CODEC_PACK, &setup, span_of(mail), 50, &packed[with]), 0);
+		setup.brief = in_brief;
+		ck_assert_msg(run_setup(named("zstd"), CODEC_UNPACK, &setup, str_span(&packed[with]), 7, &out) == 0,
+		    "%s", err.text);
+		ck_assert(span_is(str_span(&out), mail));
+		str_clear(&out);
+	}
+	ck_assert_uint_lt(packed[1].len + 10, packed[0].len);
+	setup.tables = false;
+	ck_assert_int_eq(run_setup(named("zstd"), CODEC_UNPACK, &setup, str_span(&packed[1]), 7, &out), -1);
+	str_free(&dictionary);
+	str_free(&packed[0]);
+	str_free(&packed[1]);
 	str_free(&out);
 }
 END_TEST
@@ -536,14 +576,15 @@ START_TEST(a_label_says_again_what_it_said)
 }
 END_TEST
 
-/* The same in version 2: cut anywhere it is none yet, and what stands behind it stays. */
-START_TEST(a_short_label_says_the_same)
+/* The same in bytes: cut anywhere it is none yet, and what stands behind it stays. */
+static void
+check_short_label(unsigned version, const char *line)
 {
 	struct str bytes = {0}, first = {0}, again = {0};
 	struct label label, read;
 
-	parse(labels[_i], &label);
-	label.version = LABEL_VERSION;
+	parse(line, &label);
+	label.version = version;
 	label.part = label.has_ref;
 	label_put(&label, &bytes);
 	ck_assert(label_begins(str_span(&bytes)));
@@ -561,9 +602,27 @@ START_TEST(a_short_label_says_the_same)
 	label_show(&label, &first);
 	label_show(&read, &again);
 	ck_assert_str_eq(str_c(&again), str_c(&first));
+	ck_assert_int_eq(read.tables, version > 3);
 	str_free(&bytes);
 	str_free(&first);
 	str_free(&again);
+}
+
+START_TEST(a_short_label_says_the_same)
+{
+	for (unsigned version = 2; version <= LABEL_VERSION; version++)
+		check_short_label(version, labels[_i]);
+}
+END_TEST
+
+static const struct { uint64_t len, units; } histories[] = {
+	{ 0, 0 }, { 4095, 0 }, { 4096, 1 }, { 8191, 1 }, { 15 * 4096, 15 }, { 17 * 4096, 16 }, { 18 * 4096, 18 },
+	{ (4 << 20) - 1, 960 }, { 4 << 20, 1024 }, { RING_WINDOW_MAX, RING_WINDOW_MAX / LABEL_UNIT },
+};
+
+START_TEST(a_length_of_history_is_said_in_a_byte)
+{
+	ck_assert_uint_eq(label_units(histories[_i].len), histories[_i].units);
 }
 END_TEST
 
@@ -574,9 +633,10 @@ START_TEST(a_short_label_is_written_in_one_way)
 	struct label label, read;
 
 	parse(labels[_i], &label);
-	label.version = LABEL_VERSION;
+	label.version = 0;
 	label.part = label.has_ref;
 	label_put(&label, &bytes);
+	ck_assert_int_eq((unsigned char)bytes.p[0], 0x90 + LABEL_VERSION);
 	for (size_t bit = 0; bit < 8 * bytes.len; bit++) {
 		struct span rest = str_span(&bytes);
 		bytes.p[bit / 8] ^= (char)(1 << bit % 8);
@@ -595,10 +655,17 @@ END_TEST
 #define SUM_BYTES "12345678"
 
 static const struct { struct span bytes; const char *why; } bad_bytes[] = {
-	{ SPAN("\224"), "newer" },
+	{ SPAN("\225"), "newer" },
 	{ SPAN("\237anything"), "newer" },
 	{ SPAN("\222\2\5\5" SUM_BYTES), "codec" },	/* in brief, before there was that */
 	{ SPAN("\223\3\5\5" SUM_BYTES), "codec" },
+	{ SPAN("\223\4\5\5" SUM_BYTES), "codec" },
+	{ SPAN("\224\3\5\5" SUM_BYTES), "codec" },
+	{ SPAN("\224\44\5\5" SUM_BYTES "\1"), "form" },
+	{ SPAN("\224\40\5\5" SUM_BYTES "\1"), "form" },
+	{ SPAN("\224\10\5\5" SUM_BYTES "\1ch\0"), "length of history" },
+	{ SPAN("\224\10\5\5" SUM_BYTES "\1ch\201"), "length of history" },
+	{ SPAN("\224\10\5\5" SUM_BYTES "\1ch\377"), "length of history" },
 	{ SPAN("\222\30\5\5" SUM_BYTES "\1\1\1\1\1\1\1\1\1"), "proper" },
 	{ SPAN("\222\0\1\5" SUM_BYTES), "form" },
 	{ SPAN("\222\0\205\0\5" SUM_BYTES), "form" },
@@ -763,6 +830,7 @@ UNIT("codec",
 	{ what_compress_wrote_is_read, 1 },
 	{ what_compress_never_wrote_is_bounded, 1 },
 	{ what_was_sent_before_costs_nothing, 1 },
+	{ a_dictionary_before_history_lends_it_its_tables, 1 },
 	{ a_long_stream_leaves_a_young_history_out, 1 },
 	{ a_window_larger_than_agreed_is_refused, 1 },
 	{ mixed_contexts_make_less_of_mail, 1 },
@@ -773,6 +841,7 @@ UNIT("codec",
 	{ what_mix_never_wrote_is_bounded, 1 },
 	{ a_label_says_again_what_it_said, ROWS(labels) },
 	{ a_short_label_says_the_same, ROWS(labels) },
+	{ a_length_of_history_is_said_in_a_byte, ROWS(histories) },
 	{ a_short_label_is_written_in_one_way, ROWS(labels) },
 	{ what_is_no_short_label_is_refused, ROWS(bad_bytes) },
 	{ what_is_no_label_is_refused, ROWS(bad_labels) },
