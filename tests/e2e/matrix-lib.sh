@@ -31,14 +31,15 @@ ours='setpriv --reuid=64900 --regid=64900 --clear-groups'
 inside() { inside_peer "$1" "$dir" $accounts $2; }
 
 # What a pipe runs: our program, at our root (-p: sendmail gives it an effective user only, and such a
-# process lets nobody trace it, which is how --enable-sanitizers would look for leaks at its end).
+# process lets nobody trace it, which is how --enable-sanitizers would look for leaks at its end: that is
+# left to the other tests of these programs).
 pipe_programs() {
 	mkdir -p "$dir/bin"
 	for pipe_each in rmail bsmtp sendmail; do
 		cat >"$dir/bin/$pipe_each" <<-END
 			#!/bin/sh -p
 			unset LD_LIBRARY_PATH MAIL_CONFIG
-			test "\$(id -u)" = "\$(id -ru)" || export ASAN_OPTIONS=detect_leaks=0
+			export ASAN_OPTIONS=detect_leaks=0
 			MOCHILA_ROOT=$work/$side MOCHILA_LIBEXEC=$MOCHILA_LIBEXEC exec $MOCHILA_LIBEXEC/$pipe_each "\$@"
 		END
 	done
