@@ -131,6 +131,13 @@ start(const struct child *child, bool beside, pid_t *dead, struct err *err)
 		return err_set(err, ERR_CONFIG, "%s: a program is named by its whole path", path);
 	if (pipe2(pipe_fd, O_CLOEXEC) < 0)
 		return err_sys(err, "pipe");
+	/* Its end must survive the dup2()s in become(). */
+	int report = fcntl(pipe_fd[1], F_DUPFD_CLOEXEC, 10);
+	close(pipe_fd[1]);
+	if (report < 0) {
+		close(pipe_fd[0]);
+		return err_sys(err, "pipe");
+	}
 	char **environment = child->environment == NULL ? clean_environment() : NULL;
 	sigset_t all, before;
 	pid_t parent = beside ? getppid() : getpid();
@@ -138,16 +145,12 @@ start(const struct child *child, bool beside, pid_t *dead, struct err *err)
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
 	pid_t pid = child->quick && !beside ? vfork() : split(beside);
-	if (pid == 0) {
-		/* the report must survive the dup2()s above */
-		int report = fcntl(pipe_fd[1], F_DUPFD_CLOEXEC, 10);
-		become(child, environment != NULL ? environment :
-		    (char **)(uintptr_t)child->environment, report, parent);
-	}
+	if (pid == 0)
+		become(child, environment != NULL ? environment : (char **)(uintptr_t)child->environment, report, parent);
 	int fork_number = errno;
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	free(environment);
-	close(pipe_fd[1]);
+	close(report);
 	if (pid < 0) {
 		close(pipe_fd[0]);
 		errno = fork_number;
