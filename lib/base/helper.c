@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -155,6 +156,22 @@ start_it(const struct helper_rules *rules, const struct request *request, const 
 	free(environment);
 }
 
+/* No folder: it would be listed. */
+static int
+open_file(const char *path, int flags)
+{
+	int fd = open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640);
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode))
+		return fd;
+	if (fd >= 0) {
+		close(fd);
+		errno = EACCES;
+	}
+	return -1;
+}
+
 /* Of a path that the rules know: a descriptor, or nothing but its end. */
 static int
 open_it(const struct helper_rules *rules, uint32_t flags, const char *path, struct answer *answer)
@@ -169,7 +186,7 @@ open_it(const struct helper_rules *rules, uint32_t flags, const char *path, stru
 	if (way == HELPER_REMOVE)
 		done = unlink(path);
 	else
-		done = fd = open(path, kinds[way] | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640);
+		done = fd = open_file(path, kinds[way]);
 	answer->number = done < 0 ? errno : 0;
 	answer->pid = done < 0 ? -1 : 0;
 	return fd;
@@ -300,7 +317,7 @@ helper_child(const struct child *child, struct err *err)
 	const char *path = child->path != NULL ? child->path : child->argv[0];
 	struct request request = { .flags = (child->session ? SESSION : 0) | (child->dies_with_us ? DIES : 0) |
 		(child->three ? THREE : 0) };
-	struct answer answer;
+	struct answer answer = { .pid = -1 };
 	struct str words = {0};
 	const struct { int fd; uint32_t flag; } ends[] = { { child->in, HAS_IN }, { child->out, HAS_OUT },
 		{ child->errors, HAS_ERRORS } };

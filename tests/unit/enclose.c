@@ -108,6 +108,9 @@ static const struct { const char *path, *open; } files[] = {
 	{ "recipients/hub", "rrrrrw" },
 };
 
+/* Folders that the settings name, which the helper might hand out. */
+static const char *const folders[] = { "keys", "spool" };
+
 static const char *const files_said[] = { "spool.site=home", "spool.host=home.lan", "site hub.key-auth=keys/secret",
 	"routes.x.example=maildir:mail/%u", "addresses.aliases=file:table", "relay main.tls-key=keys/tls.pem",
 	"relay main.login=file:users" };
@@ -170,6 +173,13 @@ walk_inside(size_t program)
 		char how = opens(files[i].path);
 		if (how != files[i].open[program])
 			printf("%zu: %s is %c\n", program, files[i].path, how), wrong++;
+	}
+	for (size_t i = 0; i < ROWS(folders) && walls; i++) {
+		struct str path = {0};
+		str_printf(&path, "%s/%s", s.root, folders[i]);
+		if (helper_open(str_c(&path), HELPER_READ) >= 0)
+			printf("%zu: the helper opens %s\n", program, folders[i]), wrong++;
+		str_free(&path);
 	}
 	if (!walls)
 		printf("not tried: %s\n", str_c(&got));
