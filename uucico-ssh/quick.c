@@ -426,6 +426,8 @@ quick_feed(struct quick *quick, const void *bytes, size_t len, struct err *err)
 		got = read_version(quick, err);
 	while (got > 0 && quick->end == QUICK_GOING && (got = quick_unpack(quick, &payload, err)) > 0)
 		got = understand(quick, str_span(&payload), err) < 0 ? -1 : 1;
+	if (got >= 0 && quick->out.len + quick->held.len > QUICK_ASKED)
+		got = quick_broken(quick, err, "it asks, and does not listen");
 	str_free(&payload);
 	return got < 0 ? -1 : 0;
 }

@@ -32,6 +32,7 @@ enum {
 	QUICK_WINDOW = 8 << 20,		/* as ssh.h */
 	QUICK_EARLY = 16384,		/* bytes for the command that go with the login */
 	QUICK_OUT = 64 << 10,		/* no more is written while so much waits */
+	QUICK_ASKED = 4 * QUICK_OUT,	/* answers to who asks and does not listen */
 	QUICK_LINE = 255, QUICK_LINES = 50, QUICK_NOISE = 1000,
 };
 

@@ -351,6 +351,24 @@ START_TEST(more_than_our_window_is_refused_and_it_opens_as_we_take)
 }
 END_TEST
 
+START_TEST(who_asks_and_does_not_listen_is_left)
+{
+	struct err err = {0};
+	int result = 0;
+
+	open_session(SIZE_MAX / 2);
+	if (_i == 1)
+		quick_host_offer(&host);	/* and what we say is held */
+	for (int i = 0; result == 0 && i < 60000; i++) {
+		SAYS("\x50\0\0\0\x04" "ping\1");
+		result = hears(SIZE_MAX / 2, &err);
+	}
+	ck_assert_int_eq(result, -1);
+	ck_assert_int_eq(quick.end, QUICK_BROKEN);
+	ck_assert_uint_le(quick.out.len + quick.held.len, QUICK_ASKED + 100);
+}
+END_TEST
+
 /* What may be said before a version, and what not. */
 START_TEST(lines_before_the_version_are_for_people_within_limits)
 {
@@ -398,5 +416,6 @@ UNIT_WITH("quick", setup, teardown,
 	{ a_flipped_bit_anywhere_ends_it, 2 },
 	{ windows_hold, 1 },
 	{ more_than_our_window_is_refused_and_it_opens_as_we_take, 1 },
+	{ who_asks_and_does_not_listen_is_left, 2 },
 	{ lines_before_the_version_are_for_people_within_limits, 1 },
 	{ absurd_lengths_are_refused, 4 })
