@@ -16,6 +16,7 @@
 
 #define FLOOR (8 * CLOCK_SECOND)		/* no line is dead before */
 #define QUEUE (CLOCK_SECOND / 5)		/* worth of bytes: what scheduling alone may take */
+#define DELAY_MOST (2 * CLOCK_SECOND)		/* what may be none of the queues' making */
 #define WHILE (10 * CLOCK_SECOND)
 #define SEEN_AGAIN (CLOCK_SECOND / 10)		/* between two, before the round trip is known */
 #define SEEN_LATE (2 * CLOCK_SECOND)		/* nothing came behind it */
@@ -187,8 +188,9 @@ window(const struct m *m)
 	const struct m_line *line = &m->own->line;
 	uint64_t most = m->own->peer.credit, want = CREDIT_FIRST;
 	int64_t worst = at_least(line->worst[0], line->worst[1]);
-	/* Where TCP has to mend, what comes next waits for that: the line is to be full meanwhile. */
-	int64_t time = at_most(6 * m->rtt, at_least(3 * m->rtt, worst * 9 / 10));
+	/* Where TCP has to mend, or a machine is busy, what comes next waits for that: the line is to be full
+	 * meanwhile.  Less than what comes in such a turn, and each would bring less than the one before. */
+	int64_t time = at_most(at_least(6 * m->rtt, DELAY_MOST), at_least(3 * m->rtt, worst * 9 / 10));
 
 	if (m->rate > 0 && m->rtt > 0)
 		want = CREDIT_LEAST + (uint64_t)((double)m->rate * (double)at_least(time, QUEUE) / CLOCK_SECOND);
