@@ -45,6 +45,8 @@ take_word(struct span word, struct str *out)
 	}
 }
 
+static const char boot_word[] = " boot=";
+
 static void
 print_head(const struct job *job, struct str *out)
 {
@@ -55,9 +57,12 @@ print_head(const struct job *job, struct str *out)
 	str_add_text(out, " temp=");
 	add_word(out, &job->temp);
 	if (job->size == UINT64_MAX)
-		str_add_text(out, " size=-\ncommand ");
+		str_add_text(out, " size=-");
 	else
-		str_printf(out, " size=%llu\ncommand ", (unsigned long long)job->size);
+		str_printf(out, " size=%llu", (unsigned long long)job->size);
+	if (job->spool->boot[0] != '\0')
+		str_printf(out, "%s%s", boot_word, job->spool->boot);
+	str_add_text(out, "\ncommand ");
 	str_add_span(out, str_span(&job->command));
 	str_add_text(out, "\n\n");
 }
@@ -295,16 +300,24 @@ open_part(struct job *job, bool *clean, struct err *err)
 	return err_set(err, ERR_TEMP, "another call receives this job now");
 }
 
+/* Is it the head of this job?  which start of the machine it was written in does not matter for that, but
+ * tells whether all that was written since is there. */
 static bool
-begins_with(int fd, const struct str *head)
+begins_with(const struct job *job, struct str *head, bool *same_boot)
 {
-	char *bytes = mem_get(head->len);
+	char *bytes = mem_get(head->len), *boot = NULL;
 	struct err err;
-	bool same = fs_pread(fd, bytes, head->len, 0, &err) == (ssize_t)head->len &&
-	    memcmp(bytes, head->p, head->len) == 0;
+	bool is_head = fs_pread(job->fd, bytes, head->len, 0, &err) == (ssize_t)head->len;
+	const char *at = job->spool->boot[0] != '\0' ? strstr(str_c(head), boot_word) : NULL;
 
+	if (at != NULL && is_head)
+		boot = bytes + (at - head->p) + strlen(boot_word);
+	*same_boot = boot != NULL && memcmp(boot, job->spool->boot, strlen(job->spool->boot)) == 0;
+	if (boot != NULL)
+		memcpy(boot, job->spool->boot, strlen(job->spool->boot));
+	is_head = is_head && memcmp(bytes, head->p, head->len) == 0;
 	free(bytes);
-	return same;
+	return is_head;
 }
 
 /* Data is synced each time it has grown over a multiple of this: more often, and a fast line
@@ -327,14 +340,17 @@ sync_point(uint64_t at)
 }
 
 static uint64_t
-kept_length(uint64_t have, bool clean)
+kept_length(const struct job *job, uint64_t have, bool clean, bool same_boot)
 {
 	uint64_t last = sync_point(have);
+	struct err err;
 
-	if (clean)
+	/* Who was killed left to the kernel what he had written, and the kernel is still the same; if the disk
+	 * would not take it, this sync is told. */
+	if (clean || (same_boot && fs_sync(job->fd, &err) == 0))
 		return have;
 	/* The sync at the last one may not have been done; that at the one before was. */
-	return last > 0 ? sync_point(last - 1) : 0;
+	return last > 0 && !same_boot ? sync_point(last - 1) : 0;
 }
 
 static int
@@ -342,19 +358,20 @@ resume(struct job *job, bool clean, bool restart, struct err *err)
 {
 	struct str head = {0};
 	struct stat st;
+	bool same_boot = false;
 	int result = 0;
 
 	print_head(job, &head);
 	job->data_at = (off_t)head.len;
 	if (fstat(job->fd, &st) < 0)
 		result = err_sys(err, "fstat");
-	if (result == 0 && restart && st.st_size >= job->data_at && begins_with(job->fd, &head))
-		job->have = kept_length((uint64_t)(st.st_size - job->data_at), clean);
+	if (result == 0 && restart && st.st_size >= job->data_at && begins_with(job, &head, &same_boot))
+		job->have = kept_length(job, (uint64_t)(st.st_size - job->data_at), clean, same_boot);
 	if (result == 0 && job->have > job->size)
 		job->have = 0;
 	if (result == 0 && ftruncate(job->fd, job->have > 0 ? job->data_at + (off_t)job->have : 0) < 0)
 		result = err_sys(err, "ftruncate");
-	if (result == 0 && job->have == 0)
+	if (result == 0 && (job->have == 0 || !same_boot))	/* it is of this start from now on */
 		result = fs_pwrite(job->fd, head.p, head.len, 0, err);
 	str_free(&head);
 	return result;

@@ -4,7 +4,7 @@
  * One file, xqt/PEER/KEY, KEY being 16 hex digits of SHA-256 over (temp name, size,
  * command), so that a name reused for something else is something else:
  *
- *	job=1 peer=hub user=uucp temp=D.hubZ9k2 size=12345
+ *	job=1 peer=hub user=uucp temp=D.hubZ9k2 size=12345 boot=1c9a0f27
  *	command rgsmtp
  *	(empty line)
  *	...size bytes...
@@ -12,8 +12,9 @@
  * While it arrives it is KEY.open; when the line drops, its data is synced and it is
  * KEY.part, and the next call goes on behind the last byte.  (KEY=TOKEN.open where several
  * hosts share the spool: spool/lease.h.)  A KEY.open that nobody
- * writes was left by a crash: it is cut back to what was certainly synced (each 64 KB, or
- * a sixteenth of what there is).  A job
+ * writes was left by a crash: where only the process died, since boot says that the machine has not
+ * started anew, it is synced and whole; else it is cut back to what was certainly synced (each 64
+ * KB, or a sixteenth of what there is).  A job
  * received whole is remembered in seen/, so that the same (peer, temp, size, command)
  * is known and not run twice.
  *

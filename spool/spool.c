@@ -103,6 +103,20 @@ open_folder(struct spool *spool, const struct folder *folder, struct err *err)
 	return fd >= 0 ? 0 : err_sys(err, "spool folder %s", folder->name);
 }
 
+/* The kernel has a random number for each of its starts.  Hosts that share a spool have one each, and
+ * none of them says that the file server went on. */
+static void
+note_boot(struct spool *spool)
+{
+	int fd = spool->lease == NULL ? open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC) : -1;
+	ssize_t got = fd >= 0 ? read(fd, spool->boot, sizeof spool->boot - 1) : 0;
+
+	if (got < (ssize_t)sizeof spool->boot - 1 || strspn(spool->boot, "0123456789abcdef") != sizeof spool->boot - 1)
+		spool->boot[0] = '\0';
+	if (fd >= 0)
+		close(fd);
+}
+
 int
 spool_open(struct spool *spool, const struct settings *settings, bool create, struct err *err)
 {
@@ -133,8 +147,10 @@ spool_open(struct spool *spool, const struct settings *settings, bool create, st
 		spool_close(spool);
 	else if (create)
 		hosts_note(spool);
-	if (result == 0)
+	if (result == 0) {
+		note_boot(spool);
 		history_file_new(spool);
+	}
 	return result;
 }
 

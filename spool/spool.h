@@ -36,6 +36,7 @@ struct spool {
 	int tmp, in, out, sent, xqt, hold, failed, seen, ring, drop, log;
 	int part, hosts, lock;		/* -1: there is none */
 	struct lease *lease;		/* NULL: no other host works here (spool/lease.h) */
+	char boot[9];			/* which start of this machine it is; "": nobody can tell */
 	struct history_file *history;	/* the file that is written, kept open; may be NULL */
 };
 

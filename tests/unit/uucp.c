@@ -675,12 +675,26 @@ START_TEST(a_job_resumes_where_it_was_surely_stored)
 	ck_assert_int_eq(job_begin(&job, &hub.spool, "home", "uucp", "D.1", sizeof data, "rsmtp", true, &err), 0);
 	ck_assert_uint_eq(job.have, 100001);
 	OK(job_write(&job, data, 100001, &err));
-	/* killed: what was synced for certain */
+	/* killed: the kernel has all of it */
 	close(job.fd);
 	job.fd = -1;
 	job_close(&job);
 	ck_assert_int_eq(job_begin(&job, &hub.spool, "home", "uucp", "D.1", sizeof data, "rsmtp", true, &err), 0);
+	ck_assert_uint_eq(job.have, 200002);
+	/* killed with the machine: what was synced for certain */
+	close(job.fd);
+	job.fd = -1;
+	job_close(&job);
+	strcpy(hub.spool.boot, "00c0ffee");
+	ck_assert_int_eq(job_begin(&job, &hub.spool, "home", "uucp", "D.1", sizeof data, "rsmtp", true, &err), 0);
 	ck_assert_uint_eq(job.have, 2 * 65536);
+	OK(job_write(&job, data, 10, &err));
+	/* killed behind that start: again all */
+	close(job.fd);
+	job.fd = -1;
+	job_close(&job);
+	ck_assert_int_eq(job_begin(&job, &hub.spool, "home", "uucp", "D.1", sizeof data, "rsmtp", true, &err), 0);
+	ck_assert_uint_eq(job.have, 2 * 65536 + 10);
 	job_close(&job);
 	/* another file of that name begins anew, and so does a peer that cannot restart */
 	ck_assert_int_eq(job_begin(&job, &hub.spool, "home", "uucp", "D.1", 5, "rsmtp", true, &err), 0);
