@@ -401,7 +401,7 @@ read_version(struct quick *quick, struct err *err)
 		if (version)
 			str_set_span(&quick->version, line);
 		str_cut(&quick->in, whole);
-		if (!version && ++quick->lines > QUICK_LINES)
+		if (whole > QUICK_LINE + 1 || (!version && ++quick->lines > QUICK_LINES))
 			return quick_otherwise(quick, err, "it says much, and no version of ssh");
 		if (!version)
 			continue;
