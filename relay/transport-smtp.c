@@ -12,8 +12,8 @@
  * the connection, each on a lane of its own beside ours: [hop] in-flight of them by BDAT, of which
  * the next ones leave when all are answered, as a server that takes them together answers them
  * together; two by DATA.  When it breaks under them only the first one can be to blame: the others
- * go back to the queue, and the next connection has one at a time, so that what is sent
- * twice, since nobody knows of it (RFC 1047), is not sent twice again.
+ * go back to the queue, and the next connection has one at a time until CAREFUL of them got
+ * through, so that what is sent twice, since nobody knows of it (RFC 1047), is not sent twice again.
  */
 #include "relay/transport.h"
 
@@ -31,6 +31,8 @@
 #include "relay/lane.h"
 #include "relay/reach.h"
 #include "relay/relay.h"
+
+enum { CAREFUL = 20 };
 
 /* A message that the engine has. */
 struct load {
@@ -278,6 +280,7 @@ note_load(struct load *load)
 	struct lane *lane = load->lane;
 
 	load->hop->carried++;
+	load->hop->careful = load->hop->careful && load->hop->carried < CAREFUL;
 	if (load->vanished)
 		log_info("%s: event=moved-away by=%s:%s", str_c(&lane->message.id), lane->transport->name, lane->rest);
 	else

@@ -3,7 +3,8 @@
  *
  * A lane (lane.h) hands over one message at a time with send().  The transport notes
  * with lane_rcpt() what became of each recipient that was waiting, and ends with
- * lane_done(), from inside send() or later from the loop.
+ * lane_done(), from inside send() or later from the loop.  One that can have several under
+ * way asks with lane_more(), when it has one.
  */
 #ifndef RELAY_TRANSPORT_H
 #define RELAY_TRANSPORT_H
