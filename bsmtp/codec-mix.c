@@ -7,7 +7,8 @@
  * write it, so each byte of it counts.
  *
  * It takes a second or two for whatever is small, and the same to read, and some 90 MiB.  What is
- * longer than MOST is packed by zstd, and what hardly gets shorter too.
+ * longer than MOST is packed by zstd, and so is what that makes less of: pictures are noise to this
+ * model, and of a long history it forgets where most of them stood.
  */
 #include "bsmtp/codec.h"
 
@@ -18,7 +19,7 @@
 
 extern const struct codec codec_mix, codec_zstd;
 
-enum { MOST = 4 << 20, LENGTH_MAX = 4, PIECE = 32768 };
+enum { MOST = 4 << 20, LENGTH_MAX = 4, PIECE = 32768, HISTORY_LONG = 8 << 20 };
 
 struct mixing {
 	struct str gathered;		/* the text, or the stream */
@@ -166,19 +167,68 @@ squeeze(const struct codec_stream *stream, struct span text, struct str *out)
 	mix_free(mix);
 }
 
-/* Text can be made to mislead any model, and pictures are noise to this one. */
+static int
+gather(void *ctx, const void *bytes, size_t len, struct err *err)
+{
+	(void)err;
+	str_add(ctx, bytes, len);
+	return 0;
+}
+
+/* What zstd makes of it.  To read a long history takes its harder levels a minute, for little. */
+static int
+rival(struct codec_stream *stream, struct span text, struct str *out, struct err *err)
+{
+	struct codec_setup setup = stream->setup;
+	struct codec_stream other;
+
+	if (setup.prefix.len > HISTORY_LONG)
+		setup.level = LEVEL_DEFAULT;
+	int result = codec_start(&other, &codec_zstd, CODEC_PACK, &setup, gather, out, err);
+	if (result == 0)
+		result = codec_feed(&other, text.p, text.len, err);
+	if (result == 0)
+		result = codec_end(&other, err);
+	setup = other.setup;
+	codec_free(&other);
+	if (result < 0)
+		return -1;
+	/* What it left unused must not be said to have been used. */
+	stream->setup.brief = setup.brief;
+	stream->setup.dictionary = setup.dictionary;
+	stream->setup.prefix = setup.prefix;
+	return 0;
+}
+
+static int
+end_as_zstd(struct codec_stream *stream, struct span packed, struct err *err)
+{
+	struct mixing *m = stream->state;
+
+	stream->state = NULL;
+	stream->codec = &codec_zstd;
+	str_free(&m->gathered);
+	free(m);
+	return codec_out(stream, packed.p, packed.len, err);
+}
+
 static int
 pack(struct codec_stream *stream, struct err *err)
 {
-	enum { FEW = 64 };
 	struct mixing *m = stream->state;
-	struct str out = {0};
+	const struct codec_setup mixed = stream->setup;
+	struct str out = {0}, other = {0};
 
 	squeeze(stream, str_span(&m->gathered), &out);
-	bool shorter = out.len < m->gathered.len - m->gathered.len / FEW || m->gathered.len < FEW;
-	int result = shorter ? codec_out(stream, out.p, out.len, err) :
-	    become_zstd(stream, err) < 0 ? -1 : codec_zstd.end(stream, err);
+	int result = rival(stream, str_span(&m->gathered), &other, err);
+	if (result == 0 && other.len < out.len) {
+		result = end_as_zstd(stream, str_span(&other), err);
+	} else if (result == 0) {
+		stream->setup = mixed;
+		result = codec_out(stream, out.p, out.len, err);
+	}
 	str_free(&out);
+	str_free(&other);
 	return result;
 }
 

@@ -348,7 +348,7 @@ zstd_free(struct codec_stream *stream)
 {
 	struct zstd *z = stream->state;
 
-	if (z == NULL)
+	if (z == NULL)		/* mix that became this has none */
 		return;
 	ZSTD_freeCCtx(z->pack);
 	ZSTD_freeDCtx(z->unpack);

@@ -64,11 +64,13 @@ write_text(struct writer *w, struct err *err)
 
 extern const struct codec codec_mix;
 
-/* Whoever has told us of a history of his takes what makes the most of it. */
+/* Whoever keeps a history takes what makes the most of it, and of the dictionary before there is
+ * one: all that read this version of the label read mix. */
 static const struct codec *
-codec_for(const struct codec *codec, const struct label *label, enum codec_level level)
+codec_for(const struct codec *codec, const struct writer_setup *setup)
 {
-	bool hardest = codec->label != NULL && !codec->alone && label->has_ref && level == LEVEL_METERED;
+	bool kept = setup->label.has_ref || setup->travels != NULL;
+	bool hardest = codec->label != NULL && !codec->alone && kept && setup->pack.level == LEVEL_METERED;
 
 	return hardest ? &codec_mix : codec;
 }
@@ -85,7 +87,7 @@ start_codec(struct writer *w, const struct codec *codec, const struct writer_set
 	plain_start(&w->plain, PLAIN_PACK, pack_travelling, w);
 	pack.dictionary = str_span(&w->dictionary);
 	pack.bare = pack.tables = true;
-	return codec_start(&w->pack, codec_for(codec, &setup->label, pack.level), CODEC_PACK, &pack, write_packed, w, err);
+	return codec_start(&w->pack, codec_for(codec, setup), CODEC_PACK, &pack, write_packed, w, err);
 }
 
 int

@@ -16,7 +16,8 @@
  *
  * To pack against history, set .pack.prefix to the bytes (borrowed until writer_free()),
  * .pack.window_log to what was agreed, and in .label has_ref, mark, units and class.
- * At the metered level that is packed by codec mix.
+ * At the metered level that is packed by codec mix, and so is what only travels, set, is to make
+ * history of.
  * While that is short, and without it, a labelled codec takes the shipped dictionary too,
  * where there is one.
  */

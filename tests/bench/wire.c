@@ -96,6 +96,17 @@ counts(const struct wire *w)
 	return w->passed >= w->skip && (w->passed - w->skip) % w->every == 0;
 }
 
+/* As for a site with a history; what travels is taken from the reader. */
+static int
+on_travels(void *ctx, const void *bytes, size_t len, struct err *err)
+{
+	(void)ctx;
+	(void)bytes;
+	(void)len;
+	(void)err;
+	return 0;
+}
+
 static void
 begin_batch(struct wire *w)
 {
@@ -110,6 +121,8 @@ begin_batch(struct wire *w)
 		setup.pack.level = LEVEL_FAST;
 	setup.label.has_ref = setup.pack.prefix.len > 0;
 	setup.label.mark = (struct ring_mark){ w->batches, UINT64_MAX / 7 };
+	setup.travels = w->ring > 0 ? on_travels : NULL;
+	setup.ctx = w;
 	w->begun = processor();
 	if (w->fd < 0 || writer_start(&w->writer, w->codec, &setup, w->fd, &err) < 0)
 		give_up(&err);

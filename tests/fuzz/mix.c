@@ -28,6 +28,7 @@ run(const struct codec **codec, enum codec_way way, struct codec_setup *setup, s
 		result = codec_end(&stream, &err);
 	*codec = stream.codec;
 	setup->prefix = stream.setup.prefix;
+	setup->brief = stream.setup.brief;
 	codec_free(&stream);
 	if (result < 0 && (err.kind == ERR_NONE || err.text[0] == '\0'))
 		abort();

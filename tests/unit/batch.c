@@ -453,6 +453,41 @@ START_TEST(a_label_that_lies_is_found_out)
 }
 END_TEST
 
+static int
+on_travels(void *ctx, const void *bytes, size_t len, struct err *e)
+{
+	(void)ctx;
+	(void)bytes;
+	(void)len;
+	(void)e;
+	return 0;
+}
+
+/* Where there will be history, bytes are dear from the first batch on. */
+START_TEST(the_first_metered_batch_is_mixed_too)
+{
+	struct writer_setup setup = { .pack.level = LEVEL_METERED };
+	struct str batch = {0}, want = {0};
+	struct label label;
+	struct got got;
+
+	for (int kept = 0; kept < 2; kept++) {
+		setup.travels = kept ? on_travels : NULL;
+		str_clear(&batch);
+		write_setup(codec_named("zstd", &err), &setup, &batch);
+		struct span rest = str_span(&batch);
+		ck_assert_int_eq(label_take(&rest, &label, &err), 1);
+		ck_assert_str_eq(label.codec->name, kept ? "mix" : "zstd");
+	}
+	expected(&want);
+	ck_assert_msg(read_in_steps(str_span(&batch), NULL, 50, &got) == 0, "%s", err.text);
+	ck_assert_str_eq(str_c(&got.text), str_c(&want));
+	got_free(&got);
+	str_free(&batch);
+	str_free(&want);
+}
+END_TEST
+
 START_TEST(a_newer_batch_waits_for_a_newer_mochila)
 {
 	struct got got;
@@ -617,6 +652,7 @@ UNIT("batch",
 	{ no_bit_and_no_cut_of_a_larger_one_passes, ROWS(large) },
 	{ a_batch_packed_twice_is_refused, 1 },
 	{ a_label_that_lies_is_found_out, ROWS(lies) },
+	{ the_first_metered_batch_is_mixed_too, 1 },
 	{ a_newer_batch_waits_for_a_newer_mochila, 1 },
 	{ a_dictionary_is_read_by_those_who_have_it, 1 },
 	{ a_dictionary_that_was_never_shipped_is_asked_for, 1 },

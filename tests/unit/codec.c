@@ -411,6 +411,26 @@ START_TEST(mixed_contexts_make_less_of_mail)
 }
 END_TEST
 
+START_TEST(what_zstd_makes_less_of_is_left_to_it)
+{
+	struct codec_setup setup = { .bare = true, .tables = true };
+	struct str same = {0}, packed = {0}, out = {0};
+
+	memset(str_room(&same, 100000), 'x', 100000);
+	same.len = 100000;
+	ck_assert_int_eq(run_setup(named("mix"), CODEC_PACK, &setup, str_span(&same), 4096, &packed), 0);
+	ck_assert_ptr_eq(became, named("zstd"));
+	ck_assert(in_brief);
+	ck_assert_uint_lt(packed.len, 30);
+	setup.brief = true;
+	ck_assert_int_eq(run_setup(named("zstd"), CODEC_UNPACK, &setup, str_span(&packed), 7, &out), 0);
+	ck_assert(span_same(str_span(&out), str_span(&same)));
+	str_free(&same);
+	str_free(&packed);
+	str_free(&out);
+}
+END_TEST
+
 START_TEST(noise_is_left_to_zstd)
 {
 	struct str noise = {0}, packed = {0}, out = {0};
@@ -835,6 +855,7 @@ UNIT("codec",
 	{ a_window_larger_than_agreed_is_refused, 1 },
 	{ mixed_contexts_make_less_of_mail, 1 },
 	{ noise_is_left_to_zstd, 1 },
+	{ what_zstd_makes_less_of_is_left_to_it, 1 },
 	{ one_block_travels_in_brief, ROWS(frames) },
 	{ what_is_in_brief_is_short, 1 },
 	{ mixed_contexts_are_the_same_everywhere, 1 },
