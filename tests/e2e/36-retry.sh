@@ -115,6 +115,8 @@ say "# a site"
 cat >>"$hub/mochila.conf" <<-END
 	[site ship]
 	link = exec:false
+	retry-after = 1h
+	retry-max = 2h
 	[link sat0]
 	destinations = ship
 	call = yes
