@@ -2,7 +2,7 @@
  * settings - everything mochila.conf can say, as one value.
  *
  * The file is the contract between the programs, so all its rows stand here
- * (settings.c) and every program reads, checks and shows all of it: a slip in
+ * (settings.c, settings-daemon.c) and every program reads, checks and shows all of it: a slip in
  * a [relay] section is found by rmail too.  Adding a key is one row and one
  * field.  mochila.conf(5) is compared with the rows by a test.
  *
@@ -257,6 +257,12 @@ void settings_free(struct settings *settings);
 int settings_start(struct settings *settings, struct settings_args *args,
     const struct opt_row *rows, const char *program, const char *usage, const char *about,
     bool first_operand_ends, int *argc, char ***argv, struct err *err);
+
+/* The same for the sections of mail that goes other ways than calls, for settings.c alone (settings-daemon.c). */
+int settings_fill_daemon(struct settings *settings, struct err *err);
+int settings_check_daemon(const struct settings *settings, struct err *err);
+void settings_show_daemon(const struct settings *settings, struct str *out);
+void settings_free_daemon(struct settings *settings);
 
 /* -1, with where it should stand and what makes it. */
 int settings_no_site(const struct settings *settings, const char *name, enum err_kind kind, struct err *err);

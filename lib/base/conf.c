@@ -22,14 +22,14 @@ text_set(void *field, const char *value)
 	return 0;
 }
 
-static void
-text_show(const void *field, struct str *out)
+void
+conf_text_show(const void *field, struct str *out)
 {
 	str_add_text(out, *(char *const *)field);
 }
 
-static void
-text_drop(void *field)
+void
+conf_text_drop(void *field)
 {
 	char **text = field;
 	free(*text);
@@ -132,7 +132,7 @@ yesno_show(const void *field, struct str *out)
 	str_add_text(out, *(const bool *)field ? "yes" : "no");
 }
 
-const struct conf_type conf_text = { "a text", text_set, text_show, text_drop };
+const struct conf_type conf_text = { "a text", text_set, conf_text_show, conf_text_drop };
 const struct conf_type conf_seconds = { "a time, as 90, 15m, 36h or 5d", seconds_set, seconds_show, NULL };
 const struct conf_type conf_bytes = { "a size, as 1000, 64K, 35M or 2G", bytes_set, bytes_show, NULL };
 const struct conf_type conf_number = { "a number", number_set, number_show, NULL };

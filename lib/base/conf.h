@@ -32,6 +32,8 @@ struct conf_type {
 };
 
 extern const struct conf_type conf_text;	/* char *, never NULL once filled */
+void conf_text_show(const void *field, struct str *out);	/* of any type that is kept as a text */
+void conf_text_drop(void *field);
 extern const struct conf_type conf_seconds;	/* int64_t seconds: 90, 15m, 36h, 5d */
 extern const struct conf_type conf_bytes;	/* uint64_t bytes: 1000, 64K, 35M, 2G (of 1024) */
 extern const struct conf_type conf_number;	/* uint64_t */
