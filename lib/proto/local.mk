@@ -31,6 +31,6 @@ lib_libproto_a_SOURCES = \
 	%D%/smtp-auth.c %D%/smtp-auth.h \
 	%D%/smtp-client.c %D%/smtp-client.h \
 	%D%/smtp-engine.h \
-	%D%/smtp-ext.c %D%/smtp-ext.h \
+	%D%/smtp-ext.c %D%/smtp-exts.c %D%/smtp-ext.h \
 	%D%/smtp-server.c %D%/smtp-server.h \
 	%D%/smtp-verb.c %D%/smtp-verb.h

@@ -3,13 +3,6 @@
 #include "lib/mail/envelope.h"
 #include "lib/proto/smtp-server.h"
 
-#define DECLARE(name) extern const struct smtp_ext ext_##name;
-#define ROW(name) &ext_##name,
-
-SMTP_EXTS(DECLARE)
-
-const struct smtp_ext *const smtp_exts[] = { SMTP_EXTS(ROW) NULL };
-
 int
 smtp_if_offered(const struct smtp_ext *ext, const struct smtp_way *way, struct span value, struct err *err)
 {

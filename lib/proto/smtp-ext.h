@@ -19,8 +19,13 @@ struct smtp_client;
 struct smtp_verb;
 struct smtp_ext;
 
-/* In the order in which EHLO tells them. */
+/* In the order in which EHLO tells them: those of a message, and those of a connection. */
 #define SMTP_EXTS(EXT)		\
+	SMTP_EXTS_OF_MAIL(EXT)	\
+	EXT(xclient)		\
+	EXT(starttls)		\
+	EXT(auth)
+#define SMTP_EXTS_OF_MAIL(EXT)	\
 	EXT(pipelining)		\
 	EXT(size)		\
 	EXT(8bitmime)		\
@@ -33,9 +38,6 @@ struct smtp_ext;
 	EXT(futurerelease)	\
 	EXT(limits)		\
 	EXT(requiretls)		\
-	EXT(xclient)		\
-	EXT(starttls)		\
-	EXT(auth)		\
 	EXT(enhancedstatuscodes)
 
 enum smtp_offer {
@@ -85,6 +87,8 @@ struct smtp_ext {
 };
 
 extern const struct smtp_ext *const smtp_exts[];	/* ended by NULL */
+#define SMTP_EXT_DECLARE(name) extern const struct smtp_ext ext_##name;
+#define SMTP_EXT_ROW(name) &ext_##name,
 
 /* The offer bits of what a server offers its client now. */
 unsigned smtp_offered(const struct smtp_server *server);
