@@ -23,12 +23,11 @@ BATCH_LIBS = bsmtp/libbatch.a lib/libproto.a $(SPOOL_LIBS) $(ZLIB_LIBS) $(BZ2_LI
 if !SMALL
 pkglibexec_PROGRAMS += bsmtp/bsmtp
 endif
-bsmtp_bsmtp_SOURCES = \
+bsmtp_by_hand = %D%/diff.c %D%/gather.c %D%/gather.h %D%/list.c
+bsmtp_bsmtp_SOURCES = $(bsmtp_core) $(bsmtp_by_hand)
+bsmtp_core = \
 	%D%/bsmtp.c %D%/bsmtp.h \
-	%D%/diff.c \
-	%D%/gather.c %D%/gather.h \
 	%D%/history.c %D%/history.h \
-	%D%/list.c \
 	%D%/pack.c \
 	%D%/session.c %D%/session.h \
 	%D%/sink.c %D%/sink.h \

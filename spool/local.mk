@@ -33,7 +33,7 @@ spool_libspool_a_SOURCES = \
 	%D%/ring.c %D%/ring.h %D%/ring-keep.c %D%/ring-learn.c \
 	%D%/route.c %D%/route.h \
 	%D%/seen.c %D%/seen.h \
-	%D%/settings.c %D%/settings.h \
+	%D%/settings.c %D%/settings.h %D%/settings-daemon.c \
 	%D%/settle.c \
 	%D%/spool.c %D%/spool.h \
 	%D%/waiting.c %D%/waiting.h \
@@ -87,21 +87,28 @@ spool_rrecipients_LDADD = $(SPOOL_LIBS)
 # All that carries mail by calls in one file, under the names of its parts: what a small box installs
 # (configure --enable-small), and what the tests of it link.
 SMALL_NAMES = uucico-ssh
-small_sources = %D%/main-small.c %D%/rrecipients.c $(bsmtp_bsmtp_SOURCES) $(rmail_rmail_SOURCES) \
-	$(uucico_ssh_uucico_ssh_SOURCES) $(uucico_ssh_uuxqt_SOURCES) $(uucico_ssh_uux_SOURCES) $(uucico_ssh_uucp_SOURCES)
+small_core = %D%/main-small.c %D%/small.h $(bsmtp_core) $(rmail_rmail_SOURCES) \
+	$(uucico_ssh_uucico_ssh_SOURCES) $(uucico_ssh_uuxqt_SOURCES)
+small_all = $(small_core) %D%/small-others.c %D%/rrecipients.c $(bsmtp_by_hand) $(uucico_ssh_uux_SOURCES) $(uucico_ssh_uucp_SOURCES) \
+	$(spool_mochila_SOURCES)
 if SMALL
 pkglibexec_PROGRAMS += %D%/mochila-small
-ALIASES += mochila-small:bsmtp mochila-small:rmail mochila-small:rrecipients mochila-small:uucico-ssh \
-	mochila-small:uucp mochila-small:uux mochila-small:uuxqt
+ALIASES += mochila-small:bsmtp mochila-small:rmail mochila-small:uucico-ssh mochila-small:uuxqt
 else
 noinst_PROGRAMS += %D%/mochila-small
 endif
 if SMALL_CORE
 bin_PROGRAMS += %D%/mochila
-spool_mochila_small_SOURCES = $(small_sources)
+spool_mochila_small_SOURCES = $(small_core) $(small_instead)
 else
+check_PROGRAMS += %D%/mochila-core
+spool_mochila_core_SOURCES = $(small_core) $(small_instead)
+spool_mochila_core_LDADD = $(spool_mochila_small_LDADD)
+if SMALL
+ALIASES += mochila-small:rrecipients mochila-small:uucp mochila-small:uux
+endif
 SMALL_NAMES += mochila
-spool_mochila_small_SOURCES = $(small_sources) $(spool_mochila_SOURCES)
+spool_mochila_small_SOURCES = $(small_all)
 endif
 spool_mochila_small_LDADD = uucico-ssh/libuucico.a bsmtp/libbatch.a lib/libproto.a $(NET_LIBS) $(LIBSSH2_LIBS) $(SPOOL_LIBS) \
 	$(ZLIB_LIBS) $(BZ2_LIBS) $(ZSTD_LIBS) $(JANSSON_LIBS) $(CRYPT_LIBS)

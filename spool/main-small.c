@@ -9,62 +9,56 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "lib/base/str.h"
+#include "spool/small.h"
 
 #define PROGRAMS(X) \
 	X(bsmtp, "bsmtp rsmtp rgsmtp rbsmtp rcsmtp rzsmtp") \
 	X(mailer, "rmail sendmail mailq newaliases") \
-	X(rrecipients, "rrecipients") \
 	X(uucico, "uucico-ssh") \
-	X(uucp, "uucp") \
-	X(uux, "uux") \
 	X(uuxqt, "uuxqt")
-/* The operator's door may be left out: --enable-small=core. */
-#if MOCHILA_SMALL_CORE
-#define DOOR(X)
-#else
-#define DOOR(X) X(mochila, "mochila")
-#endif
+PROGRAMS(SMALL_DECLARE)
+static const struct small_program mail_programs[] = { PROGRAMS(SMALL_ROW) {0} };
 
-#define DECLARE(name, names) int name##_main(int argc, char **argv);
-PROGRAMS(DECLARE)
-DOOR(DECLARE)
+static const struct small_program *
+find_in(const struct small_program *row, struct span name)
+{
+	while (row->names != NULL && !span_lists(span_of(row->names), name))
+		row++;
+	return row->names != NULL ? row : NULL;
+}
 
-#define ROW(name, names) { names, name##_main },
-static const struct {
-	const char *names;
-	int (*run)(int argc, char **argv);
-} programs[] = { PROGRAMS(ROW) DOOR(ROW) };
-enum { PROGRAMS_THERE = sizeof programs / sizeof programs[0] };
-
-/* PROGRAMS_THERE: none of them. */
-static size_t
+static const struct small_program *
 find_program(const char *word)
 {
 	const char *slash = strrchr(word, '/');
 	struct span name = span_of(slash != NULL ? slash + 1 : word);
-	size_t i = 0;
+	const struct small_program *found = find_in(mail_programs, name);
 
-	while (i < PROGRAMS_THERE && !span_lists(span_of(programs[i].names), name))
-		i++;
-	return i;
+	return found != NULL ? found : find_in(small_others, name);
+}
+
+static void
+tell(const struct small_program *row)
+{
+	for (; row->names != NULL; row++)
+		fprintf(stderr, " %s", row->names);
 }
 
 int
 main(int argc, char **argv)
 {
-	size_t i = argc > 0 ? find_program(argv[0]) : PROGRAMS_THERE;
+	const struct small_program *program = argc > 0 ? find_program(argv[0]) : NULL;
 
-	if (i == PROGRAMS_THERE && argc > 1) {
+	if (program == NULL && argc > 1) {
 		argc--;
 		argv++;
-		i = find_program(argv[0]);
+		program = find_program(argv[0]);
 	}
-	if (i < PROGRAMS_THERE)
-		return programs[i].run(argc, argv);
+	if (program != NULL)
+		return program->run(argc, argv);
 	fputs("mochila-small: it is called by the name of a program, or with it as its first word:", stderr);
-	for (i = 0; i < PROGRAMS_THERE; i++)
-		fprintf(stderr, " %s", programs[i].names);
+	tell(mail_programs);
+	tell(small_others);
 	fputc('\n', stderr);
 	return EX_USAGE;
 }

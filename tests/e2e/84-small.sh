@@ -9,14 +9,27 @@
 . "$top/tests/e2e/pair-lib.sh"
 stage
 separate=$MOCHILA_LIBEXEC
-small=$work/small
-mkdir "$small"
-cp "$separate"/*.dict "$small"
-for name in bsmtp rsmtp rgsmtp rzsmtp rmail sendmail rrecipients uucico-ssh uucp uux uuxqt; do
-	ln -s "$build/spool/mochila-small" "$small/$name"
-done
-core=$(grep -c '^#define MOCHILA_SMALL_CORE 1' "$build/config.h")
-if test "$core" -eq 1; then ln -s "$build/spool/mochila" "$small/mochila"; else ln -s "$build/spool/mochila-small" "$small/mochila"; fi
+# A build with --enable-small=core has no other mochila-small than the core.
+core=$build/spool/mochila-core whole=$build/spool/mochila-small
+test -x "$core" || { core=$whole whole=; }
+# names_of DIR PROGRAM NAME...: a folder of links.
+names_of() {
+	names_of_dir=$1 names_of=$2
+	shift 2
+	mkdir "$names_of_dir"
+	cp "$separate"/*.dict "$names_of_dir"
+	for name; do ln -s "$names_of" "$names_of_dir/$name"; done
+}
+mail_names='bsmtp rsmtp rgsmtp rzsmtp rmail sendmail uucico-ssh uuxqt'
+# shellcheck disable=SC2086	# words
+names_of "$work/core" "$core" $mail_names
+ln -s "$build/spool/mochila" "$work/core/mochila"
+small=$work/core
+if test -n "$whole"; then
+	small=$work/small
+	# shellcheck disable=SC2086
+	names_of "$small" "$whole" $mail_names mochila rrecipients uucp uux
+fi
 
 # carry NAME LIBEXEC-HOME LIBEXEC-HUB PROTOCOLS: mail each way in one call.
 carry() {
@@ -35,19 +48,49 @@ check "a small box calls a small box, in m" carry m "$small" "$small" mi
 check "in i, by batches" carry i "$small" "$small" i
 check "it calls one that is not small" carry out "$small" "$separate" mi
 check "and is called by it" carry in "$separate" "$small" i
+if test -n "$whole"; then
+	check "the core calls one that is whole, in m" carry core-out "$work/core" "$separate" mi
+	check "and is called, in i" carry core-in "$separate" "$work/core" i
+fi
 
 export MOCHILA_LIBEXEC="$small"
-check "its first word may say which it is" exits 0 "$build/spool/mochila-small" bsmtp --version
+check "its first word may say which it is" exits 0 "${whole:-$core}" bsmtp --version
 check "and it is that" said 'bsmtp (mochila)'
-check "with none it says which there are" exits 64 "$build/spool/mochila-small"
+check "with none it says which there are" exits 64 "${whole:-$core}"
 check "all of them" said 'uucico-ssh'
-check "nor is it anything else" exits 64 "$build/spool/mochila-small" cat /etc/passwd
+check "nor is it anything else" exits 64 "${whole:-$core}" cat /etc/passwd
 printf 'Subject: batch\n\n3\n' >"$work/mail"
-check "a batch" exits 0 "$small/bsmtp" pack --files "$work/mail" --from=ann@home.example --to=bob@hub.example -o "$work/batch"
-check "is unpacked into a Maildir" exits 0 "$small/bsmtp" unpack --root "$home" --to="maildir:$work/box" "$work/batch"
+"$separate/bsmtp" pack --files "$work/mail" --from=ann@home.example --to=bob@hub.example -o "$work/batch"
+check "a batch is unpacked into a Maildir" exits 0 "$small/bsmtp" unpack --root "$home" --to="maildir:$work/box" "$work/batch"
 check "where it is" test "$(grep -l '^Subject: batch' "$work"/box/new/* | wc -l)" -eq 1
-if test "$core" -eq 0; then
+if test -n "$whole"; then
+	check "one makes it, too" exits 0 "$small/bsmtp" pack --files "$work/mail" --from=a@home.example --to=b@hub.example -o "$work/another"
 	check "the operator's door" exits 0 "$small/mochila" --root "$home" status
 	check "is there, too" said hub
+	check "and uux" exits 0 "$small/uux" --version
 fi
+
+# What the core goes without is said, and nothing is done by halves.
+left_out() { said 'not in this build for small boxes, see mochila-small(8)'; }
+# asks COMMAND...
+asks() { exits 69 "$@" && left_out; }
+core_bsmtp() { "$work/core/bsmtp" --root "$home" "$@"; }
+for word in list check cat diff; do check "core: bsmtp $word" asks core_bsmtp $word "$work/batch"; done
+check "core: a file is not packed" asks core_bsmtp pack --files "$work/mail" -o "$work/none"
+check "core: none is made" test ! -e "$work/none"
+for set in addresses.aliases=file:a addresses.routes=file:a 'filter a.run=exec:/bin/true' 'site hub.filters=a' \
+    'site hub.requests=/tmp' 'site hub.receive=/tmp' 'site hub.proxy=socks5://127.0.0.1:1' 'site hub.recipients=file:/tmp/r' \
+    spool.shared=yes; do
+	check "core: $set" asks "$work/core/rmail" --root "$home" --set="$set" bob@hub.example
+done
+check "core: what is the relay's is left to it" exits 0 core_bsmtp --set='relay main.timeout=1m' --set='hop *.keep=1s' pack hub
+for word in uux uucp rrecipients mochila; do check "core: no $word" exits 64 "$core" $word; done
+MOCHILA_LIBEXEC=$separate "$separate/bsmtp" --codec=mix pack --files "$work/mail" --from=a@home.example --to=b@hub.example -o "$work/mix"
+check "core: a batch in mix" asks core_bsmtp unpack "$work/mix"
+MOCHILA_ROOT=$home "$work/core/sendmail" -f ann@home.example bob@hub.example <"$work/mail"
+check "core: packs zstd instead" exits 0 core_bsmtp --codec=mix pack hub
+check "and the other end reads it" exits 0 "$separate/bsmtp" --root "$home" check \
+    "$(find "$home/spool/sent/hub" -maxdepth 1 -type f ! -name '.*' | tail -n 1)"
+printf '\037\235\220' >"$work/Z"
+check "core: compress" asks core_bsmtp unpack "$work/Z"
 finish

@@ -1,0 +1,19 @@
+/* What a person does with a batch by hand: that is done where there is more room. */
+#include "bsmtp/bsmtp.h"
+#include "bsmtp/gather.h"
+#include "small/small.h"
+
+#define COMMAND(name, what) \
+	int \
+	name(const struct bsmtp *b, int count, char **args, struct err *err) \
+	{ \
+		(void)b; \
+		(void)count; \
+		(void)args; \
+		return small_without(err, "bsmtp " what); \
+	}
+COMMAND(list, "list")
+COMMAND(check, "check")
+COMMAND(cat, "cat")
+COMMAND(diff, "diff")
+COMMAND(gather, "pack --mbox, --maildir and --files")

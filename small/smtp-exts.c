@@ -1,0 +1,6 @@
+/* The extensions of SMTP: no connection is secured or logged in to here, it is a program's or a batch's. */
+#include "lib/proto/smtp-ext.h"
+
+SMTP_EXTS_OF_MAIL(SMTP_EXT_DECLARE)
+
+const struct smtp_ext *const smtp_exts[] = { SMTP_EXTS_OF_MAIL(SMTP_EXT_ROW) NULL };
