@@ -79,6 +79,33 @@ for program in $(of_make pkglibexec_PROGRAMS); do
 	esac
 done
 
+# Its recipes are run, with the macros of OpenWrt played: what make install puts below usr/ is in one of
+# the two packages, but for what is read by people.
+mkdir -p ow/include
+cat >ow/rules.mk <<'END'
+INCLUDE_DIR:=ow/include
+INSTALL_DIR:=install -d -m0755
+INSTALL_BIN:=install -m0755
+CP:=cp -fpR
+END
+cat >ow/include/package.mk <<'END'
+define BuildPackage
+install-$(1): ; $(call Package/$(1)/install,$(OUT)/$(1))
+endef
+END
+MAKEFLAGS='' make -s -C "$build" install DESTDIR="$work/ow/all" prefix=/usr libexecdir=/usr/libexec sysconfdir=/etc >ow.log 2>&1
+for package in mochila-core mochila; do
+	(cd "$packages/openwrt" && MAKEFLAGS='' make -s TOPDIR="$work/ow" INCLUDE_DIR="$work/ow/include" \
+	    PKG_INSTALL_DIR="$work/ow/all" OUT="$work/ow/out" install-$package) >>ow.log 2>&1
+	check "OpenWrt: $package is put together" test $? -eq 0
+done
+below() { (cd "$1" && find usr -type f ! -path 'usr/share/man/*' ! -path 'usr/share/doc/*' -o -type l | sort); }
+below ow/all >ow.all
+{ below ow/out/mochila-core; below ow/out/mochila; } | sort | uniq -c | awk '$1 == 1 { print $2 }' >ow.packed
+check "OpenWrt: all of it, each once" cmp ow.all ow.packed
+check "OpenWrt: it comes up with the line" test -x ow/out/mochila-core/etc/hotplug.d/iface/90-mochila
+check "OpenWrt: the relay is started" test -x ow/out/mochila/etc/init.d/mochila-relay
+
 # ---- systemd, logrotate, AppArmor ----
 
 if command -v systemd-analyze >/dev/null; then
