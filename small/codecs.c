@@ -36,6 +36,6 @@ const struct codec codec_mix = {
 };
 
 const struct codec codec_Z = {
-	.name = "Z", .command = "rcsmtp", .says = "not here", .magic = { "\x1f\x9d", 2 }, .read_only = true,
+	.name = "Z", .command = "rcsmtp", .says = "not here", .magic = { "\x1f\x9d", 2 }, .alone = true, .read_only = true,
 	.start = start, .feed = feed, .end = start, .free = give_back,
 };

@@ -100,6 +100,9 @@ endif
 if SMALL_CORE
 bin_PROGRAMS += %D%/mochila
 spool_mochila_small_SOURCES = $(small_core) $(small_instead)
+check_PROGRAMS += %D%/mochila-whole
+spool_mochila_whole_SOURCES = $(small_all)
+spool_mochila_whole_LDADD = $(spool_mochila_small_LDADD)
 else
 check_PROGRAMS += %D%/mochila-core
 spool_mochila_core_SOURCES = $(small_core) $(small_instead)

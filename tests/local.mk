@@ -22,6 +22,8 @@ distclean-local:
 	-rm -rf tests/out
 
 # What a build with --enable-small is tried by: its programs, and the parts that it has whole.
-small_tests = tests/layers.sh tests/lint-words.sh tests/e2e/84-small.sh tests/e2e/15-rmail.sh tests/e2e/20-uucico-exec.sh \
-	tests/e2e/22-uucico-ssh.sh tests/e2e/23-m.sh tests/e2e/40-mochila.sh tests/e2e/41-pair.sh tests/unit/spool \
-	tests/unit/m tests/unit/ring tests/unit/base
+small_tests = tests/layers.sh tests/lint-words.sh tests/e2e/84-small.sh tests/e2e/20-uucico-exec.sh tests/e2e/22-uucico-ssh.sh \
+	tests/e2e/40-mochila.sh tests/e2e/41-pair.sh tests/unit/spool tests/unit/m tests/unit/ring tests/unit/base
+if !SMALL_CORE
+small_tests += tests/e2e/15-rmail.sh tests/e2e/23-m.sh
+endif

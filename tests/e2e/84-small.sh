@@ -9,9 +9,9 @@
 . "$top/tests/e2e/pair-lib.sh"
 stage
 separate=$MOCHILA_LIBEXEC
-# A build with --enable-small=core has no other mochila-small than the core.
+# In a build with --enable-small=core mochila-small is the core, and there are no other programs.
 core=$build/spool/mochila-core whole=$build/spool/mochila-small
-test -x "$core" || { core=$whole whole=; }
+test -x "$core" || { core=$whole whole=$build/spool/mochila-whole; }
 # names_of DIR PROGRAM NAME...: a folder of links.
 names_of() {
 	names_of_dir=$1 names_of=$2
@@ -24,12 +24,10 @@ mail_names='bsmtp rsmtp rgsmtp rzsmtp rmail sendmail uucico-ssh uuxqt'
 # shellcheck disable=SC2086	# words
 names_of "$work/core" "$core" $mail_names
 ln -s "$build/spool/mochila" "$work/core/mochila"
-small=$work/core
-if test -n "$whole"; then
-	small=$work/small
-	# shellcheck disable=SC2086
-	names_of "$small" "$whole" $mail_names mochila rrecipients uucp uux
-fi
+small=$work/small
+# shellcheck disable=SC2086
+names_of "$small" "$whole" $mail_names mochila rrecipients uucp uux
+test "$whole" = "$build/spool/mochila-small" || separate=$small
 
 # carry NAME LIBEXEC-HOME LIBEXEC-HUB PROTOCOLS: mail each way in one call.
 carry() {
@@ -48,27 +46,23 @@ check "a small box calls a small box, in m" carry m "$small" "$small" mi
 check "in i, by batches" carry i "$small" "$small" i
 check "it calls one that is not small" carry out "$small" "$separate" mi
 check "and is called by it" carry in "$separate" "$small" i
-if test -n "$whole"; then
-	check "the core calls one that is whole, in m" carry core-out "$work/core" "$separate" mi
-	check "and is called, in i" carry core-in "$separate" "$work/core" i
-fi
+check "the core calls one that is whole, in m" carry core-out "$work/core" "$separate" mi
+check "and is called, in i" carry core-in "$separate" "$work/core" i
 
 export MOCHILA_LIBEXEC="$small"
-check "its first word may say which it is" exits 0 "${whole:-$core}" bsmtp --version
+check "its first word may say which it is" exits 0 "$whole" bsmtp --version
 check "and it is that" said 'bsmtp (mochila)'
-check "with none it says which there are" exits 64 "${whole:-$core}"
+check "with none it says which there are" exits 64 "$whole"
 check "all of them" said 'uucico-ssh'
-check "nor is it anything else" exits 64 "${whole:-$core}" cat /etc/passwd
+check "nor is it anything else" exits 64 "$whole" cat /etc/passwd
 printf 'Subject: batch\n\n3\n' >"$work/mail"
 "$separate/bsmtp" pack --files "$work/mail" --from=ann@home.example --to=bob@hub.example -o "$work/batch"
 check "a batch is unpacked into a Maildir" exits 0 "$small/bsmtp" unpack --root "$home" --to="maildir:$work/box" "$work/batch"
 check "where it is" test "$(grep -l '^Subject: batch' "$work"/box/new/* | wc -l)" -eq 1
-if test -n "$whole"; then
-	check "one makes it, too" exits 0 "$small/bsmtp" pack --files "$work/mail" --from=a@home.example --to=b@hub.example -o "$work/another"
-	check "the operator's door" exits 0 "$small/mochila" --root "$home" status
-	check "is there, too" said hub
-	check "and uux" exits 0 "$small/uux" --version
-fi
+check "one makes it, too" exits 0 "$small/bsmtp" pack --files "$work/mail" --from=a@home.example --to=b@hub.example -o "$work/another"
+check "the operator's door" exits 0 "$small/mochila" --root "$home" status
+check "is there, too" said hub
+check "and uux" exits 0 "$small/uux" --version
 
 # What the core goes without is said, and nothing is done by halves.
 left_out() { said 'not in this build for small boxes, see mochila-small(8)'; }
