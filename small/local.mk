@@ -7,6 +7,7 @@ small_instead = %D%/small.c %D%/small.h \
 	%D%/lease.c \
 	%D%/others.c \
 	%D%/by-hand.c \
+	%D%/quick-line.c \
 	%D%/recipients.c \
 	%D%/settings.c \
 	%D%/smtp-exts.c \
