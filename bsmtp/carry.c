@@ -14,6 +14,7 @@ struct looking {
 	struct texture *texture;
 	size_t line;		/* bytes of the one being read */
 	bool cr, in_body;
+	bool ascii;		/* all that is looked at now */
 };
 
 static void
@@ -37,9 +38,8 @@ look_at_part(struct looking *l, struct span part)
 	if (memchr(part.p, '\r', part.len - crs) != NULL)
 		for (size_t i = 0; i < part.len - 1; i++)
 			crs += part.p[i] == '\r';
-	t->binary |= l->cr || crs > 1 || (crs == 1 && part.p[part.len - 1] != '\r') ||
-	    memchr(part.p, '\0', part.len) != NULL;
-	if (!utf8_is_ascii(part))
+	t->binary |= l->cr || crs > 1 || (crs == 1 && part.p[part.len - 1] != '\r');
+	if (!l->ascii && !utf8_is_ascii(part))
 		*(l->in_body ? &t->eight_body : &t->eight_header) = true;
 	l->line += part.len - crs;
 	l->cr = part.p[part.len - 1] == '\r';
@@ -48,6 +48,8 @@ look_at_part(struct looking *l, struct span part)
 static void
 look_at(struct looking *l, struct span bytes)
 {
+	l->ascii = utf8_is_ascii(bytes);
+	l->texture->binary |= bytes.len > 0 && memchr(bytes.p, '\0', bytes.len) != NULL;
 	while (bytes.len > 0) {
 		const char *lf = memchr(bytes.p, '\n', bytes.len);
 		size_t len = lf != NULL ? (size_t)(lf - bytes.p) : bytes.len;

@@ -252,9 +252,10 @@ between_commands(const struct reader *r)
 	return r->server.mode == SMTP_COMMANDS && !r->in_line;
 }
 
-/* A line's bytes up to its LF, or a part of it. */
+/* A line's bytes up to its LF, or a part of it; of a chunk many lines, which are nobody's matter
+ * here but for their number. */
 static int
-feed_line(struct reader *r, const char *bytes, size_t len, struct err *err)
+feed_piece(struct reader *r, const char *bytes, size_t len, struct err *err)
 {
 	bool ended = bytes[len - 1] == '\n', commands = r->server.mode == SMTP_COMMANDS;
 
@@ -267,7 +268,7 @@ feed_line(struct reader *r, const char *bytes, size_t len, struct err *err)
 	r->in_line = r->server.mode == SMTP_COMMANDS ? r->server.in.len > 0 : !ended;
 	if (check_replies(r, err) < 0)
 		return -1;
-	r->line += ended;
+	r->line += commands ? ended : span_count((struct span){ bytes, len }, '\n');
 	return 0;
 }
 
@@ -290,6 +291,18 @@ skip(struct reader *r, const char *bytes, size_t len)
 	return n;
 }
 
+/* A line, or what there is of a chunk: what is behind that is a line of its own. */
+static size_t
+next_piece(const struct reader *r, struct span rest)
+{
+	uint64_t chunk = smtp_server_chunk(&r->server);
+
+	if (chunk > 0)
+		return chunk < rest.len ? (size_t)chunk : rest.len;
+	const char *end = memchr(rest.p, '\n', rest.len);
+	return end != NULL ? (size_t)(end - rest.p) + 1 : rest.len;
+}
+
 static int
 take_text(struct reader *r, const char *bytes, size_t len, struct err *err)
 {
@@ -303,13 +316,8 @@ take_text(struct reader *r, const char *bytes, size_t len, struct err *err)
 			return 0;
 		if (r->quit && r->at_proof)
 			return err_set(err, ERR_PERM, "line %llu: more after QUIT", (unsigned long long)r->line);
-		const char *end = memchr(rest.p, '\n', rest.len);
-		size_t piece = end != NULL ? (size_t)(end - rest.p) + 1 : rest.len;
-		/* What is behind a chunk is a line of its own, in whatever pieces it comes. */
-		uint64_t chunk = smtp_server_chunk(&r->server);
-		if (chunk > 0 && chunk < piece)
-			piece = (size_t)chunk;
-		if (feed_line(r, rest.p, piece, err) < 0)
+		size_t piece = next_piece(r, rest);
+		if (feed_piece(r, rest.p, piece, err) < 0)
 			return -1;
 		rest = span_from(rest, piece);
 	}

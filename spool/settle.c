@@ -564,16 +564,6 @@ note_some(struct settling *s, struct span peer, const struct span *ids, size_t c
 	return result;
 }
 
-static size_t
-lines_in(struct span text)
-{
-	size_t lines = 0;
-
-	for (size_t i = 0; i < text.len; i++)
-		lines += text.p[i] == '\n';
-	return lines;
-}
-
 static int
 note_ids(struct settling *s, struct err *err)
 {
@@ -582,7 +572,7 @@ note_ids(struct settling *s, struct err *err)
 	int result = s->listed ? 0 : list_fresh(s, err);
 
 	rest = str_span(&s->fresh);
-	struct span *ids = mem_get(lines_in(rest) * sizeof *ids);
+	struct span *ids = mem_get(span_count(rest, '\n') * sizeof *ids);
 	while (result == 0 && rest.len > 0 && span_cut(&rest, '\n', &line)) {
 		struct span peer = span_word(&line);
 		if (!span_same(peer, last)) {

@@ -173,16 +173,6 @@ add_about(const char *about, struct str *out)
 		str_add_char(out, '\n');
 }
 
-static size_t
-lines_of(const struct str *out)
-{
-	size_t lines = 0;
-
-	for (size_t i = 0; i < out->len; i++)
-		lines += out->p[i] == '\n';
-	return lines;
-}
-
 /* One that all programs have (SETTINGS_OPTS). */
 static bool
 is_common(const struct opt_row *row)
@@ -209,7 +199,7 @@ help_on_a_screen(const char *usage, const char *about, const struct opt_row *row
 		add_cut(line, out);
 	add_about(about, out);
 	str_add_char(out, '\n');
-	lines = lines_of(out);
+	lines = span_count(str_span(out), '\n');
 	for (size_t i = 0; i < count; i++)
 		own += !is_common(&rows[i]);
 	bool all = lines + count <= SCREEN_LINES;

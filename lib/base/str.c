@@ -235,6 +235,17 @@ span_run(struct span span, char a, char b)
 	return span.len;
 }
 
+size_t
+span_count(struct span span, char c)
+{
+	const char *at;
+	size_t count = 0;
+
+	for (; span.len > 0 && (at = memchr(span.p, c, span.len)) != NULL; count++)
+		span = span_from(span, (size_t)(at - span.p) + 1);
+	return count;
+}
+
 bool
 span_begins(struct span span, const char *text)
 {

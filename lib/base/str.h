@@ -58,6 +58,7 @@ bool span_is_case(struct span span, const char *text);	/* ASCII, any case */
 bool span_begins(struct span span, const char *text);
 size_t span_run(struct span span, char a, char b);	/* bytes from the front that are neither; nothing behind
 						   them is looked at for long */
+size_t span_count(struct span span, char c);	/* how many c there are */
 bool span_begins_case(struct span span, const char *text);
 bool span_ends_case(struct span span, const char *text);
 bool span_glob(struct span span, const char *pattern);	/* * any bytes, ? one; ASCII, any case */

@@ -2,25 +2,41 @@
 
 #include <string.h>
 
-void
-crlf_add(struct crlf *crlf, struct span bytes, struct str *out)
+/* Each line end may become two bytes. */
+static void
+add_piece(struct crlf *crlf, struct span bytes, struct str *out)
 {
+	char *to = str_room(out, 2 * bytes.len), *start = to;
+
 	while (bytes.len > 0) {
 		size_t n = span_run(bytes, '\n', '\r');
-		str_add_span(out, span_to(bytes, n));
-		bytes = span_from(bytes, n);
+		memcpy(to, bytes.p, n);
+		to += n;
 		if (n > 0) {
 			crlf->in_line = true;
 			crlf->cr = false;
 		}
+		bytes = span_from(bytes, n);
 		if (bytes.len == 0)
-			return;
-		if (!(bytes.p[0] == '\n' && crlf->cr))
-			str_add_text(out, "\r\n");
+			break;
+		if (!(bytes.p[0] == '\n' && crlf->cr)) {
+			*to++ = '\r';
+			*to++ = '\n';
+		}
 		crlf->cr = bytes.p[0] == '\r';
 		crlf->in_line = false;
 		bytes = span_from(bytes, 1);
 	}
+	out->len += (size_t)(to - start);
+}
+
+void
+crlf_add(struct crlf *crlf, struct span bytes, struct str *out)
+{
+	enum { PIECE = 32768 };
+
+	for (; bytes.len > 0; bytes = span_from(bytes, PIECE))
+		add_piece(crlf, span_to(bytes, PIECE), out);
 }
 
 void

@@ -91,12 +91,36 @@ take_piece(struct mbox *mbox, struct span piece, bool ends, struct err *err)
 	return result;
 }
 
+/* Bytes in front that are whole lines of a paragraph: a From_ line has an empty one before it, and
+ * what might be quoted begins with ">". */
+static size_t
+mere_lines(const struct mbox *mbox, struct span rest)
+{
+	size_t len = 0;
+
+	if (!mbox->in_message || mbox->after_blank || mbox->in_long_line || mbox->line.len > 0)
+		return 0;
+	while (len < rest.len && rest.p[len] != '\n' && rest.p[len] != '\r' && rest.p[len] != '>') {
+		const char *end = memchr(rest.p + len, '\n', rest.len - len);
+		if (end == NULL)
+			break;
+		len = (size_t)(end - rest.p) + 1;
+	}
+	return len;
+}
+
 int
 mbox_feed(struct mbox *mbox, const char *bytes, size_t len, struct err *err)
 {
 	struct span rest = { bytes, len };
 
 	while (rest.len > 0) {
+		size_t lines = mere_lines(mbox, rest);
+		if (lines > 0 && mbox->hooks->body(mbox->ctx, rest.p, lines, err) < 0)
+			return -1;
+		rest = span_from(rest, lines);
+		if (rest.len == 0)
+			break;
 		const char *end = memchr(rest.p, '\n', rest.len);
 		size_t piece = end != NULL ? (size_t)(end - rest.p) + 1 : rest.len;
 		if (take_piece(mbox, span_to(rest, piece), end != NULL, err) < 0)

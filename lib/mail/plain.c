@@ -251,10 +251,48 @@ pack_line(struct plain *p, struct span line)
 		follow_end(p, line);
 }
 
+/* A line that cannot be of a run, and says nothing of what follows. */
+static bool
+is_mere_text(const struct plain *p, struct span text)
+{
+	if (text.len == 0)
+		return !p->announced;
+	return strchr("-NCc", text.p[0]) == NULL && memchr(text.p, DLE, text.len) == NULL &&
+	    (text.len < WIDTH_MIN || text.len % 4 != 0 || text.len > WIDTH_MAX || memchr(text.p, ' ', text.len) != NULL);
+}
+
+/* Most of what there is: lines of text.  Returns how many bytes in front are such lines; they are taken. */
+static size_t
+pack_text(struct plain *p, struct span bytes)
+{
+	struct span rest = span_to(bytes, FLUSH);
+	const char *end;
+
+	if (p->quoted || p->in_long || p->width > 0 || p->line.len > 0)
+		return 0;
+	char *to = str_room(&p->out, rest.len), *start = to;
+	while (rest.len > 0 && (end = memchr(rest.p, '\n', rest.len)) != NULL) {
+		struct span text = span_to(rest, (size_t)(end - rest.p));
+		if (text.len == 0 || text.p[--text.len] != '\r' || text.len > LINE_MAX - 2 || !is_mere_text(p, text))
+			break;
+		memcpy(to, text.p, text.len);
+		to += text.len;
+		*to++ = '\n';
+		rest = span_from(rest, text.len + 2);
+	}
+	p->out.len += (size_t)(to - start);
+	return (size_t)(rest.p - bytes.p);
+}
+
 static int
 pack(struct plain *p, struct span bytes, struct err *err)
 {
 	while (bytes.len > 0) {
+		bytes = span_from(bytes, pack_text(p, bytes));
+		if (p->out.len >= FLUSH && flush(p, err) < 0)
+			return -1;
+		if (bytes.len == 0)
+			break;
 		const char *end = memchr(bytes.p, '\n', bytes.len);
 		struct span piece = span_to(bytes, end != NULL ? (size_t)(end - bytes.p) + 1 : bytes.len);
 		piece = span_to(piece, LINE_MAX - p->line.len);
@@ -269,8 +307,6 @@ pack(struct plain *p, struct span bytes, struct err *err)
 		pack_line(p, piece);
 		str_clear(&p->line);
 		p->in_long = !ended;
-		if (p->out.len >= FLUSH && flush(p, err) < 0)
-			return -1;
 	}
 	return 0;
 }
@@ -286,6 +322,14 @@ damaged(const char *what, struct err *err)
 }
 
 static void
+add_digits(struct plain *p, unsigned char c)
+{
+	static const char digits[] = "0123456789ABCDEF";
+
+	str_add(&p->out, (const char[]){ '=', digits[c >> 4], digits[c & 15] }, 3);
+}
+
+static void
 unpack_quoted(struct plain *p, unsigned char c)
 {
 	if (c == SOFT_BREAK)
@@ -295,7 +339,7 @@ unpack_quoted(struct plain *p, unsigned char c)
 	else if (c == BLANK)
 		str_add_text(&p->out, "=20");
 	else if (c == '=' || c >= 128)
-		str_printf(&p->out, "=%02X", c);
+		add_digits(p, c);
 	else
 		str_add_char(&p->out, (char)c);
 }
@@ -349,7 +393,32 @@ unpack_run(struct plain *p, struct span bytes)
 	return piece.len;
 }
 
-/* Text up to the next word or line end; returns how many. */
+/* Lines of text, the last perhaps without its end, up to the next word; returns how many bytes. */
+static size_t
+unpack_lines(struct plain *p, struct span bytes)
+{
+	const char *word = memchr(bytes.p, DLE, bytes.len), *end;
+	struct span rest = span_to(bytes, word != NULL ? (size_t)(word - bytes.p) : bytes.len);
+	size_t taken = rest.len;
+	char *to = str_room(&p->out, 2 * rest.len), *start = to;
+
+	while (rest.len > 0) {
+		end = memchr(rest.p, '\n', rest.len);
+		size_t len = end != NULL ? (size_t)(end - rest.p) : rest.len;
+		memcpy(to, rest.p, len);
+		to += len;
+		rest = span_from(rest, len);
+		if (end == NULL)
+			break;
+		*to++ = '\r';
+		*to++ = '\n';
+		rest = span_from(rest, 1);
+	}
+	p->out.len += (size_t)(to - start);
+	return taken;
+}
+
+/* Text up to the next word; returns how many. */
 static size_t
 unpack_text(struct plain *p, struct span bytes)
 {
@@ -364,13 +433,7 @@ unpack_text(struct plain *p, struct span bytes)
 			unpack_quoted(p, (unsigned char)bytes.p[0]);
 		return plain > 0 ? plain : 1;
 	}
-	if (bytes.p[0] == '\n') {
-		str_add_text(&p->out, "\r\n");
-		return 1;
-	}
-	size_t len = span_run(span_to(bytes, FLUSH), '\n', DLE);
-	str_add(&p->out, bytes.p, len);
-	return len;
+	return unpack_lines(p, span_to(bytes, FLUSH));
 }
 
 static int
