@@ -4,12 +4,16 @@
  * The first byte says in pieces of what size it comes.  What must hold: a batch gives
  * the same messages, or the same refusal, in whatever pieces it comes; every message begun
  * ends, or the batch is refused; one that is taken can be written again and read back.
+ *
+ * No more than MOST is taken, or a few bytes that unpack to megabytes would have all of the time.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bsmtp/reader.h"
+
+enum { MOST = 1 << 16 };
 
 struct seen {
 	struct str all;
@@ -69,7 +73,7 @@ take(const uint8_t *data, size_t size, size_t step, struct seen *seen)
 	int result = 0;
 
 	*seen = (struct seen){0};
-	reader_start(&reader, NULL, 8 << 20, &hooks, seen);
+	reader_start(&reader, NULL, MOST, &hooks, seen);
 	for (size_t at = 0; at < size && result == 0; at += step)
 		result = reader_feed(&reader, data + at, size - at < step ? size - at : step, &err);
 	if (result == 0)
