@@ -375,7 +375,7 @@ take_batch(struct unpacking *u, size_t *repeats, struct err *err)
 	if (arrival_commit(&u->batch, err) < 0)
 		return -1;
 	/* Accepted: whatever happens now, the next who settles finds it in in/. */
-	if (spool_settle(&u->spool, &settled, &why) < 0)
+	if (spool_settle_own(&u->spool, &u->batch, &settled, &why) < 0)
 		log_warn("event=unsettled why=\"%s\"", why.text);
 	*repeats = settled.repeats;
 	spool_ring(&u->spool);

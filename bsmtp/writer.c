@@ -166,23 +166,6 @@ end_in_trailer(struct writer *w, struct err *err)
 }
 
 static int
-copy(int from, uint64_t len, int to, struct err *err)
-{
-	char *piece = mem_get(PIECE);
-	int result = 0;
-
-	for (off_t at = 0; (uint64_t)at < len && result == 0; ) {
-		ssize_t got = fs_pread(from, piece, PIECE, at, err);
-		if (got == 0)
-			err_set(err, ERR_TEMP, "what was packed became shorter");
-		result = got <= 0 ? -1 : fs_write(to, piece, (size_t)got, err);
-		at += got;
-	}
-	free(piece);
-	return result;
-}
-
-static int
 put_label_on(struct writer *w, struct err *err)
 {
 	struct str line = {0};
@@ -200,7 +183,7 @@ put_label_on(struct writer *w, struct err *err)
 	w->packed += line.len;
 	int result = fs_write(w->fd, line.p, line.len, err);
 	str_free(&line);
-	return result < 0 ? -1 : copy(w->scratch, len, w->fd, err);
+	return result < 0 ? -1 : fs_copy(w->scratch, 0, len, w->fd, err);
 }
 
 int

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sysexits.h>
@@ -207,6 +208,19 @@ write_head(struct arrival *a, struct span head, struct err *err)
 	return fs_pwrite(a->fd, head.p, head.len, a->start, err);
 }
 
+/* Those that settle would have to read again for it. */
+static void
+keep_sum(struct arrival *a, const unsigned char body[DIGEST_SIZE])
+{
+	struct entry_sums *sums = &a->sums;
+
+	if (a->body_len < BUFFER)
+		return;
+	sums->one = mem_resize(sums->one, sums->count + 1, sizeof *sums->one);
+	sums->one[sums->count].body_at = a->body_at;
+	memcpy(sums->one[sums->count++].body, body, DIGEST_SIZE);
+}
+
 int
 arrival_end(struct arrival *a, struct err *err)
 {
@@ -224,6 +238,7 @@ arrival_end(struct arrival *a, struct err *err)
 	}
 	int result = write_head(a, str_span(&head), err);
 	entry_end_line(str_span(&head), body, &a->buffer);
+	keep_sum(a, body);
 	str_free(&head);
 	a->in_entry = false;
 	a->count++;
@@ -366,6 +381,7 @@ arrival_close(struct arrival *a)
 	str_free(&a->name);
 	str_free(&a->buffer);
 	str_free(&a->header.text);
+	free(a->sums.one);
 	entry_info_free(&a->info);
 	envelope_free(&a->env);
 }

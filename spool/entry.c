@@ -182,6 +182,7 @@ struct reader {
 	struct str text;
 	size_t used;		/* bytes of text already given out as lines */
 	bool at_end;
+	const struct entry_sums *known;	/* or NULL */
 };
 
 static int
@@ -421,8 +422,29 @@ digest_body(int fd, off_t at, uint64_t len, unsigned char out[DIGEST_SIZE], stru
 }
 
 static int
+by_place(const void *place, const void *sum)
+{
+	off_t at = *(const off_t *)place, there = ((const struct entry_sum *)sum)->body_at;
+
+	return at < there ? -1 : at > there;
+}
+
+static const struct entry_sum *
+find_known(const struct reader *r, off_t body_at)
+{
+	return r->known == NULL || r->known->count == 0 ? NULL :
+	    bsearch(&body_at, r->known->one, r->known->count, sizeof *r->known->one, by_place);
+}
+
+static int
 body_sum(const struct reader *r, const struct entry *entry, unsigned char out[DIGEST_SIZE], struct err *err)
 {
+	const struct entry_sum *known = find_known(r, entry->body_at);
+
+	if (known != NULL) {
+		memcpy(out, known->body, DIGEST_SIZE);
+		return 0;
+	}
 	if (r->at > entry->body_at)	/* it is not all in memory: the end line was sought */
 		return digest_body(r->fd, entry->body_at, entry->body_len, out, err);
 	digest_of(r->text.p + (entry->body_at - r->at), (size_t)entry->body_len, out);
@@ -438,9 +460,9 @@ check_sum(const struct reader *r, struct entry *entry, struct span head, struct 
 	if (body_sum(r, entry, entry->body_sum, err) < 0)
 		return -1;
 	entry_end_line(head, entry->body_sum, &want);
-	entry->checked = span_same(end_line, span_to(str_span(&want), want.len - 1));
+	bool same = span_same(end_line, span_to(str_span(&want), want.len - 1));
 	str_free(&want);
-	return entry->checked ? 0 : err_set(err, ERR_PERM, "damaged: the sum of its end line does not fit");
+	return same ? 0 : err_set(err, ERR_PERM, "damaged: the sum of its end line does not fit");
 }
 
 static int
@@ -596,10 +618,10 @@ nothing_there(struct reader *r, struct err *err)
 	return read_more(r, err) < 0 ? -1 : r->text.len == 0 || r->text.p[0] == '\0';
 }
 
-int
-entry_read(int fd, off_t *at, bool check, struct entry *entry, struct err *err)
+static int
+read_entry(int fd, off_t *at, bool check, const struct entry_sums *known, struct entry *entry, struct err *err)
 {
-	struct reader r = { .fd = fd, .at = *at };
+	struct reader r = { .fd = fd, .at = *at, .known = known };
 
 	*entry = (struct entry){ .start = *at };
 	int result = nothing_there(&r, err);
@@ -622,6 +644,18 @@ entry_read(int fd, off_t *at, bool check, struct entry *entry, struct err *err)
 	}
 	*at = entry->states_end;
 	return 1;
+}
+
+int
+entry_read(int fd, off_t *at, bool check, struct entry *entry, struct err *err)
+{
+	return read_entry(fd, at, check, NULL, entry, err);
+}
+
+int
+entry_read_known(int fd, off_t *at, const struct entry_sums *known, struct entry *entry, struct err *err)
+{
+	return read_entry(fd, at, true, known, entry, err);
 }
 
 void

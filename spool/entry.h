@@ -63,8 +63,7 @@ struct entry {
 	off_t start;		/* offset of the first byte in its file */
 	off_t body_at;
 	uint64_t body_len;
-	bool checked;		/* its sum was compared, and this is the body's: */
-	unsigned char body_sum[DIGEST_SIZE];
+	unsigned char body_sum[DIGEST_SIZE];	/* when it was checked */
 	off_t end;		/* behind the end line */
 	off_t states_end;	/* behind the last state line that counts */
 };
@@ -74,6 +73,17 @@ struct entry {
  * (ERR_PERM), of a newer version (ERR_CONFIG) or unreadable (ERR_TEMP).  The
  * body's sum is compared only with check. */
 int entry_read(int fd, off_t *at, bool check, struct entry *entry, struct err *err);
+/* With check, but large bodies of which the sum is known are not read for it: whoever asks has
+ * written them himself a moment ago. */
+struct entry_sum {
+	off_t body_at;
+	unsigned char body[DIGEST_SIZE];
+};
+struct entry_sums {		/* in order of body_at; {0}: none */
+	struct entry_sum *one;
+	size_t count;
+};
+int entry_read_known(int fd, off_t *at, const struct entry_sums *known, struct entry *entry, struct err *err);
 void entry_free(struct entry *entry);
 size_t entry_waiting(const struct entry *entry);	/* recipients not done and not failed */
 void entry_still_waiting(const struct entry *entry, struct envelope *env);	/* its envelope, with

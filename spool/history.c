@@ -182,6 +182,8 @@ struct history_file {
 	int fd;			/* -1: not open */
 	dev_t device;
 	ino_t inode;
+	bool gathers;
+	struct str gathered;
 };
 
 void
@@ -194,8 +196,12 @@ history_file_new(struct spool *spool)
 void
 history_file_free(struct spool *spool)
 {
-	if (spool->history != NULL && spool->history->fd >= 0)
-		close(spool->history->fd);
+	if (spool->history != NULL) {
+		history_write(spool);
+		if (spool->history->fd >= 0)
+			close(spool->history->fd);
+		str_free(&spool->history->gathered);
+	}
 	free(spool->history);
 	spool->history = NULL;
 }
@@ -225,12 +231,47 @@ find_current(const struct spool *spool, struct history_file *h)
 	return is ? st.st_size : -1;
 }
 
+static void
+write_lines(const struct spool *spool, struct history_file *h, struct span lines)
+{
+	uint64_t limit = spool->settings->spool.log_size;
+	off_t size = lines.len > 0 ? find_current(spool, h) : -1;
+
+	if (size < 0)
+		return;
+	ssize_t done = write(h->fd, lines.p, lines.len);	/* a history that cannot be */
+	(void)done;						/* written stops no mail */
+	if (limit > 0 && (uint64_t)size + lines.len >= limit)
+		turn(spool);
+}
+
+void
+history_gather(const struct spool *spool)
+{
+	if (spool->history != NULL)
+		spool->history->gathers = true;
+	log_gather();
+}
+
+void
+history_write(const struct spool *spool)
+{
+	struct history_file *h = spool->history;
+
+	log_write();
+	if (h == NULL)
+		return;
+	h->gathers = false;
+	write_lines(spool, h, str_span(&h->gathered));
+	str_clear(&h->gathered);
+}
+
 void
 spool_event(const struct spool *spool, const char *id, const char *format, ...)
 {
+	enum { GATHERED = 32768 };
 	struct str text = {0}, line = {0};
 	struct history_file once = { .fd = -1 }, *h = spool->history != NULL ? spool->history : &once;
-	uint64_t limit = spool->settings->spool.log_size;
 	va_list args;
 
 	va_start(args, format);
@@ -241,12 +282,13 @@ spool_event(const struct spool *spool, const char *id, const char *format, ...)
 	str_printf(&line, " %s: ", id);
 	log_escape(&line, str_span(&text), 1024);
 	str_add_char(&line, '\n');
-	off_t size = find_current(spool, h);
-	if (size >= 0) {
-		ssize_t done = write(h->fd, line.p, line.len);	/* a history that cannot be */
-		(void)done;					/* written stops no mail */
-		if (limit > 0 && (uint64_t)size + line.len >= limit)
-			turn(spool);
+	if (h->gathers)
+		str_add_span(&h->gathered, str_span(&line));
+	else
+		write_lines(spool, h, str_span(&line));
+	if (h->gathered.len >= GATHERED) {
+		write_lines(spool, h, str_span(&h->gathered));
+		str_clear(&h->gathered);
 	}
 	if (once.fd >= 0)
 		close(once.fd);

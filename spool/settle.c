@@ -87,6 +87,7 @@ struct settling {
 	const struct spool *spool;
 	struct settled *settled;
 	struct placer *placer;
+	const struct arrival *own;	/* committed by this process a moment ago, or NULL */
 	const char *name;	/* S */
 	struct str source;	/* its name in in/ when we claimed it: S=TOKEN; else empty */
 	struct str folder;	/* S.d */
@@ -126,34 +127,6 @@ struct body {
 	struct span text;
 };
 
-static int
-copy_body(int from, const struct entry *entry, int to, unsigned char sum[DIGEST_SIZE],
-    struct err *err)
-{
-	enum { CHUNK = 128 << 10 };
-	struct digest digest = {0};
-	char *chunk = mem_get(CHUNK);
-	off_t at = entry->body_at;
-	uint64_t left = entry->body_len;
-	int result = 0;
-
-	digest_start(&digest);
-	while (left > 0 && result == 0) {
-		ssize_t got = fs_pread(from, chunk, left < CHUNK ? (size_t)left : CHUNK, at, err);
-		if (got <= 0) {
-			result = got < 0 ? -1 : err_set(err, ERR_TEMP, "the body ended early");
-			break;
-		}
-		digest_add(&digest, chunk, (size_t)got);
-		result = fs_write(to, chunk, (size_t)got, err);
-		at += got;
-		left -= (uint64_t)got;
-	}
-	digest_end(&digest, sum);
-	free(chunk);
-	return result;
-}
-
 static uint64_t
 body_len(const struct body *body)
 {
@@ -173,18 +146,15 @@ put_body(struct settling *s, const struct body *body, int fd, struct str *out,
 		str_add_span(out, body->text);
 		return 0;
 	}
+	memcpy(sum, body->entry->body_sum, DIGEST_SIZE);	/* what reads otherwise now is found by it */
 	if (len > AT_ONCE) {
 		int result = fs_write(fd, out->p, out->len, err);
 		str_clear(out);
-		return result < 0 ? -1 : copy_body(s->fd, body->entry, fd, sum, err);
+		return result < 0 ? -1 : fs_copy(s->fd, body->entry->body_at, len, fd, err);
 	}
 	ssize_t got = fs_pread(s->fd, str_room(out, (size_t)len), (size_t)len, body->entry->body_at, err);
 	if (got < (ssize_t)len)
 		return got < 0 ? -1 : err_set(err, ERR_TEMP, "the body ended early");
-	if (body->entry->checked)	/* what reads otherwise now is found by it */
-		memcpy(sum, body->entry->body_sum, DIGEST_SIZE);
-	else
-		digest_of(out->p + out->len, (size_t)len, sum);
 	out->len += (size_t)len;
 	return 0;
 }
@@ -456,14 +426,24 @@ check_rest(struct settling *s, off_t at, struct err *err)
 	return (int)got;
 }
 
+/* That of our own arrival, if S is that. */
+static const struct entry_sums *
+known_sums(const struct settling *s)
+{
+	struct stat ours, its;
+
+	return s->own != NULL && fstat(s->fd, &its) == 0 && fstat(s->own->fd, &ours) == 0 && its.st_ino == ours.st_ino &&
+	    its.st_dev == ours.st_dev ? &s->own->sums : NULL;
+}
+
 static int
-make_all(struct settling *s, struct err *err)
+make_all_of(struct settling *s, struct err *err)
 {
 	struct entry entry;
 	off_t at = 0;
 	int got;
 
-	while ((got = entry_read(s->fd, &at, true, &entry, err)) > 0) {
+	while ((got = entry_read_known(s->fd, &at, known_sums(s), &entry, err)) > 0) {
 		/* Whatever its sum says: a line end or worse in it would go on into a dialogue. */
 		int result = entry_check_envelope(&entry.env, err);
 		if (result == 0)
@@ -475,6 +455,15 @@ make_all(struct settling *s, struct err *err)
 	}
 	s->listed = got == 0;
 	return got < 0 ? -1 : check_rest(s, at, err);
+}
+
+static int
+make_all(struct settling *s, struct err *err)
+{
+	history_gather(s->spool);
+	int result = make_all_of(s, err);
+	history_write(s->spool);
+	return result;
 }
 
 /* moving on what is in S.d, S inside it */
@@ -527,10 +516,24 @@ move_one(struct settling *s, const char *name, struct err *err)
 	}
 	char *site = mem_text_n(folder.p, folder.len);
 	int result = or_vanished(s, name, placer_put(s->placer, s->dir, name, site, rest.p, grade.p[0], err));
-	if (result == 0)
-		spool_event(s->spool, rest.p, "event=queued site=%s", site);
 	free(site);
 	return result;
+}
+
+/* It is committed, so it will be queued, by this process or the next.  Told before, of all of them:
+ * who finds a message in out/ may send it at once, and tell that. */
+static void
+tell_queued(struct settling *s, const struct fs_names *names)
+{
+	history_gather(s->spool);
+	for (size_t i = 0; i < names->count; i++) {
+		struct span rest = span_of(names->name[i]), folder, grade;
+		span_cut(&rest, '=', &folder);
+		span_cut(&rest, '=', &grade);
+		if (rest.p != NULL && spool_id_ok(rest.p) && folder.len > 0)
+			spool_event(s->spool, rest.p, "event=queued site=%.*s", (int)folder.len, folder.p);
+	}
+	history_write(s->spool);
 }
 
 /* Of a process that died between its commit and this: the ids that are not noted. */
@@ -597,6 +600,7 @@ move_on(struct settling *s, struct err *err)
 	if (note_ids(s, err) < 0 || fs_names(s->dir, ".", &names, err) < 0)
 		return -1;
 	int result = 0;
+	tell_queued(s, &names);
 	for (size_t i = 0; i < names.count && result == 0; i++)
 		if (strcmp(names.name[i], s->name) != 0)
 			result = move_one(s, names.name[i], err);
@@ -965,7 +969,7 @@ static int
 settle_name(const struct settling *run, const char *name, struct err *err)
 {
 	struct settling s = { .spool = run->spool, .settled = run->settled, .placer = run->placer,
-		.peers = run->peers, .look = run->look, .fd = -1, .dir = -1 };
+		.peers = run->peers, .look = run->look, .own = run->own, .fd = -1, .dir = -1 };
 	char *base = NULL;
 	int result = 0;
 
@@ -1101,11 +1105,17 @@ import_drop(const struct spool *spool, struct settled *settled, struct err *err)
 int
 spool_settle(const struct spool *spool, struct settled *settled, struct err *err)
 {
+	return spool_settle_own(spool, NULL, settled, err);
+}
+
+int
+spool_settle_own(const struct spool *spool, const struct arrival *own, struct settled *settled, struct err *err)
+{
 	struct placer placer = { .spool = spool };
 	struct spool_lock peers = SPOOL_UNLOCKED;
 	struct seen_look look = {0};
 	const struct settling run = { .spool = spool, .placer = &placer, .settled = settled, .peers = &peers,
-		.look = &look };
+		.look = &look, .own = own };
 	struct fs_names names;
 	struct err first = {0};
 

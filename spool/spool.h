@@ -54,6 +54,9 @@ int spool_room(const struct spool *spool, uint64_t bytes, struct err *err);
 void spool_event(const struct spool *spool, const char *id, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 enum { HISTORY_MAX = 1000 };
+void history_gather(const struct spool *spool);	/* events of many messages, and what the log says, in few
+			   pieces: they may wait in memory from here on, */
+void history_write(const struct spool *spool);	/* and are written by then */
 void history_file_new(struct spool *spool);
 void history_file_free(struct spool *spool);
 unsigned history_keep(const struct spool *spool);	/* the highest number there may be */
@@ -94,6 +97,7 @@ struct arrival {
 	struct entry_info info;	/* of the last begun entry: its id is here */
 	struct envelope env;
 	size_t count;		/* whole entries so far */
+	struct entry_sums sums;	/* of the large ones: spool_settle_own() */
 	bool in_entry, committed;
 	struct mask mask;	/* on: the header waits until it is whole */
 	struct header_gather header;
@@ -128,6 +132,9 @@ struct settled {
 	size_t files, messages, repeats, held;
 };
 int spool_settle(const struct spool *spool, struct settled *settled, struct err *err);
+int spool_settle_own(const struct spool *spool, const struct arrival *own, struct settled *settled,
+    struct err *err);		/* the same behind arrival_commit(own), before arrival_close(): its large
+				bodies are not read once more to be proved */
 int spool_repair(const struct spool *spool, struct err *err);	/* tmp/ orphans, half moves */
 
 /* Rings run/bell: somebody put something where another program waits.  Its loss is

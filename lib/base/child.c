@@ -17,6 +17,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/fs.h"
 #include "lib/base/helper.h"
+#include "lib/base/log.h"
 
 extern char **environ;
 
@@ -144,6 +145,7 @@ start(const struct child *child, bool beside, pid_t *dead, struct err *err)
 	/* Until it is another program a vforked one has our memory: no handler of ours may run there. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
+	log_write();	/* or it would be written by both */
 	pid_t pid = child->quick && !beside ? vfork() : split(beside);
 	if (pid == 0)
 		become(child, environment != NULL ? environment : (char **)(uintptr_t)child->environment, report, parent);

@@ -153,6 +153,45 @@ fs_read_all(int fd, size_t max, struct str *out, struct err *err)
 	}
 }
 
+/* Within one file system the kernel does it by itself. */
+static ssize_t
+copy_within(int from, off_t at, uint64_t len, int to)
+{
+	enum { MOST = 1 << 30 };
+
+	return lseek(from, at, SEEK_SET) < 0 ? -1 :
+	    copy_file_range(from, NULL, to, NULL, len < MOST ? (size_t)len : MOST, 0);
+}
+
+static ssize_t
+copy_piece(int from, off_t at, uint64_t len, int to, char *piece, size_t room, struct err *err)
+{
+	ssize_t got = fs_pread(from, piece, len < room ? (size_t)len : room, at, err);
+
+	return got > 0 && fs_write(to, piece, (size_t)got, err) < 0 ? -1 : got;
+}
+
+int
+fs_copy(int from, off_t at, uint64_t len, int to, struct err *err)
+{
+	enum { PIECE = 128 << 10 };
+	ssize_t got;
+
+	while (len > 0 && (got = copy_within(from, at, len, to)) > 0) {
+		at += got;
+		len -= (uint64_t)got;
+	}
+	/* Whatever it was that the kernel would not do, or found: this does it, or says what it is. */
+	char *piece = mem_get(PIECE);
+	got = 1;
+	while (len > 0 && (got = copy_piece(from, at, len, to, piece, PIECE, err)) > 0) {
+		at += got;
+		len -= (uint64_t)got;
+	}
+	free(piece);
+	return got > 0 ? 0 : got < 0 ? -1 : err_set(err, ERR_TEMP, "the file became shorter");
+}
+
 void
 fs_write_behind(int fd, off_t at, off_t len)
 {

@@ -26,6 +26,8 @@ int fs_pwrite(int fd, const void *bytes, size_t len, off_t at, struct err *err);
 int fs_read_all(int fd, size_t max, struct str *out, struct err *err);	/* appends;
 				more than max is ERR_PERM */
 ssize_t fs_pread(int fd, void *bytes, size_t len, off_t at, struct err *err);	/* short only at the end */
+int fs_copy(int from, off_t at, uint64_t len, int to, struct err *err);	/* those bytes, to where TO stands;
+				there being fewer is ERR_TEMP; FROM stands anywhere then */
 void fs_write_behind(int fd, off_t at, off_t len);	/* a hint: begin to write it now, promise nothing */
 int fs_sync(int fd, struct err *err);		/* fsync: an error means the file is lost */
 int fs_sync_data(int fd, struct err *err);	/* fdatasync */

@@ -12,6 +12,7 @@
 
 #include "lib/base/child.h"
 #include "lib/base/fs.h"
+#include "lib/base/log.h"
 
 /* The socket's end in the process that asks; -1: there is no helper. */
 static int to_helper = -1;
@@ -258,6 +259,7 @@ helper_start(const struct helper_rules *rules, struct err *err)
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return err_sys(err, "the helper's socket");
+	log_write();	/* or it would be written by both */
 	pid_t pid = fork();
 	if (pid == 0) {
 		close(ends[0]);

@@ -11,7 +11,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/helper.h"
 
-enum { LINE_MAX_BYTES = 1024 };
+enum { LINE_MAX_BYTES = 1024, GATHERED = 32768 };
 
 static const char *const level_names[] = { "error", "warn", "info", "debug", "trace" };
 static const int syslog_levels[] = { LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG, LOG_DEBUG };
@@ -23,6 +23,11 @@ static struct {
 	bool syslog, stamped;
 	enum log_level level;
 } state = { .program = "mochila", .fd = 2, .level = LOG_LEVEL_INFO };
+
+static _Thread_local struct {
+	bool on;
+	struct str lines;	/* that are not written yet */
+} gathered;
 
 static int
 open_path(const char *path)
@@ -118,6 +123,28 @@ log_escape(struct str *out, struct span bytes, size_t max)
 		str_add_text(out, "[...]");
 }
 
+static void
+put_out(struct str *lines)
+{
+	ssize_t done = lines->len > 0 ? write(state.fd, lines->p, lines->len) : 0;
+
+	(void)done;
+	str_free(lines);
+}
+
+void
+log_gather(void)
+{
+	gathered.on = true;
+}
+
+void
+log_write(void)
+{
+	gathered.on = false;
+	put_out(&gathered.lines);
+}
+
 __attribute__((format(printf, 2, 0)))
 static void
 emit(enum log_level level, const char *format, va_list args)
@@ -142,8 +169,12 @@ emit(enum log_level level, const char *format, va_list args)
 		syslog(syslog_levels[level], "%s", str_c(&line));
 	} else {
 		str_add_char(&line, '\n');
-		ssize_t done = write(state.fd, line.p, line.len);
-		(void)done;
+		if (gathered.on)
+			str_add_span(&gathered.lines, str_span(&line));
+		if (!gathered.on)
+			put_out(&line);
+		else if (level < LOG_LEVEL_INFO || gathered.lines.len >= GATHERED)
+			put_out(&gathered.lines);
 	}
 	str_free(&text);
 	str_free(&line);

@@ -19,6 +19,8 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 /* to: "stderr", "syslog", "none" or a file's path (appended to, opened anew
  * by log_reopen).  program is put before each line and is kept by reference. */
 int log_open(const char *program, const char *to, enum log_level level, struct err *err);
+void log_gather(void);		/* what is no warning may wait in memory from here on, */
+void log_write(void);		/* and is written by then */
 void log_reopen(void);
 void log_close(void);
 bool log_wants(enum log_level level);

@@ -225,15 +225,11 @@ chunk_done(struct smtp_server *server)
 		smtp_reply(server, "250 2.0.0 chunk taken");
 }
 
-bool
-smtp_body_take_chunk(struct smtp_server *server)
+static void
+take_bytes(struct smtp_server *server, struct span in)
 {
 	struct smtp_server_work *work = server->work;
-	struct span in = smtp_unread(server);
 
-	if (in.len > work->chunk_left)
-		in = span_to(in, (size_t)work->chunk_left);
-	smtp_read(server, in.len);
 	work->chunk_left -= in.len;
 	/* Whatever else refuses it: the reply must not depend on how the bytes came. */
 	if (!server->options.batch && !smtp_is_binary(server) && work->begun && !dot_lines_ok(in, &work->chunk_cr))
@@ -241,6 +237,27 @@ smtp_body_take_chunk(struct smtp_server *server)
 	piece(server, in);
 	if (work->chunk_left == 0 && server->mode != SMTP_DEAD)
 		chunk_done(server);
+}
+
+bool
+smtp_body_take_chunk(struct smtp_server *server)
+{
+	struct span in = smtp_unread(server);
+
+	if (in.len > server->work->chunk_left)
+		in = span_to(in, (size_t)server->work->chunk_left);
+	smtp_read(server, in.len);
+	take_bytes(server, in);
+	return true;
+}
+
+bool
+smtp_body_all_chunk(struct smtp_server *server, struct span bytes)
+{
+	if (server->mode != SMTP_CHUNK || smtp_unread(server).len > 0 || bytes.len > server->work->chunk_left)
+		return false;
+	if (bytes.len > 0)
+		take_bytes(server, bytes);
 	return true;
 }
 

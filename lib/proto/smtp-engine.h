@@ -67,6 +67,8 @@ void smtp_body_data(struct smtp_server *server);
 void smtp_body_chunk(struct smtp_server *server, uint64_t size, bool last);
 bool smtp_body_take_data(struct smtp_server *server);	/* modes: false for more input */
 bool smtp_body_take_chunk(struct smtp_server *server);
+bool smtp_body_all_chunk(struct smtp_server *server, struct span bytes);	/* takes what is all of a
+			   chunk, where nothing waits before it; else false */
 bool smtp_is_binary(const struct smtp_server *server);	/* BODY=BINARYMIME was said */
 void smtp_body_abort(struct smtp_server *server);
 

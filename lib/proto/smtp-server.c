@@ -401,6 +401,8 @@ smtp_server_feed(struct smtp_server *server, const void *bytes, size_t len)
 		smtp_die(server, "501 5.5.4 nothing may stand behind STARTTLS");
 		return;
 	}
+	if (!server->waiting && smtp_body_all_chunk(server, (struct span){ bytes, len }))
+		return;
 	str_add(&server->in, bytes, len);
 	run(server);
 }

@@ -146,6 +146,8 @@ next(const char *name)
 WRAP(ROOM, fd, NULL, ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n))
 WRAP(ROOM, fd, NULL, ssize_t, pwrite, (int fd, const void *p, size_t n, off_t at), (fd, p, n, at))
 WRAP(ROOM, fd, NULL, ssize_t, pwrite64, (int fd, const void *p, size_t n, off64_t at), (fd, p, n, at))
+WRAP(ROOM, to, NULL, ssize_t, copy_file_range, (int from, off64_t *a, int to, off64_t *b, size_t n, unsigned f),
+    (from, a, to, b, n, f))
 #define WRAP_SYNC(name)					\
 	int name(int fd);					\
 	int name(int fd)					\

@@ -634,6 +634,49 @@ START_TEST(a_run_ends_at_the_first_of_two)
 }
 END_TEST
 
+START_TEST(bytes_are_counted)
+{
+	ck_assert_uint_eq(span_count((struct span){ NULL, 0 }, 'a'), 0);
+	ck_assert_uint_eq(span_count(span_of("abaca"), 'a'), 3);
+	ck_assert_uint_eq(span_count(span_of("abaca"), 'x'), 0);
+	ck_assert_uint_eq(span_count((struct span){ "aaaa", 2 }, 'a'), 2);
+}
+END_TEST
+
+START_TEST(a_part_of_a_file_is_copied_to_wherever_another_stands)
+{
+	enum { LONG = 300000 };
+	struct str text = {0}, there = {0};
+	int from = fs_scratch(AT_FDCWD, "/tmp", &err), to = fs_scratch(AT_FDCWD, "/tmp", &err), ends[2];
+
+	while (text.len < LONG)
+		str_printf(&text, "%zu,", text.len);
+	ck_assert_int_eq(fs_write(from, text.p, text.len, &err), 0);
+	ck_assert_int_eq(fs_write(to, "begin", 5, &err), 0);
+	ck_assert_int_eq(fs_copy(from, 7, LONG - 7, to, &err), 0);
+	ck_assert_int_eq(fs_write(to, "end", 3, &err), 0);
+	ck_assert_int_eq(lseek(to, 0, SEEK_SET), 0);
+	ck_assert_int_eq(fs_read_all(to, 2 * LONG, &there, &err), 0);
+	ck_assert_uint_eq(there.len, LONG - 7 + 8);
+	ck_assert_mem_eq(there.p + 5, text.p + 7, LONG - 7);
+	ck_assert_mem_eq(there.p + there.len - 3, "end", 3);
+	ck_assert_int_eq(fs_copy(from, 0, text.len + 1, to, &err), -1);
+	ck_assert_int_eq(err.kind, ERR_TEMP);
+	/* where the kernel does not do it: a pipe */
+	ck_assert_int_eq(pipe(ends), 0);
+	ck_assert_int_eq(fs_copy(from, 3, 4000, ends[1], &err), 0);
+	str_clear(&there);
+	ck_assert_int_eq(read(ends[0], str_room(&there, 4000), 4000), 4000);
+	ck_assert_mem_eq(there.p, text.p + 3, 4000);
+	close(ends[0]);
+	close(ends[1]);
+	close(from);
+	close(to);
+	str_free(&text);
+	str_free(&there);
+}
+END_TEST
+
 START_TEST(a_process_is_told_by_when_it_began)
 {
 	int status, ends[2];
@@ -725,6 +768,8 @@ main(void)
 	tcase_add_loop_test(tests, a_child_gets_what_is_named_and_tells_its_status, 0, COUNT(children));
 	tcase_add_test(tests, a_child_that_does_not_end_is_ended);
 	tcase_add_test(tests, a_process_is_told_by_when_it_began);
+	tcase_add_test(tests, bytes_are_counted);
+	tcase_add_test(tests, a_part_of_a_file_is_copied_to_wherever_another_stands);
 	tcase_add_test(tests, a_run_ends_at_the_first_of_two);
 	tcase_add_loop_test(tests, a_command_line_becomes_words, 0, 8);
 	tcase_add_loop_test(tests, a_program_that_cannot_be_run_waits_for_a_person, 0, COUNT(no_programs));

@@ -1228,6 +1228,110 @@ START_TEST(a_history_that_somebody_moves_or_removes_is_begun_anew)
 }
 END_TEST
 
+START_TEST(events_that_wait_are_all_written_in_order)
+{
+	enum { MANY = 3000 };	/* more than wait in memory */
+
+	history_gather(&spool);
+	spool_event(&spool, "id", "event=first");
+	ck_assert_uint_eq(count_lines(0), 0);
+	for (int i = 1; i < MANY; i++)
+		spool_event(&spool, "id", "event=test number=%d", i);
+	history_write(&spool);
+	ck_assert_uint_eq(count_lines(0), MANY);
+	spool_event(&spool, "id", "event=last");
+	ck_assert_uint_eq(count_lines(0), MANY + 1);
+
+	struct str log = {0};
+	OK(fs_load(spool.log, "mochila.log", 1 << 20, &log, &err));
+	const char *at = strstr(str_c(&log), "event=first");
+	for (int i = 1; i < MANY; i++) {
+		char word[40];
+		snprintf(word, sizeof word, "number=%d\n", i);
+		ck_assert_ptr_nonnull(at = strstr(at, word));
+	}
+	str_free(&log);
+}
+END_TEST
+
+/* what we have written a moment ago */
+
+static void
+arrive_large(struct arrival *a, const char *peer_id, char c, size_t len)
+{
+	struct envelope env = {0};
+	struct entry_info info = {0};
+	char piece[1000];
+
+	memset(piece, c, sizeof piece);
+	envelope(&env, to_home);
+	str_set(&info.peer, "ship");
+	str_set(&info.peer_id, peer_id);
+	OK(arrival_begin(a, &info, &env, &err));
+	for (size_t done = 0; done < len; done += sizeof piece)
+		OK(arrival_body(a, piece, sizeof piece, &err));
+	OK(arrival_end(a, &err));
+	envelope_free(&env);
+	entry_info_free(&info);
+}
+
+static void
+all_waiting_are_whole(size_t wanted)
+{
+	struct queue q;
+	struct message m;
+	struct entry entry;
+	size_t found = 0;
+
+	OK(queue_open(&q, &spool, "home", false, &err));
+	while (queue_next(&q, &m, &err) > 0) {
+		off_t at = 0;
+		ck_assert_int_eq(entry_read(m.fd, &at, true, &entry, &err), 1);
+		entry_free(&entry);
+		message_close(&m);
+		found++;
+	}
+	queue_close(&q);
+	ck_assert_uint_eq(found, wanted);
+}
+
+START_TEST(our_own_arrival_is_settled_without_being_read_again)
+{
+	struct settled settled;
+	struct arrival a;
+
+	OK(arrival_open(&a, &spool, NULL, &err));
+	arrive_large(&a, "1", 'x', 1000);
+	arrive_large(&a, "2", 'y', 300000);
+	arrive_large(&a, "3", 'z', 2000000);
+	ck_assert_uint_eq(a.sums.count, 2);
+	OK(arrival_commit(&a, &err));
+	OK(spool_settle_own(&spool, &a, &settled, &err));
+	ck_assert_uint_eq(settled.messages, 3);
+	arrival_close(&a);
+	all_waiting_are_whole(3);
+}
+END_TEST
+
+START_TEST(what_is_altered_in_an_arrival_is_found_by_whoever_has_not_written_it)
+{
+	struct settled settled;
+	struct arrival a, other;
+
+	OK(arrival_open(&a, &spool, NULL, &err));
+	arrive_large(&a, "1", 'x', 300000);
+	arrive_large(&a, "2", 'y', 1000);
+	OK(arrival_commit(&a, &err));
+	ck_assert_int_eq(pwrite(a.fd, "?", 1, 200000), 1);
+	OK(arrival_open(&other, &spool, NULL, &err));
+	OK(spool_settle_own(&spool, &other, &settled, &err));	/* the sums of one are not those of another */
+	ck_assert_uint_eq(settled.held, 1);
+	arrival_close(&other);
+	arrival_close(&a);
+	all_waiting_are_whole(0);
+}
+END_TEST
+
 /* quotas */
 
 static bool
@@ -1433,6 +1537,9 @@ main(void)
 		so_many_old_files_of_the_history_are_kept,
 		a_hole_in_the_history_is_filled_and_loses_nothing,
 		a_history_that_somebody_moves_or_removes_is_begun_anew,
+		events_that_wait_are_all_written_in_order,
+		our_own_arrival_is_settled_without_being_read_again,
+		what_is_altered_in_an_arrival_is_found_by_whoever_has_not_written_it,
 		a_quota_puts_mail_off_and_recovers_by_itself,
 		a_folder_that_goes_takes_nothing_from_whoever_comes,
 		a_folder_goes_when_nothing_waited_for_long,
