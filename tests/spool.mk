@@ -51,6 +51,7 @@ soak: all tests/crash/fault.so
 	top_builddir='$(abs_top_builddir)' EACH=1 sh $(srcdir)/tests/crash/m-faults.sh
 	top_builddir='$(abs_top_builddir)' EACH=1 PROTOCOLS='m i e t g y' sh $(srcdir)/tests/crash/call-bytes.sh
 	top_builddir='$(abs_top_builddir)' TAYLOR=long sh $(srcdir)/tests/e2e/21-uucico-taylor.sh
+	$(MAKE) tests/unit/batch && CK_TIMEOUT_MULTIPLIER=1000 SOAK=1 tests/unit/batch
 	$(MAKE) tests/unit/uucp && CK_TIMEOUT_MULTIPLIER=20 CUT_EVERY=1 tests/unit/uucp
 .PHONY: soak
 
