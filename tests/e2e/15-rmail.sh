@@ -191,6 +191,7 @@ done <<-'END'
 	0|-B8BITMIME -oi -oem -om -odb -o7 -f a@hub.example user@home.example|
 	0|-Am -Ac -G -n -U -m -s -v -h 9 -L tag -X /nowhere/log -C /nowhere/sendmail.cf -f a@hub.example -- user@home.example|
 	0|-O DeliveryMode=queue -O IgnoreDots=false -OTimeout=1d -r a@hub.example user@home.example|
+	0|-bm -f a@hub.example user@home.example|
 	0|-Rfull -Nsuccess,delay,failure -VQQ -tif a@hub.example|
 	0|-t -oi -f <> |
 	64|-- -f user@home.example|
