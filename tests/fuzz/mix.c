@@ -76,7 +76,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	for (int i = 0; ring.len < TEXT / 4; i++)
 		str_printf(&ring, "From: ann@x.example\r\nSubject: letter %d\r\n\r\nDear Bob.\r\n", i);
-	struct span in = { (const char *)data + 2, size - 2 };
+	struct span in = span_to((struct span){ (const char *)data + 2, size - 2 }, MOST);
 	struct codec_setup setup = { .max = MOST, .bare = true,
 		.prefix = span_to(str_span(&ring), data[0] % TEXT / 4) };
 	const struct codec *mix = codec_named("mix", &err);
