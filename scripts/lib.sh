@@ -16,6 +16,8 @@ build_packages='build-essential autoconf automake pkg-config libssh2-1-dev zlib1
 # What scripts/package needs beyond them, and scripts/try-packages beyond these.
 package_packages='debhelper dh-apparmor po-debconf fakeroot lintian'
 root_packages='debootstrap'
+# What scripts/musl needs.
+musl_packages='musl-tools libtool'
 test_packages='strace shellcheck mandoc valgrind python3 zstd'
 
 # missing PACKAGE...: those that are not installed.
