@@ -240,7 +240,6 @@ int
 refit_message(struct message *message, int fd, struct err *err)
 {
 	struct entry entry;
-	struct err ignored;
 	size_t others = 0;
 	off_t at = 0;
 	int got = entry_read(fd, &at, false, &entry, err);
@@ -248,9 +247,11 @@ refit_message(struct message *message, int fd, struct err *err)
 	if (got <= 0)
 		return got < 0 ? -1 : err_set(err, ERR_TEMP, "the filters left nothing");
 	int result = !span_same(str_span(&entry.info.id), str_span(&message->id)) ?
-	    err_set(err, ERR_TEMP, "the filters left another message") : hide_others(message, fd, at, &others, err);
-	if (result == 0 && (result = replace_by(message, fd, &entry, err)) < 0 && others > 0)
-		each_hidden(message, false, &ignored);	/* until it is filtered again */
+	    err_set(err, ERR_TEMP, "the filters left another message") : each_hidden(message, false, err);
+	if (result == 0)	/* of a try that failed nothing is left; of one that fails all is: it may be in place */
+		result = hide_others(message, fd, at, &others, err);
+	if (result == 0)
+		result = replace_by(message, fd, &entry, err);
 	if (result == 0 && others > 0)
 		result = refit_show(message, err);
 	if (result == 0 && entry.held.len > 0)
