@@ -21,7 +21,8 @@
 enum { GOODBYE_SECONDS = 2 };
 
 /* What every server of the last ten years has, and nothing more: each name is bytes of
- * every call.  Then, for one that was set up otherwise, all that is good enough. */
+ * every call.  Then, for one that was set up otherwise, or where libssh2 has not what is first (on
+ * mbedTLS it has no curve25519), all that is good enough. */
 static const struct {
 	int method;
 	const char *names[2];
@@ -328,8 +329,9 @@ make_session(struct ssh *ssh, const char *types, enum lists_wide wide, struct er
 	libssh2_session_method_pref(ssh->session, LIBSSH2_METHOD_HOSTKEY,
 	    types != NULL ? types : host_key_types);
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
-		if (libssh2_session_method_pref(ssh->session, lists[i].method, lists[i].names[wide]) != 0)
-			return err_set(err, ERR_CONFIG, "this libssh2 knows none of %s", lists[i].names[wide]);
+		if (libssh2_session_method_pref(ssh->session, lists[i].method, lists[i].names[wide]) != 0 &&
+		    libssh2_session_method_pref(ssh->session, lists[i].method, lists[i].names[LONG]) != 0)
+			return err_set(err, ERR_CONFIG, "this libssh2 knows none of %s", lists[i].names[LONG]);
 	return 0;
 }
 
