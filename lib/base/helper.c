@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -239,7 +240,7 @@ serve(int fd, const struct helper_rules *rules)
 	for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
 		signal(ignored[i], SIG_IGN);
 	fd = dup2(fd, 3);
-	close_range(4, ~0U, 0);
+	syscall(SYS_close_range, 4U, ~0U, 0U);	/* musl has no function of that name */
 	/* Whoever reads what we write is to see its end when that is closed. */
 	int nothing = open("/dev/null", O_RDWR);
 	dup2(nothing, STDIN_FILENO);
