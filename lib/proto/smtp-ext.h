@@ -19,12 +19,14 @@ struct smtp_client;
 struct smtp_verb;
 struct smtp_ext;
 
-/* In the order in which EHLO tells them: those of a message, and those of a connection. */
+/* In the order in which EHLO tells them: those of a message, and those of a connection, the last of
+ * which every server has. */
 #define SMTP_EXTS(EXT)		\
 	SMTP_EXTS_OF_MAIL(EXT)	\
 	EXT(xclient)		\
 	EXT(starttls)		\
-	EXT(auth)
+	EXT(auth)		\
+	EXT(enhancedstatuscodes)
 #define SMTP_EXTS_OF_MAIL(EXT)	\
 	EXT(pipelining)		\
 	EXT(size)		\
@@ -37,8 +39,7 @@ struct smtp_ext;
 	EXT(mtpriority)		\
 	EXT(futurerelease)	\
 	EXT(limits)		\
-	EXT(requiretls)		\
-	EXT(enhancedstatuscodes)
+	EXT(requiretls)
 
 enum smtp_offer {
 	OFFER_PIPELINING = 1, OFFER_SIZE = 2, OFFER_8BITMIME = 4, OFFER_CHUNKING = 8,
