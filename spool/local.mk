@@ -100,11 +100,11 @@ endif
 if SMALL_CORE
 bin_PROGRAMS += %D%/mochila
 spool_mochila_small_SOURCES = $(small_core) $(small_instead)
-check_PROGRAMS += %D%/mochila-whole
+noinst_PROGRAMS += %D%/mochila-whole	# for tests
 spool_mochila_whole_SOURCES = $(small_all)
 spool_mochila_whole_LDADD = $(spool_mochila_small_LDADD)
 else
-check_PROGRAMS += %D%/mochila-core
+noinst_PROGRAMS += %D%/mochila-core	# for tests
 spool_mochila_core_SOURCES = $(small_core) $(small_instead)
 spool_mochila_core_LDADD = $(spool_mochila_small_LDADD)
 if SMALL
