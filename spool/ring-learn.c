@@ -2,9 +2,9 @@
 #include "spool/ring.h"
 
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <stdint.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -100,9 +100,11 @@ by_age(const void *a, const void *b)
 	return one->at.tv_nsec < other->at.tv_nsec ? -1 : one->at.tv_nsec > other->at.tv_nsec;
 }
 
+/* The oldest first.  The list is the caller's to free, and its names are of *names. */
 static size_t
-list_waiting(struct ring *r, const struct fs_names *names, struct waiting *list)
+list_waiting(struct ring *r, const struct fs_names *names, struct waiting **waiting)
 {
+	struct waiting *list = mem_get((names->count + 1) * sizeof *list);
 	struct str prefix = {0};
 	struct stat st;
 	size_t count = 0;
@@ -113,11 +115,14 @@ list_waiting(struct ring *r, const struct fs_names *names, struct waiting *list)
 		    fstatat(r->dir, names->name[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
 			list[count++] = (struct waiting){ names->name[i], st.st_mtim, (uint64_t)st.st_size };
 	str_free(&prefix);
+	qsort(list, count, sizeof *list, by_age);
+	*waiting = list;
 	return count;
 }
 
 /* What is left of bytes that were given up: enough to find the mark behind them. */
 static const char gone[] = "NOOP gone ";
+enum { GONE_MAX = sizeof gone - 1 + 10 + DIGEST_SIZE };
 
 static void
 put_gone(struct span bytes, struct str *out)
@@ -142,13 +147,11 @@ static void
 give_up(struct ring *r, const struct waiting *one)
 {
 	const struct timespec times[2] = { one->at, one->at };	/* it stays as old as it is */
-	unsigned char digest[DIGEST_SIZE];
 	struct str bytes = {0}, left = {0};
 	struct err why;
-	uint64_t len;
 
 	int result = fs_load(r->dir, one->name, (size_t)r->window, &bytes, &why);
-	if (result == 0 && !take_gone(str_span(&bytes), digest, &len)) {
+	if (result == 0) {
 		put_gone(str_span(&bytes), &left);
 		result = fs_replace(r->dir, one->name, str_span(&left), 0600, &why);
 		utimensat(r->dir, one->name, times, AT_SYMLINK_NOFOLLOW);
@@ -168,14 +171,13 @@ bound_waiting(struct ring *r, struct err *err)
 
 	if (fs_names(r->dir, ".", &names, err) < 0)
 		return -1;
-	struct waiting *list = mem_get((names.count + 1) * sizeof *list);
-	size_t count = list_waiting(r, &names, list);
-	qsort(list, count, sizeof *list, by_age);
+	struct waiting *list;
+	size_t count = list_waiting(r, &names, &list);
 	for (size_t i = count; i-- > 0;) {
 		bytes += list[i].bytes;
 		if (count - i > WAITING_MAX)
 			unlinkat(r->dir, list[i].name, 0);
-		else if (bytes > r->window)
+		else if (bytes > r->window && list[i].bytes > GONE_MAX)	/* or nothing is won, or it is given up */
 			give_up(r, &list[i]);
 	}
 	free(list);
@@ -255,9 +257,8 @@ name_all(struct ring *r, const struct ring_word *word, size_t count, uint64_t na
 		return count;
 	if (fs_names(r->dir, ".", &files, &ignored) < 0)
 		return 0;
-	struct waiting *list = mem_get((files.count + 1) * sizeof *list);
-	size_t waiting = list_waiting(r, &files, list);
-	qsort(list, waiting, sizeof *list, by_age);
+	struct waiting *list;
+	size_t waiting = list_waiting(r, &files, &list);
 	for (size_t i = 0; i < waiting && found < untold; i++) {
 		uint64_t name = strtoull(strchr(list[i].name, '+') + 1, NULL, 16);
 		if (!is_named(word, name))
@@ -289,7 +290,7 @@ follow(struct ring *r, const struct ring_word *word, struct err *err)
 	    passed < 0 || ring_commit(r, items + passed, count - (size_t)passed, err) < 0 ? -1 : 1;
 	for (size_t i = 0; i < count && i <= loaded; i++)
 		str_free(&bytes[i]);
-	for (size_t i = 0; i < count && result > 0; i++)
+	for (size_t i = 0; i < count && result > 0 && ring_knows(r, word->last); i++)
 		remove_waiting(r, names[i]);
 	return result;
 }
