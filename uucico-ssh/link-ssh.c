@@ -150,8 +150,7 @@ ssh_end(struct link *link)
 const struct link_row link_ssh = {
 	.scheme = "ssh:",
 	.knows = true,
-	.advice = "is our key's line in authorized_keys there "
-	    "restrict,command=\"uucico-ssh -r0 --peer=OUR-SITE\" ... ?",
+	.advice = SSH_ADVICE,
 	.open = ssh_open,
 	.read = ssh_read,
 	.write = ssh_write,

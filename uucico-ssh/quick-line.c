@@ -125,7 +125,7 @@ explain(struct line *line, struct err *err)
 		return ssh_refused(line->place, str_c(&line->key), why.text, err);
 	case QUICK_NOTHING:
 		return err_set(err, ERR_TEMP, "%s starts no command for us (%s); %s", str_c(&line->place->where), why.text,
-		    link_ssh.advice);
+		    SSH_ADVICE);
 	case QUICK_STRANGER: return -1;
 	default: return err_prefix(err, "%s", str_c(&line->place->where));
 	}
@@ -253,8 +253,7 @@ line_close(struct link *link)
 static const struct link_row link_quick = {
 	.scheme = "ssh:",
 	.knows = true,
-	.advice = "is our key's line in authorized_keys there "
-	    "restrict,command=\"uucico-ssh -r0 --peer=OUR-SITE\" ... ?",
+	.advice = SSH_ADVICE,
 	.read = line_read,
 	.write = line_write,
 	.poll = line_poll,

@@ -31,6 +31,10 @@ enum {
 	SSH_FLIGHT_MAX = 64 << 10,
 };
 
+/* Of a link by ssh, where the far end speaks no UUCP. */
+#define SSH_ADVICE \
+	"is our key's line in authorized_keys there restrict,command=\"uucico-ssh -r0 --peer=OUR-SITE\" ... ?"
+
 struct ssh {
 	struct str user, host, port, command;
 	struct str where;		/* "host:port" for messages */
