@@ -87,7 +87,7 @@ start_mix(const struct codec_setup *setup, size_t len)
 		setup->prefix,
 	};
 
-	return mix_new(past, 2, len);
+	return mix_new(past, 2, MIX_TAUGHT, len);
 }
 
 static int

@@ -585,9 +585,9 @@ learn_byte(struct mix *m, unsigned char c)
 
 /* The bytes are in m->text already. */
 static void
-take_past(struct mix *m, size_t len)
+take_past(struct mix *m, size_t len, size_t taught)
 {
-	size_t older = len > MIX_TAUGHT ? len - MIX_TAUGHT : 0;
+	size_t older = len > taught ? len - taught : 0;
 
 	while (m->at < older) {
 		if (m->at++ >= 16)
@@ -603,7 +603,7 @@ take_past(struct mix *m, size_t len)
 }
 
 struct mix *
-mix_new(const struct span *past, size_t pasts, size_t most)
+mix_new(const struct span *past, size_t pasts, size_t taught, size_t most)
 {
 	struct mix *m = mem_get(sizeof *m);
 	size_t len = 0;
@@ -616,10 +616,10 @@ mix_new(const struct span *past, size_t pasts, size_t most)
 			memcpy(m->text + at, past[i].p, past[i].len);
 	m->bits = 1;
 	make_scales(m);
-	make_tables(m, (len < MIX_TAUGHT ? len : MIX_TAUGHT) + most, len + most);
+	make_tables(m, (len < taught ? len : taught) + most, len + most);
 	make_final(m);
 	make_weights(m);
-	take_past(m, len);
+	take_past(m, len, taught);
 	return m;
 }
 

@@ -1,7 +1,7 @@
 /*
  * mix - says how likely the next bit is, out of all that stood before it.
  *
- *	struct mix *mix = mix_new(past, 2, most);	past: history, the last bytes the best
+ *	struct mix *mix = mix_new(past, 2, taught, most);	past: history, the last bytes the best
  *	p = mix_next(mix);		65536 times the chance that the next bit is 1
  *	mix_learn(mix, bit);		what it was: eight times for each byte, the highest first
  *	mix_free(mix);
@@ -13,8 +13,10 @@
  * same one from the same past, so there is nothing in it but integers, and whatever is changed
  * here changes what streams mean: then it is another codec.
  *
- * All of the past is searched for repetitions, but only the last MIX_TAUGHT bytes of it teach
- * the contexts, and there only what is no long repetition: that takes a microsecond or two a byte.
+ * All of the past is searched for repetitions, but only its last bytes teach the contexts, as many
+ * as taught says, and there only what is no long repetition: that takes some microseconds a byte.
+ * Both ends must say the same.  MIX_TAUGHT is what batches say; where time counts, as in a call, less
+ * is nearly as good.
  */
 #ifndef BSMTP_MIX_H
 #define BSMTP_MIX_H
@@ -25,8 +27,8 @@ enum { MIX_TAUGHT = 1 << 20 };
 
 struct mix;
 
-struct mix *mix_new(const struct span *past, size_t pasts, size_t most);	/* most: bytes to come,
-			   no more than that */
+struct mix *mix_new(const struct span *past, size_t pasts, size_t taught, size_t most);	/* most: bytes
+			   to come, no more than that */
 unsigned mix_next(struct mix *mix);	/* 8 to 65528 */
 void mix_learn(struct mix *mix, int bit);
 void mix_free(struct mix *mix);
