@@ -14,7 +14,7 @@
 
 #include <stdlib.h>
 
-#include "bsmtp/mix.h"
+#include "lib/mail/mix.h"
 #include "spool/dictionary.h"
 
 extern const struct codec codec_mix, codec_zstd;

@@ -14,7 +14,6 @@ bsmtp_libbatch_a_SOURCES = \
 	%D%/format-reduced.c \
 	%D%/format-rmail.c \
 	%D%/label.c %D%/label.h \
-	%D%/mix.c %D%/mix.h \
 	%D%/reader.c %D%/reader.h \
 	%D%/trailer.c %D%/trailer.h \
 	%D%/writer.c %D%/writer.h

@@ -16,6 +16,7 @@ lib_libmail_a_SOURCES = \
 	%D%/header.c %D%/header.h \
 	%D%/html-text.c %D%/html-text.h \
 	%D%/mbox.c %D%/mbox.h \
+	%D%/mix.c %D%/mix.h \
 	%D%/plain.c %D%/plain.h \
 	%D%/received.c %D%/received.h \
 	%D%/recode.c %D%/recode.h \

@@ -18,8 +18,8 @@
  * Both ends must say the same.  MIX_TAUGHT is what batches say; where time counts, as in a call, less
  * is nearly as good.
  */
-#ifndef BSMTP_MIX_H
-#define BSMTP_MIX_H
+#ifndef LIB_MAIL_MIX_H
+#define LIB_MAIL_MIX_H
 
 #include "lib/base/str.h"
 

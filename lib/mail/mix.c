@@ -1,4 +1,4 @@
-#include "bsmtp/mix.h"
+#include "lib/mail/mix.h"
 
 #include <stdlib.h>
 #include <string.h>
