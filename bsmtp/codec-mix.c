@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "lib/mail/mix.h"
+#include "lib/mail/range.h"
 #include "spool/dictionary.h"
 
 extern const struct codec codec_mix, codec_zstd;
@@ -24,58 +25,6 @@ enum { MOST = 4 << 20, LENGTH_MAX = 4, PIECE = 32768, HISTORY_LONG = 8 << 20 };
 struct mixing {
 	struct str gathered;		/* the text, or the stream */
 };
-
-/* the number */
-
-struct range {			/* what is left, 32 bits of it; those before are the same in all of it */
-	uint32_t low, high;
-};
-
-static const struct range everything = { 0, UINT32_MAX };
-
-/* Where a 1 ends. */
-static uint32_t
-split(const struct range *range, unsigned chance)
-{
-	return range->low + (uint32_t)((uint64_t)(range->high - range->low) * chance >> 16);
-}
-
-static void
-narrow(struct range *range, uint32_t at, int bit)
-{
-	if (bit)
-		range->high = at;
-	else
-		range->low = at + 1;
-}
-
-/* true: a byte is decided, and is *byte */
-static bool
-shift(struct range *range, unsigned char *byte)
-{
-	if ((range->low ^ range->high) >> 24 != 0)
-		return false;
-	*byte = (unsigned char)(range->low >> 24);
-	range->low <<= 8;
-	range->high = range->high << 8 | 0xff;
-	return true;
-}
-
-/* The fewest bytes that are in the range, when it is known that zeros follow. */
-static size_t
-last_bytes(const struct range *range, unsigned char out[4])
-{
-	uint32_t number = 0;
-	size_t n = 0;
-
-	while (number < range->low || number > range->high) {
-		uint32_t rest = (uint32_t)(UINT64_C(0xffffffff) >> (8 * ++n));
-		number = range->low > UINT32_MAX - rest ? range->high & ~rest : (range->low + rest) & ~rest;
-	}
-	for (size_t i = 0; i < n; i++)
-		out[i] = (unsigned char)(number >> (24 - 8 * i));
-	return n;
-}
 
 /* both ways */
 
@@ -142,14 +91,10 @@ add_length(struct str *out, size_t len)
 static void
 add_byte(struct mix *mix, struct range *range, unsigned char c, struct str *out)
 {
-	unsigned char byte;
-
 	for (int i = 7; i >= 0; i--) {
 		int bit = c >> i & 1;
-		narrow(range, split(range, mix_next(mix)), bit);
+		range_put(range, mix_next(mix), bit, out);
 		mix_learn(mix, bit);
-		while (shift(range, &byte))
-			str_add_char(out, (char)byte);
 	}
 }
 
@@ -157,13 +102,12 @@ static void
 squeeze(const struct codec_stream *stream, struct span text, struct str *out)
 {
 	struct mix *mix = start_mix(&stream->setup, text.len);
-	struct range range = everything;
-	unsigned char last[4];
+	struct range range = RANGE_ALL;
 
 	add_length(out, text.len);
 	for (size_t i = 0; i < text.len; i++)
 		add_byte(mix, &range, (unsigned char)text.p[i], out);
-	str_add(out, last, last_bytes(&range, last));
+	range_end(&range, out);
 	mix_free(mix);
 }
 
@@ -234,35 +178,14 @@ pack(struct codec_stream *stream, struct err *err)
 
 /* unpacking */
 
-struct reading {
-	struct mix *mix;
-	struct span bytes;		/* all of the number */
-	size_t at;			/* those that are decided */
-	struct range range;
-	uint32_t number;		/* what follows of it */
-};
-
-/* Behind the end there are zeros. */
-static void
-take_bytes(struct reading *r, size_t count)
-{
-	for (; count > 0; count--, r->at++)
-		r->number = r->number << 8 | (r->at + 4 < r->bytes.len ? (unsigned char)r->bytes.p[r->at + 4] : 0);
-}
-
 static unsigned char
-read_byte(struct reading *r)
+read_byte(struct mix *mix, struct range_reader *number)
 {
 	unsigned c = 1;
-	unsigned char byte;
 
 	while (c < 256) {
-		uint32_t at = split(&r->range, mix_next(r->mix));
-		int bit = r->number <= at;
-		narrow(&r->range, at, bit);
-		mix_learn(r->mix, bit);
-		while (shift(&r->range, &byte))
-			take_bytes(r, 1);
+		int bit = range_get(number, mix_next(mix));
+		mix_learn(mix, bit);
 		c = c << 1 | (unsigned)bit;
 	}
 	return (unsigned char)c;
@@ -291,26 +214,15 @@ damaged(struct err *err)
 	return err_set(err, ERR_PERM, "damaged mix stream");
 }
 
-/* Is what is left of the number what the packer had to write, and no more? */
-static bool
-ends_right(const struct reading *r)
-{
-	unsigned char last[4];
-	size_t len = last_bytes(&r->range, last);
-	struct span rest = span_from(r->bytes, r->at < r->bytes.len ? r->at : r->bytes.len);
-
-	return r->at <= r->bytes.len && span_same(rest, (struct span){ (const char *)last, len });
-}
-
 static int
-read_all(struct codec_stream *stream, struct reading *r, size_t len, struct err *err)
+read_all(struct codec_stream *stream, struct mix *mix, struct range_reader *number, size_t len, struct err *err)
 {
 	struct str out = {0};
 	int result = 0;
 
 	for (size_t i = 0; i < len && result == 0; i++) {
-		str_add_char(&out, (char)read_byte(r));
-		if (r->at > r->bytes.len)
+		str_add_char(&out, (char)read_byte(mix, number));
+		if (range_spent(number))
 			result = damaged(err);
 		else if (out.len == PIECE || i + 1 == len) {
 			result = codec_out(stream, out.p, out.len, err);
@@ -318,25 +230,25 @@ read_all(struct codec_stream *stream, struct reading *r, size_t len, struct err 
 		}
 	}
 	str_free(&out);
-	return result == 0 && !ends_right(r) ? damaged(err) : result;
+	return result == 0 && !range_ends(number) ? damaged(err) : result;
 }
 
 static int
 unpack(struct codec_stream *stream, struct err *err)
 {
 	struct mixing *m = stream->state;
-	struct reading r = { .bytes = str_span(&m->gathered), .range = everything };
+	struct span bytes = str_span(&m->gathered);
+	struct range_reader number;
 	size_t len;
 
-	if (take_length(&r.bytes, &len) < 0)
+	if (take_length(&bytes, &len) < 0)
 		return m->gathered.len == 0 ? 0 : damaged(err);
 	if (stream->setup.max > 0 && len > stream->setup.max)
 		return codec_out(stream, NULL, len, err);
-	for (size_t i = 0; i < 4; i++)
-		r.number = r.number << 8 | (i < r.bytes.len ? (unsigned char)r.bytes.p[i] : 0);
-	r.mix = start_mix(&stream->setup, len);
-	int result = read_all(stream, &r, len, err);
-	mix_free(r.mix);
+	range_read(&number, bytes);
+	struct mix *mix = start_mix(&stream->setup, len);
+	int result = read_all(stream, mix, &number, len, err);
+	mix_free(mix);
 	stream->whole = result == 0;
 	return result;
 }

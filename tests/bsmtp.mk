@@ -34,10 +34,13 @@ tests_unit_batch_SOURCES = %D%/unit/batch.c %D%/unit/ship.h %D%/unit/unit.h
 tests_unit_batch_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_batch_LDADD = $(BATCH_LIBS) $(CHECK_LIBS)
 
-check_PROGRAMS += tests/unit/plain
+check_PROGRAMS += tests/unit/plain tests/unit/range
 tests_unit_plain_SOURCES = %D%/unit/plain.c %D%/unit/unit.h %D%/unit/gather.h
 tests_unit_plain_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_plain_LDADD = lib/libmail.a $(BASE_LIBS) $(CHECK_LIBS)
+tests_unit_range_SOURCES = %D%/unit/range.c %D%/unit/unit.h
+tests_unit_range_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_range_LDADD = lib/libmail.a $(BASE_LIBS) $(CHECK_LIBS) -lm
 
 dist_check_SCRIPTS += %D%/e2e/10-bsmtp-roundtrip.sh %D%/e2e/11-bsmtp-peers.sh %D%/e2e/12-bsmtp-smtp.sh \
 	%D%/e2e/13-bsmtp-formats.sh %D%/e2e/14-bsmtp-mtas.sh \

@@ -18,6 +18,7 @@ lib_libmail_a_SOURCES = \
 	%D%/mbox.c %D%/mbox.h \
 	%D%/mix.c %D%/mix.h \
 	%D%/plain.c %D%/plain.h \
+	%D%/range.c %D%/range.h \
 	%D%/received.c %D%/received.h \
 	%D%/recode.c %D%/recode.h \
 	%D%/rewrite.c %D%/rewrite.h \
