@@ -23,6 +23,7 @@ if !SMALL
 pkglibexec_PROGRAMS += bsmtp/bsmtp
 endif
 bsmtp_by_hand = %D%/diff.c %D%/gather.c %D%/gather.h %D%/list.c
+small_instead += %D%/small-by-hand.c %D%/small-codecs.c
 bsmtp_bsmtp_SOURCES = $(bsmtp_core) $(bsmtp_by_hand)
 bsmtp_core = \
 	%D%/bsmtp.c %D%/bsmtp.h \

@@ -19,6 +19,9 @@ lib_libbase_a_SOURCES = \
 	%D%/base/str.c %D%/base/str.h \
 	%D%/base/words.c %D%/base/words.h
 
+# What mochila-small of --enable-small=core has in place of what it goes without (lib/base/small.h).
+small_instead = %D%/base/small.c %D%/base/small.h
+
 include $(srcdir)/lib/mail/local.mk
 include $(srcdir)/lib/proto/local.mk
 include $(srcdir)/lib/net/local.mk

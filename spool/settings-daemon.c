@@ -1,6 +1,6 @@
 /*
  * What mochila.conf says of mail that goes other ways than calls: [relay], [filter], [hop] and [addresses].
- * In mochila-small of --enable-small=core small/settings.c stands in its place.
+ * In mochila-small of --enable-small=core spool/small-settings.c stands in its place.
  */
 #include "spool/settings.h"
 

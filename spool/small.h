@@ -9,7 +9,7 @@ struct small_program {
 	int (*run)(int argc, char **argv);
 };
 
-/* Those that no mail needs, ended by {0}: small-others.c, or small/others.c where they are left out. */
+/* Those that no mail needs, ended by {0}: small-others.c, or small-alone.c where they are left out. */
 extern const struct small_program small_others[];
 
 #define SMALL_DECLARE(name, names) int name##_main(int argc, char **argv);

@@ -12,5 +12,7 @@ lib_libnet_a_SOURCES = \
 	%D%/stream.c %D%/stream.h \
 	%D%/tls.c %D%/tls.h %D%/tls-link.c %D%/tls-link.h %D%/tls-side.h
 
+small_instead += %D%/small-socks.c
+
 # Link with these, in this order, before BASE_LIBS.
 NET_LIBS = lib/libnet.a $(EVENT_LIBS) $(CARES_LIBS) $(SSL_LIBS)

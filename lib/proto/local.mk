@@ -34,3 +34,4 @@ lib_libproto_a_SOURCES = \
 	%D%/smtp-ext.c %D%/smtp-exts.c %D%/smtp-ext.h \
 	%D%/smtp-server.c %D%/smtp-server.h \
 	%D%/smtp-verb.c %D%/smtp-verb.h
+small_instead += %D%/small-smtp-exts.c

@@ -1,5 +1,5 @@
 /* Files of UUCP, and commands of others than mailers: neither uux nor uucp is here, and no peer may have or put any. */
-#include "small/small.h"
+#include "lib/base/small.h"
 #include "uucico-ssh/copying.h"
 #include "uucico-ssh/files.h"
 #include "uucico-ssh/gather.h"

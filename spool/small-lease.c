@@ -1,6 +1,6 @@
 /* Leases: the spool is of one host, or settings refuse it. */
 #include "lib/base/fs.h"
-#include "small/small.h"
+#include "lib/base/small.h"
 #include "spool/lease.h"
 
 int

@@ -1,4 +1,4 @@
-#include "small/small.h"
+#include "lib/base/small.h"
 
 #include <sysexits.h>
 

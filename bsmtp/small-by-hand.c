@@ -1,7 +1,7 @@
 /* What a person does with a batch by hand: that is done where there is more room. */
 #include "bsmtp/bsmtp.h"
 #include "bsmtp/gather.h"
-#include "small/small.h"
+#include "lib/base/small.h"
 
 #define COMMAND(name, what) \
 	int \

@@ -1,6 +1,6 @@
 /* Proxies. */
 #include "lib/net/socks.h"
-#include "small/small.h"
+#include "lib/base/small.h"
 
 int
 socks_proxy_parse(const char *text, struct socks_proxy *proxy, struct err *err)

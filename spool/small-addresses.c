@@ -1,5 +1,5 @@
 /* Tables, aliases and masquerading: there is no [addresses], so every address stands for itself. */
-#include "small/small.h"
+#include "lib/base/small.h"
 #include "spool/alias.h"
 #include "spool/masquerade.h"
 #include "spool/table.h"

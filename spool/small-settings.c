@@ -1,5 +1,5 @@
 /* Settings: [relay] and [hop] are the relay's to read.  Mail is not filtered here, nor looked up in tables. */
-#include "small/small.h"
+#include "lib/base/small.h"
 #include "spool/settings.h"
 
 static char none[] = "";

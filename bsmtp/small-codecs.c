@@ -1,6 +1,6 @@
 /* Codecs: mix takes 90 MiB, and zstd stands in for it where one packs; what compress made is of old sites. */
 #include "bsmtp/codec.h"
-#include "small/small.h"
+#include "lib/base/small.h"
 
 extern const struct codec codec_zstd, codec_mix, codec_Z;
 

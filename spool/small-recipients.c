@@ -1,7 +1,7 @@
 /* Lists of recipients: they are neither told to other sites nor taken from them. */
 #include "spool/recipients.h"
 
-/* Settings say so (small/settings.c), better than this can. */
+/* Settings say so (spool/small-settings.c), better than this can. */
 int
 recipients_check(const char *sources, struct err *err)
 {
