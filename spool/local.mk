@@ -87,7 +87,8 @@ spool_rrecipients_LDADD = $(SPOOL_LIBS)
 # All that carries mail by calls in one file, under the names of its parts: what a small box installs
 # (configure --enable-small), and what the tests of it link.
 SMALL_NAMES = uucico-ssh
-small_instead += %D%/small-addresses.c %D%/small-alone.c %D%/small-lease.c %D%/small-recipients.c %D%/small-settings.c
+small_instead += %D%/small-addresses.c %D%/small-alone.c %D%/small-budget.c %D%/small-lease.c \
+	%D%/small-quota.c %D%/small-recipients.c %D%/small-settings.c
 small_core = %D%/main-small.c %D%/small.h $(bsmtp_core) $(rmail_rmail_SOURCES) \
 	$(uucico_ssh_uucico_ssh_SOURCES) $(uucico_ssh_uuxqt_SOURCES)
 small_all = $(small_core) %D%/small-others.c %D%/rrecipients.c $(bsmtp_by_hand) $(uucico_ssh_uux_SOURCES) $(uucico_ssh_uucp_SOURCES) \

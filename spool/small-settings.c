@@ -23,14 +23,23 @@ check_site(const struct site_settings *site, struct err *err)
 		{ site->receive, "receive" },
 		{ site->proxy, "proxy" },
 		{ site->recipients, "recipients" },
+		{ site->welcome, "welcome" },
+		{ site->robot, "robot" },
 	};
 
-	for (size_t i = 0; i < sizeof without / sizeof without[0]; i++)
-		if (without[i].said[0] != '\0') {
-			small_without(err, without[i].key);
-			return err_prefix(err, "[site %s]", site->name);
-		}
-	return 0;
+	const char *key = site->hold_over > 0 ? "hold-over" : site->quota > 0 ? "quota" :
+	    site->month_bytes > 0 || site->month_time > 0 || site->month_money > 0 ? "month-bytes, -time and -money" :
+	    site->money_per_megabyte > 0 || site->money_per_minute > 0 ? "money-per-megabyte and -minute" :
+	    site->user_month_bytes > 0 || site->user_month_time > 0 || site->user_month_money > 0 ||
+	    site->user_largest > 0 ? "user-month-bytes, -time and -money, user-largest" : NULL;
+
+	for (size_t i = 0; key == NULL && i < sizeof without / sizeof without[0]; i++)
+		if (without[i].said[0] != '\0')
+			key = without[i].key;
+	if (key == NULL)
+		return 0;
+	small_without(err, key);
+	return err_prefix(err, "[site %s]", site->name);
 }
 
 int
@@ -38,6 +47,13 @@ settings_check_daemon(const struct settings *s, struct err *err)
 {
 	if (s->spool.shared)
 		return small_without(err, "[spool] shared");
+	if (s->spool.quota > 0)
+		return small_without(err, "[spool] quota");
+	for (size_t i = 0; i < s->ways; i++)
+		if (s->way[i].money_per_megabyte > 0 || s->way[i].money_per_minute > 0) {
+			small_without(err, "money-per-megabyte and -minute");
+			return err_prefix(err, "[way %s]", s->way[i].name);
+		}
 	for (size_t i = 0; i < s->sites; i++)
 		if (check_site(&s->site[i], err) < 0)
 			return -1;

@@ -45,7 +45,7 @@ uucico_ssh_libuucico_a_SOURCES = \
 	%D%/work.c %D%/work.h \
 	%D%/xfile.c %D%/xfile.h
 
-small_instead += %D%/small-files.c %D%/small-quick-line.c
+small_instead += %D%/small-files.c %D%/small-m-hold.c %D%/small-quick-line.c
 
 # Link with these, in this order.
 UUCICO_LIBS = uucico-ssh/libuucico.a $(NET_LIBS) $(LIBSSH2_LIBS) $(ZLIB_LIBS) $(ZSTD_LIBS) $(SPOOL_LIBS)

@@ -74,10 +74,27 @@ check "core: a file is not packed" asks core_bsmtp pack --files "$work/mail" -o 
 check "core: none is made" test ! -e "$work/none"
 for set in addresses.aliases=file:a addresses.routes=file:a 'filter a.run=exec:/bin/true' 'site hub.filters=a' \
     'site hub.requests=/tmp' 'site hub.receive=/tmp' 'site hub.proxy=socks5://127.0.0.1:1' 'site hub.recipients=file:/tmp/r' \
-    spool.shared=yes; do
+    spool.shared=yes spool.quota=1M 'site hub.quota=1M' 'site hub.hold-over=1M' 'site hub.welcome=*@x.example' \
+    'site hub.robot=release@hub.example' 'site hub.month-bytes=1M' 'site hub.month-money=5' 'site hub.money-per-minute=1' \
+    'way w.money-per-minute=1' 'site hub.user-month-time=1h' 'site hub.user-largest=1M'; do
 	check "core: $set" asks "$work/core/rmail" --root "$home" --set="$set" bob@hub.example
 done
 check "core: what is the relay's is left to it" exits 0 core_bsmtp --set='relay main.timeout=1m' --set='hop *.keep=1s' pack hub
+# What the other end would hold until it is asked for goes back to who wrote it: it is in no mailbox, and reported.
+head -c 20000 /dev/zero | tr '\0' x | fold -w 70 >"$work/large"
+large_home=$work/core-out/home
+{ printf 'Subject: large\n\n'; cat "$work/large"; } | MOCHILA_LIBEXEC=$work/core MOCHILA_ROOT=$large_home "$work/core/sendmail" \
+    -f ann@home.example bob@hub.example
+cat >"$work/asks" <<END
+#!/bin/sh
+MOCHILA_LIBEXEC=$separate exec $separate/uucico-ssh -r0 --peer=home --root=$work/core-out/hub --set="site home.hold-over=1K"
+END
+chmod 755 "$work/asks"
+MOCHILA_LIBEXEC=$work/core exits 0 "$work/core/uucico-ssh" -s hub --root="$large_home" --set="site hub.link=exec:$work/asks" \
+    --set='site hub.protocols=m'
+check "core: what is not wanted unasked is told to who wrote it" sh -c \
+    "grep -rls 'wants to be asked first' '$large_home/spool/in' '$large_home/spool/out' '$large_home/mail' | grep -q ."
+check "and waits no more" sh -c "! grep -rls '^Subject: large' '$large_home/spool/out/hub' | grep -q ."
 for word in uux uucp rrecipients mochila; do check "core: no $word" exits 64 "$core" $word; done
 MOCHILA_LIBEXEC=$separate "$separate/bsmtp" --codec=mix pack --files "$work/mail" --from=a@home.example --to=b@hub.example -o "$work/mix"
 check "core: a batch in mix" asks core_bsmtp unpack "$work/mix"
