@@ -1,10 +1,12 @@
 #!/bin/sh
-# What starts the programs on other systems is run as those run it: OpenRC's and procd's scripts and
-# OpenWrt's hotplug with their functions played; units read by systemd-analyze, logrotate's lines by
+# What starts the programs on other systems is run as those run it: OpenRC itself runs its script; procd.s script and
+# OpenWrt's hotplug run with their functions played; units read by systemd-analyze, logrotate's lines by
 # logrotate, the profile by apparmor_parser, where they can be had.
 # shellcheck disable=SC2317,SC2031,SC2013	# functions are called by what is sourced, in subshells; words are words
 # shellcheck source=tests/e2e/lib.sh
 . "${srcdir:-.}/tests/e2e/lib.sh"
+# shellcheck source=tests/e2e/mta-lib.sh
+. "$top/tests/e2e/mta-lib.sh"
 stage
 packages=$top/scripts/packages examples=$top/scripts/examples
 cd "$work" || exit 99
@@ -12,26 +14,59 @@ said() { grep -qxF -e "$1" told || { sed 's/^/	/' told; false; }; }
 
 # ---- OpenRC ----
 
-check "OpenRC: its script is one" sh -n "$packages/openrc/mochila-relay"
-(
-	need() { echo "need $*"; }
-	use() { echo "use $*"; }
-	provide() { echo "provide $*"; }
-	checkpath() { echo "checkpath $*"; }
-	start_stop_daemon() { echo "start-stop-daemon $*"; }
-	sed 's/^	start-stop-daemon/	start_stop_daemon/' "$packages/openrc/mochila-relay" >openrc.sh
-	# shellcheck disable=SC1091
-	. ./openrc.sh
-	depend
-	start_pre
-	reload
-	# shellcheck disable=SC2154	# set by what was sourced
-	echo "$command as $command_user"
-) >told
-check "OpenRC: it waits for its disks" said "need localmount"
-check "OpenRC: and is started as the account" said "/usr/sbin/mochila-relay as mochila:mochila"
-check "OpenRC: its log belongs to it" grep -q '^checkpath --file --owner mochila:mochila ' told
-check "OpenRC: reload is SIGHUP" said "start-stop-daemon --signal HUP --pidfile /run/mochila-relay.pid"
+# The real one, in a mount namespace: its own supervisor starts the relay as the account, starts it anew,
+# tells it to read its settings, and ends it.
+openrc_folders() {
+	mkdir -p "$1/usr/sbin" "$1/usr/bin" "$1/etc/init.d" "$1/etc/conf.d"
+	chmod 755 "$1/usr" "$1/usr/sbin" "$1/usr/bin" "$1/etc"
+	cp -a "$peer/sbin/." "$1/usr/sbin/" && cp -a "$peer/bin/." "$1/usr/bin/" && cp -a "$peer/etc/." "$1/etc/" &&
+	    cp "$build/relay/mochila-relay" "$1/usr/sbin/" && cp "$packages/openrc/mochila-relay" "$1/etc/init.d/"
+	printf '#!/sbin/openrc-run\nstart() { :; }\n' >"$1/etc/init.d/localmount"
+	chmod 755 "$1"/etc/init.d/* "$1/usr/sbin/mochila-relay"
+	echo 'mochila:*:20000::::::' >"$1/etc/shadow"	# PAM asks whether the account has expired
+	echo 'command_args="--root /run/mochila --log-level=info"' >"$1/etc/conf.d/mochila-relay"
+}
+if inside_peer openrc "$work/openrc" mochila && openrc_folders "$work/openrc" && inside_peer openrc "$work/openrc" mochila; then
+	cp openrc/passwd openrc/group openrc/etc/
+	cat >openrc/play <<-END
+		mount -t tmpfs -o mode=755 run /run && mount -t tmpfs -o mode=755 log /var/log &&
+		    mount -t overlay etc -o "lowerdir=$work/openrc/etc:/etc" /etc || exit 99
+	END
+	cat >>openrc/play <<-'END'
+		for state in daemons exclusive failed hotplugged inactive init.d options scheduled started starting stopping tmp wasinactive; do
+			mkdir -p /run/openrc/$state
+		done
+		echo default >/run/openrc/softlevel
+		mkdir -m 750 /run/mochila
+		printf '[relay main]\nlisten = 127.0.0.1:0\n' >/run/mochila/mochila.conf
+		chown -R mochila:mochila /run/mochila
+		service() { rc-service mochila-relay "$@" >>"/run/said" 2>&1; echo "$*: $?"; }
+		is_up() { grep -qs "event=ready\|listen" /var/log/mochila-relay.log && pgrep -o -u mochila mochila-relay >/dev/null; }
+		ended() { ! pgrep -u mochila mochila-relay >/dev/null; }
+		another() { is_up && test "$(pgrep -o -u mochila mochila-relay)" != "$first"; }
+		read_again() { test "$(grep -c . /var/log/mochila-relay.log)" -gt "$lines"; }
+		soon() { n=0; until "$@"; do test $((n += 1)) -lt 600 || { echo "$*: not"; return; }; sleep 0.1; done; echo "$*"; }
+		service start
+		soon is_up
+		service status
+		lines=$(grep -c . /var/log/mochila-relay.log)
+		service reload
+		soon read_again
+		first=$(pgrep -o -u mochila mochila-relay)
+		kill -9 $first
+		soon another
+		service stop
+		soon ended
+		service status
+		cat /run/said /var/log/mochila-relay.log
+	END
+	$inside sh "$work/openrc/play" >told 2>&1
+	for line in 'start: 0' is_up 'status: 0' 'reload: 0' read_again another 'stop: 0' ended 'status: 3'; do
+		check "OpenRC: $line" said "$line"
+	done
+else
+	say "not tried: OpenRC ($why)"
+fi
 
 # ---- OpenWrt ----
 
