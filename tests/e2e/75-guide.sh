@@ -60,6 +60,9 @@ check "its history tells that it went" said 'event=sent'
 arrived() { test "$(grep -l '^Subject: first' "$work"/hub/mail/ann/new/* 2>/dev/null | wc -l)" -eq 1; }
 check "it is in the mailbox at the hub" wait_for 30 arrived
 
+from_cron=$(block "quick cron" | sed 's|^\*/30 \* \* \* \*  ||')
+check "what cron starts" sh -c "cd '$work/home' && MOCHILA_ROOT=$work/home exec $from_cron"
+
 # The probe waits for the calls that carry it.
 block "quick probe" | sed -n 's/^home\$ //p' >"$work/probe"
 probe_told() { (cd "$work/home" && MOCHILA_ROOT=$work/home sh -ec "$(sed '/^wait/d; s/ &$//' "$work/probe" | head -n 1)") >"$work/probe.log" 2>&1; }

@@ -15,12 +15,12 @@ stage
 
 # ---- None is forgotten -------------------------------------------------------------------
 
-# nameless PAGE: where blocks begin that no comment is before.
+# nameless PAGE: where blocks begin, and lines by themselves stand, that no comment is before.
 nameless() {
-	awk '/^\.\\" (no )?example: ./ { named = 1; next } /^\.Bd/ && !named { print FILENAME ":" FNR } { named = 0 }' "$1"
+	awk '/^\.\\" (no )?example: ./ { named = 1; next } /^\.(Bd|Dl|D1)/ && !named { print FILENAME ":" FNR } { named = 0 }' "$1"
 }
 for page in "$top"/man/*.[1-8]; do
-	check "${page##*/}: each block has a name, or says why it is not run" test -z "$(nameless "$page")"
+	check "${page##*/}: each block and line has a name, or says why it is not run" test -z "$(nameless "$page")"
 	# Each name is taken by a test: by this one, or one that names the page.
 	for file in $(examples "${page##*/}" | tr ' ' '~'); do
 		name=$(say "$file" | tr '~' ' ')
@@ -69,6 +69,11 @@ check "is delivered" wait_for 20 has_mail "$work/mta" bob 1
 from_home kept
 check "a burglar's mail is kept" types mochila.1 hold 's/ann@example.org/ann@home.example/'
 check "and shown" said ann@home.example
+printf 'To: bob@hub.example\nSubject: letter\n\nx\n' >"$work/letter"
+check "a letter of a program's" types mochila-sendmail.8 letter
+check "waits" there "$home" letter
+check "a user" sh -c "echo word | mochila --root '$home' $(example mochila-users.5 add | sed 's/^mochila //')"
+check "is one" grep -q '^bob:' "$home/users"
 if command -v jq >/dev/null; then
 	MOCHILA_ROOT=$home mochila release --where held >/dev/null 2>&1
 	from_home sorted
@@ -95,6 +100,7 @@ check "submission" holds mochila.conf.5 people
 check "ways to a site" holds mochila.conf.5 way
 check "classes" holds mochila.conf.5 classes
 check "a window of calls" exits 0 mochila --root "$work/none" --show-config --set "site hub.$(example mochila.conf.5 window)"
+check "lists of the DNS" exits 0 mochila --root "$work/none" --show-config --set "relay main.$(example mochila.conf.5 lists)"
 check "a home" holds mochila-relay.8 home --set 'site hub.link='
 check "filters: scripts" holds mochila-filter.8 script
 check "filters: SpamAssassin and OpenDKIM" holds mochila-filter.8 "spam and sign"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What starts the programs on other systems is run as those run it: OpenRC itself runs its script; procd.s script and
+# What starts the programs on other systems is run as those run it: OpenRC itself runs its script; procd's script and
 # OpenWrt's hotplug run with their functions played; units read by systemd-analyze, logrotate's lines by
 # logrotate, the profile by apparmor_parser, where they can be had.
 # shellcheck disable=SC2317,SC2031,SC2013	# functions are called by what is sourced, in subshells; words are words
@@ -170,6 +170,7 @@ fi
 if peer apparmor; then
 	check "AppArmor reads the profile" exits 0 env LD_LIBRARY_PATH="$peer_libs" "$peer/sbin/apparmor_parser" --skip-kernel-load --skip-cache \
 	    --config-file=/dev/null --base "$peer/etc/apparmor.d" "$packages/apparmor"
+	test -d /sys/module/apparmor || say "not tried: what it forbids (this kernel has no AppArmor)"
 else
 	say "not tried: AppArmor ($why)"
 fi

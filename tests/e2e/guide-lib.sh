@@ -1,13 +1,14 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154	# $top is lib.sh's
 # guide-lib.sh - what stands in the manual is what is run, after lib.sh.  In a page each block that a
-# test takes is marked:	.\" example: NAME
+# test takes is marked:	.\" example: NAME, and so is a line by itself (.Dl).
 
 # example PAGE NAME: the lines of that block, as a reader would copy them; fails, and says so, when
 # there is none.
 example() {
 	want=".\\\" example: $2" awk '
 		$0 == ENVIRON["want"] { found = 1; next }
+		found && !block && /^\.Dl / { sub(/^\.Dl /, ""); gsub(/\\&/, ""); print; lines++; exit }
 		found && /^\.Bd/ { block = 1; next }
 		block && /^\.Ed/ { exit }
 		block { gsub(/\\&/, ""); gsub(/\\e/, "\\"); print; lines++ }
