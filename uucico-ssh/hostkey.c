@@ -10,7 +10,7 @@
 #include "lib/base/fs.h"
 #include "uucico-ssh/key.h"
 
-enum { KNOWN_MAX = 4 << 20 };
+enum { KNOWN_MAX = 4 << 20, REVOKED = -1 };
 
 /* As known_hosts names it: a port that is not 22 shows. */
 static void
@@ -78,27 +78,39 @@ shown_key(const struct ssh *ssh)
 }
 
 static LIBSSH2_KNOWNHOSTS *
-known_hosts(LIBSSH2_SESSION *session, const char *path, struct err *err)
+known_hosts(LIBSSH2_SESSION *session, struct span rest, struct err *err)
 {
 	LIBSSH2_KNOWNHOSTS *hosts = libssh2_knownhost_init(session);
-	struct str text = {0};
-	struct span rest, line;
+	struct span line;
 
-	if (hosts == NULL || load(path, &text, err) < 0) {
-		if (hosts == NULL)
-			err_set(err, ERR_TEMP, "libssh2 has no memory for known hosts");
-		else
-			libssh2_knownhost_free(hosts);
-		return NULL;
-	}
-	str_add_char(&text, '\n');
-	rest = str_span(&text);
+	if (hosts == NULL)
+		err_set(err, ERR_TEMP, "libssh2 has no memory for known hosts");
 	/* It looks at the byte behind the line, so the line end goes with it.  A line that
 	 * it cannot read pins nothing. */
-	while (rest.len > 0 && span_cut(&rest, '\n', &line))
+	while (hosts != NULL && rest.len > 0 && span_cut(&rest, '\n', &line))
 		libssh2_knownhost_readline(hosts, line.p, line.len + 1, LIBSSH2_KNOWNHOST_FILE_OPENSSH);
-	str_free(&text);
 	return hosts;
+}
+
+/* "@revoked NAMES TYPE KEY" (sshd(8)), which libssh2 takes for a host of that name: a key that was lost
+ * proves nobody any more, whatever names stand there. */
+static bool
+is_revoked(struct span rest, struct span blob)
+{
+	struct str key = {0};
+	struct span line;
+	bool revoked = false;
+
+	key_base64(blob, &key);
+	while (span_cut(&rest, '\n', &line)) {
+		if (!span_is(span_word(&line), "@revoked"))
+			continue;
+		span_word(&line);
+		span_word(&line);
+		revoked = revoked || span_same(span_word(&line), str_span(&key));
+	}
+	str_free(&key);
+	return revoked;
 }
 
 static int
@@ -114,7 +126,10 @@ refuse(struct ssh *ssh, struct span blob, const char *path, int verdict, struct 
 	struct str print = {0};
 
 	key_fingerprint(blob, &print);
-	if (verdict == LIBSSH2_KNOWNHOST_CHECK_MISMATCH)
+	if (verdict == REVOKED)
+		err_set(err, ERR_CONFIG, "the host key of %s, %s, is revoked by %s: whoever has it may be anybody",
+		    str_c(&ssh->where), str_c(&print), path);
+	else if (verdict == LIBSSH2_KNOWNHOST_CHECK_MISMATCH)
 		err_set(err, ERR_CONFIG, "THE HOST KEY OF %s HAS CHANGED to %s: somebody may be in between, or it "
 		    "was set up anew; ask its administrator, and only then correct %s",
 		    str_c(&ssh->where), str_c(&print), path);
@@ -130,12 +145,20 @@ refuse(struct ssh *ssh, struct span blob, const char *path, int verdict, struct 
 int
 hostkey_is_known(struct ssh *ssh, LIBSSH2_SESSION *session, struct span blob, const char *path, struct err *err)
 {
-	LIBSSH2_KNOWNHOSTS *hosts = known_hosts(session, path, err);
+	struct str text = {0};
+	LIBSSH2_KNOWNHOSTS *hosts = NULL;
 
-	if (hosts == NULL)
+	if (load(path, &text, err) == 0) {
+		str_add_char(&text, '\n');
+		hosts = known_hosts(session, str_span(&text), err);
+	}
+	if (hosts == NULL) {
+		str_free(&text);
 		return -1;
-	int verdict = look_up(ssh, blob, hosts);
+	}
+	int verdict = is_revoked(str_span(&text), blob) ? REVOKED : look_up(ssh, blob, hosts);
 	libssh2_knownhost_free(hosts);
+	str_free(&text);
 	return verdict == LIBSSH2_KNOWNHOST_CHECK_MATCH ? 0 : refuse(ssh, blob, path, verdict, err);
 }
 

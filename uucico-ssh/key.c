@@ -69,6 +69,7 @@ from_base64(struct span text, struct str *out)
 	struct str packed = {0};
 	size_t padding = 0;
 
+	str_room(&packed, text.len);	/* it grows no more, so that no piece of a secret is left behind */
 	for (size_t i = 0; i < text.len; i++) {
 		if (strchr(" \t\r\n", text.p[i]) != NULL)
 			continue;

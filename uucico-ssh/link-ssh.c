@@ -127,8 +127,8 @@ ssh_finish(struct link *link)
 	while (!link->both_know && libssh2_channel_send_eof(ssh->channel) == LIBSSH2_ERROR_EAGAIN)
 		if (ssh_wait(ssh, deadline, &err) < 0)
 			return;
-	while ((got = libssh2_channel_read(ssh->channel, rest, sizeof rest)) > 0 ||
-	    got == LIBSSH2_ERROR_EAGAIN)
+	while (clock_mono() < deadline && ((got = libssh2_channel_read(ssh->channel, rest, sizeof rest)) > 0 ||
+	    got == LIBSSH2_ERROR_EAGAIN))
 		if (got < 0 && ssh_wait(ssh, deadline, &err) < 0)
 			return;
 }

@@ -355,7 +355,7 @@ link_fd_drain(struct link *link, int64_t seconds)
 	char rest[512];
 	struct err err;
 
-	while (link_wait(&fd, 1, deadline, &err) > 0)
+	while (clock_mono() < deadline && link_wait(&fd, 1, deadline, &err) > 0)
 		if (read(link->in, rest, sizeof rest) <= 0)
 			return;
 }

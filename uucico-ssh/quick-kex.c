@@ -13,7 +13,8 @@
 enum { COOKIE = 16, SIGNATURE = 64, LISTS = 10 };
 
 static const char exchange[] = "curve25519-sha256", host_key[] = "ssh-ed25519", mac[] = "hmac-sha2-256",
-    gcm[] = "aes128-gcm@openssh.com", ctr[] = "aes128-ctr";
+    gcm[] = "aes128-gcm@openssh.com", ctr[] = "aes128-ctr",
+    our_strict[] = "kex-strict-c-v00@openssh.com", their_strict[] = "kex-strict-s-v00@openssh.com";
 
 /* --- ours --- */
 
@@ -29,8 +30,9 @@ put_list(struct str *out, const char *first, const char *second)
 	str_free(&list);
 }
 
+/* What is no algorithm stands in the first one only. */
 static void
-put_init(struct str *out)
+put_init(struct str *out, bool first)
 {
 	unsigned char cookie[COOKIE];
 
@@ -38,7 +40,7 @@ put_init(struct str *out)
 	str_clear(out);
 	str_add_char(out, SSH_KEXINIT);
 	str_add(out, cookie, sizeof cookie);
-	put_list(out, exchange, NULL);
+	put_list(out, exchange, first ? our_strict : NULL);
 	put_list(out, host_key, NULL);
 	for (int way = 0; way < 2; way++)
 		put_list(out, gcm, ctr);
@@ -81,7 +83,7 @@ quick_offer(struct quick *quick)
 	unsigned char public[QUICK_KEY] = {0};
 	struct str payload = {0};
 
-	put_init(&quick->our_init);
+	put_init(&quick->our_init, !quick->has_session);
 	quick_packet(quick, str_span(&quick->our_init));
 	EVP_PKEY_free(quick->secret);
 	quick->secret = new_secret(public);
@@ -136,6 +138,8 @@ quick_offered(struct quick *quick, struct span payload, struct err *err)
 	    !agree_way(&quick->next_up, list[2], list[4]) || !agree_way(&quick->next_down, list[3], list[5]) ||
 	    !quick_lists(list[6], "none") || !quick_lists(list[7], "none"))
 		return quick_otherwise(quick, err, "it has other algorithms");
+	if (!quick->has_session)
+		quick->strict = quick_lists(list[0], their_strict);
 	/* They have guessed, too, and what follows is for nothing when that was wrong. */
 	quick->wrong_guess = rest.p[0] != 0 && (!is_first(list[0], exchange) || !is_first(list[1], host_key));
 	return 0;
@@ -154,16 +158,18 @@ put_secret(struct str *out, const unsigned char *bytes, size_t len)
 	str_add(out, bytes, len);
 }
 
+/* False, too, where it comes out as all zeros: then anybody knows it (RFC 8731 3). */
 static bool
 derive(EVP_PKEY *secret, struct span theirs, unsigned char shared[QUICK_KEY])
 {
+	static const unsigned char nothing[QUICK_KEY];
+
 	EVP_PKEY *peer = theirs.len == QUICK_KEY ?
 	    EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, (const unsigned char *)theirs.p, theirs.len) : NULL;
-	EVP_PKEY_CTX *context = secret != NULL && peer != NULL ? EVP_PKEY_CTX_new(secret, NULL) : NULL;
+	EVP_PKEY_CTX *context = peer != NULL ? EVP_PKEY_CTX_new(secret, NULL) : NULL;
 	size_t len = QUICK_KEY;
-	/* OpenSSL refuses what would make it all zeros. */
 	bool good = context != NULL && EVP_PKEY_derive_init(context) == 1 && EVP_PKEY_derive_set_peer(context, peer) == 1 &&
-	    EVP_PKEY_derive(context, shared, &len) == 1 && len == QUICK_KEY;
+	    EVP_PKEY_derive(context, shared, &len) == 1 && len == QUICK_KEY && !digest_same(shared, nothing, QUICK_KEY);
 
 	EVP_PKEY_CTX_free(context);
 	EVP_PKEY_free(peer);
@@ -239,6 +245,7 @@ make_way(const struct quick *quick, struct span secret, const unsigned char hash
 	make_key(quick, secret, hash, up ? 'E' : 'F', sum);
 	quick_way_free(way);
 	int result = quick_key_way(way, gcm_way, up, key, iv, sum);
+	OPENSSL_cleanse(iv, sizeof iv);
 	OPENSSL_cleanse(key, sizeof key);
 	OPENSSL_cleanse(sum, sizeof sum);
 	return result;
@@ -280,8 +287,10 @@ quick_reply(struct quick *quick, struct span payload, struct err *err)
 	if (quick->has_session && !span_same(key, str_span(&quick->host_key)))
 		return quick_broken(quick, err, "it has another host key now");
 	str_set_span(&quick->host_key, key);
+	if (quick->secret == NULL)
+		return quick_otherwise(quick, err, "OpenSSL makes no key of curve25519");
 	if (!derive(quick->secret, theirs, shared))
-		return quick_otherwise(quick, err, "no secret can be had with it");
+		return quick_broken(quick, err, "its half of the secret is none");
 	int result = keys(quick, key, theirs, shared, signature, err);
 	OPENSSL_cleanse(shared, sizeof shared);
 	if (result == 0 && !quick->has_session && quick->known(quick->arg, key, err) < 0) {
@@ -292,7 +301,7 @@ quick_reply(struct quick *quick, struct span payload, struct err *err)
 		return -1;
 	quick->has_session = true;
 	quick_packet(quick, (struct span){ (const char []){ SSH_NEWKEYS }, 1 });
-	uint32_t number = quick->up.number;
+	uint32_t number = quick->strict ? 0 : quick->up.number;
 	quick_way_free(&quick->up);
 	quick->up = quick->next_up;
 	quick->up.number = number;
@@ -304,7 +313,7 @@ quick_reply(struct quick *quick, struct span payload, struct err *err)
 int
 quick_new_keys(struct quick *quick, struct err *err)
 {
-	uint32_t number = quick->down.number;
+	uint32_t number = quick->strict ? 0 : quick->down.number;
 
 	if (quick->next_down.cipher == NULL)
 		return quick_broken(quick, err, "new keys for nothing");

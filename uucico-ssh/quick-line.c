@@ -143,7 +143,8 @@ wait_here(struct line *line, int64_t deadline, struct err *err)
 	if (place->unanswered)
 		ssh_acknowledge(place->fd);
 	place->unanswered = false;
-	int result = link_wait(&fd, 1, deadline, err);
+	/* Who says much, and never what is waited for, is never out of time by himself. */
+	int result = clock_mono() < deadline ? link_wait(&fd, 1, deadline, err) : 0;
 	if (result == 0)
 		return err_set(err, ERR_TEMP, "%s has not answered for %lld s", str_c(&place->where), (long long)place->timeout);
 	return result < 0 ? -1 : 1;
@@ -223,7 +224,7 @@ line_finish(struct link *link)
 
 	if (!link->both_know)
 		quick_eof(&line->quick);
-	while ((got = line_read(link, rest, sizeof rest, &err)) > 0 || got == LINK_AGAIN)
+	while (clock_mono() < deadline && ((got = line_read(link, rest, sizeof rest, &err)) > 0 || got == LINK_AGAIN))
 		if (got < 0 && wait_here(line, deadline, &err) < 0)
 			return;
 }
@@ -271,7 +272,7 @@ exchange_keys(struct line *line, struct err *err)
 	quick_start(&line->quick);
 	while (!quick_ready(&line->quick)) {
 		int got = push(line, err) < 0 ? -1 : pull(line, err);
-		if (got == 0)
+		if (got == 0 || (got > 0 && clock_mono() >= deadline))
 			got = wait_here(line, deadline, err);
 		if (got < 0)
 			return line->quick.end == QUICK_OTHERWISE ? 1 : explain(line, err);

@@ -81,7 +81,8 @@ put_typed(struct str *out, const unsigned char *bytes, size_t len)
 	str_free(&blob);
 }
 
-/* Signed at once: to ask first whether the key would do is a turn (RFC 4252 7 lets us). */
+/* Signed at once: to ask first whether the key would do is a turn (RFC 4252 7 lets us).  The secret is
+ * needed no more then. */
 static int
 say_login(struct quick *quick, struct err *err)
 {
@@ -102,6 +103,7 @@ say_login(struct quick *quick, struct err *err)
 	quick_put(&text, (struct span){ (const char *)quick->session, sizeof quick->session });
 	str_add_span(&text, str_span(&request));
 	bool good = sign(quick, str_span(&text), signature);
+	OPENSSL_cleanse(quick->seed, sizeof quick->seed);
 	put_typed(&request, signature, sizeof signature);
 	if (good)
 		say(quick, str_span(&request));
@@ -180,7 +182,7 @@ confirmed(struct quick *quick, struct span rest, struct err *err)
 	    quick_get_number(&rest, &packet) < 0 || own != 0 || packet == 0 || quick->state != QUICK_CHANNEL)
 		return quick_broken(quick, err, "a channel that was not asked for");
 	if (quick->asked && theirs != quick->channel)
-		return quick_otherwise(quick, err, "it counts channels from elsewhere");
+		return quick_otherwise(quick, err, "it counts channels from elsewhere; \"quick-login = no\" does not guess");
 	quick->channel = theirs;
 	quick->their_window += window;
 	quick->their_packet = packet < QUICK_CHUNK ? packet : QUICK_CHUNK;
@@ -246,7 +248,8 @@ in_channel(struct quick *quick, enum quick_type type, struct span rest, struct e
 
 	if (type == SSH_CHANNEL_CONFIRMED)
 		return confirmed(quick, rest, err);
-	if (quick_get_number(&rest, &own) < 0 || own != 0 || (type != SSH_CHANNEL_REFUSED && quick->state != QUICK_OPEN))
+	if (quick_get_number(&rest, &own) < 0 || own != 0 || quick->closed ||
+	    (type != SSH_CHANNEL_REFUSED && quick->state != QUICK_OPEN))
 		return quick_broken(quick, err, "a channel that is not there");
 	switch (type) {
 	case SSH_CHANNEL_WINDOW: return widened(quick, rest, err);
@@ -347,12 +350,24 @@ logged_in(struct quick *quick, enum quick_type type, struct err *err)
 	return 0;
 }
 
+/* In the clear there is the exchange, and nothing beside it: what else stands there may be anybody's. */
+static bool
+may_be_clear(enum quick_type type)
+{
+	return type == SSH_DISCONNECT || type == SSH_KEXINIT || type == SSH_ECDH_REPLY || type == SSH_NEWKEYS;
+}
+
 static int
 understand(struct quick *quick, struct span payload, struct err *err)
 {
 	enum quick_type type = (unsigned char)payload.p[0];
 	struct span rest = span_from(payload, 1);
 
+	if (quick->state < QUICK_OPEN && ++quick->packets > QUICK_BEFORE)
+		return quick_broken(quick, err, "much, and no channel");
+	if (quick->down.cipher == NULL && !may_be_clear(type))
+		return quick->strict ? quick_broken(quick, err, "words before there are keys") :
+		    quick_otherwise(quick, err, "it says more than an exchange of keys");
 	switch (type) {
 	case SSH_DISCONNECT: return hangs_up(quick, rest, err);
 	case SSH_IGNORE: case SSH_DEBUG: case SSH_UNIMPLEMENTED: case SSH_EXT_INFO: return 0;
@@ -361,8 +376,6 @@ understand(struct quick *quick, struct span payload, struct err *err)
 	case SSH_NEWKEYS: return quick_new_keys(quick, err);
 	default: break;
 	}
-	if (quick->down.cipher == NULL)
-		return quick_broken(quick, err, "words before there are keys");
 	switch (type) {
 	case SSH_SERVICE_ACCEPT: case SSH_USERAUTH_BANNER: return 0;
 	case SSH_USERAUTH_FAILURE: case SSH_USERAUTH_SUCCESS: return logged_in(quick, type, err);
@@ -413,6 +426,21 @@ read_version(struct quick *quick, struct err *err)
 	return quick->in.len > QUICK_LINE ? quick_otherwise(quick, err, "it says no version of ssh") : 0;
 }
 
+/* --- keys that are used up --- */
+
+static uint64_t
+used(const struct quick *quick)
+{
+	return quick->up.bytes > quick->down.bytes ? quick->up.bytes : quick->down.bytes;
+}
+
+static void
+renew(struct quick *quick)
+{
+	if (quick->state == QUICK_OPEN && !quick->exchanging && quick->their_init.len == 0 && used(quick) >= QUICK_KEY_BYTES)
+		quick_offer(quick);
+}
+
 int
 quick_feed(struct quick *quick, const void *bytes, size_t len, struct err *err)
 {
@@ -428,6 +456,10 @@ quick_feed(struct quick *quick, const void *bytes, size_t len, struct err *err)
 		got = understand(quick, str_span(&payload), err) < 0 ? -1 : 1;
 	if (got >= 0 && quick->out.len + quick->held.len > QUICK_ASKED)
 		got = quick_broken(quick, err, "it asks, and does not listen");
+	if (got >= 0 && used(quick) / 2 >= QUICK_KEY_BYTES)
+		got = quick_broken(quick, err, "it goes on and on with its old keys");
+	if (got >= 0)
+		renew(quick);
 	str_free(&payload);
 	return got < 0 ? -1 : 0;
 }
@@ -463,6 +495,7 @@ quick_write(struct quick *quick, const void *bytes, size_t len)
 
 	if (!quick_ready(quick) || quick->end != QUICK_GOING || quick->said_eof || quick->closed)
 		return 0;
+	renew(quick);
 	while (done < len && (most = room(quick)) > 0) {
 		struct str payload = {0};
 		size_t some = len - done < most ? len - done : most;

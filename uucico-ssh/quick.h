@@ -12,8 +12,13 @@
  *
  * That is for the usual case, and for no other: a host whose ed25519 key is known, a key of ed25519
  * without a passphrase, curve25519-sha256, aes128-gcm or aes128-ctr with hmac-sha2-256 (RFC 4253, 4252,
- * 4254, 8709, 8731, 5647), which Terrapin cannot touch.  What the far end is not ready for ends as
- * QUICK_OTHERWISE, before anything was said in the channel: then libssh2 does it (uucico-ssh/ssh.h).
+ * 4254, 8709, 8731, 5647).  What the far end is not ready for ends as QUICK_OTHERWISE, before anything was
+ * said in the channel: then libssh2 does it (uucico-ssh/ssh.h).
+ *
+ * Nobody in between can add a packet to the first exchange, or take one from behind it (Terrapin): these
+ * ciphers count on their own, nothing but the exchange is taken before NEWKEYS, and with who knows strict
+ * kex (OpenSSH's PROTOCOL, 1.10) packets are numbered anew behind it.  New keys are asked for after a
+ * gigabyte each way (RFC 4253 9), long before a number comes again: a packet has at least 32 bytes.
  *
  * That the channel will be number 0 is guessed only of the servers that are known to begin with 0.
  */
@@ -34,6 +39,8 @@ enum {
 	QUICK_OUT = 64 << 10,		/* no more is written while so much waits */
 	QUICK_ASKED = 4 * QUICK_OUT,	/* answers to who asks and does not listen */
 	QUICK_LINE = 255, QUICK_LINES = 50, QUICK_NOISE = 1000,
+	QUICK_BEFORE = 200,		/* packets until the channel is open: a handful, and some for people */
+	QUICK_KEY_BYTES = 1 << 30,	/* under one key: then new ones; twice that under it ends all */
 };
 
 enum quick_state {
@@ -84,10 +91,11 @@ struct quick {
 	struct str our_init, their_init;	/* both KEXINIT */
 	struct str held;		/* packets that go behind the exchange of keys under way, a length before each */
 	bool exchanging, wrong_guess, has_head;
+	bool strict;			/* both know strict kex */
 	void *secret;			/* an EVP_PKEY of X25519 */
 	unsigned char session[DIGEST_SIZE];
 	bool has_session, asked;	/* asked: the command was sent for */
-	unsigned lines;
+	unsigned lines, packets;	/* before there is a version; a channel */
 	uint32_t channel;		/* theirs */
 	uint32_t their_packet;		/* most bytes of data in one */
 	int64_t their_window;		/* below 0: said before we heard of it */

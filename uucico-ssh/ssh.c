@@ -284,7 +284,7 @@ ssh_wait(struct ssh *ssh, int64_t deadline, struct err *err)
 	if (outer->unanswered)
 		ssh_acknowledge(outer->fd);
 	outer->unanswered = false;
-	int result = link_wait(&fd, 1, deadline, err);
+	int result = clock_mono() < deadline ? link_wait(&fd, 1, deadline, err) : 0;
 	if (result == 0)
 		return err_set(err, ERR_TEMP, "%s has not answered for %lld s", str_c(&ssh->where),
 		    (long long)ssh->timeout);

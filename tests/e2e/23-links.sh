@@ -61,6 +61,13 @@ from_home hashed
 check "are found" by
 check "and the mail is there" arrived "$hub" hashed
 rm -f "$keys/known_hosts.old"
+cp "$keys/known_hosts" "$work/hashed"
+awk '{ print "@revoked somewhere.example", $2, $3 }' "$work/plain" >>"$keys/known_hosts"
+for way in yes no; do
+	check "a key that is revoked there is nobody's any more (quick-login = $way)" exits 76 ours -s hub "--set=site hub.quick-login=$way"
+	check "which is said" said "is revoked by"
+done
+cp "$work/hashed" "$keys/known_hosts"
 
 # ---- What an empty call costs -------------------------------------------------------------
 

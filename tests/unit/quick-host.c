@@ -33,7 +33,10 @@ void
 quick_host_offer(struct quick_host *host)
 {
 	const char *cipher = host->ctr ? "aes128-ctr" : "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com";
-	const char *lists[] = { host->exchange, host->types, cipher, cipher, "hmac-sha2-256", "hmac-sha2-256", "none", "none", "", "" };
+	struct str exchange = {0};
+
+	str_printf(&exchange, "%s%s", host->exchange, host->strict && !host->has_session ? ",kex-strict-s-v00@openssh.com" : "");
+	const char *lists[] = { str_c(&exchange), host->types, cipher, cipher, "hmac-sha2-256", "hmac-sha2-256", "none", "none", "", "" };
 
 	str_clear(&host->init);
 	str_add_char(&host->init, SSH_KEXINIT);
@@ -42,6 +45,7 @@ quick_host_offer(struct quick_host *host)
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
 		quick_put(&host->init, span_of(lists[i]));
 	str_add(&host->init, "\0\0\0\0\0", 5);
+	str_free(&exchange);
 	quick_host_say(host, str_span(&host->init));
 }
 
@@ -126,6 +130,8 @@ answer(struct quick_host *host, struct span theirs)
 
 	must(peer != NULL && EVP_PKEY_derive_init(context) == 1 && EVP_PKEY_derive_set_peer(context, peer) == 1 &&
 	    EVP_PKEY_derive(context, shared, &len) == 1 && EVP_PKEY_get_raw_public_key(own, public, &len) == 1);
+	if (host->nothing)
+		memset(public, 0, sizeof public);
 	quick_host_public(quick_host_seed, host_public);
 	add_typed(&key, host_public, sizeof host_public);
 	add_secret(&secret, shared);
@@ -153,7 +159,7 @@ answer(struct quick_host *host, struct span theirs)
 	quick_way_free(&host->side.next_down);
 	make_way(host, str_span(&secret), hash, true, &host->side.next_up);
 	make_way(host, str_span(&secret), hash, false, &host->side.next_down);
-	uint32_t number = host->side.up.number;
+	uint32_t number = host->strict ? 0 : host->side.up.number;
 	quick_way_free(&host->side.up);
 	host->side.up = host->side.next_up;
 	host->side.up.number = number;
@@ -169,7 +175,7 @@ answer(struct quick_host *host, struct span theirs)
 static void
 new_keys(struct quick_host *host)
 {
-	uint32_t number = host->side.down.number;
+	uint32_t number = host->strict ? 0 : host->side.down.number;
 
 	must(host->side.next_down.cipher != NULL);
 	quick_way_free(&host->side.down);

@@ -12,6 +12,8 @@ struct quick_host {
 	const char *version;
 	bool ctr;			/* it has no gcm */
 	bool lies;			/* its signature is none */
+	bool strict;			/* it knows strict kex */
+	bool nothing;			/* its half of the secret is zero */
 	const char *exchange, *types;	/* name-lists */
 	struct str init, heard_init, heard_version, types_heard;	/* "5 50 90 ": what came behind the exchange */
 	struct str data, signed_text, signature, signer;	/* of the channel; of the login */

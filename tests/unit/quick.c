@@ -125,13 +125,16 @@ START_TEST(the_login_the_command_and_the_first_words_are_one_flight)
 	struct err err = {0};
 
 	host.ctr = _i % 2 != 0;
+	host.strict = _i / 2 % 2 != 0;
 	keys(OPENSSH, steps[_i / 2]);
 	ck_assert(quick_ready(&quick));
+	ck_assert(quick.strict == host.strict);
 	ck_assert_uint_eq(quick_write(&quick, "first words", 11), 11);
 	quick_host_hear(&host, &quick.out);
 	ck_assert_str_eq(str_c(&host.types_heard), "5 50 90 98 94 ");
 	ck_assert_str_eq(str_c(&host.data), "first words");
 	ck_assert(is_signed());
+	ck_assert(memcmp(quick.seed, (char[QUICK_KEY]){0}, QUICK_KEY) == 0);	/* needed no more */
 	confirm(0);
 	SAYS("\x50\0\0\0\x17hostkeys-00@openssh.com\0");
 	SAYS("\x5e\0\0\0\0\0\0\0\x04" "back");
@@ -253,6 +256,8 @@ START_TEST(keys_are_exchanged_anew_while_data_go_both_ways)
 	char back[64];
 	struct err err = {0};
 
+	host.ctr = _i % 2 != 0;		/* a wrong number would be a wrong sum */
+	host.strict = _i / 2 != 0;
 	open_session(16);
 	for (int round = 0; round < 3; round++) {
 		str_clear(&host.data);
@@ -270,6 +275,51 @@ START_TEST(keys_are_exchanged_anew_while_data_go_both_ways)
 		ck_assert_uint_eq(quick_take(&quick, back, sizeof back), 11);
 		ck_assert(memcmp(back, "beforeafter", 11) == 0);
 	}
+}
+END_TEST
+
+/* By us, once a key has carried a gigabyte either way. */
+START_TEST(a_key_that_is_used_up_is_changed)
+{
+	char back[16];
+	struct err err = {0};
+
+	host.ctr = _i % 2 != 0;
+	open_session(16);
+	quick_host_hear(&host, &quick.out);
+	str_clear(&host.heard_init);
+	*(_i / 2 == 0 ? &quick.up.bytes : &quick.down.bytes) = QUICK_KEY_BYTES;
+	SAYS("\x5e\0\0\0\0\0\0\0\x06" "before");	/* it is on its way already */
+	ck_assert_uint_eq(quick_write(&quick, "words", 5), 5);
+	ck_assert_int_eq(hears(16, &err), 0);
+	ck_assert(quick.exchanging && quick.held.len > 0);
+	quick_host_offer(&host);
+	quick_host_hear(&host, &quick.out);
+	ck_assert(host.heard_init.len > 0);
+	ck_assert(memmem(host.heard_init.p, host.heard_init.len, "kex-strict", 10) == NULL);
+	ck_assert_str_eq(str_c(&host.data), "");
+	SAYS("\x5e\0\0\0\0\0\0\0\x05" "after");
+	ck_assert_int_eq(hears(16, &err), 0);
+	quick_host_hear(&host, &quick.out);
+	ck_assert_str_eq(str_c(&host.data), "words");
+	ck_assert_uint_eq(quick_take(&quick, back, sizeof back), 11);
+	ck_assert(!quick.exchanging && quick.up.bytes < 1000 && quick.down.bytes < 1000);
+}
+END_TEST
+
+START_TEST(who_keeps_a_key_for_ever_is_left)
+{
+	struct err err = {0};
+
+	open_session(16);
+	quick.down.bytes = QUICK_KEY_BYTES;
+	SAYS("\x5e\0\0\0\0\0\0\0\x04" "more");
+	ck_assert_int_eq(hears(16, &err), 0);
+	ck_assert(quick.exchanging);
+	quick.down.bytes = 2 * (uint64_t)QUICK_KEY_BYTES;
+	SAYS("\x5e\0\0\0\0\0\0\0\x04" "more");
+	ck_assert_int_eq(hears(16, &err), -1);
+	ck_assert_int_eq(quick.end, QUICK_BROKEN);
 }
 END_TEST
 
@@ -369,6 +419,72 @@ START_TEST(who_asks_and_does_not_listen_is_left)
 }
 END_TEST
 
+/* Terrapin puts packets in where they still are in the clear. */
+static const struct { const char *says; size_t len; } strays[] = {
+	{ "\x02\0\0\0\0", 5 }, { "\x03\0\0\0\0", 5 }, { "\x04\0\0\0\0\0\0\0\0\0", 10 }, { "\x07\0\0\0\0", 5 },
+	{ "\x06\0\0\0\0", 5 }, { "\x34", 1 },
+};
+
+START_TEST(nothing_stands_beside_the_first_exchange)
+{
+	struct err err = {0};
+
+	/* before their KEXINIT it is not known yet whether they are strict */
+	host.strict = _i % 3 == 2;
+	quick_host_start(&host, OPENSSH);
+	if (_i % 3 == 0)
+		str_clear(&host.side.out), str_add_text(&host.side.out, OPENSSH "\r\n");
+	host_says(strays[_i / 3].says, strays[_i / 3].len);
+	ck_assert_int_eq(hears(16, &err), -1);
+	ck_assert_int_eq(quick.end, host.strict ? QUICK_BROKEN : QUICK_OTHERWISE);
+	ck_assert_int_eq(quick.state, QUICK_EXCHANGE);
+}
+END_TEST
+
+START_TEST(a_secret_that_everybody_knows_is_none)
+{
+	struct err err = {0};
+
+	host.nothing = true;
+	quick_host_start(&host, OPENSSH);
+	quick_host_hear(&host, &quick.out);
+	ck_assert_int_eq(hears(16, &err), -1);
+	ck_assert_int_eq(quick.end, QUICK_BROKEN);
+	ck_assert_uint_eq(quick.out.len, 0);
+}
+END_TEST
+
+START_TEST(a_flood_before_the_channel_ends)
+{
+	struct err err = {0};
+	int result = 0;
+
+	keys(OPENSSH, 16);
+	for (int i = 0; result == 0 && i < 1000; i++) {
+		SAYS("\x02\0\0\0\0");
+		if (i < 100)
+			SAYS("\x35\0\0\0\2hi\0\0\0\0");		/* a banner */
+		result = hears(SIZE_MAX / 2, &err);
+	}
+	ck_assert_int_eq(result, -1);
+	ck_assert_int_eq(quick.end, QUICK_BROKEN);
+}
+END_TEST
+
+START_TEST(a_channel_that_was_closed_says_no_more)
+{
+	struct err err = {0};
+
+	open_session(16);
+	SAYS("\x61\0\0\0\0");
+	ck_assert_int_eq(hears(16, &err), 0);
+	SAYS("\x5e\0\0\0\0\0\0\0\x04" "more");
+	ck_assert_int_eq(hears(16, &err), -1);
+	ck_assert_int_eq(quick.end, QUICK_BROKEN);
+	ck_assert_uint_eq(quick.said.len, 0);
+}
+END_TEST
+
 /* What may be said before a version, and what not. */
 START_TEST(lines_before_the_version_are_for_people_within_limits)
 {
@@ -412,7 +528,13 @@ UNIT_WITH("quick", setup, teardown,
 	{ what_it_cannot_is_left_to_libssh2, ROWS(others) },
 	{ a_host_that_is_not_the_one_hears_nothing_of_us, 2 },
 	{ who_refuses_the_key_or_the_command_is_told_apart, 1 },
-	{ keys_are_exchanged_anew_while_data_go_both_ways, 1 },
+	{ keys_are_exchanged_anew_while_data_go_both_ways, 4 },
+	{ a_key_that_is_used_up_is_changed, 4 },
+	{ who_keeps_a_key_for_ever_is_left, 1 },
+	{ nothing_stands_beside_the_first_exchange, 3 * ROWS(strays) },
+	{ a_secret_that_everybody_knows_is_none, 1 },
+	{ a_flood_before_the_channel_ends, 1 },
+	{ a_channel_that_was_closed_says_no_more, 1 },
 	{ a_flipped_bit_anywhere_ends_it, 2 },
 	{ windows_hold, 1 },
 	{ more_than_our_window_is_refused_and_it_opens_as_we_take, 1 },
