@@ -177,19 +177,18 @@ looks_encoded(struct span text)
 static bool
 join_run(struct plain *p, struct span text)
 {
-	unsigned char bytes[BASE64_BYTES(WIDTH_MAX)];
 	bool first = p->width == 0;
 
 	if (text.len == 0 || text.len % 4 != 0 || text.len > WIDTH_MAX)
 		return false;
 	if (first ? text.len < WIDTH_MIN || !looks_encoded(text) : text.len > p->width)
 		return false;
-	int len = base64_read(text, bytes);
+	int len = base64_read(text, (unsigned char *)str_room(&p->run, BASE64_BYTES(WIDTH_MAX)));
 	if (len < 0)
 		return false;
 	if (first)
 		p->width = text.len;
-	str_add(&p->run, bytes, (size_t)len);
+	p->run.len += (size_t)len;
 	if ((size_t)len < p->width / 4 * 3) {	/* only a last line is shorter */
 		end_run(p);
 	} else if (p->run.len + p->width > RUN_MAX) {
