@@ -685,6 +685,28 @@ by_journal(const struct m_in_part *part)
 }
 
 static void
+forget_own(struct m_in *in)
+{
+	if (in->own_length > 0)
+		arrival_close(&in->own);
+	in->own_length = 0;
+}
+
+static void
+keep_own(struct m_in_part *part)
+{
+	struct m_in *in = part->in;
+
+	if (!part->arrives || !part->arrival.committed || part->arrival.sums.count == 0 ||
+	    part->length <= in->own_length)
+		return;
+	forget_own(in);
+	in->own = part->arrival;
+	in->own_length = part->length;
+	part->arrives = false;
+}
+
+static void
 count_in(struct m_in_part *part, const struct m_object *object)
 {
 	struct m_in *in = part->in;
@@ -699,6 +721,7 @@ count_in(struct m_in_part *part, const struct m_object *object)
 	in->asked = in->asked || part->kind == M_REQUEST;
 	hold_came(in->dir, part->file);
 	remove_file(part);
+	keep_own(part);
 }
 
 /* In two steps: first the mail, then its numbers. */
@@ -828,8 +851,10 @@ m_in_settle(struct m_in *in)
 	struct settled settled;
 	struct err why = {0};
 
-	if (journal_turn(&in->journal, &why) < 0 || spool_settle(in->spool, &settled, &why) < 0)
+	if (journal_turn(&in->journal, &why) < 0 ||
+	    spool_settle_own(in->spool, in->own_length > 0 ? &in->own : NULL, &settled, &why) < 0)
 		log_warn("peer=%s event=unsettled why=\"%s\"", in->site->name, why.text);
+	forget_own(in);
 	spool_ring(in->spool);
 	if (in->folder.len > 0)
 		log_debug("peer=%s event=settled to=%s", in->site->name, str_c(&in->folder));
@@ -841,6 +866,7 @@ m_in_close(struct m_in *in)
 	while (in->parts != NULL)	/* the engine gave all back: this is for who did not */
 		part_free(in->parts);
 	journal_close(&in->journal);
+	forget_own(in);
 	if (in->dir >= 0)
 		close(in->dir);
 	in->dir = -1;

@@ -40,6 +40,8 @@ struct m_in {
 	uint64_t shown_at, shown_length;
 	uint64_t got, refused;
 	bool asked;			/* a request came: something may go now */
+	struct arrival own;		/* the largest mail that came in a file of its own: it has proved */
+	uint64_t own_length;		/* its bytes, and need not be read again to settle; 0: none */
 };
 
 int m_in_start(struct m_in *in, const struct spool *spool, const struct site_settings *site, struct err *err);

@@ -153,14 +153,29 @@ fs_read_all(int fd, size_t max, struct str *out, struct err *err)
 	}
 }
 
+void
+fs_write_behind(int fd, off_t at, off_t len)
+{
+#ifdef SYNC_FILE_RANGE_WRITE
+	sync_file_range(fd, at, len, SYNC_FILE_RANGE_WRITE);
+#else
+	(void)fd, (void)at, (void)len;
+#endif
+}
+
 /* Within one file system the kernel does it by itself. */
 static ssize_t
 copy_within(int from, off_t at, uint64_t len, int to)
 {
-	enum { MOST = 1 << 30 };
-
-	return lseek(from, at, SEEK_SET) < 0 ? -1 :
+	enum { MOST = 8 << 20 };
+	off_t there = len > MOST ? lseek(to, 0, SEEK_CUR) : -1;
+	ssize_t got = lseek(from, at, SEEK_SET) < 0 ? -1 :
 	    copy_file_range(from, NULL, to, NULL, len < MOST ? (size_t)len : MOST, 0);
+
+	/* The disk begins with what is large while the rest is copied: its sync is waited for. */
+	if (got > 0 && there >= 0)
+		fs_write_behind(to, there, got);
+	return got;
 }
 
 static ssize_t
@@ -190,16 +205,6 @@ fs_copy(int from, off_t at, uint64_t len, int to, struct err *err)
 	}
 	free(piece);
 	return got > 0 ? 0 : got < 0 ? -1 : err_set(err, ERR_TEMP, "the file became shorter");
-}
-
-void
-fs_write_behind(int fd, off_t at, off_t len)
-{
-#ifdef SYNC_FILE_RANGE_WRITE
-	sync_file_range(fd, at, len, SYNC_FILE_RANGE_WRITE);
-#else
-	(void)fd, (void)at, (void)len;
-#endif
 }
 
 int
