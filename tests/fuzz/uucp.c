@@ -10,9 +10,13 @@
  *
  * Held: every job of ours is told its fate once, every job that we said yes to is stored
  * or dropped once, no file has more bytes than it may, memory stays small, and the end
- * comes.  Between two ends of ours nothing is stored twice, nor told as stored when it is
- * not, and what i stores is what was sent: as long as no head of i may have been damaged so that
- * its one byte of check does not show it, by a byte lost or doubled, or two bits near each other.
+ * comes.  Between two ends of ours by i nothing is stored twice, nor told as stored when it is
+ * not, and what is stored is what was sent; and a second call, over a whole line, from what is
+ * there of each file on, brings all that the first one did not: nothing is lost, nothing comes
+ * twice.  That is as long as no head of i may have been damaged so that its one byte of check
+ * does not show it, by a byte lost or doubled, or two bits near each other: a packet can then come
+ * under another's number, and the protocol has nothing to tell.  The others have no sums, or none
+ * to speak of (e, t, y tells and ends).
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -32,8 +36,13 @@ static const char letters[] = "ietygGv";
 struct tally {
 	struct uucp u;
 	unsigned given, told, accepted, ended, delivered, asked;
-	unsigned stored[OURS];		/* how often, between two ends of ours */
 	bool among_us, clean;
+	bool tried;			/* there was a call before */
+	/* Between two ends of ours by i, from call to call. */
+	bool keeps;
+	bool gave[OURS + 1], done[OURS + 1];	/* of ours: in this call; told its fate */
+	unsigned stored[OURS];		/* of theirs: how often */
+	uint64_t have[OURS];		/* so much of it is there */
 };
 
 struct file {
@@ -53,24 +62,35 @@ byte_at(uint64_t at)
 	return (char)(at * 31 >> 3);
 }
 
+/* Which it is, or OURS: a protocol without sums may have damaged the name. */
+static unsigned
+number_of(const struct str *name)
+{
+	return name->len == 3 && name->p[2] >= '0' && name->p[2] < '0' + OURS ? (unsigned)(name->p[2] - '0') : OURS;
+}
+
 static int
 next(void *arg, struct uucp_job *job, struct err *err)
 {
 	struct tally *tally = arg;
+	unsigned number = 0;
 
 	(void)err;
-	if (tally->given == OURS)
+	while (number < OURS && (tally->gave[number] || tally->done[number]))
+		number++;
+	if (number == OURS)
 		return 0;
-	job->kind = tally->given == 1 ? 'S' : tally->given == 3 ? 'R' : 'E';
+	tally->gave[number] = true;
+	job->kind = number == 1 ? 'S' : number == 3 ? 'R' : 'E';
 	job->grade = 'N';
-	str_printf(&job->from, "D.%u", tally->given);
+	str_printf(&job->from, "D.%u", number);
 	str_add_span(&job->to, str_span(&job->from));
 	str_add_span(&job->temp, str_span(&job->from));
 	str_set(&job->user, "uucp");
 	str_set(&job->options, "C");
 	str_set(&job->command, "rmail x");
-	job->size = tally->given == 2 ? OUR_SIZE : tally->given == 3 ? 0 : tally->given;
-	job->tried = tally->given == 1;
+	job->size = number == 2 ? OUR_SIZE : number == 3 ? 0 : number;
+	job->tried = number == 1 || tally->tried;
 	tally->given++;
 	return 1;
 }
@@ -99,6 +119,7 @@ sent(void *arg, struct uucp_job *job, enum uucp_fate fate, const char *why, stru
 	}
 	tally->told++;
 	tally->delivered += fate == UUCP_DELIVERED;
+	tally->done[number_of(&job->from)] = fate != UUCP_LATER;
 	return 0;
 }
 
@@ -127,10 +148,15 @@ offered(void *arg, struct uucp_job *job)
 		return UUCP_HAD;
 	if (job->mode == 0200)
 		return UUCP_NO_ROOM;
+	unsigned number = number_of(&job->temp);
+	if (tally->keeps && number < OURS && tally->stored[number] > 0)
+		return UUCP_HAD;
 	tally->accepted++;
 	file = mem_get(sizeof *file);
 	if (!tally->among_us && job->kind != 'R' && job->size != UUCP_SIZE_UNKNOWN && job->size > 3)
 		job->at = 3;
+	if (tally->keeps && number < OURS && tally->have[number] <= job->size)
+		job->at = tally->have[number];
 	file->written = job->at;
 	file->limit = job->size;
 	job->mine = file;
@@ -146,6 +172,8 @@ write_job(void *arg, struct uucp_job *job, const void *bytes, size_t len, struct
 	for (size_t i = 0; i < len && tally->clean && uucp_letter(&tally->u) == 'i'; i++)
 		hold(((const char *)bytes)[i] == byte_at(job->at + i));
 	file->written += len;
+	if (number_of(&job->temp) < OURS)
+		tally->have[number_of(&job->temp)] = file->written;
 	hold(file->written <= file->limit && job->at + len == file->written);
 	return len == 13 && !tally->among_us ? err_set(err, ERR_TEMP, "a disk that is full") : 0;
 }
@@ -159,9 +187,8 @@ stored(void *arg, struct uucp_job *job, struct err *err)
 	tally->ended++;
 	hold(job->size == UUCP_SIZE_UNKNOWN || (job->at == job->size && file->written == job->size));
 	free(file);
-	/* A protocol without sums may have damaged the name. */
-	if (tally->among_us && job->temp.len == 3 && job->temp.p[2] >= '0' && job->temp.p[2] < '0' + OURS)
-		tally->stored[job->temp.p[2] - '0']++;
+	if (tally->among_us && number_of(&job->temp) < OURS)
+		tally->stored[number_of(&job->temp)]++;
 	if (!tally->among_us && job->size % 7 == 6)
 		return err_set(err, ERR_PERM, "a job that cannot be");
 	return 0;
@@ -316,7 +343,7 @@ struct wire {
 	struct span faults;		/* a length, and what befalls its last byte */
 	int64_t now;
 	size_t sent[2], last[2];	/* bytes, and where the last bit was turned; each way */
-	bool clean;
+	bool clean, cut;
 };
 
 static void
@@ -347,7 +374,8 @@ carry(struct wire *wire, bool there, struct tally *by, struct tally *at)
 	uucp_taken(from, len, wire->now);
 	wire->faults = span_from(wire->faults, noisy ? 2 : 0);
 	wire->sent[there] += len;
-	if (noisy)
+	wire->cut = noisy && fault == 0;
+	if (noisy && !wire->cut)
 		note_fault(wire, there, fault >= 128);
 	at->clean = wire->clean;
 	if (noisy && fault < 64) {
@@ -363,32 +391,68 @@ carry(struct wire *wire, bool there, struct tally *by, struct tally *at)
 }
 
 static void
-between_us(char letter, struct span faults)
+call(struct tally *a, struct tally *b, char letter, struct wire *wire)
 {
 	char protocols[] = { letter, '\0' };
-	struct tally a = { .among_us = true }, b = { .among_us = true };
-	struct wire wire = { .faults = faults, .clean = true };
 	int idle = 0;
 
-	start(&a, true, protocols);
-	start(&b, false, protocols);
-	while (a.u.phase != UUCP_OVER && b.u.phase != UUCP_OVER) {
-		bool there = carry(&wire, true, &a, &b), back = carry(&wire, false, &b, &a);
+	start(a, true, protocols);
+	start(b, false, protocols);
+	while (a->u.phase != UUCP_OVER && b->u.phase != UUCP_OVER && !wire->cut) {
+		bool there = carry(wire, true, a, b), back = !wire->cut && carry(wire, false, b, a);
 		if (there || back)
 			continue;
-		int64_t one = uucp_deadline(&a.u), other = uucp_deadline(&b.u);
-		wire.now = one < other ? one : other;
-		uucp_tick(&a.u, wire.now);
-		uucp_tick(&b.u, wire.now);
+		int64_t one = uucp_deadline(&a->u), other = uucp_deadline(&b->u);
+		wire->now = one < other ? one : other;
+		uucp_tick(&a->u, wire->now);
+		uucp_tick(&b->u, wire->now);
 		hold(++idle < 100000);
 	}
-	for (unsigned i = 0; i < OURS && letter == 'i' && wire.clean; i++)
-		hold(a.stored[i] <= 1 && b.stored[i] <= 1);
-	if (letter == 'i' && wire.clean)
-		hold(a.delivered <= b.stored[0] + b.stored[1] + b.stored[2] &&
-		    b.delivered <= a.stored[0] + a.stored[1] + a.stored[2]);
-	end(&a, false);
-	end(&b, false);
+	end(a, false);
+	end(b, false);
+}
+
+/* What is told as delivered is there, and once. */
+static void
+told_right(const struct tally *by, const struct tally *at)
+{
+	for (unsigned i = 0; i < 3; i++)
+		hold(at->stored[i] <= 1);
+	hold(by->delivered <= at->stored[0] + at->stored[1] + at->stored[2]);
+}
+
+static void
+begin_again(struct tally *tally)
+{
+	tally->given = tally->told = tally->accepted = tally->ended = tally->asked = 0;
+	memset(tally->gave, 0, sizeof tally->gave);
+	tally->tried = true;
+}
+
+static void
+all_there(const struct tally *by, const struct tally *at)
+{
+	for (unsigned i = 0; i < 3; i++)
+		hold(by->done[i] && at->stored[i] == 1);
+	hold(by->delivered == 3);
+}
+
+static void
+between_us(char letter, struct span faults)
+{
+	struct tally a = { .among_us = true, .keeps = letter == 'i' }, b = a;
+	struct wire wire = { .faults = faults, .clean = true }, whole = { .clean = true };
+
+	call(&a, &b, letter, &wire);
+	if (letter != 'i' || !wire.clean)
+		return;
+	told_right(&a, &b);
+	told_right(&b, &a);
+	begin_again(&a);
+	begin_again(&b);
+	call(&a, &b, letter, &whole);
+	all_there(&a, &b);
+	all_there(&b, &a);
 }
 
 int
