@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/base/fs.h"
@@ -34,6 +35,7 @@ teardown(void)
 		execv(argv[0], (char *const *)(uintptr_t)argv);
 		_exit(1);
 	}
+	waitpid(pid, NULL, 0);	/* Check ends whoever is left of a case */
 }
 
 static void
