@@ -21,6 +21,7 @@ side_next(void *arg, struct uucp_job *job, struct err *err)
 	str_set(&job->options, "C");
 	str_set(&job->command, side->u.config.caller ? "rmail bob@hub" : "rmail carol@home");
 	job->mode = 0666;
+	job->grade = 'N';
 	job->mine = (void *)(uintptr_t)side->send[side->next];
 	job->size = strlen(side->send[side->next++]);
 	return 1;

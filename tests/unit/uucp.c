@@ -217,6 +217,98 @@ START_TEST(every_peer_gets_the_right_answer)
 }
 END_TEST
 
+/* What stands behind a name, as Taylor's page of options has it, and what is in force then. */
+#define FEATURES (UUCP_SIZES | UUCP_RESTART | UUCP_EXEC | UUCP_QUOTES)
+static const struct {
+	struct span heard;		/* by the called end */
+	const char *said;
+	unsigned features;
+	bool decimal;
+	char grade;
+	uint64_t max_size, number;
+} options[] = {
+	{ S("\020Shome -R -N047\0"), "ROKN047", FEATURES, false, 0, UUCP_SIZE_UNKNOWN, 0 },
+	{ S("\020Shome -R -N043\0"), "ROKN047", UUCP_SIZES | UUCP_RESTART | UUCP_QUOTES, false, 0, UUCP_SIZE_UNKNOWN, 0 },
+	{ S("\020Shome -N\0"), "ROKN", UUCP_SIZES, true, 0, UUCP_SIZE_UNKNOWN, 0 },
+	{ S("\020Shome -R -N0147\0"), "ROKN047", FEATURES, false, 0, UUCP_SIZE_UNKNOWN, 0 },	/* newer sources */
+	{ S("\020Shome -R\0"), "ROK -R", UUCP_RESTART, false, 0, UUCP_SIZE_UNKNOWN, 0 },
+	{ S("\020Shome -pC -vgrade=C -R -N047\0"), "ROKN047", FEATURES, false, 'C', UUCP_SIZE_UNKNOWN, 0 },
+	{ S("\020Shome -pC -R -N047\0"), "ROKN047", FEATURES, false, 'C', UUCP_SIZE_UNKNOWN, 0 },
+	{ S("\020Shome -vgrade=C -N047\0"), "ROKN047", FEATURES, false, 'C', UUCP_SIZE_UNKNOWN, 0 },
+	{ S("\020Shome -U0x10 -N047\0"), "ROKN047", FEATURES, false, 0, 8192, 0 },
+	{ S("\020Shome -U0xffffffffffffffff -N047\0"), "ROKN047", FEATURES, false, 0, UUCP_SIZE_UNKNOWN, 0 },
+	{ S("\020Shome -U -N047\0"), "ROKN047", FEATURES, false, 0, UUCP_SIZE_UNKNOWN, 0 },
+	{ S("\020Shome -Q5 -R -N047\0"), "ROKN047", FEATURES, false, 0, UUCP_SIZE_UNKNOWN, 5 },
+	{ S("\020Shome -Q4 -R -N047\0"), "RBADSEQ", 0, false, 0, UUCP_SIZE_UNKNOWN, 4 },
+	{ S("\020Shome -x9 -pCC -vgrade= -N047\0"), "ROKN047", FEATURES, false, 0, UUCP_SIZE_UNKNOWN, 0 },
+};
+
+static uint64_t heard_number;
+
+/* What the one before had was 4. */
+static bool
+numbered(void *arg, uint64_t number)
+{
+	(void)arg;
+	heard_number = number;
+	return number == 0 || number > 4;
+}
+
+START_TEST(each_option_behind_a_name_is_in_force)
+{
+	struct side side = {0};
+	struct uucp_hooks hooks = side_hooks;
+	struct uucp_config config = { .name = "hub", .peer = "home", .letters = "e", .timeout = 60 };
+
+	hooks.numbered = numbered;
+	heard_number = 0;
+	uucp_start(&side.u, &config, &hooks, &side, 0);
+	uucp_feed(&side.u, options[_i].heard.p, options[_i].heard.len, 0);
+	ck_assert_ptr_nonnull(memmem(side.u.out.p, side.u.out.len, options[_i].said, strlen(options[_i].said) + 1));
+	ck_assert_uint_eq(side.u.features, options[_i].features);
+	ck_assert_int_eq(side.u.decimal, options[_i].decimal);
+	ck_assert_int_eq(side.u.grade, options[_i].grade);
+	ck_assert_uint_eq(side.u.max_size, options[_i].max_size);
+	ck_assert_uint_eq(heard_number, options[_i].number);
+	side_free(&side);
+}
+END_TEST
+
+START_TEST(a_caller_says_its_grade_and_number)
+{
+	struct side side = {0};
+	struct uucp_config config = { .caller = true, .name = "home", .peer = "hub", .letters = "e", .timeout = 60,
+		.grade = 'C', .sequence = 7 };
+
+	uucp_start(&side.u, &config, &side_hooks, &side, 0);
+	uucp_feed(&side.u, "\020Shere=hub\0", 11, 0);
+	uucp_fill(&side.u);
+	ck_assert_str_eq(str_c(&side.u.out), "\020Shome -Q7 -pC -vgrade=C -R -N047");
+	side_free(&side);
+}
+END_TEST
+
+/* Of what is larger than they take, or worse than they want, nothing is offered in this call. */
+START_TEST(what_they_do_not_want_waits)
+{
+	static const char large[600] = { [0 ... 598] = 'x' };
+	static const struct { struct span heard; size_t told; } rows[] = {
+		{ S("\020Shome -U0x1 -N047\0\020Ue\0H\0"), 1 },		/* 512 bytes */
+		{ S("\020Shome -pA -N047\0\020Ue\0H\0"), 2 },
+		{ S("\020Shome -pz -N047\0\020Ue\0H\0"), 0 },
+	};
+	struct side side = { .send = { large, "12345" } };
+
+	side_start(&side, false, "hub", "home");
+	uucp_feed(&side.u, rows[_i].heard.p, rows[_i].heard.len, 0);
+	uucp_fill(&side.u);
+	ck_assert_uint_eq(side.told, rows[_i].told);
+	for (size_t i = 0; i < side.told; i++)
+		ck_assert_int_eq(side.fate[i], UUCP_LATER);
+	side_free(&side);
+}
+END_TEST
+
 /* Answers to a job of ours, after "E ... 0x5 rmail". */
 static const struct {
 	struct span answer;
@@ -597,6 +689,55 @@ START_TEST(three_jobs_each_way_cut_at_every_byte)
 }
 END_TEST
 
+/* What the first batch in flight is called on the line. */
+static void
+temp_name(struct str *temp)
+{
+	struct outgoing out;
+	struct uucp_job job = {0};
+
+	OK(outgoing_open(&out, &home.spool, settings_site(&home.settings, "hub"), &err));
+	ck_assert_int_eq(outgoing_next(&out, false, &job, &err), 1);
+	str_set_span(temp, str_span(&job.temp));
+	OK(outgoing_sent(&out, &job, UUCP_LATER, "", &err));
+	command_free(&job);
+	outgoing_close(&out);
+}
+
+/* Taylor counts from 0001 when its spool is lost; what the far end had by that name is then taken for the
+ * new file, or is its first half. */
+START_TEST(a_temp_name_is_never_another_files)
+{
+	struct str first = {0}, again = {0}, other = {0};
+	struct fs_names names;
+	char *batch;
+
+	make_batch(&home, 1);
+	temp_name(&first);
+	temp_name(&again);
+	ck_assert_str_eq(str_c(&first), str_c(&again));		/* it is known again */
+	OK(batch_names(&home.spool, "hub", &names, &err));
+	ck_assert_uint_eq(names.count, 1);
+	batch = mem_text(names.name[0]);
+	fs_names_free(&names);
+	close_site(&home);
+	open_site(&home);
+	make_batch(&home, 1);
+	OK(batch_names(&home.spool, "hub", &names, &err));
+	struct str from = {0}, to = {0};
+	str_printf(&from, "hub/%s", names.name[0]);
+	str_printf(&to, "hub/%s", batch);
+	ck_assert_int_eq(renameat(home.spool.sent, str_c(&from), home.spool.sent, str_c(&to)), 0);
+	temp_name(&other);		/* the same batch, of a spool that is new */
+	ck_assert_str_ne(str_c(&first), str_c(&other));
+	fs_names_free(&names);
+	free(batch);
+	struct str *all[] = { &first, &again, &other, &from, &to };
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		str_free(all[i]);
+}
+END_TEST
+
 START_TEST(a_peer_without_e_gets_two_files_that_become_one_job)
 {
 	make_batch(&home, 1);
@@ -780,6 +921,9 @@ main(void)
 	tcase_add_loop_test(engine, each_job_arrives_once_in_any_steps, 0, 6 * LETTERS);
 	tcase_add_loop_test(engine, a_large_file_flows_and_resumes, 0, LETTERS);
 	tcase_add_loop_test(engine, every_peer_gets_the_right_answer, 0, ROWS(talks));
+	tcase_add_loop_test(engine, each_option_behind_a_name_is_in_force, 0, ROWS(options));
+	tcase_add_test(engine, a_caller_says_its_grade_and_number);
+	tcase_add_loop_test(engine, what_they_do_not_want_waits, 0, 3);
 	tcase_add_loop_test(engine, every_answer_decides_the_job, 0, ROWS(answers));
 	tcase_add_loop_test(engine, what_never_ends_is_ended, 0, 4);
 	tcase_add_test(engine, the_line_turned_round_in_vain_is_ended);
@@ -794,6 +938,7 @@ main(void)
 	tcase_add_test(spools, a_peer_without_e_gets_two_files_that_become_one_job);
 	tcase_add_loop_test(spools, the_two_files_may_come_in_any_order, 0, 2);
 	tcase_add_test(spools, a_job_resumes_where_it_was_surely_stored);
+	tcase_add_test(spools, a_temp_name_is_never_another_files);
 	tcase_add_loop_test(spools, hostile_names_stay_labels, 0, 11);
 	tcase_add_loop_test(spools, what_may_not_run_here_is_refused_when_it_is_offered, 0, 9);
 	suite_add_tcase(suite, spools);
