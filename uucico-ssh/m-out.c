@@ -373,18 +373,12 @@ ready_mail(struct m_out *out, struct err *err)
 static bool
 is_packed(struct uucp_job *job)
 {
-	static const char *const begins[] = { "\x1f\x8b", "BZh", "\x1f\x9d", "\x28\xb5\x2f\xfd" };
-	char first[4] = "";
+	char first[OUTGOING_FIRST];
 	struct err ignored;
 
 	job->at = 0;
-	if (job->size < sizeof first || outgoing_read(job, first, sizeof first, &ignored) < 0)
-		return false;
-	const struct span span = { first, sizeof first };
-	for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++)
-		if (span_begins(span, begins[i]))
-			return true;
-	return batch_is_labelled(span);
+	return job->size >= sizeof first && outgoing_read(job, first, sizeof first, &ignored) == 0 &&
+	    outgoing_unpacker((struct span){ first, sizeof first }) != NULL;
 }
 
 static void

@@ -222,24 +222,32 @@ outgoing_close(struct outgoing *out)
 
 /* --- next --- */
 
+const char *
+outgoing_unpacker(struct span first)
+{
+	static const struct { const char *begins, *command; } rows[] = {
+		{ "\x1f\x8b", "rgsmtp" }, { "BZh", "rbsmtp" }, { "\x1f\x9d", "rcsmtp" }, { "\x28\xb5\x2f\xfd", "rzsmtp" },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		if (span_begins(first, rows[i].begins))
+			return rows[i].command;
+	return batch_is_labelled(first) ? "rzsmtp" : NULL;
+}
+
 /* The file itself says how it was packed: the setting may have changed since.  One letter has
  * its recipients behind the command. */
 static int
 command_of(const struct outgoing *out, const char *batch, int fd, struct str *command, struct err *err)
 {
-	static const struct { const char *begins, *command; } rows[] = {
-		{ "\x1f\x8b", "rgsmtp" }, { "BZh", "rbsmtp" }, { "From ", "rmail" }, { "", "rsmtp" },
-	};
-	char magic[8];
+	char magic[OUTGOING_FIRST];
 	ssize_t got = fs_pread(fd, magic, sizeof magic, 0, err);
-	size_t i = 0;
 
 	if (got < 0)
 		return -1;
 	const struct span first = { magic, (size_t)got };
-	while (!span_begins(first, rows[i].begins))
-		i++;
-	str_set(command, batch_is_labelled(first) ? "rzsmtp" : rows[i].command);
+	const char *unpacker = outgoing_unpacker(first);
+	str_set(command, unpacker != NULL ? unpacker : span_begins(first, "From ") ? "rmail" : "rsmtp");
 	return strcmp(str_c(command), "rmail") != 0 ? 0 :
 	    batch_rcpts(out->spool, out->site->name, batch, command, err);
 }

@@ -43,6 +43,9 @@ int outgoing_next(struct outgoing *out, bool exec, struct uucp_job *job, struct 
 int outgoing_read(struct uucp_job *job, void *to, size_t len, struct err *err);
 int outgoing_sent(struct outgoing *out, struct uucp_job *job, enum uucp_fate fate,
     const char *why, struct err *err);
+/* What unpacks a file that begins so; NULL: it is not packed. */
+enum { OUTGOING_FIRST = 8 };
+const char *outgoing_unpacker(struct span first);
 const char *outgoing_name(const struct uucp_job *job);	/* of the batch, or what uux queued */
 int outgoing_over(struct outgoing *out, const char *name, struct err *err);	/* the peer has it, as we
 			   hear now: nothing of it was under way in this call */
