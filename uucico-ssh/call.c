@@ -186,6 +186,9 @@ summary(const struct call *call, struct str *out)
 	    (unsigned long long)link->up, (unsigned long long)link->down,
 	    (unsigned long long)link->wire_up, (unsigned long long)link->wire_down,
 	    (unsigned long long)u->turns, (double)(clock_mono() - call->started) / CLOCK_SECOND);
+	if (u->m != NULL && u->m->mixed_out + u->m->mixed_in > 0)
+		str_printf(out, " mixed_out=%llu mixed_in=%llu", (unsigned long long)u->m->mixed_out,
+		    (unsigned long long)u->m->mixed_in);
 	if (u->m != NULL)
 		str_printf(out, " packed_out=%llu packed_in=%llu again=%llu rtt=%.3f",
 		    (unsigned long long)u->m->packed_out, (unsigned long long)u->m->packed_in,
@@ -509,7 +512,7 @@ begin(struct call *call)
 	};
 
 	if (call->busy == NULL) {
-		m_call_config(&call->m, caller, call->grade, &call->budget);
+		m_call_config(&call->m, caller, call->link.rtt, call->grade, &call->budget);
 		call->m.engine = &call->uucp.m;
 		call->m.config.stay = call->stay;
 		call->m.config.nothing = config.optimistic && nothing_waits(call);

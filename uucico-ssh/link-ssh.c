@@ -27,11 +27,13 @@ ssh_open(struct link *link, const char *rest, struct err *err)
 		return -1;
 	const char *command = ssh->command.len > 0 ? str_c(&ssh->command) : "uucico-ssh -r0";
 	int quick = quick_line_open(link, ssh, command, err);
+	link->rtt = ssh_outer(ssh)->rtt;
 	if (quick <= 0)
 		return quick;
 	*err = (struct err){0};
 	if (reach_session(ssh, link->settings, link->site, link->site->key, err) < 0)
 		return -1;
+	link->rtt = ssh_outer(ssh)->rtt;
 	return ssh_start(ssh, command, err);
 }
 

@@ -140,6 +140,7 @@ tcp_open(struct link *link, const char *rest, struct err *err)
 	if (link->in < 0)
 		return -1;
 	link->out = link->in;
+	link->rtt = tcp_rtt(link->in);
 	return link->site->login[0] == '\0' ? 0 : log_in(link, err);
 }
 

@@ -43,6 +43,7 @@ struct link {
 	struct str noise;	/* what the far end wrote to its standard error, cut */
 	uint64_t down, up;	/* bytes of the conversation */
 	uint64_t wire_down, wire_up;	/* with what carries them; equal where nobody can count */
+	int64_t rtt;		/* as it was opened, microseconds; 0: unknown */
 	struct keyed *keyed;	/* NULL, or proves each byte (key-auth) */
 	uint64_t keyed_down, keyed_up;	/* with what it adds */
 	void *mine;

@@ -15,7 +15,8 @@ uucico_ssh_libuucico_a_SOURCES = \
 	%D%/keyed.c %D%/keyed.h \
 	%D%/link.c %D%/link.h %D%/link-exec.c %D%/link-ssh.c %D%/link-stdio.c %D%/link-tcp.c \
 	%D%/lock.c %D%/lock.h \
-	%D%/m.c %D%/m.h %D%/m-parts.h %D%/m-frame.c %D%/m-hello.c %D%/m-line.c %D%/m-send.c %D%/m-stream.c %D%/m-take.c \
+	%D%/m.c %D%/m.h %D%/m-parts.h %D%/m-frame.c %D%/m-hello.c %D%/m-line.c \
+	%D%/m-mix.c %D%/m-send.c %D%/m-stream.c %D%/m-take.c \
 	%D%/m-call.c %D%/m-call.h \
 	%D%/m-form.c %D%/m-form.h \
 	%D%/m-hold.c %D%/m-hold.h \
@@ -45,7 +46,7 @@ uucico_ssh_libuucico_a_SOURCES = \
 	%D%/work.c %D%/work.h \
 	%D%/xfile.c %D%/xfile.h
 
-small_instead += %D%/small-files.c %D%/small-m-hold.c %D%/small-quick-line.c
+small_instead += %D%/small-files.c %D%/small-m-hold.c %D%/small-m-mix.c %D%/small-quick-line.c
 
 # Link with these, in this order.
 UUCICO_LIBS = uucico-ssh/libuucico.a $(NET_LIBS) $(LIBSSH2_LIBS) $(ZLIB_LIBS) $(ZSTD_LIBS) $(SPOOL_LIBS)

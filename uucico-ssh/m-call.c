@@ -7,6 +7,9 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
+#define MIX_FAR (CLOCK_SECOND / 20)	/* a line is slow, as long as nothing else is known, when it is as long */
+
+enum { MIX_RATE = 1000000 /* bytes a second: more of them are cheap */, MIX_HISTORY = 256 << 10 };
 enum { WINDOW_MAX = 8 << 20, MEMORY_MAX = 4096, FAST_LINE = 5000000 /* bytes a second */ };
 
 static const char memory_file[] = ".peer";
@@ -235,12 +238,25 @@ m_call_level(const char *said, uint64_t rate)
 	return levels[i].level;
 }
 
+enum m_mixes
+m_call_mix(const struct site_settings *site, bool caller, uint64_t rate, int64_t rtt)
+{
+	if (strcmp(site->level, "fast") == 0 || site->history < MIX_HISTORY)
+		return M_MIX_NEVER;
+	if (strcmp(site->level, "metered") == 0)
+		return M_MIX_ALWAYS;
+	bool far = site->half_duplex > 0 || rtt >= MIX_FAR;
+	return rate <= MIX_RATE && (far || !caller) ? M_MIX_MAY : M_MIX_NEVER;
+}
+
 void
-m_call_config(struct m_call *c, bool caller, char grade, const struct budget *budget)
+m_call_config(struct m_call *c, bool caller, int64_t rtt, char grade, const struct budget *budget)
 {
 	const struct site_settings *site = c->site;
 	uint64_t bytes = budget_bytes(budget, 0, 0);
 	int64_t micros = budget_micros(budget, 0, 0);
+	/* What was measured behind programs and disks is more than the line's part. */
+	int64_t far = rtt > 0 ? rtt : c->memory.rtt / 2;
 
 	c->config = (struct m_config){
 		.caller = caller, .timeout = site->timeout, .keepalive = site->keepalive, .grade = grade,
@@ -248,7 +264,8 @@ m_call_config(struct m_call *c, bool caller, char grade, const struct budget *bu
 		.left = bytes == UINT64_MAX ? 0 : bytes, .may_send = bytes == UINT64_MAX ? 0 : bytes,
 		.secs = micros == INT64_MAX ? 0 : micros / CLOCK_SECOND + 1,
 		.window = site->history < WINDOW_MAX ? (size_t)site->history : WINDOW_MAX,
-		.level = m_call_level(site->level, c->memory.rate), .rtt = c->memory.rtt, .rate = c->memory.rate,
+		.level = m_call_level(site->level, c->memory.rate),
+		.mix = m_call_mix(site, caller, c->memory.rate, far), .rtt = c->memory.rtt, .rate = c->memory.rate,
 		.classes = c->out.classes, .class_count = c->out.class_count,
 		.partials = c->in.partials, .partial_count = c->in.partial_count,
 	};

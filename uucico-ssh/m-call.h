@@ -43,7 +43,10 @@ struct m_call {
 int m_call_start(struct m_call *c, const struct spool *spool, const struct site_settings *site,
     const char *link, struct err *err);
 int m_call_level(const char *said, uint64_t rate);	/* of zstd, for a line so fast; 0: not known */
-void m_call_config(struct m_call *c, bool caller, char grade, const struct budget *budget);
+/* The far end of a line that was so fast, or far; the caller knows more of it than the called. */
+enum m_mixes m_call_mix(const struct site_settings *site, bool caller, uint64_t rate, int64_t rtt);
+/* rtt: of the line below, just measured; 0: unknown */
+void m_call_config(struct m_call *c, bool caller, int64_t rtt, char grade, const struct budget *budget);
 void m_call_remember(struct m_call *c, const struct m *m);	/* m NULL: another protocol was spoken */
 void m_call_settle(struct m_call *c);
 void m_call_free(struct m_call *c);

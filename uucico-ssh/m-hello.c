@@ -76,6 +76,8 @@ m_hello_say(struct m *m)
 		str_printf(&text, " grade=%c", config->grade);
 	if (config->stay)
 		str_add_text(&text, " stay");
+	if (m_mix_offers(m))
+		add_number(&text, "mix", MIX_MODEL);
 	add_partials(&text, config);
 	m_frame(m, M_HELLO, str_span(&text));
 	str_free(&text);
@@ -216,6 +218,13 @@ hear_stay(struct m *m, struct span text)
 	return 0;
 }
 
+static int
+hear_mix(struct m *m, struct span text)
+{
+	m->own->peer.mix = m_mix_hears(text);
+	return 0;
+}
+
 static const struct {
 	const char *word;
 	int (*hear)(struct m *m, struct span text);
@@ -228,6 +237,7 @@ static const struct {
 	{ "secs=", hear_secs },
 	{ "grade=", hear_grade },
 	{ "stay", hear_stay },
+	{ "mix=", hear_mix },
 	{ "have=", hear_have },
 };
 

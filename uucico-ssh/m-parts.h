@@ -6,7 +6,8 @@
  *	m-hello.c	the words of HELLO, and which commits were lost on the way
  *	m-line.c	how fast the line is: credit, deadlines, signs of life
  *	m-send.c	our objects
- *	m-stream.c	what they are compressed with, at both ends
+ *	m-stream.c	what they are compressed with, at both ends: zstd,
+ *	m-mix.c		or the model of lib/mail/mix.h, and when
  *	m-take.c	theirs
  */
 #ifndef UUCICO_SSH_M_PARTS_H
@@ -14,6 +15,7 @@
 
 #include <zstd.h>
 
+#include "lib/mail/mix.h"
 #include "uucico-ssh/m.h"
 
 enum {
@@ -38,7 +40,8 @@ enum m_type {
 
 enum m_flag { M_FLAG_STREAM = 1, M_FLAG_PACKED = 2, M_FLAG_CLASS = 4, M_FLAGS = 7 };
 
-enum { M_CODEC_ZSTD = 1, M_CODEC_LAST = 15 };	/* with k > 0: 1 more than the dictionary that is before history */
+/* With k > 0: so many more as the dictionary that is before history. */
+enum { M_CODEC_ZSTD = 1, M_CODEC_LAST = 15, M_CODEC_MIX = 32, M_CODEC_MIX_LAST = 46 };
 
 /* What is read from a body; once bad, all that follows reads as 0. */
 struct m_cursor {
@@ -66,7 +69,7 @@ struct m_taking {
 };
 
 struct m_refused {
-	uint64_t handle;
+	uint64_t handle, left;		/* bytes of it that were still to come */
 	bool stream;
 };
 
@@ -77,13 +80,26 @@ struct m_peer {				/* their HELLO */
 	int64_t until;			/* when their secs are over; INT64_MAX: never */
 	unsigned window_log;
 	char grade;
-	bool stay;
+	bool stay, mix;			/* mix: it follows streams of our model */
 	struct m_partial have[M_HAVE_MAX];
 	size_t haves;
 };
 
+struct m_mixing {			/* a stream of the model, at either end */
+	struct mix *mix;
+	struct span past;		/* what it is to be made from, which the hooks keep, */
+	size_t taught, most;
+	bool due;			/* as soon as STREAM is on its way, or was heard */
+	uint64_t left;			/* bytes that may still go through */
+};
+
 struct m_stream_out {
-	ZSTD_CCtx *zstd;
+	ZSTD_CCtx *zstd;		/* or */
+	struct m_mixing mixing;
+	bool mixed;			/* the present stream is of mix */
+	bool unmixed;			/* no more of that in this call */
+	int64_t spent, saved;		/* microseconds, by that in this call: of the processor, on the line */
+	int64_t working, worked;	/* since when, as the clock was then, and how much of spent that is; 0: not */
 	uint64_t number;		/* of streams so far; 0: none was begun */
 	char class[M_CLASS_MAX + 1];
 	bool history;			/* it has a prefix, for as long as plain is below the window */
@@ -98,7 +114,10 @@ struct m_stream_out {
 };
 
 struct m_stream_in {
-	ZSTD_DCtx *zstd;
+	ZSTD_DCtx *zstd;		/* or */
+	struct m_mixing mixing;
+	bool mixed;
+	uint64_t work;			/* bytes that went through a model in this call */
 	uint64_t number;
 	char class[M_CLASS_MAX + 1];
 	bool lost;			/* we cannot follow it */
@@ -232,13 +251,30 @@ void m_line_tick(struct m *m);
 /* m-stream.c */
 void m_stream_class(struct str *body, const char *class);	/* its length and itself, main by none */
 bool m_get_class(struct m_cursor *c, char class[M_CLASS_MAX + 1]);
-bool m_stream_fits(const struct m *m, const char *class);	/* the present one does for it */
-int m_stream_begin(struct m *m, const char *class);
-int m_stream_pack(struct m *m, const void *bytes, size_t len, struct str *to);
+bool m_stream_fits(const struct m *m, const struct m_sending *s);	/* the present one does for it */
+int m_stream_begin(struct m *m, const struct m_sending *s);
+/* 1: it became more than goes that way, and has to go by another stream. */
+int m_stream_pack(struct m *m, struct span bytes, bool all, struct str *to);	/* all: that is left of the object */
 int m_stream_heard(struct m *m, struct m_cursor body);
-/* What comes out, until the next call; 1: the stream cannot be followed (any more). */
-int m_stream_unpack(struct m *m, const void *bytes, size_t len, struct span *plain);
+/* Of an object that misses so many bytes.  What comes out, until the next call; 1: the stream cannot be
+ * followed (any more). */
+int m_stream_unpack(struct m *m, struct span bytes, uint64_t left, struct span *plain);
 void m_stream_free(struct m *m);
+
+/* m-mix.c */
+bool m_mix_offers(const struct m *m);		/* we follow such streams */
+bool m_mix_hears(struct span models);		/* what they follow: ours is among it */
+bool m_mix_takes(const struct m *m, const struct m_sending *s);	/* it may go with such a stream, */
+bool m_mix_pays(const struct m *m, const struct m_sending *s);	/* and is worth to begin one */
+size_t m_mix_past(const struct m *m);		/* bytes of history at most */
+unsigned m_mix_begin(struct m *m, struct span past);	/* log of what may go through */
+int m_mix_follow(struct m *m, unsigned log, uint64_t taught, struct span past);
+void m_mix_prepare(struct m *m);		/* what is due, in a while in which nothing came */
+bool m_mix_due(const struct m *m);
+void m_mix_clock(struct m *m, bool taken);	/* at the beginning of a turn, and when its work is on the line */
+int m_mix_pack(struct m *m, struct span bytes, bool all, struct str *to);
+int m_mix_unpack(struct m *m, struct span bytes, uint64_t left, struct span *plain);
+void m_mix_drop(struct m_mixing *mixing);
 
 /* m-send.c */
 void m_send(struct m *m);

@@ -17,6 +17,8 @@ enum {
 	OLDEST_EACH = 8, OLDEST_ANYWHERE = 64,
 	CLASS_KEPT = 65536,	/* with no more left than that, an object of the present class goes first */
 	FRAME_HEAD = 10,	/* a handle */
+	MIX_PIECE = 12288,	/* plain bytes that fill no frame */
+	MIX_OUT_MAX = 4096,	/* these came slowly: they do not wait for many others */
 	OPEN_LEN = 128,		/* no OPEN or STREAM is longer, nearly */
 	RESERVE = 1024,		/* of a budget, for ACKs */
 	BUDGET_LEAST = 256,
@@ -157,7 +159,7 @@ left(const struct m_sending *s)
 static bool
 near(const struct m *m, const struct m_sending *s)
 {
-	return !s->object.stream || m_stream_fits(m, s->object.class);
+	return !s->object.stream || m_stream_fits(m, s);
 }
 
 /* Whether a goes before b. */
@@ -297,7 +299,7 @@ whole(struct m *m, struct m_sending *s)
 	s->end = m->own->line.sent;
 }
 
-/* What came out of the stream already. */
+/* What came out of the stream already; what mix made of a piece is not cut. */
 static void
 send_pending(struct m *m, uint64_t credit)
 {
@@ -306,7 +308,7 @@ send_pending(struct m *m, uint64_t credit)
 
 	if (len > M_FRAME_MAX - FRAME_HEAD)
 		len = M_FRAME_MAX - FRAME_HEAD;
-	if (len > credit)
+	if (len > credit && !out->mixed)
 		len = (size_t)credit;
 	data_frame(m, out->pending_handle, out->pending.p, len);
 	str_cut(&out->pending, len);
@@ -326,8 +328,18 @@ piece(const struct m *m, const struct m_sending *s, uint64_t room)
 	len = s->object.stream ? unit * out->ratio / 256 : unit;
 	if (rest <= len + len / 2)
 		len = rest;
-	uint64_t most = s->object.stream ? M_PLAIN_MAX : M_FRAME_MAX - FRAME_HEAD;
+	uint64_t most = !s->object.stream ? M_FRAME_MAX - FRAME_HEAD : out->mixed ? MIX_PIECE : M_PLAIN_MAX;
 	return (size_t)(len == 0 ? 1 : len < most ? len : most);
+}
+
+/* It goes in a stream of the other kind, when the next is asked for. */
+static void
+take_back(struct m *m, struct m_sending *s, size_t len)
+{
+	s->object.at -= len;
+	m->bytes_out -= len;
+	m->own->out.owner = NULL;
+	str_clear(&m->own->out.pending);
 }
 
 static int
@@ -350,22 +362,25 @@ send_piece(struct m *m, struct m_sending *s, uint64_t room)
 	s->stream = out->number;
 	out->owner = s;
 	out->pending_handle = s->handle;
-	if (m_stream_pack(m, bytes, len, &out->pending) < 0)
-		return -1;
-	send_pending(m, room);
-	return 0;
+	int result = m_stream_pack(m, (struct span){ bytes, len }, left(s) == 0, &out->pending);
+	if (result > 0)
+		take_back(m, s, len);
+	else if (result == 0)
+		send_pending(m, room);
+	return result < 0 ? -1 : 0;
 }
 
-/* A stream for it: the present one, unless its history is out of reach and worth a new one. */
+/* A stream for it: the present one, unless its history is out of reach and worth a new one, or there
+ * is a better kind. */
 static int
 ready_stream(struct m *m, const struct m_sending *s)
 {
 	const struct m_stream_out *out = &m->own->out;
 	bool worn = out->plain > out->window && s->object.at == 0 && left(s) <= M_HISTORY_MAX && out->history;
 
-	if (!s->object.stream || (m_stream_fits(m, s->object.class) && !worn))
+	if (!s->object.stream || (m_stream_fits(m, s) && !worn && (out->mixed || !m_mix_pays(m, s))))
 		return 0;
-	return m_stream_begin(m, s->object.class);
+	return m_stream_begin(m, s);
 }
 
 static int
@@ -408,6 +423,16 @@ anything(const struct m_parts *own)
 	return own->out.pending.len > 0;
 }
 
+/* STREAM goes first, so that they prepare for it meanwhile; and what comes out goes whole. */
+static bool
+mix_ready(const struct m *m)
+{
+	const struct m_parts *own = m->own;
+
+	return !own->out.mixed || (!own->out.mixing.due &&
+	    own->line.sent - own->line.seen + M_FRAME_MAX <= own->peer.credit);
+}
+
 /* One frame more; false: not now. */
 static bool
 send_one(struct m *m)
@@ -432,15 +457,17 @@ send_one(struct m *m)
 	own->turn++;
 	if (s->handle == 0 && begin(m, s) < 0)
 		return false;
-	if (!s->sent && (ready_stream(m, s) < 0 || send_piece(m, s, room) < 0))
+	if (!s->sent && ready_stream(m, s) < 0)
 		return false;
-	return true;
+	if (!s->sent && s->object.stream && !mix_ready(m))
+		return false;
+	return s->sent || send_piece(m, s, room) == 0;
 }
 
 void
 m_send(struct m *m)
 {
-	while (m_sends(m) && m->out->len < M_OUT_MAX && send_one(m))
+	while (m_sends(m) && m->out->len < (m->own->out.mixed ? MIX_OUT_MAX : M_OUT_MAX) && send_one(m))
 		;
 }
 
@@ -470,6 +497,7 @@ was_wrong(struct m *m, struct m_sending *s)
 		return m_fate(m, s, M_WRONG, "its bytes came out wrong, twice");
 	if (s->object.stream && out->fallen <= depth && depth < 2)
 		out->fallen = depth + 1;
+	out->unmixed = true;
 	s->again = true;
 	once_more(m, s, 0);
 	return 0;
@@ -526,6 +554,7 @@ m_noref_heard(struct m *m, struct m_cursor body)
 		return m_wrong(m, "a NOREF of what refers to nothing");
 	if (out->fallen <= depth)
 		out->fallen = depth + 1;
+	out->unmixed = true;
 	if (number == out->number)
 		str_clear(&out->pending);
 	for (size_t i = 0; i < own->sendings; i++) {

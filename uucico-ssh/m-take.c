@@ -27,9 +27,10 @@ add_ack(struct m *m, uint64_t handle, enum m_status status, struct str *text)
 
 /* All of it that is still on its way is passed over. */
 static void
-pass_over(struct m_parts *own, uint64_t handle, bool stream)
+pass_over(struct m_parts *own, uint64_t handle, const struct m_object *object, uint64_t at)
 {
-	own->refused[own->refusals++ % M_OBJECTS_MAX] = (struct m_refused){ handle, stream };
+	own->refused[own->refusals++ % M_OBJECTS_MAX] =
+	    (struct m_refused){ handle, object->length - at, object->stream };
 }
 
 static void
@@ -71,7 +72,7 @@ complete(struct m *m, struct m_taking *t)
 	} else {
 		add_ack(m, t->handle, status < M_TAKE ? status : M_LATER, &text);
 		if (t->object.at < t->object.length)
-			pass_over(own, t->handle, t->object.stream);
+			pass_over(own, t->handle, &t->object, t->object.at);
 		forget(own, t);
 	}
 	str_free(&text);
@@ -187,7 +188,7 @@ close_older(struct m *m, const unsigned char name[M_NAME])
 			return;
 		}
 		m->hooks->dropped(m->arg, &t->object);
-		pass_over(own, t->handle, t->object.stream);
+		pass_over(own, t->handle, &t->object, t->object.at);
 		forget(own, t);
 		return;
 	}
@@ -234,10 +235,11 @@ m_open_heard(struct m *m, struct m_cursor body)
 		return -1;
 	if (own->takings + own->acks_waiting >= M_OBJECTS_MAX)
 		return m_wrong(m, "more than %d objects open at once", M_OBJECTS_MAX);
+	uint64_t from = object.at;
 	enum m_status status = decide(m, &object, &text);
 	if (status != M_TAKE) {
 		add_ack(m, handle, status, &text);
-		pass_over(own, handle, object.stream);
+		pass_over(own, handle, &object, from);
 		str_free(&text);
 		return 0;
 	}
@@ -263,8 +265,8 @@ m_lost(struct m *m)
 	return 0;
 }
 
-static const struct m_refused *
-refused(const struct m_parts *own, uint64_t handle)
+static struct m_refused *
+refused(struct m_parts *own, uint64_t handle)
 {
 	for (size_t i = 0; i < M_OBJECTS_MAX && i < own->refusals; i++)
 		if (own->refused[i].handle == handle)
@@ -277,7 +279,7 @@ static int
 broken(struct m *m, struct m_taking *t)
 {
 	m->hooks->dropped(m->arg, &t->object);
-	pass_over(m->own, t->handle, t->object.stream);
+	pass_over(m->own, t->handle, &t->object, t->object.at);
 	forget(m->own, t);
 	return 0;
 }
@@ -318,7 +320,7 @@ m_data_heard(struct m *m, struct m_cursor body)
 	for (size_t i = 0; i < own->takings && t == NULL; i++)
 		if (own->taking[i]->handle == handle)
 			t = own->taking[i];
-	const struct m_refused *passed = t == NULL ? refused(own, handle) : NULL;
+	struct m_refused *passed = t == NULL ? refused(own, handle) : NULL;
 	if (body.bad || bytes.len == 0 || (t == NULL && passed == NULL))
 		return m_wrong(m, "DATA of no object");
 	m->packed_in += bytes.len;
@@ -326,8 +328,11 @@ m_data_heard(struct m *m, struct m_cursor body)
 	if (t != NULL ? t->object.stream : passed->stream) {
 		if (t != NULL && own->stream.number > 0 && strcmp(t->object.class, own->stream.class) != 0)
 			return m_wrong(m, "DATA of one class in the stream of another");
-		result = m_stream_unpack(m, bytes.p, bytes.len, &bytes);
+		uint64_t left = t != NULL ? t->object.length - t->object.at : passed->left;
+		result = m_stream_unpack(m, bytes, left, &bytes);
 	}
+	if (passed != NULL)
+		passed->left -= bytes.len < passed->left ? bytes.len : passed->left;
 	if (result < 0 || too_much(m) < 0)
 		return -1;
 	if (t == NULL)

@@ -374,6 +374,8 @@ m_fill(struct m *m, int64_t now)
 	if (m->over)
 		return;
 	own->now = now;
+	m_mix_clock(m, false);
+	m_mix_prepare(m);
 	if (!m->config.half_duplex || own->floor) {
 		size_t before = m->out->len;
 		if (!own->greeted)
@@ -400,6 +402,7 @@ m_taken(struct m *m, size_t len, int64_t now)
 {
 	str_cut(m->out, len);
 	m->own->now = now;
+	m_mix_clock(m, true);
 	m->own->line.gone += len;
 	m_line_taken(m);
 	part(m);
@@ -429,6 +432,8 @@ m_deadline(const struct m *m)
 {
 	int64_t own = own_deadline(m), line = m_line_deadline(m);
 
+	if (m_mix_due(m))
+		return m->own->now;
 	return own < line ? own : line;
 }
 

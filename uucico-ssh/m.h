@@ -93,6 +93,12 @@ struct m_partial {		/* theirs, of an earlier call; its bytes are synced */
 	uint64_t check;		/* the first 8 bytes of SHA-256 of them */
 };
 
+enum m_mixes {			/* lib/mail/mix.h in place of zstd: */
+	M_MIX_NEVER,
+	M_MIX_MAY,		/* where what it saves is worth the processor's time */
+	M_MIX_ALWAYS,		/* for whatever is small */
+};
+
 enum m_bye {			/* why a call ends */
 	M_BYE_DONE = 0,		/* all is sent and acknowledged */
 	M_BYE_STOP = 1,		/* told to stop */
@@ -173,6 +179,7 @@ struct m_config {
 	char grade;		/* the worst moved either way; 0: any */
 	size_t window;		/* most bytes of history and stream window, each way */
 	int level;		/* of zstd */
+	enum m_mixes mix;
 	size_t credit;		/* most bytes that may be on their way to us unacknowledged */
 	int64_t rtt;		/* remembered of this link, microseconds; 0: unknown */
 	uint64_t rate;		/* bytes a second, remembered; 0: unknown */
@@ -194,6 +201,7 @@ struct m {
 	bool met;		/* their HELLO was heard: the peer speaks m */
 	uint64_t objects_out, objects_in, bytes_out, bytes_in;	/* done, and transfer bytes moved */
 	uint64_t packed_out, packed_in;		/* the same as they went over the wire */
+	uint64_t mixed_out, mixed_in;		/* of the former, through mix */
 	uint64_t again_out;	/* transfer bytes that had to be sent once more in this call */
 	uint64_t turns;		/* half duplex: how often the floor went over */
 	int64_t rtt;		/* the least measured, or remembered; microseconds */

@@ -119,6 +119,7 @@ ssh_connect_tcp(struct ssh *ssh, struct err *err)
 {
 	ssh->fd = tcp_connect(str_c(&ssh->host), str_c(&ssh->port), ssh->by_proxy ? &ssh->proxy : NULL,
 	    ssh->timeout, "sshd", err);
+	ssh->rtt = ssh->fd < 0 ? 0 : tcp_rtt(ssh->fd);	/* that of its first two packets */
 	return ssh->fd < 0 ? -1 : 0;
 }
 

@@ -43,6 +43,7 @@ struct ssh {
 	bool by_proxy;			/* it connects for us */
 	struct ssh *via;		/* NULL, or a session to a jump host, whose channel carries ours */
 	int fd;
+	int64_t rtt;			/* of TCP, microseconds; 0: unknown */
 	LIBSSH2_SESSION *session;
 	LIBSSH2_CHANNEL *channel;
 	struct str forward;		/* "HOST NUL PORT": what the channel leads to; empty: a session */

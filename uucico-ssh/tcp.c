@@ -1,6 +1,8 @@
 #include "uucico-ssh/tcp.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -97,4 +99,18 @@ tcp_connect(const char *host, const char *port, const struct socks_proxy *proxy,
 		link_wait(NULL, 0, clock_mono() + CLOCK_SECOND, err);
 	}
 	return waiting.fd;
+}
+
+int64_t
+tcp_rtt(int fd)
+{
+#ifdef TCP_INFO
+	struct tcp_info info = {0};
+	socklen_t len = sizeof info;
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0)
+		return info.tcpi_rtt;
+#endif
+	(void)fd;
+	return 0;
 }

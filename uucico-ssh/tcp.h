@@ -15,5 +15,6 @@
  * A descriptor that never blocks, or -1. */
 int tcp_connect(const char *host, const char *port, const struct socks_proxy *proxy, int64_t seconds,
     const char *server, struct err *err);
+int64_t tcp_rtt(int fd);	/* microseconds there and back; 0 where the kernel does not say */
 
 #endif

@@ -23,7 +23,10 @@
 
 #include "lib/base/str.h"
 
-enum { MIX_TAUGHT = 1 << 20 };
+enum {
+	MIX_MODEL = 1,			/* by which two ends know that they have the same */
+	MIX_TAUGHT = 1 << 20,
+};
 
 struct mix;
 

@@ -844,7 +844,29 @@ START_TEST(a_fast_line_does_not_wait_for_packing)
 }
 END_TEST
 
+static const struct { const char *level; bool caller, turns; uint64_t rate; int64_t rtt; enum m_mixes mix; } lines[] = {
+	{ "default", true, false, 0, 0, M_MIX_NEVER }, { "default", true, false, 0, 30000, M_MIX_NEVER },
+	{ "default", true, false, 0, 120000, M_MIX_MAY }, { "default", true, false, 250000, 120000, M_MIX_MAY },
+	{ "default", true, false, 1000001, 120000, M_MIX_NEVER }, { "default", true, false, 20000, 1000, M_MIX_NEVER },
+	{ "default", true, true, 100, 0, M_MIX_MAY }, { "default", false, false, 0, 0, M_MIX_MAY },
+	{ "default", false, false, 1000001, 0, M_MIX_NEVER }, { "fast", true, true, 100, 900000, M_MIX_NEVER },
+	{ "metered", true, false, 12000000, 10, M_MIX_ALWAYS }, { "metered", false, false, 0, 0, M_MIX_ALWAYS },
+};
+
+START_TEST(mix_is_for_lines_that_are_slow_or_dear)
+{
+	struct site_settings site = { .level = mem_text(lines[_i].level), .history = 4 << 20 };
+
+	site.half_duplex = lines[_i].turns;
+	ck_assert_int_eq(m_call_mix(&site, lines[_i].caller, lines[_i].rate, lines[_i].rtt), lines[_i].mix);
+	site.history = 64 << 10;	/* a small box */
+	ck_assert_int_eq(m_call_mix(&site, lines[_i].caller, lines[_i].rate, lines[_i].rtt), M_MIX_NEVER);
+	free(site.level);
+}
+END_TEST
+
 UNIT_WITH("m-store", setup, teardown,
+	{ mix_is_for_lines_that_are_slow_or_dear, ROWS(lines) },
 	{ a_fast_line_does_not_wait_for_packing, ROWS(levels) },
 	{ a_mail_crosses_and_is_gone_here, ROWS(sizes) },
 	{ a_call_that_is_cut_goes_on_there_and_doubles_nothing, 3 * ROWS(sizes) },

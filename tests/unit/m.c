@@ -355,7 +355,7 @@ START_TEST(without_a_common_history_all_comes_too)
 }
 END_TEST
 
-/* --- resume, acknowledgements that are lost --- */
+/* --- the model in place of zstd --- */
 
 static size_t
 noise(struct end *end, size_t len, char grade)
@@ -371,6 +371,222 @@ noise(struct end *end, size_t len, char grade)
 	str_free(&bytes);
 	return number;
 }
+
+static void
+mixed(void)
+{
+	home.config.mix = hub.config.mix = M_MIX_ALWAYS;
+}
+
+/* The hub's mails go when it has heard what home follows. */
+static void
+call_mixed(struct line *line)
+{
+	for (size_t i = 0; i < hub.things; i++)
+		hub.thing[i].tried = true;
+	good_call(line);
+}
+
+START_TEST(mix_makes_less_of_mails_than_zstd)
+{
+	uint64_t packed[2];
+
+	for (int mix = 0; mix < 2; mix++) {
+		struct line line = { .step = (size_t[]){ 0, 1, 700 }[_i] };
+		drop();
+		make();
+		if (_i > 0)
+			shipped(&home), shipped(&hub);
+		if (_i < 2)
+			warm_up();
+		if (mix)
+			mixed();
+		end_mail(&home, 6000, 'N', 1);
+		end_mail(&hub, 5000, 'A', 2);
+		end_mail(&hub, 0, 'N', 3);
+		end_mail(&hub, 40000, 'N', 4);
+		call_mixed(&line);
+		all_there();
+		ck_assert_int_eq(hub.m.mixed_out > 0, mix);
+		ck_assert_uint_eq(hub.m.mixed_out, home.m.mixed_in);
+		ck_assert_uint_eq(home.m.mixed_out, hub.m.mixed_in);
+		packed[mix] = hub.m.packed_out;
+		stop();
+	}
+	ck_assert_msg(packed[1] < packed[0] * 9 / 10, "mix %d, zstd %d", (int)packed[1], (int)packed[0]);
+}
+END_TEST
+
+/* Each byte there is, what is dense, what is too large for it, and zeros. */
+START_TEST(whatever_it_is_mix_carries_it)
+{
+	struct line line = { .rate = 20000, .delay = 100000 };
+	char all[256], zeros[30000] = "";
+
+	mixed();
+	for (size_t i = 0; i < sizeof all; i++)
+		all[i] = (char)i;
+	end_thing(&hub, (struct span){ all, sizeof all }, 'N', "main");
+	end_thing(&hub, (struct span){ zeros, sizeof zeros }, 'N', "main");
+	end_thing(&hub, (struct span){ zeros, 1 }, 'N', "main");
+	noise(&hub, 30000, 'N');
+	noise(&hub, 200000, 'N');
+	end_mail(&hub, 3000, 'N', 1);
+	call_mixed(&line);
+	all_there();
+	ck_assert_uint_gt(hub.m.mixed_out, 30000);
+	ck_assert_uint_lt(hub.m.mixed_out, 34000);	/* not what is large */
+	stop();
+}
+END_TEST
+
+/* The model gives each of these bits the least chance that it gives any: no frame holds that. */
+START_TEST(what_grows_too_much_goes_by_zstd)
+{
+	struct line line = {0};
+	struct str bytes = {0};
+	uint32_t state = 1;
+
+	mixed();
+	while (bytes.len < 60000)
+		str_add_char(&bytes, '\0');
+	end_thing(&hub, str_span(&bytes), 'A', "main");
+	for (size_t i = 0; i < 12288; i++) {	/* what it does not expect, each time it expects zeros again */
+		state = state * 1664525u + 1013904223u;
+		bytes.p[i] = (char)(state >> 24);
+	}
+	bytes.len = 12288;
+	end_thing(&hub, str_span(&bytes), 'B', "main");
+	end_mail(&hub, 3000, 'C', 1);
+	call_mixed(&line);
+	all_there();
+	stop();
+	str_free(&bytes);
+}
+END_TEST
+
+START_TEST(who_does_not_say_mix_gets_none)
+{
+	struct line line = {0};
+
+	*(_i == 0 ? &hub.config.mix : &home.config.mix) = M_MIX_ALWAYS;
+	end_mail(&home, 3000, 'N', 1);
+	end_mail(&hub, 3000, 'N', 2);
+	call_mixed(&line);
+	all_there();
+	ck_assert_uint_eq(home.m.mixed_out + hub.m.mixed_out, 0);
+	stop();
+}
+END_TEST
+
+START_TEST(without_a_common_history_mix_gives_way)
+{
+	struct line line = { .rate = 20000, .delay = 100000 };
+
+	warm_up();
+	mixed();
+	mishaps[_i]();
+	hub.no_history = false;
+	home.no_history = mishaps[_i] == no_history;
+	end_mail(&hub, 3000, 'N', 1);
+	end_mail(&hub, 30000, 'N', 3);
+	end_mail(&home, 3000, 'N', 2);
+	call_mixed(&line);
+	stop();
+	all_there();
+	end_mail(&hub, 3000, 'N', 4);
+	ck_assert(line_until_done(&home, &hub, 1));
+	all_there();
+}
+END_TEST
+
+START_TEST(cut_anywhere_what_went_by_mix_goes_on)
+{
+	size_t most = 0;
+
+	for (size_t at = 0; at == 0 || at < most; at = at == 0 ? 150 + (size_t)_i * 11 : at + 2011) {
+		drop();
+		make();
+		mixed();
+		end_mail(&hub, 30000, 'N', 1);
+		end_mail(&hub, 900, 'A', 2);
+		end_mail(&home, 900, 'A', 2);
+		struct line line = { .rate = 2000, .delay = 200000, .back = at };
+		call(&line);
+		if (at == 0)
+			most = line.down;
+		if (_i == 1)
+			end_crash(&home);
+		stop();
+		then_all_comes("cut, mix", at);
+	}
+	ck_assert_uint_gt(most, 3000);
+}
+END_TEST
+
+START_TEST(classes_have_models_of_their_own)
+{
+	struct line line = { .rate = 20000, .delay = 100000 };
+
+	mixed();
+	for (unsigned i = 0; i < 4; i++) {
+		end_mail(&hub, 3000, 'N', i);
+		struct str bytes = {0};
+		str_add_span(&bytes, str_span(&hub.thing[hub.things - 1].bytes));
+		str_add_text(&bytes, "and for a list\r\n");
+		end_thing(&hub, str_span(&bytes), 'N', "lists");
+		str_free(&bytes);
+	}
+	call_mixed(&line);
+	all_there();
+	ck_assert_uint_eq(hub.m.packed_out, hub.m.mixed_out);
+	ck_assert_uint_eq(hub.refers, 2);
+	stop();
+}
+END_TEST
+
+/* Of what is refused the bytes still come, and are of the stream. */
+START_TEST(what_is_refused_is_followed_too)
+{
+	struct line line = { .rate = 3000, .delay = 500000 };
+
+	mixed();
+	end_mail(&hub, 20000, 'A', 1);
+	end_mail(&hub, 5000, 'B', 2);
+	home.enough = 6000;
+	home.whole = _i == 0 ? M_STORED : M_NEVER;
+	call_mixed(&line);
+	ck_assert_int_eq(hub.thing[0].fate, M_NEVER);
+	ck_assert_int_eq(hub.thing[1].fate, _i == 0 ? M_STORED : M_NEVER);
+	ck_assert_uint_eq(hub.refers, 1);	/* nothing was lost on the way */
+	stop();
+}
+END_TEST
+
+/* How fast the line is | mails of 6 KB that wait | is it worth the time? */
+static const struct { uint64_t rate; unsigned mails; bool mixed; } dear[] = {
+	{ 0, 12, true }, { 0, 1, false }, { 300, 1, true }, { 60, 1, true }, { 20000, 1, false }, { 60000, 12, true },
+	{ 250000, 12, true }, { 250000, 2, false }, { 2000000, 12, false },
+};
+
+START_TEST(mix_is_for_lines_where_bytes_are_dear)
+{
+	struct line line = { .rate = dear[_i].rate > 0 ? dear[_i].rate : 100000, .delay = 100000 };
+
+	home.config.mix = hub.config.mix = M_MIX_MAY;
+	hub.config.rate = dear[_i].rate;
+	hub.config.rtt = dear[_i].rate > 0 ? 200000 : 0;
+	for (unsigned i = 0; i < dear[_i].mails; i++)
+		end_mail(&hub, 6000, 'N', i);
+	call_mixed(&line);
+	all_there();
+	ck_assert_msg((hub.m.mixed_out > 0) == dear[_i].mixed, "%d mails, %d bytes a second: %d by mix", (int)dear[_i].mails,
+	    (int)dear[_i].rate, (int)hub.m.mixed_out);
+	stop();
+}
+END_TEST
+
+/* --- resume, acknowledgements that are lost --- */
 
 START_TEST(a_large_mail_goes_on_where_it_stopped)
 {
@@ -657,6 +873,9 @@ mail_each_minute(struct line *line, struct end *a, struct end *b)
 START_TEST(over_a_standing_call_a_mail_costs_60_bytes)
 {
 	uint64_t bytes = 0;
+
+	if (_i == 1)
+		mixed();
 	struct line line = { .rate = 20000, .delay = 300000, .each = mail_each_minute, .arg = &bytes };
 
 	home.config.stay = true;
@@ -892,6 +1111,20 @@ static const struct {
 	{ "a STREAM cut short", M_BYE_PROTOCOL, { HELLO, F(2, "\1\24\0\7" "1234") } },
 	{ "a STREAM with more behind", M_BYE_PROTOCOL, { HELLO, F(2, "\1\24\0\0\0x") } },
 	{ "a STREAM of a class that climbs", M_BYE_PROTOCOL, { HELLO, F(2, "\1\24\2..\0\0") } },
+	{ "mix", GOOD, { HELLO, F(2, "\40\23\0\0\0\0"), OPEN("\1", "\1\5\0"), F(4, "\1" "\200") } },
+	{ "mix of models of another time", GOOD, { F(1, "m=1 mix=7,999999999999999999999,,x"),
+	    F(2, "\57\23\0\0\0\0"), OPEN("\1", "\1\5\0"), F(4, "\1" "\200") } },
+	{ "mix that is no number", GOOD, { HELLO, F(2, "\40\23\0\0\0\0"), OPEN("\1", "\1\5\0"), F(4, "\1" "\200abcdefghij") } },
+	{ "mix for 2^13 bytes", GOOD, { HELLO, F(2, "\40\15\0\0\0\0"), OPEN("\1", "\1\5\0"), F(4, "\1" "\200") } },
+	{ "mix for 2^21 bytes", GOOD, { HELLO, F(2, "\40\25\0\0\0\0"), OPEN("\1", "\1\5\0"), F(4, "\1" "\200") } },
+	{ "mix that is taught more than anybody is", GOOD, { HELLO, F(2, "\40\23\0\0\0\x81\x80\x40"), OPEN("\1", "\1\5\0"), F(4, "\1" "\200") } },
+	{ "mix with a dictionary before no history", GOOD, { HELLO, F(2, "\41\23\0\0\0\0"), OPEN("\1", "\1\5\0"), F(4, "\1" "\200") } },
+	{ "mix of an unknown mark", GOOD, { HELLO, F(2, "\40\23\0\7" "12345678" "\5\0"), OPEN("\1", "\1\5\0"), F(4, "\1" "\200") } },
+	{ "mix of more history than there is", GOOD, { HELLO, F(2, "\40\23\0\7" "12345678" "\xff\xff\xff\xff\xff\xff\xff\x7f\0"),
+	    OPEN("\1", "\1\5\0"), F(4, "\1" "\200") } },
+	{ "mix that does not say how much is taught", M_BYE_PROTOCOL, { HELLO, F(2, "\40\23\0\0\0") } },
+	{ "mix with more behind", M_BYE_PROTOCOL, { HELLO, F(2, "\40\23\0\0\0\0x") } },
+	{ "mix behind the end of an object", M_BYE_PROTOCOL, { HELLO, F(2, "\40\23\0\0\0\0"), OPEN("\1", "\1\0\0"), F(4, "\1" "\200") } },
 	{ "DATA of another class", M_BYE_PROTOCOL, { HELLO, F(2, "\1\24\0\0\0"), F(3, "\1\0N\5\5\0" NAME "\5lists"),
 	    F(4, "\1" "abc") } },
 	{ "an ACK", GOOD, { HELLO, F(5, "\1\0") } },
@@ -961,6 +1194,7 @@ START_TEST(who_breaks_a_rule_is_told_and_left)
 		make();
 		end_mail(&home, 300, 'N', 1);
 		str_set(&home.dictionary, "weather and tomorrow");
+		home.config.mix = M_MIX_MAY;
 		end_begin(&home, true, CLOCK_SECOND);
 		hear(&home);
 		for (size_t i = 0; i < 6 && hostile[_i].said[i].body != NULL; i++) {
@@ -1118,6 +1352,15 @@ UNIT_WITH("m", make, drop,
 	{ history_makes_what_follows_smaller, 2 },
 	{ a_young_history_has_the_dictionary_before_it, 1 },
 	{ without_a_common_history_all_comes_too, ROWS(mishaps) },
+	{ mix_makes_less_of_mails_than_zstd, 3 },
+	{ whatever_it_is_mix_carries_it, 1 },
+	{ what_grows_too_much_goes_by_zstd, 1 },
+	{ who_does_not_say_mix_gets_none, 2 },
+	{ without_a_common_history_mix_gives_way, ROWS(mishaps) },
+	{ cut_anywhere_what_went_by_mix_goes_on, 2 },
+	{ classes_have_models_of_their_own, 1 },
+	{ what_is_refused_is_followed_too, 2 },
+	{ mix_is_for_lines_where_bytes_are_dear, ROWS(dear) },
 	{ a_large_mail_goes_on_where_it_stopped, 2 },
 	{ a_part_that_is_another_is_sent_from_its_beginning, 1 },
 	{ a_lost_acknowledgement_is_told_in_the_next_call, 1 },
@@ -1131,7 +1374,7 @@ UNIT_WITH("m", make, drop,
 	{ a_line_that_never_was_is_given_up_after_its_timeout, 2 },
 	{ a_line_slower_than_it_was_serves_the_next_call, 1 },
 	{ a_slow_line_is_not_dead, 1 },
-	{ over_a_standing_call_a_mail_costs_60_bytes, 1 },
+	{ over_a_standing_call_a_mail_costs_60_bytes, 2 },
 	{ an_idle_call_says_something_now_and_then, 1 },
 	{ a_budget_ends_a_call_in_good_order, 4 },
 	{ told_to_stop_it_stops_and_goes_on_in_the_next, 2 },
