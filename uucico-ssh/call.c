@@ -186,8 +186,8 @@ summary(const struct call *call, struct str *out)
 	    (unsigned long long)link->up, (unsigned long long)link->down,
 	    (unsigned long long)link->wire_up, (unsigned long long)link->wire_down,
 	    (unsigned long long)u->turns, (double)(clock_mono() - call->started) / CLOCK_SECOND);
-	if (u->m != NULL && u->m->mixed_out + u->m->mixed_in > 0)
-		str_printf(out, " mixed_out=%llu mixed_in=%llu", (unsigned long long)u->m->mixed_out,
+	if (u->m != NULL && u->m->mixes > 0)
+		str_printf(out, " mixes=%u mixed_out=%llu mixed_in=%llu", u->m->mixes, (unsigned long long)u->m->mixed_out,
 		    (unsigned long long)u->m->mixed_in);
 	if (u->m != NULL)
 		str_printf(out, " packed_out=%llu packed_in=%llu again=%llu rtt=%.3f",

@@ -6,6 +6,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/mail/mix.h"
 
 #define MIX_FAR (CLOCK_SECOND / 20)	/* a line is slow, as long as nothing else is known, when it is as long */
 
@@ -167,6 +168,8 @@ m_peer_load(const struct spool *spool, const char *site, const char *link, struc
 				memory->rtt = (int64_t)number_of(word);
 			else if (span_is(name, "rate"))
 				memory->rate = number_of(word);
+			else if (span_is(name, "mix"))
+				memory->mix = number_of(word) == MIX_MODEL;
 		}
 	}
 	if (!memory->same_link)	/* of another line */
@@ -176,13 +179,16 @@ m_peer_load(const struct spool *spool, const char *site, const char *link, struc
 }
 
 void
-m_peer_save(const struct spool *spool, const char *site, const char *link, int64_t rtt, uint64_t rate)
+m_peer_save(const struct spool *spool, const char *site, const char *link, const struct m_peer_memory *memory)
 {
 	struct str text = {0};
 	struct err why;
 	int dir = fs_make_dir(spool->out, site, 0750, &why) < 0 ? -1 : fs_dir(spool->out, site, &why);
 
-	str_printf(&text, "m=1 rtt=%lld rate=%llu\n%s\n", (long long)rtt, (unsigned long long)rate, link);
+	str_printf(&text, "m=1 rtt=%lld rate=%llu", (long long)memory->rtt, (unsigned long long)memory->rate);
+	if (memory->mix)
+		str_printf(&text, " mix=%d", MIX_MODEL);
+	str_printf(&text, "\n%s\n", link);
 	if (dir < 0 || fs_replace(dir, memory_file, str_span(&text), 0640, &why) < 0)
 		log_debug("%s", why.text);
 	if (dir >= 0)
@@ -206,7 +212,8 @@ m_call_remember(struct m_call *c, const struct m *m)
 	bool doubted = m != NULL && m->rtt == 0 && c->memory.rtt > 0;	/* m-line.c */
 
 	if (m != NULL && (m->met || doubted))
-		m_peer_save(c->spool, c->site->name, c->link, m->rtt, m->rate);
+		m_peer_save(c->spool, c->site->name, c->link,
+		    &(struct m_peer_memory){ .rtt = m->rtt, .rate = m->rate, .mix = m->mix_theirs });
 	else if (m == NULL && c->memory.speaks)
 		m_peer_forget(c->spool, c->site->name);
 }
@@ -265,7 +272,8 @@ m_call_config(struct m_call *c, bool caller, int64_t rtt, char grade, const stru
 		.secs = micros == INT64_MAX ? 0 : micros / CLOCK_SECOND + 1,
 		.window = site->history < WINDOW_MAX ? (size_t)site->history : WINDOW_MAX,
 		.level = m_call_level(site->level, c->memory.rate),
-		.mix = m_call_mix(site, caller, c->memory.rate, far), .rtt = c->memory.rtt, .rate = c->memory.rate,
+		.mix = m_call_mix(site, caller, c->memory.rate, far), .mix_theirs = c->memory.mix,
+		.rtt = c->memory.rtt, .rate = c->memory.rate,
 		.classes = c->out.classes, .class_count = c->out.class_count,
 		.partials = c->in.partials, .partial_count = c->in.partial_count,
 	};

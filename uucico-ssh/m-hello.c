@@ -221,7 +221,7 @@ hear_stay(struct m *m, struct span text)
 static int
 hear_mix(struct m *m, struct span text)
 {
-	m->own->peer.mix = m_mix_hears(text);
+	m->mix_theirs = m_mix_hears(text);
 	return 0;
 }
 
@@ -311,6 +311,7 @@ m_hello_heard(struct m *m, struct m_cursor body)
 	if (version < M_VERSION)
 		return m_fail(m, M_BYE_VERSION, ERR_CONFIG, "it speaks m%u, and we no less than m%d",
 		    (unsigned)version, M_VERSION);
+	m->mix_theirs = false;
 	while ((word = span_word(&text)).len > 0)
 		if (hear_word(m, word) < 0)
 			return m_wrong(m, "a word of HELLO that cannot be");

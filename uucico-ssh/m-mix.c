@@ -16,6 +16,7 @@
 enum {
 	LOG_MIN = 14, LOG_MAX = 20, LOG = 19,	/* bytes through one stream */
 	PAST_MAX = 4 << 20, PAST = 2 << 20,	/* bytes of history: where bytes are dear, and else */
+	TAUGHT_MAX = 512 << 10,
 	TAUGHT_SLOW = 256 << 10, TAUGHT = 128 << 10,
 	OBJECT_MAX = 64 << 10,
 	WORTH_A_START = 16 << 10,
@@ -28,7 +29,7 @@ enum {
 	/* The line: bytes a second. */
 	RATE_GUESSED = 64000, RATE_SLOW = 20000, RATE_FAST = 1000000,
 	/* What a peer may let us do: bytes, and more for each that it sends. */
-	WORK = 8 << 20, WORK_PER_BYTE = 32, PAST_PER_WORK = 32,
+	WORK = 4 << 20, WORK_PER_BYTE = 32, PAST_PER_WORK = 32,
 	/* The number. */
 	ALL = 65528, LEN_BITS = 17,
 };
@@ -59,7 +60,7 @@ may(const struct m *m)
 {
 	const struct m_peer *peer = &m->own->peer;
 
-	return m->config.mix != M_MIX_NEVER && peer->mix && !m->own->out.unmixed && peer->credit >= CREDIT_LEAST;
+	return m->config.mix != M_MIX_NEVER && m->mix_theirs && !m->own->out.unmixed && peer->credit >= CREDIT_LEAST;
 }
 
 static uint64_t
@@ -107,9 +108,9 @@ m_mix_takes(const struct m *m, const struct m_sending *s)
 static size_t
 taught(const struct m *m)
 {
-	if (m->config.mix == M_MIX_ALWAYS)
-		return MIX_TAUGHT;
-	return m->rate > 0 && m->rate < RATE_SLOW ? TAUGHT_SLOW : TAUGHT;
+	bool slow = m->rate > 0 && m->rate < RATE_SLOW;
+
+	return slow || m->config.mix == M_MIX_ALWAYS ? TAUGHT_SLOW : TAUGHT;
 }
 
 size_t
@@ -206,6 +207,7 @@ m_mix_begin(struct m *m, struct span past)
 
 	out->mixing = (struct m_mixing){ .past = past, .taught = taught(m), .most = (size_t)1 << LOG, .due = true,
 		.left = 1 << LOG };
+	m->mixes++;
 	return LOG;
 }
 
@@ -249,11 +251,12 @@ m_mix_follow(struct m *m, unsigned log, uint64_t taught, struct span past)
 {
 	struct m_stream_in *in = &m->own->stream;
 
-	if (log < LOG_MIN || log > LOG_MAX || taught > MIX_TAUGHT || past.len > PAST_MAX + DICTIONARY_MAX)
+	if (log < LOG_MIN || log > LOG_MAX || taught > TAUGHT_MAX || past.len > PAST_MAX + DICTIONARY_MAX)
 		return m_lost(m);
 	in->work += past.len / PAST_PER_WORK + (past.len < taught ? past.len : taught);
 	if (in->work > WORK + WORK_PER_BYTE * m->own->line.got)
 		return m_lost(m);
+	m->mixes++;
 	in->mixing = (struct m_mixing){ .past = past, .taught = (size_t)taught, .most = (size_t)1 << log, .due = true,
 		.left = UINT64_C(1) << log };
 	return 0;

@@ -80,7 +80,7 @@ struct m_peer {				/* their HELLO */
 	int64_t until;			/* when their secs are over; INT64_MAX: never */
 	unsigned window_log;
 	char grade;
-	bool stay, mix;			/* mix: it follows streams of our model */
+	bool stay;
 	struct m_partial have[M_HAVE_MAX];
 	size_t haves;
 };

@@ -481,6 +481,7 @@ m_start(struct m *m, const struct m_config *config, const struct m_hooks *hooks,
 	own->now = own->began = own->floor_from = now;
 	own->peer = (struct m_peer){ .credit = M_CREDIT, .window_log = M_WINDOW_LOG, .until = INT64_MAX };
 	own->floor = m->config.caller;
+	m->mix_theirs = m->config.mix_theirs;
 	m_line_start(m);
 }
 

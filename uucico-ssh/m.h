@@ -180,6 +180,7 @@ struct m_config {
 	size_t window;		/* most bytes of history and stream window, each way */
 	int level;		/* of zstd */
 	enum m_mixes mix;
+	bool mix_theirs;	/* they followed our model the last time */
 	size_t credit;		/* most bytes that may be on their way to us unacknowledged */
 	int64_t rtt;		/* remembered of this link, microseconds; 0: unknown */
 	uint64_t rate;		/* bytes a second, remembered; 0: unknown */
@@ -202,6 +203,8 @@ struct m {
 	uint64_t objects_out, objects_in, bytes_out, bytes_in;	/* done, and transfer bytes moved */
 	uint64_t packed_out, packed_in;		/* the same as they went over the wire */
 	uint64_t mixed_out, mixed_in;		/* of the former, through mix */
+	unsigned mixes;		/* streams of it, both ways */
+	bool mix_theirs;	/* they follow our model */
 	uint64_t again_out;	/* transfer bytes that had to be sent once more in this call */
 	uint64_t turns;		/* half duplex: how often the floor went over */
 	int64_t rtt;		/* the least measured, or remembered; microseconds */

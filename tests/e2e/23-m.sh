@@ -52,6 +52,13 @@ check "two ends that speak in turns" exits 0 ours -s hub --wire-stats="$work/sta
 check "have a mail each way" arrived "$hub" floor-there
 check "" arrived "$home" floor-back
 check "in two turns" less turns 3
+check "and no model for so little" sh -c "! grep -q mixes= '$work/stats'"
+for i in 1 2 3 4; do { printf 'Subject: text-%s\n\n' $i; head -c 6000 "$top/LICENSE" "$top/README" | tail -c 6000; } |
+    MOCHILA_ROOT=$hub sendmail -f bob@hub.example ann@home.example; done
+sed -i '1s/.*/m=1 rtt=0 rate=100/' "$home/spool/out/hub/.peer" "$hub/spool/out/home/.peer"
+check "over a line so slow" exits 0 ours -s hub --wire-stats="$work/stats"
+check "more text goes by mix" sh -c "tail -n 1 '$work/stats' | grep -q 'mixes=[1-9]'"
+for i in 1 2 3 4; do check "" arrived "$home" "text-$i"; done
 floor 0
 
 # ---- Lines that are cut -------------------------------------------------------------------

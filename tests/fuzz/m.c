@@ -9,6 +9,7 @@
  *	32	the rest is what happens to the wire between two ends of ours: how many bytes pass,
  *		and what the next one is turned over by; 0 cuts it
  *	64	there is history
+ *	128	and the model of mix
  *
  * Held: every object of ours has its fate once, every one of theirs is committed, refused or
  * dropped once (the store of the unit test looks after that), what is committed has its
@@ -26,7 +27,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { CALLER = 1, BYTES = 2, LATE = 4, FRAMED = 8, HALF = 16, WIRE = 32, WARM = 64 };
+enum { CALLER = 1, BYTES = 2, LATE = 4, FRAMED = 8, HALF = 16, WIRE = 32, WARM = 64, MIXED = 128 };
 enum { OUT_MAX = 1 << 20, TURNS = 100000 };
 
 static struct end us, they;
@@ -46,6 +47,7 @@ set_up(struct end *end, const char *name, unsigned flags)
 	end->config.window = 1 << 17;
 	end->config.half_duplex = (flags & HALF) != 0;
 	end->config.burst = 10;
+	end->config.mix = (flags & MIXED) != 0 ? M_MIX_ALWAYS : M_MIX_NEVER;
 	end->config.max_object = 100000;
 	end_mail(end, 400, 'N', 1);
 	end_mail(end, 3000, 'A', 2);

@@ -479,6 +479,25 @@ START_TEST(who_does_not_say_mix_gets_none)
 }
 END_TEST
 
+/* Or is no more what it was. */
+START_TEST(who_followed_mix_gets_it_at_once)
+{
+	struct line line = { .rate = 20000, .delay = 100000 };
+
+	mixed();
+	hub.config.mix = _i == 0 ? M_MIX_ALWAYS : M_MIX_NEVER;
+	home.config.mix_theirs = true;
+	for (unsigned i = 0; i < 4; i++)
+		end_mail(&home, 3000, 'N', i);
+	good_call(&line);
+	all_there();
+	ck_assert_int_eq(home.m.mix_theirs, _i == 0);
+	ck_assert_int_eq(hub.m.mixed_in > 0, _i == 0);
+	ck_assert_uint_eq(home.m.mixes, 1);
+	stop();
+}
+END_TEST
+
 START_TEST(without_a_common_history_mix_gives_way)
 {
 	struct line line = { .rate = 20000, .delay = 100000 };
@@ -1253,6 +1272,43 @@ START_TEST(a_bomb_does_not_go_off)
 }
 END_TEST
 
+/* Models are made of so much and no more, however often they are asked for. */
+START_TEST(a_peer_that_asks_for_models_all_the_time_gets_few)
+{
+	struct str history = {0}, frame = {0};
+	uint32_t check = 0;
+
+	mixed();
+	while (history.len < 250000)
+		str_add_text(&history, "over and over ");
+	history.len = 250000;
+	end_thing(&hub, str_span(&history), 'N', "main");
+	ck_assert(line_until_done(&home, &hub, 1));
+	end_begin(&home, true, CLOCK_SECOND);
+	hear(&home);
+	struct m_mark mark = home.config.classes[0].from;
+	str_set(&frame, "\40\23");
+	str_add(&frame, "\0\1", 2);
+	for (int shift = 56; shift >= 0; shift -= 8)
+		str_add_char(&frame, (char)(mark.link >> shift));
+	str_add(&frame, "\x90\xa1\x0f\xff\xff\x1f", 6);	/* 250000 bytes, 524287 taught */
+	speak(&home, &check, (struct said)HELLO, 100);
+	for (unsigned i = 0; i < 40 && !home.m.over; i++) {
+		char open[] = "\0\0N\1\5\0" NAME, data[] = "\0\377";
+		open[0] = data[0] = (char)(i + 1);
+		speak(&home, &check, (struct said){ 2, frame.p, frame.len }, 1000);
+		speak(&home, &check, (struct said){ 3, open, sizeof open - 1 }, 1000);
+		speak(&home, &check, (struct said){ 4, data, sizeof data - 1 }, 1000);
+		hear(&home);
+	}
+	ck_assert_uint_ge(home.m.mixes, 1);
+	ck_assert_uint_lt(home.m.mixes, 20);
+	stop();
+	str_free(&history);
+	str_free(&frame);
+}
+END_TEST
+
 START_TEST(a_peer_that_does_not_listen_costs_no_memory)
 {
 	static const struct said floods[] = { F(9, "1234"), F(2, "\1\24\0\7" "12345678" "\5"), F(5, "\1\0"), F(7, "\0"),
@@ -1356,6 +1412,8 @@ UNIT_WITH("m", make, drop,
 	{ whatever_it_is_mix_carries_it, 1 },
 	{ what_grows_too_much_goes_by_zstd, 1 },
 	{ who_does_not_say_mix_gets_none, 2 },
+	{ who_followed_mix_gets_it_at_once, 2 },
+	{ a_peer_that_asks_for_models_all_the_time_gets_few, 1 },
 	{ without_a_common_history_mix_gives_way, ROWS(mishaps) },
 	{ cut_anywhere_what_went_by_mix_goes_on, 2 },
 	{ classes_have_models_of_their_own, 1 },
