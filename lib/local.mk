@@ -13,6 +13,7 @@ lib_libbase_a_SOURCES = \
 	%D%/base/helper.c %D%/base/helper.h \
 	%D%/base/log.c %D%/base/log.h \
 	%D%/base/opt.c %D%/base/opt.h \
+	%D%/base/program.h \
 	%D%/base/sandbox.c %D%/base/sandbox.h \
 	%D%/base/shown.c %D%/base/shown.h \
 	%D%/base/slim.c %D%/base/slim.h \

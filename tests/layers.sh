@@ -1,8 +1,9 @@
 #!/bin/sh
 # Every #include "folder/x.h" is allowed by layers.txt, every include is written
 # from the top, and every folder with C in it has its row.  Nothing stands at the top of
-# the tree that does not belong there.
+# the tree that does not belong there, and no file of C is left out of the tarball.
 cd "${srcdir:-.}" || exit 1
+export LC_ALL=C
 
 lint_folder() {	# FOLDER ALLOWED...
 	folder=$1
@@ -34,8 +35,20 @@ lint_top() {
 	done
 }
 
+# A header that only #include names builds here, and nowhere else.
+lint_listed() {
+	for list in ./*/*.mk ./lib/*/*.mk; do
+		sed "s|%D%|${list%/*}|g" "$list"
+	done | tr -s '[:space:]' '\n' | sed -n 's|^\./||; /\.[ch]$/p' | sort -u >"$listed"
+	find lib spool bsmtp rmail uucico-ssh relay tests -name '*.[ch]' ! -path 'tests/out/*' | sort | comm -23 - "$listed" |
+	    sed 's/$/: no local.mk names it, so no tarball has it/'
+}
+
+listed=$(mktemp) || exit 1
+trap 'rm -f "$listed"' EXIT
 bad=$(
 	lint_top
+	lint_listed
 	sed 's/#.*//' tests/layers.txt | while read -r folder allowed; do
 		# shellcheck disable=SC2086	# words
 		test -z "$folder" || lint_folder "$folder" $allowed

@@ -11,4 +11,6 @@ scripts=$(find scripts tests autogen.sh .ci -path tests/out -prune -o -type f -p
     done)
 # shellcheck disable=SC2086	# one word a file
 # SC2317: functions that are called by name later look unreachable to it.
-shellcheck -x -e SC2317 -P . $scripts
+shellcheck -x -e SC2317 -P . $scripts || exit 1
+# What OpenRC and procd run reads its variables there, and has its functions called.
+shellcheck -s sh -e SC1008,SC2034,SC2154,SC2317 scripts/packages/openrc/* scripts/packages/openwrt/files/*
