@@ -173,7 +173,9 @@ static const struct { const char *setting; bool good; } list_settings[] = {
 
 START_TEST(the_words_of_lists)
 {
-	ck_assert_int_eq(lists_check(list_settings[_i].setting, &err), list_settings[_i].good ? 0 : -1);
+	bool good = list_settings[_i].good && (HAVE_CARES || list_settings[_i].setting[0] == '\0');	/* who else would ask? */
+
+	ck_assert_int_eq(lists_check(list_settings[_i].setting, &err), good ? 0 : -1);
 }
 END_TEST
 
