@@ -119,7 +119,11 @@ cat >"$work/cut-back" <<-END
 	exec >&-		# and we see it when dd has ended
 	wait
 END
-chmod 755 "$work/cut-there" "$work/cut-back"
+# The same where we answer.
+sed "s|taylor-answers|ours-answers|g" "$work/cut-there" >"$work/ours-cut-there"
+sed "s|taylor-answers|ours-answers|g" "$work/cut-back" >"$work/ours-cut-back"
+sed -i "s|-r0 |&--wire-stats=\"$work/stats\" |" "$work/ours-answers"
+chmod 755 "$work"/*cut-there "$work"/*cut-back
 # moved WORD LEAST MOST: what the last call's data_in or data_out was.
 moved() {
 	moved_bytes=$(tail -n 1 "$work/stats" | sed "s/.* $1=\([0-9]*\) .*/\1/")
@@ -127,44 +131,75 @@ moved() {
 }
 # The way back with all of them, and more ssh: TAYLOR=long (make soak).
 long() { test "${TAYLOR:-}" = long; }
+# we_call STATUS ANSWERS, and so on: the one who calls, how, and what is at the end that answers.
+we_call() { exits "$1" ours -s hub --set="site hub.link=exec:$work/$2" --wire-stats="$work/stats"; }
+he_calls() {	# STATUS ANSWERS: his port leads there
+	sed -i "s|^command .*|command $work/$2|" "$hub/port"
+	if taylor "$tuucico" -I "$hub/config" -S home -f; then test "$1" -eq 0; else test "$1" -ne 0; fi
+}
+by_ssh() { echo "restrict,command=\"$work/$1\" $(cat "$home/keys/id_ed25519.pub")" >"$work/authorized_keys"; }
+we_call_by_ssh() {
+	by_ssh "$2"
+	exits "$1" ours -s hub --set="site hub.link=ssh://$(id -un)@127.0.0.1:$port" --wire-stats="$work/stats"
+}
+he_calls_by_ssh() {
+	by_ssh "$2"
+	if taylor "$tuucico" -I "$hub/config" -S home -f; then test "$1" -eq 0; else test "$1" -ne 0; fi
+}
+
+# dropped_there CALL ANSWERS CUT: from home to hub; the first call breaks, the second goes on.
+dropped_there() {
+	case $3 in ours-*) line=back ;; *) line=there ;; esac
+	rm -f "$hub"/got/*
+	sed "s/^Subject: .*/Subject: $letter-$1/; 1d" "$work/large" |
+	    MOCHILA_ROOT=$home sendmail -f ann@home.example bob@hub.example
+	check "$letter, $1: the line drops on the way there" "$1" 75 "$3$line"
+	check "$letter, $1: Taylor keeps a part" test -n "$(find "$hub/spool/.Temp" -type f -size +50k)"
+	check "$letter, $1: the next call" wait_for 10 "$1" 0 "$2"
+	check "$letter, $1: goes on where it stopped" wait_for 10 moved data_out 50000 170000
+	check "$letter, $1: and the mail is whole" test "$(at_hub | count_of "^Subject: $letter-$1")" -eq 1
+}
+# dropped_back: from hub to home.
+dropped_back() {
+	case $3 in ours-*) line=there ;; *) line=back ;; esac
+	sed "s/^Subject: .*/Subject: $letter-$1-back/" "$work/large" |
+	    taylor "$tuux" -r -I "$hub/config" - home!rmail ann@home.example
+	check "$letter, $1: the line drops on the way back" "$1" 75 "$3$line"
+	check "$letter, $1: we keep a part" wait_for 10 part_kept
+	check "$letter, $1: the next call" wait_for 10 "$1" 0 "$2"
+	check "$letter, $1: goes on where it stopped" wait_for 10 moved data_in 100000 230000
+	check "$letter, $1: the mail is whole, once" wait_for 10 once_at_home "$letter-$1-back"
+}
+part_kept() { test -n "$(find "$home/spool/xqt/hub" -name '*.part' -size +50k)"; }
+once_at_home() { test "$(at_home | count_of "^Subject: $1")" -eq 1; }
 for letter in i e t y g; do
 	speak "$letter"
-	rm -f "$hub"/got/*
-	sed "s/^Subject: .*/Subject: $letter-large/; 1d" "$work/large" |
-	    MOCHILA_ROOT=$home sendmail -f ann@home.example bob@hub.example
-	check "$letter: the line there drops" exits 75 ours -s hub --set="site hub.link=exec:$work/cut-there"
-	check "$letter: Taylor keeps a part" test -n "$(find "$hub/spool/.Temp" -type f -size +50k)"
-	check "$letter: the next call" exits 0 ours -s hub --wire-stats="$work/stats"
-	check "$letter: goes on where it stopped" moved data_out 50000 170000
-	check "$letter: and the mail is whole" test "$(at_hub | count_of "^Subject: $letter-large")" -eq 1
-	long || test "$letter" = i || test "$letter" = y || continue
-	sed "s/^Subject: .*/Subject: $letter-back/" "$work/large" |
-	    taylor "$tuux" -r -I "$hub/config" - home!rmail ann@home.example
-	check "$letter: the line back drops" exits 75 ours -s hub --set="site hub.link=exec:$work/cut-back"
-	check "$letter: we keep a part" test -n "$(find "$home/spool/xqt/hub" -name '*.part' -size +50k)"
-	check "$letter: the next call" wait_for 10 exits 0 ours -s hub --wire-stats="$work/stats"
-	check "$letter: goes on where it stopped" moved data_in 100000 230000
-	check "$letter: the mail is whole, once" test "$(at_home | count_of "^Subject: $letter-back")" -eq 1
+	dropped_there we_call taylor-answers cut-
+	! { long || test "$letter" = i || test "$letter" = y; } || dropped_back we_call taylor-answers cut-
+	! { long || test "$letter" = i; } || dropped_there he_calls ours-answers ours-cut-
+	! { long || test "$letter" = t; } || dropped_back he_calls ours-answers ours-cut-
 done
 
 # ---- The same through a real sshd -------------------------------------------------------
 
 free_port
 ours --new-key >/dev/null
-echo "restrict,command=\"$work/taylor-answers\" $(cat "$home/keys/id_ed25519.pub")" >"$work/authorized_keys"
+by_ssh taylor-answers
 start_sshd "$work/sshd" "$port" "$work/authorized_keys" || skip "$why"
 ours --host-key "ssh://127.0.0.1:$port" >"$home/keys/known_hosts"
 for letter in i e t y g; do
 	speak "$letter"
 	check "$letter: a mail waits here" from_home "$letter-ssh"
 	check "$letter: and there" from_hub "$letter-ssh-back"
-	check "$letter: ours calls Taylor by ssh" exits 0 ours -s hub --set="site hub.link=ssh://$(id -un)@127.0.0.1:$port"
+	check "$letter: ours calls Taylor by ssh" we_call_by_ssh 0 taylor-answers
 	check "$letter: its mail is at the hub" test "$(at_hub | count_of "from home: $letter-ssh")" -eq 1
 	check "$letter: theirs is at home" came_home "$letter-ssh-back"
 	check "$letter: Taylor saw a call in good order" in_order
+	! long || dropped_there we_call_by_ssh taylor-answers cut-
+	! long || dropped_back we_call_by_ssh taylor-answers cut-
 done
 if command -v ssh >/dev/null; then
-	echo "restrict,command=\"$work/ours-answers\" $(cat "$home/keys/id_ed25519.pub")" >"$work/authorized_keys"
+	by_ssh ours-answers
 	# Taylor drops what it may not read: its own copy of the key.
 	$plain_user install -m 600 "$home/keys/id_ed25519" "$hub/id"
 	cat >"$hub/port" <<-END
@@ -179,6 +214,9 @@ if command -v ssh >/dev/null; then
 		check "$letter: Taylor calls ours by ssh" taylor "$tuucico" -I "$hub/config" -S home -f
 		check "$letter: it is here" wait_for 10 came_home "$letter-by-ssh"
 		check "$letter: Taylor saw a call in good order" in_order
+		! long || dropped_there he_calls_by_ssh ours-answers ours-cut-
+		! long || dropped_back he_calls_by_ssh ours-answers ours-cut-
+		by_ssh ours-answers
 	done
 fi
 stop "$sshd"
