@@ -40,6 +40,15 @@ check "the hub's log is in its spool, not on the wire" grep -q event=call "$hub/
 check "a call with nothing to say" exits 0 ours -s hub
 check "doubles nothing" test "$(there "$hub" one)$(there "$home" three)" = 11
 check "packing and running can be left out" exits 0 ours -s hub --no-pack --no-jobs
+# A person sees how far it is: on a terminal, and there only.
+if command -v script >/dev/null; then
+	from_home shown
+	on_terminal() { script -qec "uucico-ssh --root='$home' -s hub ${1:-}" "$work/terminal" >/dev/null; }
+	check "a call on a terminal" on_terminal
+	check "shows how far it is" grep -qE 'hub: sent [0-9]+ of [0-9]+ bytes \(100 %\), received 0, [0-9.]+ kB/s' "$work/terminal"
+	check "the next, if it is to be quiet," on_terminal -q
+	check "does not" sh -c "! grep -q 'hub: sent' '$work/terminal'"
+fi
 
 # ---- What failed before ------------------------------------------------------------------
 

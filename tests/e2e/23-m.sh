@@ -42,6 +42,13 @@ large big 600000
 check "a large mail" exits 0 ours -s hub --wire-stats="$work/stats"
 check "comes through" arrived "$hub" big
 check "its base64 decoded" less packed_out 620000
+if command -v script >/dev/null; then
+	from_home shown
+	on_terminal() { script -qec "uucico-ssh --root='$home' -s hub" "$work/terminal" >/dev/null; }
+	check "a call on a terminal" on_terminal
+	check "shows what moves, and how far it is" grep -qE 'hub:  > \.\.[0-9a-f.-]+ 100% of [0-9]+, [0-9.]+ kB/s' "$work/terminal"
+	check "and the mail is there" arrived "$hub" shown
+fi
 
 # ---- One floor ----------------------------------------------------------------------------
 
