@@ -108,8 +108,9 @@ describe(struct pass *pass, struct arrival *arrival)
 	pass->outside.lease = NULL;	/* tmp/ is ours, whoever else works the spool */
 	pass->queue = (struct queue){ .spool = &pass->outside, .site = pass->folder.p, .dir = pass->outside.tmp,
 	    .lock = SPOOL_UNLOCKED, .claims = -1, .bucket_dir = -1 };
-	*m = (struct message){ .spool = &pass->outside, .queue = &pass->queue, .dir = -1,
+	*m = (struct message){ .spool = &pass->outside, .queue = &pass->queue,
 	    .fd = fcntl(arrival->fd, F_DUPFD_CLOEXEC, 3) };
+	fs_file_of(m->fd, &m->file);
 	str_set_span(&m->id, str_span(&arrival->name));
 	str_set(&m->bucket, ".");
 	entry_info_copy(&m->entry.info, &arrival->info);

@@ -400,7 +400,8 @@ take_message(struct road *road, struct lane *lane)
 		pass_over(lane, due);
 		return 0;
 	}
-	if (message_room(&lane->message, &err) == 0 && message_keep(&lane->message, &err) == 0)
+	message_keep(&lane->message);
+	if (message_room(&lane->message, &err) == 0)
 		return 1;
 	message_close(&lane->message);
 	in_trouble(road, &err);

@@ -55,7 +55,7 @@ claim_close(struct queue *q)
 int
 message_dir(const struct message *m)
 {
-	return m->claimed ? m->queue->claims : m->kept ? m->dir : m->queue->bucket_dir;
+	return m->claimed ? m->queue->claims : m->kept != NULL ? m->kept->fd : m->queue->bucket_dir;
 }
 
 bool

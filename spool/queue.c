@@ -108,6 +108,39 @@ queue_open(struct queue *q, const struct spool *spool, const char *site, bool wa
 	return 0;
 }
 
+static struct bucket_held *
+hold(int fd)
+{
+	struct bucket_held *held = mem_get(sizeof *held);
+
+	*held = (struct bucket_held){ .fd = fd, .holders = 1 };
+	return held;
+}
+
+static void
+drop_held(struct bucket_held *held)
+{
+	struct err err;
+
+	if (--held->holders > 0)
+		return;
+	if (held->since > 0 && fs_sync(held->fd, &err) < 0)
+		log_warn("queue: %s", err.text);
+	close(held->fd);
+	free(held);
+}
+
+static void
+close_bucket(struct queue *q)
+{
+	if (q->held != NULL)
+		drop_held(q->held);
+	else if (q->bucket_dir >= 0)
+		close(q->bucket_dir);
+	q->held = NULL;
+	q->bucket_dir = -1;
+}
+
 void
 queue_close(struct queue *q)
 {
@@ -115,8 +148,7 @@ queue_close(struct queue *q)
 
 	if (q->bucket_dir >= 0 && queue_sync(q, &err) < 0)
 		log_warn("queue %s: %s", q->site, err.text);
-	if (q->bucket_dir >= 0)
-		close(q->bucket_dir);
+	close_bucket(q);
 	claim_close(q);
 	spool_unlock(&q->lock);
 	if (q->dir >= 0)
@@ -199,14 +231,13 @@ leave_bucket(struct queue *q)
 
 	if (q->bucket_dir < 0)
 		return;
-	bool synced = queue_sync(q, &err) == 0;
+	bool synced = queue_sync(q, &err) == 0, last = q->held == NULL || q->held->holders == 1;
 	if (!synced)
 		log_warn("queue %s: %s", q->site, err.text);
-	close(q->bucket_dir);
-	q->bucket_dir = -1;
+	close_bucket(q);
 	/* Fails while anything is in it; settle makes it anew when it needs it. */
-	if (synced)
-		unlinkat(q->dir, bucket_name(q), AT_REMOVEDIR);
+	if (synced && last)
+		closer_remove_dir(q->dir, bucket_name(q));
 	fs_names_free(&q->names);
 	q->next = 0;
 }
@@ -232,14 +263,27 @@ enter_bucket(struct queue *q, struct err *err)
 	return 0;
 }
 
+/* Nobody asks when a message was read last, and to note that is to write. */
+static int
+open_file(int dir, const char *name, struct fs_file *file, struct err *err)
+{
+#ifdef O_NOATIME
+	int fd = fs_open_file(dir, name, O_RDWR | O_NOATIME, file, err);
+
+	if (fd >= 0 || errno != EPERM)	/* it is not ours */
+		return fd;
+#endif
+	return fs_open_file(dir, name, O_RDWR, file, err);
+}
+
 static int
 open_message(struct queue *q, int dir, const char *bucket, const char *name, struct message *m,
     struct err *err)
 {
 	off_t at = 0;
 
-	*m = (struct message){ .spool = q->spool, .queue = q, .dir = -1 };
-	m->fd = fs_open(dir, name, O_RDWR, err);
+	*m = (struct message){ .spool = q->spool, .queue = q };
+	m->fd = open_file(dir, name, &m->file, err);
 	if (m->fd < 0)
 		return -1;
 	str_set(&m->id, name);
@@ -349,8 +393,7 @@ queue_take(struct queue *q, const char *bucket, const char *id, struct message *
 	if (dir < 0)
 		return errno == ENOENT ? 0 : err_sys(err, "queue %s/%s", q->site, bucket);
 	if (open_message(q, dir, bucket, id, m, err) > 0) {
-		m->kept = true;
-		m->dir = dir;
+		m->kept = hold(dir);
 		return 1;
 	}
 	int number = errno;
@@ -361,14 +404,17 @@ queue_take(struct queue *q, const char *bucket, const char *id, struct message *
 
 /* one message */
 
-int
-message_keep(struct message *m, struct err *err)
+void
+message_keep(struct message *m)
 {
-	if (m->kept)
-		return 0;
-	m->dir = fcntl(m->queue->bucket_dir, F_DUPFD_CLOEXEC, 3);
-	m->kept = m->dir >= 0;
-	return m->kept ? 0 : err_sys(err, "queue %s", m->queue->site);
+	struct queue *q = m->queue;
+
+	if (m->kept != NULL)
+		return;
+	if (q->held == NULL)
+		q->held = hold(q->bucket_dir);
+	q->held->holders++;
+	m->kept = q->held;
 }
 
 static void
@@ -387,7 +433,8 @@ message_reopen(struct message *m, struct err *err)
 {
 	struct entry entry;
 	off_t at = 0;
-	int fd = fs_open(message_dir(m), str_c(&m->id), O_RDWR, err);
+	struct fs_file file;
+	int fd = fs_open_file(message_dir(m), str_c(&m->id), O_RDWR, &file, err);
 	int got = fd < 0 ? -1 : entry_read(fd, &at, false, &entry, err);
 
 	if (got <= 0) {
@@ -397,6 +444,7 @@ message_reopen(struct message *m, struct err *err)
 	}
 	close(m->fd);
 	m->fd = fd;
+	m->file = file;
 	forget_fresh(m);
 	entry_free(&m->entry);
 	m->entry = entry;
@@ -407,22 +455,34 @@ message_reopen(struct message *m, struct err *err)
 int
 message_sync(struct message *m, struct err *err)
 {
-	if (fs_sync(m->kept ? m->dir : m->queue->bucket_dir, err) < 0)
+	if (fs_sync(m->kept != NULL ? m->kept->fd : m->queue->bucket_dir, err) < 0)
 		return -1;
 	return m->claimed ? fs_sync(m->queue->claims, err) : 0;
+}
+
+/* Others of that bucket come soon, and one sync is for all. */
+static bool
+others_come(const struct bucket_held *held)
+{
+	return held->holders > 1 && clock_now() - held->since < LEFT_SECONDS * CLOCK_SECOND;
 }
 
 int
 message_left(struct message *m, struct err *err)
 {
-	struct queue *q = m->queue;
-	bool walking = q->bucket_dir >= 0 && strcmp(bucket_name(q), str_c(&m->bucket)) == 0;
+	struct bucket_held *held = m->kept;
 
-	if (!m->kept || walking || fs_is(m->fd, m->dir, str_c(&m->id)))
+	if (held == NULL || held == m->queue->held)
+		return 0;	/* the walk sees to it */
+	if (held->since == 0 && (m->removed || !fs_is_file(&m->file, held->fd, str_c(&m->id))))
+		held->since = clock_now();
+	if (held->since == 0 || (others_come(held) && !m->claimed))
 		return 0;
 	if (message_sync(m, err) < 0)
 		return -1;
-	unlinkat(q->dir, str_c(&m->bucket), AT_REMOVEDIR);	/* fails while anything is in it */
+	held->since = 0;
+	if (held->holders == 1)
+		closer_remove_dir(m->queue->dir, str_c(&m->bucket));	/* fails while anything is in it */
 	return 0;
 }
 
@@ -430,12 +490,12 @@ void
 message_close(struct message *m)
 {
 	message_unclaim(m);
-	if (m->kept)
-		close(m->dir);
-	m->kept = false;
+	if (m->kept != NULL)
+		drop_held(m->kept);
+	m->kept = NULL;
 	forget_fresh(m);
 	if (m->fd >= 0 && m->removed)
-		closer_close(m->fd);
+		closer_close(m->fd, m->entry.states_end);
 	else if (m->fd >= 0)
 		close(m->fd);
 	m->fd = -1;
@@ -459,7 +519,7 @@ message_still_there(struct message *m)
 	if (m->spool->lease != NULL)
 		return message_claim(m);
 	path_in_site(m, &path);
-	bool there = fs_is(m->fd, m->queue->dir, str_c(&path));
+	bool there = fs_is_file(&m->file, m->queue->dir, str_c(&path));
 	str_free(&path);
 	return there;
 }

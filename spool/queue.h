@@ -22,6 +22,13 @@
 #include "spool/lock.h"
 #include "spool/spool.h"
 
+/* An open bucket, of the walk and of those who keep messages of it: the last one closes it. */
+struct bucket_held {
+	int fd;
+	size_t holders;
+	int64_t since;		/* names are gone, and not durably since then; 0: no */
+};
+
 struct queue {
 	const struct spool *spool;
 	char *site;		/* the folder below out/ */
@@ -31,6 +38,7 @@ struct queue {
 	struct fs_names buckets, names;
 	size_t bucket, next;	/* the bucket being read, the next name in it */
 	int bucket_dir;
+	struct bucket_held *held;	/* the same, once somebody keeps a message of it; NULL */
 	bool removed;		/* names were removed since the bucket was synced */
 	struct str filled;	/* below sent/: the folder to which they were moved; synced first */
 	bool tried;		/* the destination as a whole failed within a day */
@@ -39,18 +47,20 @@ struct queue {
 	void *arg;
 };
 
+enum { LEFT_SECONDS = 1 };
+
 struct message {
 	const struct spool *spool;
 	struct queue *queue;
 	int fd;
+	struct fs_file file;		/* which that is */
 	struct str id, bucket;
 	struct entry entry;
 	struct rcpt_status *fresh;	/* outcomes not yet on disk; .at == 0: none */
 	bool delayed;			/* a delay is to be told */
 	bool claimed;			/* shared: it is in out/SITE/=TOKEN/ */
 	bool removed;			/* we took its name away */
-	bool kept;			/* message_keep(): dir is its bucket, ours */
-	int dir;
+	struct bucket_held *kept;	/* message_keep(): its bucket; NULL: the walk's, or none */
 };
 
 /* 0, or -1; held by another process: ERR_TEMP and errno EWOULDBLOCK.  A site
@@ -85,10 +95,11 @@ int message_append(struct message *m, struct span lines, struct err *err);	/* st
 			   whole and durable; the other functions use it */
 /* It outlives the walk of its bucket: several are under way at once.  What is removed of it
  * is durable after message_sync(), before it is closed. */
-int message_keep(struct message *m, struct err *err);
+void message_keep(struct message *m);
 int message_sync(struct message *m, struct err *err);
 int message_left(struct message *m, struct err *err);	/* before it is closed: the same if it is gone and
-			   its bucket left, which no walk syncs any more */
+			   its bucket left, which no walk syncs any more; once for all that go with it,
+			   within LEFT_SECONDS, or when the last of them is closed */
 int message_reopen(struct message *m, struct err *err);	/* another file has taken its place and name */
 void message_close(struct message *m);
 

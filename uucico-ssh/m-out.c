@@ -310,8 +310,7 @@ make_mail(struct m_out_part *part, struct err *err)
 	out->walked = out->walked || (out->grade != 0 && part->grade > out->grade);
 	if (out->walked || must_wait(part) || !message_still_there(&part->m))
 		return 0;
-	if (message_keep(&part->m, err) < 0)
-		return -1;
+	message_keep(&part->m);
 	if (part->kind == M_MAIL)
 		hold_asked_by(&part->m, out->site);
 	if (form_of(part, err) < 0)

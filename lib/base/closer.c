@@ -1,66 +1,101 @@
 #include "lib/base/closer.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/str.h"
+
 enum {
+	THREADS = 4,		/* a disk that is told of each does several at a time */
+	BEHIND = 32,		/* waiting for each thread, before there is one more */
 	WAITING_MAX = 1024,	/* more are closed at once; at most an eighth of all descriptors */
 	WAITING_LARGE = 64,	/* with so many a large file is, too: they hold room on the disk */
 	LARGE = 256 << 10,
+	FOLDERS_MAX = 8,
+};
+
+struct folder {
+	int at;
+	char *name;
 };
 
 static struct {
-	bool started, runs, stops;
-	pthread_t thread;
+	bool started, stops;
+	pthread_t thread[THREADS];
+	size_t threads;
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	int fd[WAITING_MAX];
 	size_t waiting, most;
+	struct folder folder[FOLDERS_MAX];
+	size_t folders;
 } state = { .lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER };
+
+/* Called, and left, with the lock. */
+static void
+close_some(void)
+{
+	int fd[BEHIND / 2];
+	size_t count = state.waiting < sizeof fd / sizeof fd[0] ? state.waiting : sizeof fd / sizeof fd[0];
+
+	state.waiting -= count;
+	memcpy(fd, state.fd + state.waiting, count * sizeof *fd);
+	pthread_mutex_unlock(&state.lock);
+	for (size_t i = 0; i < count; i++)
+		close(fd[i]);
+	pthread_mutex_lock(&state.lock);
+}
+
+/* The same, when all that was in it is closed: the kernel looks for that. */
+static void
+remove_one(void)
+{
+	struct folder folder = state.folder[--state.folders];
+
+	pthread_mutex_unlock(&state.lock);
+	unlinkat(folder.at, folder.name, AT_REMOVEDIR);
+	close(folder.at);
+	free(folder.name);
+	pthread_mutex_lock(&state.lock);
+}
 
 static void *
 close_all(void *none)
 {
-	int fd[64];
-
 	pthread_mutex_lock(&state.lock);
-	while (state.waiting > 0 || !state.stops) {
-		size_t count = state.waiting < sizeof fd / sizeof fd[0] ? state.waiting : sizeof fd / sizeof fd[0];
-		if (count == 0) {
+	while (state.waiting > 0 || state.folders > 0 || !state.stops) {
+		if (state.waiting > 0)
+			close_some();
+		else if (state.folders > 0)
+			remove_one();
+		else
 			pthread_cond_wait(&state.more, &state.lock);
-			continue;
-		}
-		state.waiting -= count;
-		memcpy(fd, state.fd + state.waiting, count * sizeof *fd);
-		pthread_mutex_unlock(&state.lock);
-		for (size_t i = 0; i < count; i++)
-			close(fd[i]);
-		pthread_mutex_lock(&state.lock);
 	}
 	pthread_mutex_unlock(&state.lock);
 	return none;
 }
 
-/* When it is first needed: signals are for the process's own thread. */
+/* Is there one?  The first when it is needed, the others when it does not keep up; signals are for
+ * the process's own thread. */
 static bool
 run(void)
 {
 	sigset_t all, before;
 
-	if (state.runs || !state.started)
-		return state.runs;
+	if (!state.started || state.threads == THREADS || state.waiting < state.threads * BEHIND)
+		return state.threads > 0;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	state.stops = false;
-	state.runs = pthread_create(&state.thread, NULL, close_all, NULL) == 0;
+	if (pthread_create(&state.thread[state.threads], NULL, close_all, NULL) == 0)
+		state.threads++;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return state.runs;
+	return state.threads > 0;
 }
 
 void
@@ -69,46 +104,56 @@ closer_start(void)
 	struct rlimit limit;
 
 	state.started = true;
+	state.stops = false;
 	state.most = WAITING_MAX;
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 8 < WAITING_MAX)
 		state.most = limit.rlim_cur / 8;
 }
 
-static bool
-is_large(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && st.st_size > LARGE;
-}
-
 void
-closer_close(int fd)
+closer_close(int fd, off_t size)
 {
 	bool left = false;
 
+	pthread_mutex_lock(&state.lock);
 	if (run()) {
-		pthread_mutex_lock(&state.lock);
-		left = state.waiting < state.most && (state.waiting < WAITING_LARGE || !is_large(fd));
-		if (left)
+		left = state.waiting < state.most && (state.waiting < WAITING_LARGE || size <= LARGE);
+		if (left) {
 			state.fd[state.waiting++] = fd;
-		if (state.waiting == 1)
-			pthread_cond_signal(&state.more);
-		pthread_mutex_unlock(&state.lock);
+			if (state.waiting % BEHIND == 1)	/* one that is at work looks again */
+				pthread_cond_signal(&state.more);
+		}
 	}
+	pthread_mutex_unlock(&state.lock);
 	if (!left)
 		close(fd);
 }
 
 void
+closer_remove_dir(int dir, const char *name)
+{
+	bool left = false;
+
+	pthread_mutex_lock(&state.lock);
+	int at = run() && state.folders < FOLDERS_MAX ? fcntl(dir, F_DUPFD_CLOEXEC, 3) : -1;
+	if (at >= 0) {
+		state.folder[state.folders++] = (struct folder){ at, mem_text(name) };
+		pthread_cond_signal(&state.more);
+		left = true;
+	}
+	pthread_mutex_unlock(&state.lock);
+	if (!left)
+		unlinkat(dir, name, AT_REMOVEDIR);
+}
+
+void
 closer_stop(void)
 {
-	if (state.runs) {
-		pthread_mutex_lock(&state.lock);
-		state.stops = true;
-		pthread_cond_signal(&state.more);
-		pthread_mutex_unlock(&state.lock);
-		pthread_join(state.thread, NULL);
-	}
-	state.runs = state.started = false;
+	pthread_mutex_lock(&state.lock);
+	state.stops = true;
+	pthread_cond_broadcast(&state.more);
+	pthread_mutex_unlock(&state.lock);
+	while (state.threads > 0)
+		pthread_join(state.thread[--state.threads], NULL);
+	state.started = false;
 }

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#ifdef STATX_INO
+#include <sys/sysmacros.h>
+#endif
 #include <unistd.h>
 
 #include "lib/base/digest.h"
@@ -36,6 +39,14 @@ fs_make_dir(int dir, const char *name, mode_t mode, struct err *err)
 int
 fs_open(int dir, const char *name, int flags, struct err *err)
 {
+	struct fs_file file;
+
+	return fs_open_file(dir, name, flags, &file, err);
+}
+
+int
+fs_open_file(int dir, const char *name, int flags, struct fs_file *file, struct err *err)
+{
 	struct stat st;
 	int fd = openat(dir, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
@@ -49,6 +60,7 @@ fs_open(int dir, const char *name, int flags, struct err *err)
 		errno = EINVAL;
 		return err_set(err, ERR_CONFIG, "%s: not a regular file", name);
 	}
+	*file = (struct fs_file){ st.st_dev, st.st_ino };
 	return fd;
 }
 
@@ -236,26 +248,51 @@ fs_sync_dir(int dir, const char *name, struct err *err)
  * at each fdatasync.  A journal looks after each sync.
  */
 #ifdef STATX_INO
-bool
-fs_is(int fd, int dir, const char *name)
+static bool
+identify(int dir, const char *name, int flags, struct fs_file *file)
 {
-	struct statx ours, named;
+	struct statx st;
 
-	return statx(fd, "", AT_EMPTY_PATH, STATX_INO, &ours) == 0 &&
-	    statx(dir, name, AT_SYMLINK_NOFOLLOW, STATX_INO, &named) == 0 &&
-	    ours.stx_ino == named.stx_ino && ours.stx_dev_major == named.stx_dev_major &&
-	    ours.stx_dev_minor == named.stx_dev_minor;
+	if (statx(dir, name, flags, STATX_INO, &st) < 0)
+		return false;
+	*file = (struct fs_file){ makedev(st.stx_dev_major, st.stx_dev_minor), st.stx_ino };
+	return true;
 }
 #else
+static bool
+identify(int dir, const char *name, int flags, struct fs_file *file)
+{
+	struct stat st;
+
+	if (fstatat(dir, name, &st, flags) < 0)
+		return false;
+	*file = (struct fs_file){ st.st_dev, st.st_ino };
+	return true;
+}
+#endif
+
+bool
+fs_file_of(int fd, struct fs_file *file)
+{
+	return identify(fd, "", AT_EMPTY_PATH, file);
+}
+
+bool
+fs_is_file(const struct fs_file *file, int dir, const char *name)
+{
+	struct fs_file named;
+
+	return identify(dir, name, AT_SYMLINK_NOFOLLOW, &named) && named.inode == file->inode &&
+	    named.device == file->device;
+}
+
 bool
 fs_is(int fd, int dir, const char *name)
 {
-	struct stat ours, named;
+	struct fs_file file;
 
-	return fstat(fd, &ours) == 0 && fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+	return fs_file_of(fd, &file) && fs_is_file(&file, dir, name);
 }
-#endif
 
 int
 fs_rename(int from_dir, const char *from, int to_dir, const char *to, struct err *err)

@@ -34,6 +34,11 @@ int fs_sync_data(int fd, struct err *err);	/* fdatasync */
 int fs_sync_dir(int dir, const char *name, struct err *err);	/* of a sub-folder; "." for dir */
 int fs_rename(int from_dir, const char *from, int to_dir, const char *to, struct err *err);
 bool fs_is(int fd, int dir, const char *name);	/* is the file open as fd still dir/name? */
+/* The same for who asks often; no other file is it while one holds it open. */
+struct fs_file { dev_t device; ino_t inode; };
+int fs_open_file(int dir, const char *name, int flags, struct fs_file *file, struct err *err);	/* as fs_open */
+bool fs_file_of(int fd, struct fs_file *file);
+bool fs_is_file(const struct fs_file *file, int dir, const char *name);
 int fs_remove(int dir, const char *name, struct err *err);	/* fine if not there */
 
 int fs_remove_tree(int dir, const char *name, struct err *err);	/* a folder too, with all in it;

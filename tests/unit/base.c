@@ -720,13 +720,44 @@ START_TEST(files_are_closed_behind_our_back_and_all_of_them)
 		for (int i = 0; i < MANY; i++)
 			ck_assert_int_eq(pipe(end[i]), 0);
 		for (int i = 0; i < MANY; i++)
-			closer_close(end[i][1]);
+			closer_close(end[i][1], 0);
 		closer_stop();
 		for (int i = 0; i < MANY; i++) {
 			ck_assert(is_over(end[i][0]));
 			close(end[i][0]);
 		}
 	}
+}
+END_TEST
+
+START_TEST(empty_folders_go_behind_our_back_and_full_ones_stay)
+{
+	char dir[] = "/tmp/closer.XXXXXX";
+	struct err err;
+	int at = fs_dir(AT_FDCWD, mkdtemp(dir), &err);
+
+	for (int round = 0; round < 2; round++) {
+		if (round > 0)
+			closer_start();
+		for (int i = 0; i < 40; i++) {	/* more than may wait */
+			struct str name = {0};
+			str_printf(&name, "%d", i);
+			ck_assert_int_eq(mkdirat(at, str_c(&name), 0700), 0);
+			if (i == 7)
+				ck_assert_int_eq(mkdirat(at, "7/full", 0700), 0);
+			closer_remove_dir(at, str_c(&name));
+			str_free(&name);
+		}
+		closer_stop();
+		struct fs_names names;
+		ck_assert_int_eq(fs_names(at, ".", &names, &err), 0);
+		ck_assert_uint_eq(names.count, 1);
+		ck_assert_str_eq(names.name[0], "7");
+		fs_names_free(&names);
+		ck_assert_int_eq(fs_remove_tree(at, "7", &err), 0);
+	}
+	close(at);
+	rmdir(dir);
 }
 END_TEST
 
@@ -774,6 +805,7 @@ main(void)
 	tcase_add_loop_test(tests, a_command_line_becomes_words, 0, 8);
 	tcase_add_loop_test(tests, a_program_that_cannot_be_run_waits_for_a_person, 0, COUNT(no_programs));
 	tcase_add_test(tests, files_are_closed_behind_our_back_and_all_of_them);
+	tcase_add_test(tests, empty_folders_go_behind_our_back_and_full_ones_stay);
 	tcase_add_test(tests, what_is_let_go_is_there_all_the_same);
 	suite_add_tcase(suite, tests);
 	with_folder(suite);
