@@ -1,5 +1,6 @@
 #include "relay/refit.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,18 +117,31 @@ refit_hold(struct arrival *arrival, const struct spool *spool, const char *reaso
 }
 
 /* What is held beside a message that goes on: nobody sees it before that one is changed, so that no
- * person can release what is then held once more. */
-static void
-hidden_name(struct message *message, const char *id, struct str *name)
+ * person can release what is then held once more.  A folder of its own: most have none, and that is
+ * soon known. */
+static const char hidden[] = ".of-";
+
+static int
+hide_arrival(struct message *message, struct arrival *arrival, const char *id, struct err *err)
 {
-	str_printf(name, ".of-%s=%s", str_c(&message->id), id);
+	struct str name = {0};
+
+	str_printf(&name, "%s%s", hidden, str_c(&message->id));
+	int result = fs_make_dir(message->spool->hold, str_c(&name), 0750, err);
+	int folder = result == 0 ? fs_dir(message->spool->hold, str_c(&name), err) : -1;
+	str_free(&name);
+	if (folder < 0)
+		return -1;
+	result = arrival_replace(arrival, folder, id, err);
+	close(folder);
+	return result;
 }
 
 static int
 hide_entry(struct message *message, int fd, struct entry *entry, struct err *err)
 {
 	struct arrival arrival;
-	struct str name = {0}, line = {0};
+	struct str line = {0};
 	int result = arrival_open(&arrival, message->spool, NULL, err);
 
 	if (result == 0)
@@ -136,11 +150,9 @@ hide_entry(struct message *message, int fd, struct entry *entry, struct err *err
 		refit_mark(&arrival);
 		entry_state_line(clock_now(), NULL, "held", "reason", str_span(&entry->held), &line);
 		arrival_states(&arrival, str_span(&line));
-		hidden_name(message, str_c(&entry->info.id), &name);
-		result = arrival_replace(&arrival, message->spool->hold, str_c(&name), err);
+		result = hide_arrival(message, &arrival, str_c(&entry->info.id), err);
 	}
 	arrival_close(&arrival);
-	str_free(&name);
 	str_free(&line);
 	return result;
 }
@@ -161,38 +173,101 @@ tell_held(const struct spool *spool, const char *id)
 		close(fd);
 }
 
-/* Each that is hidden beside the message, by its own name or not at all. */
 static int
-each_hidden(struct message *message, bool show, struct err *err)
+each_in(const struct spool *spool, int folder, bool show, struct err *err)
 {
-	const struct spool *spool = message->spool;
 	struct fs_names names = {0};
-	struct str before = {0};
-	size_t found = 0;
-	int result = fs_names(spool->hold, ".", &names, err);
+	int result = fs_names(folder, ".", &names, err);
 
-	hidden_name(message, "", &before);
 	for (size_t i = 0; i < names.count && result == 0; i++) {
 		const char *name = names.name[i];
-		if (strncmp(name, str_c(&before), before.len) != 0)
-			continue;
-		result = show ? fs_rename(spool->hold, name, spool->hold, name + before.len, err) :
-		    fs_remove(spool->hold, name, err);
+		result = show ? fs_rename(folder, name, spool->hold, name, err) : fs_remove(folder, name, err);
 		if (result == 0 && show)
-			tell_held(spool, name + before.len);
-		found++;
+			tell_held(spool, name);
 	}
-	if (result == 0 && found > 0)
-		result = fs_sync_dir(spool->hold, ".", err);
+	/* there before it is gone from here */
+	if (result == 0 && show && names.count > 0)
+		result = fs_sync(spool->hold, err);
 	fs_names_free(&names);
-	str_free(&before);
+	return result < 0 ? -1 : fs_sync(folder, err);
+}
+
+/* Each that is hidden beside the message of that id, by its own name or not at all. */
+static int
+each_hidden(const struct spool *spool, const char *id, bool show, struct err *err)
+{
+	struct str name = {0};
+
+	str_printf(&name, "%s%s", hidden, id);
+	int folder = openat(spool->hold, str_c(&name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int result = folder >= 0 ? each_in(spool, folder, show, err) :
+	    errno == ENOENT || errno == ENOTDIR ? 0 : err_sys(err, "hold/%s", str_c(&name));
+	if (folder >= 0)
+		close(folder);
+	if (folder >= 0 && result == 0)
+		unlinkat(spool->hold, str_c(&name), AT_REMOVEDIR);
+	str_free(&name);
 	return result;
 }
 
 int
 refit_show(struct message *message, struct err *err)
 {
-	return each_hidden(message, true, err);
+	return each_hidden(message->spool, str_c(&message->id), true, err);
+}
+
+/* In one of the folders of this one? */
+static bool
+is_below(int dir, const char *folder, const char *id)
+{
+	struct fs_names names = {0};
+	struct err ignored;
+	struct str path = {0};
+	bool found = false;
+
+	if (fs_names(dir, folder, &names, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < names.count && !found; i++) {
+		str_clear(&path);
+		str_printf(&path, "%s/%s/%s", folder, names.name[i], id);
+		found = faccessat(dir, str_c(&path), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	}
+	fs_names_free(&names);
+	str_free(&path);
+	return found;
+}
+
+static bool
+is_somewhere(const struct spool *spool, const char *id)
+{
+	const int places[] = { spool->hold, spool->failed, spool->in };
+	struct fs_names sites = {0};
+	struct err ignored;
+	bool found = false;
+
+	for (size_t i = 0; i < sizeof places / sizeof places[0] && !found; i++)
+		found = faccessat(places[i], id, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	if (found || fs_names(spool->out, ".", &sites, &ignored) < 0)
+		return true;	/* what cannot be seen is not gone */
+	for (size_t i = 0; i < sites.count && !found; i++)
+		found = is_below(spool->out, sites.name[i], id);
+	fs_names_free(&sites);
+	return found;
+}
+
+int
+refit_left(const struct spool *spool, struct err *err)
+{
+	struct fs_names names;
+	int result = fs_names(spool->hold, ".", &names, err);
+
+	for (size_t i = 0; i < names.count && result == 0; i++) {
+		const char *id = names.name[i] + strlen(hidden);
+		if (strncmp(names.name[i], hidden, strlen(hidden)) == 0 && spool_id_ok(id) && !is_somewhere(spool, id))
+			result = each_hidden(spool, id, true, err);
+	}
+	fs_names_free(&names);
+	return result;
 }
 
 /* held: it says so itself, and is moved there by one rename, now or after a crash. */
@@ -247,7 +322,8 @@ refit_message(struct message *message, int fd, struct err *err)
 	if (got <= 0)
 		return got < 0 ? -1 : err_set(err, ERR_TEMP, "the filters left nothing");
 	int result = !span_same(str_span(&entry.info.id), str_span(&message->id)) ?
-	    err_set(err, ERR_TEMP, "the filters left another message") : each_hidden(message, false, err);
+	    err_set(err, ERR_TEMP, "the filters left another message") :
+	    each_hidden(message->spool, str_c(&message->id), false, err);
 	if (result == 0)	/* of a try that failed nothing is left; of one that fails all is: it may be in place */
 		result = hide_others(message, fd, at, &others, err);
 	if (result == 0)

@@ -18,6 +18,9 @@ int refit_hold(struct arrival *arrival, const struct spool *spool, const char *r
  * what is held beside it is then seen in hold/.  1: it says of itself that it is held; move it. */
 int refit_message(struct message *message, int fd, struct err *err);
 int refit_show(struct message *message, struct err *err);	/* that, of one that died right before */
+/* When nobody is at work: what is hidden beside a message that is nowhere any more is seen, too.  It is
+ * not known whether that one was changed before a person took it away, and nothing is to be lost. */
+int refit_left(const struct spool *spool, struct err *err);
 
 void refit_mark(struct arrival *arrival);	/* its last entry was filtered so */
 

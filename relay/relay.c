@@ -11,6 +11,7 @@
 #include "relay/auth.h"
 #include "relay/check.h"
 #include "relay/notify.h"
+#include "relay/refit.h"
 #include "relay/service.h"
 #include "relay/session.h"
 #include "relay/window.h"
@@ -372,7 +373,7 @@ relay_start(struct relay *relay, struct err *err)
 		log_warn("-: event=no-login-key why=\"%s\"", err->text);
 	*err = (struct err){0};
 	if (spool_open(&relay->spool, &relay->setup->settings, true, err) < 0 ||
-	    spool_repair(&relay->spool, err) < 0)
+	    spool_repair(&relay->spool, err) < 0 || refit_left(&relay->spool, err) < 0)
 		return -1;
 	timer_start(&relay->patience, &relay->loop, out_of_patience, relay);
 	timer_start(&relay->watchdog, &relay->loop, sign_of_life, relay);

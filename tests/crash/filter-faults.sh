@@ -107,7 +107,8 @@ put_back() {	# as it stood when it died
 	mv "$1" "$root/spool/out/filter:far/$(basename "$(dirname "$thin")")/$id"
 }
 put_back "$thin"
-mv "$whole" "$root/spool/hold/.of-$id=$name"
+hide() { mkdir "$root/spool/hold/.of-$id" && mv "$whole" "$root/spool/hold/.of-$id/$name"; }
+hide
 check "cannot be released yet" sh -c "! mochila --root '$root' release '$name' 2>/dev/null"
 relay_up "$root" || fail "the relay does not start"
 goes_on() { test -f "$whole" && test -f "$thin" && test "$(on_its_way)" -eq 0; }
@@ -121,5 +122,14 @@ relay_up "$root" || fail "the relay does not start"
 is_held() { test -f "$root/spool/hold/$id"; }
 check "one that says it is held is" patient 500 is_held
 check "and nowhere else" test "$(at_far),$(on_its_way)" = 0,0
+stop "$relay"
+hide
+relay_up "$root" || fail "the relay does not start"
+check "what is held beside it stays hidden while it is there" test ! -e "$whole"
+stop "$relay"
+rm "$root/spool/hold/$id"
+relay_up "$root" || fail "the relay does not start"
+check "and is seen when a person has removed it" test -f "$whole"
+check "nothing is hidden any more" test ! -e "$root/spool/hold/.of-$id"
 stop "$relay"
 finish
