@@ -85,8 +85,6 @@ find(void *ctx, struct span table, struct span key, struct str *value, struct er
 	struct asked *asked = ctx;
 	unsigned char sum[DIGEST_SIZE];
 
-	if (asked->aside)
-		return TABLE_ASK;
 	const struct asked_known *known = place_of(asked, table, key, sum);
 	if (memcmp(known->key, sum, sizeof known->key) == 0 && is_believed(asked, known)) {
 		if (known->said == SAID_YES)
@@ -94,11 +92,13 @@ find(void *ctx, struct span table, struct span key, struct str *value, struct er
 		return known->said == SAID_YES ? 1 : known->said == SAID_NO ? 0 :
 		    err_set(err, ERR_TEMP, "%.300s", known->value);
 	}
-	if (!asked->missing) {
+	if (!asked->missing || asked->here) {
 		asked->missing = true;
 		str_set_span(&asked->table, table);
 		str_set_span(&asked->key, key);
 	}
+	if (asked->here)
+		return TABLE_ASK;
 	if (!asked->looks)
 		ask_aside(asked);
 	return err_set(err, ERR_TEMP, "its program has not answered yet");
@@ -203,6 +203,18 @@ asked_look(struct asked *asked)
 {
 	asked->looks = true;
 	asked->missing = false;
+}
+
+void
+asked_here(struct asked *asked, bool here)
+{
+	struct tables *tables = asked->relay->setup->settings.tables;
+
+	asked->here = here;
+	if (here)
+		asked->missing = false;
+	if (tables != NULL)
+		tables->patience = here ? ASKED_HERE_MS * (CLOCK_SECOND / 1000) : 0;
 }
 
 int

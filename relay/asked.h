@@ -20,7 +20,8 @@
 #include "spool/settings.h"
 #include "spool/table.h"
 
-enum { ASKED_MAX = 4096, ASKED_BYTES_MAX = 8 << 20, ASKED_WORKERS = 4, ASKED_SECONDS = 3 * TABLE_SECONDS };
+enum { ASKED_MAX = 4096, ASKED_BYTES_MAX = 8 << 20, ASKED_WORKERS = 4, ASKED_SECONDS = 3 * TABLE_SECONDS,
+	ASKED_HERE_MS = 200 };
 
 struct asked_question {			/* embedded in who waits; {0} waits for nothing */
 	struct pool_question asked;
@@ -39,13 +40,16 @@ struct asked {
 	bool looks, missing;		/* somebody does who can wait; and something was */
 	struct str table, key;		/* what: the first of it */
 	struct asked_question again;	/* what nobody waits for */
-	bool aside;			/* let tables ask for themselves */
+	bool here;			/* tables may ask for themselves what is not known */
 };
 
 void asked_start(struct asked *asked, struct relay *relay);
 void asked_use(struct asked *asked, const struct settings *settings);	/* its tables look here */
 bool asked_needed(const struct settings *settings);	/* is there a program among them? */
 void asked_look(struct asked *asked);
+/* Until it is called again: what is not known is asked here and now, for ASKED_HERE_MS.  What comes of
+ * that is the tables' own; asked_misses() has the last one of these asked in peace. */
+void asked_here(struct asked *asked, bool here);
 int asked_misses(struct asked *asked, struct asked_question *question, struct err *err);
 void asked_leave(struct asked_question *question);
 void asked_forget(struct asked *asked);		/* all that is known: the settings are new */

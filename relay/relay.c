@@ -1,5 +1,6 @@
 #include "relay/relay.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -381,6 +382,7 @@ relay_start(struct relay *relay, struct err *err)
 	acceptor_start(&relay->acceptor, &relay->loop, &relay->spool);
 	closer_start();
 	runner_start(&relay->runner, relay);
+	asked_start(&relay->asked, relay);
 	settler_start(&relay->settler, relay);
 	verify_start(&relay->verify, relay);
 	relay->tokens.relay = relay;
@@ -388,7 +390,6 @@ relay_start(struct relay *relay, struct err *err)
 	timer_start(&relay->expiry, &relay->loop, on_expiry, relay);
 	on_expiry(relay);
 	pool_start(&relay->checks, relay, "mochila-check", "check", CHECK_WORKERS, CHECK_SECONDS);
-	asked_start(&relay->asked, relay);
 	relay->checks.tells = true;
 	relay->checks.args = pool_words(relay, relay->checks.arg);
 	sweep_windows(relay->setup);
@@ -413,8 +414,10 @@ load_again(struct relay *relay, struct err *err)
 	struct setup *setup = NULL;
 
 	if (settings_load(&settings, relay->args, err) == 0 &&
-	    check_same_place(&settings, &relay->setup->settings, err) == 0)
+	    check_same_place(&settings, &relay->setup->settings, err) == 0) {
+		asked_use(&relay->asked, &settings);
 		setup = setup_new(&settings, relay->only, err);
+	}
 	settings_free(&settings);
 	return setup;
 }
@@ -427,8 +430,6 @@ take_setup(struct relay *relay, struct setup *setup)
 	setup_drop(relay->setup);
 	relay->setup = setup;
 	relay->spool.settings = &setup->settings;
-	asked_forget(&relay->asked);
-	asked_use(&relay->asked, &setup->settings);
 	if (set_doors(relay, setup, &err) < 0)
 		log_error("-: event=listen-failed why=\"%s\"", err.text);
 	for (size_t i = 0; i < relay->doors; i++)
@@ -445,22 +446,48 @@ take_setup(struct relay *relay, struct setup *setup)
 	str_free(&path);
 }
 
+static void read_again(struct relay *relay);
+
+static void
+on_program(struct asked_question *question)
+{
+	read_again((struct relay *)((char *)question - offsetof(struct relay, reading)));
+}
+
+/* Whether they are an open relay may hang on what a program of [addresses] routes says of an address:
+ * that is asked beside the loop, and meanwhile all goes on by the old ones. */
+static void
+read_again(struct relay *relay)
+{
+	struct err err, later;
+
+	asked_look(&relay->asked);
+	struct setup *setup = load_again(relay, &err);
+	int missing = asked_misses(&relay->asked, &relay->reading, &later);
+	if (missing != 0)
+		setup_drop(setup);
+	if (missing > 0)
+		return;
+	helper_again();
+	if (missing == 0 && setup != NULL)
+		take_setup(relay, setup);
+	else
+		log_error("-: event=reload-refused why=\"%s\" still=\"the settings as before\"",
+		    missing < 0 ? later.text : err.text);
+	notify_say("READY=1");
+}
+
 void
 relay_reload(struct relay *relay)
 {
-	struct err err;
-
 	log_reopen();
 	if (relay->ending)
 		return;
 	notify_say("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_mono());
-	struct setup *setup = load_again(relay, &err);
-	helper_again();
-	if (setup != NULL)
-		take_setup(relay, setup);
-	else
-		log_error("-: event=reload-refused why=\"%s\" still=\"the settings as before\"", err.text);
-	notify_say("READY=1");
+	asked_leave(&relay->reading);
+	asked_forget(&relay->asked);
+	relay->reading.answer = on_program;
+	read_again(relay);
 }
 
 void
@@ -471,6 +498,7 @@ relay_stop(struct relay *relay)
 	if (relay->ending)
 		return;
 	relay->ending = true;
+	asked_leave(&relay->reading);
 	notify_say("STOPPING=1");
 	log_info("-: event=stopping sessions=%zu", relay->session_count);
 	drop_doors(relay);
@@ -506,6 +534,7 @@ relay_close(struct relay *relay)
 	filters_close(&relay->filters);
 	timer_free(&relay->expiry);
 	pool_close(&relay->checks);
+	asked_leave(&relay->reading);
 	asked_close(&relay->asked);
 	lists_forget(&relay->lists);
 	free(relay->gate_memory.known);

@@ -80,6 +80,7 @@ struct relay {
 	struct timer expiry;	/* of what is kept for a time (spool/whole.h) */
 	struct pool checks;	/* relay/check.h */
 	struct asked asked;
+	struct asked_question reading;	/* of the settings that are to be next */
 	struct lists_memory lists;
 	struct gate_memory gate_memory;
 	struct grey grey;

@@ -25,15 +25,39 @@ count(struct settler *settler, const struct settled *settled)
 }
 
 static void
+on_table(struct asked_question *question)
+{
+	struct settler *settler = (struct settler *)((char *)question - offsetof(struct settler, table));
+
+	timer_set_before(&settler->soon, 0);
+}
+
+/* Where there is nobody else to ask programs of tables it is us, but not for long; one that does
+ * not answer at once is asked beside the loop, and then all is settled anew. */
+static int
+settle_asking(struct settler *settler, struct settled *settled, struct err *err)
+{
+	struct asked *asked = &settler->relay->asked;
+	struct err ignored;
+
+	if (settler->pool.args > 0)
+		return spool_settle(&settler->relay->spool, settled, err);
+	asked_here(asked, true);
+	int result = spool_settle(&settler->relay->spool, settled, err);
+	asked_here(asked, false);
+	settler->table.answer = on_table;
+	if (result < 0 && settler->table.from == NULL)
+		asked_misses(asked, &settler->table, &ignored);
+	return result;
+}
+
+static void
 settled_by_us(struct settler *settler, bool sure)
 {
 	struct settled settled = {0};
 	struct err err;
 
-	/* Where there is nobody else to wait for programs of tables it is us. */
-	settler->relay->asked.aside = settler->pool.args == 0;
-	int result = spool_settle(&settler->relay->spool, &settled, &err);
-	settler->relay->asked.aside = false;
+	int result = settle_asking(settler, &settled, &err);
 	if (result == 0)
 		settler->bytes = settler->messages = settler->asked_bytes = settler->asked_messages = 0;
 	else
@@ -272,6 +296,7 @@ settler_close(struct settler *settler)
 	if (settler->relay == NULL)
 		return;
 	pool_leave(&settler->question);
+	asked_leave(&settler->table);
 	pool_finish(&settler->pool);
 	pool_close(&settler->pool);
 	watch_free(&settler->watch);

@@ -15,7 +15,7 @@
 #ifndef RELAY_SETTLER_H
 #define RELAY_SETTLER_H
 
-#include "relay/pool.h"
+#include "relay/asked.h"
 
 enum {
 	UNSETTLED_MAX = 64 << 20,	/* bytes in in/ */
@@ -32,6 +32,7 @@ struct settler {
 	uint64_t bytes, messages;	/* accepted since it settled well */
 	struct pool pool;	/* of one */
 	struct pool_question question;
+	struct asked_question table;	/* whose program did not answer at once */
 	uint64_t asked_bytes, asked_messages;	/* of those, what it was asked to settle */
 	int64_t asked;		/* when; 0: it has nothing to do */
 	int64_t shunned;	/* until then we do it all */

@@ -38,6 +38,7 @@ struct table {
 	int fd;			/* cdb: the file; |: the program */
 	/* |: */
 	pid_t pid;
+	int64_t patience;	/* of who asks now; 0: TABLE_SECONDS */
 	int64_t rest_until;
 	struct str said;	/* read and not yet used */
 	struct err why;
@@ -429,7 +430,7 @@ wait_for(int fd, short what, int64_t until, struct err *err)
 
 	if (got > 0 || (got < 0 && errno == EINTR))
 		return 0;
-	return got < 0 ? err_sys(err, "poll") : err_set(err, ERR_TEMP, "no answer within %d s", TABLE_SECONDS);
+	return got < 0 ? err_sys(err, "poll") : err_set(err, ERR_TEMP, "no answer in time");
 }
 
 static int
@@ -515,7 +516,7 @@ understand(struct table *table, struct str *value, struct err *err)
 static int
 ask_program(struct table *table, struct span key, struct err *err)
 {
-	int64_t until = clock_mono() + TABLE_SECONDS * CLOCK_SECOND;
+	int64_t until = clock_mono() + (table->patience > 0 ? table->patience : TABLE_SECONDS * CLOCK_SECOND);
 	struct str question = {0};
 
 	str_add_text(&question, "get ");
@@ -651,8 +652,10 @@ find_one(struct tables *tables, struct span said, struct span key, struct str *v
 	int found = table == NULL ? err_set(err, ERR_CONFIG, "no table") :
 	    table->kind->close == program_close && tables->known != NULL ?
 	    tables->known(tables->ctx, said, folded_key, value, err) : TABLE_ASK;
-	if (found == TABLE_ASK)
+	if (found == TABLE_ASK) {
+		table->patience = tables->patience;
 		found = table->kind->find(table, folded_key, value, err);
+	}
 	if (found < 0)
 		err_prefix(err, "table %.*s", (int)(said.len < 200 ? said.len : 200), said.p);
 	return found;

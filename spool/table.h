@@ -33,6 +33,7 @@ struct tables {		/* those that were opened; {0} is none */
 	struct table *first;
 	table_known *known;	/* of programs; NULL: they are asked here and now */
 	void *ctx;
+	int64_t patience;	/* with a program, in microseconds; 0: TABLE_SECONDS */
 };
 
 int table_check(const char *said, struct err *err);	/* is it a list of tables? ERR_CONFIG */

@@ -120,7 +120,53 @@ check "with its text" grep -aq '^the text' "$message"
 check "in chunks that wait in its middle, too" call "$main" "< 220" "> EHLO x" "< 250" "> MAIL FROM:<bob@home.example>" "< 250" \
     "> RCPT TO:<carl@away.example>" "< 250" "> BDAT 39" "> From: tim@home.lan" "> Subject: chunks" "> " "< 250" \
     "> BDAT 6 LAST" "> text" "< 250" "> QUIT" "< 221"
+
+say "# settings read again, whose routes only a program knows"
+cat >"$work/ways" <<END
+#!/bin/sh
+echo "\$\$" >>"$work/ways.began"
+while read -r get key; do
+	while ! test -f "$work/said"; do sleep 0.1; done
+	case \$key in
+	anybody@*) cat "$work/said" ;;
+	table.example) echo "200 maildir:mail/%u" ;;
+	*) echo "500 none" ;;
+	esac
+done
+END
+chmod 755 "$work/ways"
+cp "$root/mochila.conf" "$work/conf"
+sed -i "s|^\[addresses\]|&\nroutes = \|$work/ways|" "$root/mochila.conf"
+counted() { test "$(grep -c "event=$1" "$work/hub.log")" -eq "$2"; }
+kill -HUP "$relay"
+check "are asked of it" wait_for 20 test -s "$work/ways.began"
+check "others are served meanwhile" rcpt info@home.example 250
+check "by those of before" counted reloaded 1
+echo "500 none" >"$work/said"
+check "which are the new ones when it has answered" wait_for 20 counted reloaded 2
+check "and go by it" rcpt bob@table.example 250
+echo "200 smtp:127.0.0.1:1" >"$work/said"
+kill -HUP "$relay"
+check "not those by which it would be an open relay" wait_for 20 counted "reload-refused.*open relay" 1
+check "and all is as before" rcpt bob@table.example 250
 stop "$relay"
 left() { test "$(grep -lsa "^/bin/sh.$work/" /proc/[0-9]*/cmdline | wc -l)" -eq 0; }
+check "no program is left behind" wait_for 10 left
+
+say "# a spool that others may share: nobody but us can settle there"
+sed "s|^\[addresses\]|shared = yes\n&|" "$work/conf" >"$root/mochila.conf"
+relay_up "$root" || fail "the relay does not start"
+main=$(at "$root")
+rm -f "$work/go"
+printf 'From: ann@home.example\nSubject: slow\n\nhello\n' >"$work/slow"
+check "a mail that hangs on it" env MOCHILA_ROOT="$root" sendmail -f ann@home.example slow@home.example <"$work/slow"
+tried() { test "$(asked slow@home.example)" -ge "$1"; }
+before=$(asked slow@home.example)
+check "its program is asked in place, and beside the loop when it does not answer" \
+    wait_for 20 tried $((before + 2))
+check "a client is served meanwhile" rcpt info@home.example 250
+touch "$work/go"
+check "and all is settled when it has" wait_for 60 has_mail "$root" bob 1
+stop "$relay"
 check "no program is left behind" wait_for 10 left
 finish
