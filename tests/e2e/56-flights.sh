@@ -36,6 +36,10 @@ hop broken '' chunks=yes together=4 drop=5
 hop choosy '' chunks=yes
 hop choosydots ''
 hop limited '' chunks=yes limits=MAILMAX=3
+say 'ann secret' >"$work/login"
+hop known "login = $work/login\nlogin-in-clear = yes" chunks=yes together=4 drop=5 login=ann:secret
+hop knowndots "login = $work/login\nlogin-in-clear = yes" together=2 "gate=$work/gate" login=ann:secret
+hop strange "login = $work/login\nlogin-in-clear = yes" chunks=yes login=ann:other
 
 # send NAME COUNT: that many wait for it, in this order.
 send() {
@@ -71,6 +75,9 @@ for name in choosy choosydots; do
 	done
 done
 send limited 7
+send known 9
+send knowndots 5
+send strange 3
 relay_up "$root" || fail "the relay does not start"
 
 say "# several by BDAT"
@@ -114,4 +121,17 @@ say "# what it says it takes"
 check "all arrive" wait_for 20 none_wait limited
 check "three over each connection" says limited ^connect 3
 check "each once" test "$(so_often limited 1)" -eq 7
+
+say "# a login"
+check "all arrive by BDAT" wait_for 30 none_wait known
+check "by DATA" wait_for 20 none_wait knowndots
+for name in known knowndots; do
+	count=$(said $name ^connect)
+	check "each of $count connections of $name is logged in, once" says $name '^login ok' "$count"
+	check "and no message was said before it, nor a login behind one" says $name '^stranger\|^login [nl]' 0
+done
+check "what was under way when it broke is said again behind the next one" test "$(so_often known 1),$(so_often known 2)" = 5,4
+check "who is not let in" wait_for 20 says strange '^login no' 1 -ge
+check "says nothing" says strange '^stranger\|^took' 0
+check "and all of it waits" test "$(messages "$root/spool/out/$(place strange)")" -eq 3
 finish

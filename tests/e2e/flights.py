@@ -9,10 +9,12 @@
 #	drop=N		with the Nth message the connection closes, and what was not answered is not;
 #			from then on each is answered at once
 #	limits=WORDS	of LIMITS
+#	login=NAME:PASSWORD	by AUTH PLAIN, before anything else
 #
-# It is strict: MAIL within a transaction is 503.  To no* at any domain it says 550.  LOG has a line for
-# each connection, each message that it took, "answered N" for the messages answered at a time, and "ahead"
+# It is strict: MAIL within a transaction is 503, without a login 530.  To no* at any domain it says 550.  LOG has a line for
+# each connection, each login ("login ok", "no" or "late"), each message that it took, "answered N" for the messages answered at a time, and "ahead"
 # where more had come than those.
+import base64
 import os
 import select
 import socketserver
@@ -39,7 +41,7 @@ def gate():
 class Hop(socketserver.StreamRequestHandler):
     def setup(self):
         super().setup()
-        self.answers, self.held, self.begun = [], 0, False
+        self.answers, self.held, self.begun, self.known = [], 0, False, "login" not in options
 
     def say(self, *lines):
         self.answers += lines
@@ -107,15 +109,33 @@ class Hop(socketserver.StreamRequestHandler):
         words = ["PIPELINING"]
         if "chunks" in options:
             words.append("CHUNKING")
+        if "login" in options:
+            words.append("AUTH PLAIN")
         if "limits" in options:
             words.append("LIMITS " + options["limits"])
         self.say("250-hop", *["250-" + word for word in words[:-1]], "250 " + words[-1])
+
+    def login(self, words):
+        """Only once, and before all mail."""
+        if self.known:
+            note("login late")
+            self.say("503 5.5.1 not now")
+            return
+        said = base64.b64decode(words[2]).decode().split("\0") if len(words) == 3 and words[1] == "PLAIN" else []
+        self.known = said[1:] == options["login"].split(":")
+        note("login ok" if self.known else "login no")
+        self.say("235 2.7.0 welcome" if self.known else "535 5.7.8 no")
 
     def verb(self, words):
         """False: no more."""
         verb = words[0].upper()
         if verb == "EHLO":
             self.offer()
+        elif verb == "AUTH":
+            self.login(words)
+        elif verb == "MAIL" and not self.known:
+            note("stranger")
+            self.say("530 5.7.0 who are you")
         elif verb == "MAIL" and self.begun:
             self.say("503 5.5.1 one at a time")
         elif verb == "MAIL":
