@@ -12,6 +12,8 @@ test -n "$tools" || { echo "skipped: no ../shared/crashtest beside the source"; 
 command -v strace >/dev/null || { echo "skipped: strace is not installed"; exit 77; }
 command -v python3 >/dev/null || { echo "skipped: python3 is not installed"; exit 77; }
 strace -qq -o /dev/null true 2>/dev/null || { echo "skipped: strace may not trace here"; exit 77; }
+ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0	# nobody can look for leaks who is traced
+export ASAN_OPTIONS
 steps=$(pwd)/tests/crash/spool-steps
 fault=$(pwd)/tests/crash/fault.so
 work=$(pwd)/tests/out/powercut.$$
