@@ -118,6 +118,7 @@ postfix_master() {
 		discard  unix - - n - - discard
 		smtp     unix - - n - - smtp
 		lmtp     unix - - n - - lmtp
+		scache   unix - - n - 1 scache
 		postlog  unix-dgram n - n - 1 postlogd
 	END
 	cat "$postfix_dir/master.more" 2>/dev/null
