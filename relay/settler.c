@@ -76,6 +76,12 @@ is_much(const struct settler *settler)
 }
 
 static bool
+is_too_much(const struct settler *settler)
+{
+	return settler->bytes >= UNSETTLED_MAX || settler->messages >= UNSETTLED_MANY;
+}
+
+static bool
 read_answer(struct span words, struct settled *settled)
 {
 	struct span verdict = span_word(&words), messages = span_word(&words), repeats = span_word(&words),
@@ -141,7 +147,7 @@ ask(struct settler *settler, bool sure)
 		return false;
 	}
 	settler->sure = settler->sure || sure;
-	return must || settler->bytes < UNSETTLED_MAX;
+	return must || !is_too_much(settler);
 }
 
 static void
@@ -170,7 +176,7 @@ settle(struct settler *settler, bool sure)
 static bool
 is_full(const struct settler *settler)
 {
-	return settler->relay->acceptor.journal.good >= JOURNAL_MAX || settler->bytes >= UNSETTLED_MAX;
+	return settler->relay->acceptor.journal.good >= JOURNAL_MAX || is_too_much(settler);
 }
 
 static int64_t

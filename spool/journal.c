@@ -55,6 +55,7 @@ open_file(struct journal *j, struct err *err)
 	}
 	if (fd >= 0) {
 		j->fd = fd;
+		fs_file_of(fd, &j->file);
 		j->good = j->filled = 0;
 		j->count = 0;
 		j->opened = clock_mono();
@@ -78,7 +79,8 @@ still_ours(const struct journal *j, struct err *err)
 {
 	struct str name = j->name;
 
-	if (lease_names(j->spool, j->spool->in, str_c(&name), j->fd))
+	if (j->spool->lease != NULL ? lease_names(j->spool, j->spool->in, str_c(&name), j->fd) :
+	    fs_is_file(&j->file, j->spool->in, str_c(&name)))
 		return 0;
 	return err_set(err, ERR_TEMP, "in/%s was taken from under its writer", str_c(&name));
 }

@@ -29,6 +29,7 @@ enum {
 struct journal {
 	const struct spool *spool;
 	int fd;			/* 0 or -1: not open ({0} is fine) */
+	struct fs_file file;	/* which that is */
 	struct str name;	/* ID.open */
 	off_t good;		/* behind the last entry that was promised */
 	off_t filled;		/* behind the zeros */
