@@ -47,7 +47,7 @@ came() { test "$(boxed_all),$(at_far),$(on_its_way)" = "1,1,0"; }
 came_or_dead() { came || dead; }
 # In hold/: the whole of what is thin for far, and what could not be noted.
 wholes() { find "$root/spool/hold" -type f -exec grep -la 'from=whole' {} + 2>/dev/null | wc -l; }
-helds() { echo $(($(messages "$root/spool/hold") - $(wholes))); }
+helds() { find "$root/spool/hold" -maxdepth 1 -type f ! -name '.*' -exec grep -La 'from=whole' {} + 2>/dev/null | wc -l; }
 came_or_held() { came || test "$(helds)" -gt 0; }
 
 # Changed once by each, whatever was tried again.
