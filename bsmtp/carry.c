@@ -5,6 +5,7 @@
 
 #include "lib/base/fs.h"
 #include "lib/mail/utf8.h"
+#include "spool/recoded.h"
 
 enum { PIECE = 65536 };
 
@@ -166,26 +167,6 @@ in_the_way(const struct carry *c)
 }
 
 static int
-look_recoding(struct carry *c, int fd, struct err *err)
-{
-	off_t at = c->entry->body_at;
-	uint64_t len = c->entry->body_len;
-	char *piece = mem_get(PIECE);
-	int result = 0;
-
-	while (len > 0 && result == 0) {
-		ssize_t got = fs_pread(fd, piece, len < PIECE ? (size_t)len : PIECE, at, err);
-		if (got == 0)
-			err_set(err, ERR_TEMP, "a body that is shorter than its length says");
-		result = got <= 0 ? -1 : recode_feed(&c->recode, (struct span){ piece, (size_t)got }, err);
-		at += got;
-		len -= result == 0 ? (uint64_t)got : 0;
-	}
-	free(piece);
-	return result < 0 ? -1 : recode_end(&c->recode, err);
-}
-
-static int
 check_bytes(struct carry *c, int fd, struct err *err)
 {
 	const char *what = in_the_way(c);
@@ -193,7 +174,7 @@ check_bytes(struct carry *c, int fd, struct err *err)
 	if (what == NULL)
 		return 0;
 	c->recode = (struct recode){ .eight_bit = c->site->eight_bit, .line_max = c->site->line_length };
-	c->recodes = look_recoding(c, fd, err) == 0;
+	c->recodes = recoded_pass(&c->recode, fd, c->entry->body_at, c->entry->body_len, NULL, NULL, err) == 0;
 	if (c->recodes || err->kind != ERR_PERM)
 		return c->recodes ? 0 : -1;
 	err_prefix(err, "it holds %s, which %s does not read", what, c->site->name);

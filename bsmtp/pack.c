@@ -15,6 +15,7 @@
 #include "spool/class.h"
 #include "spool/enclose.h"
 #include "spool/queue.h"
+#include "spool/recoded.h"
 
 struct packing {
 	const struct pack_choice *choice;
@@ -130,29 +131,20 @@ check_message(struct packing *p, struct message *m, struct carry *carry, struct 
 	return message_settle(m, err) < 0 ? -1 : 1;
 }
 
+static int
+to_writer(void *ctx, const void *bytes, size_t len, struct err *err)
+{
+	struct packing *p = ctx;
+
+	return writer_body(&p->writer, bytes, len, err);
+}
+
 /* A body whose parts are encoded anew: carry has seen that it can be done. */
 static int
 write_recoded(struct packing *p, struct message *m, struct recode *recode, struct err *err)
 {
-	enum { PIECE = 65536 };
-	off_t at = m->entry.body_at, end = at + (off_t)m->entry.body_len;
-	char *piece = mem_get(PIECE);
-	int result = 0;
-
 	recode_again(recode);
-	while (at < end && result == 0) {
-		ssize_t got = fs_pread(m->fd, piece, end - at < PIECE ? (size_t)(end - at) : PIECE, at, err);
-		if (got == 0)
-			err_set(err, ERR_TEMP, "the message became shorter");
-		result = got <= 0 ? -1 : recode_feed(recode, (struct span){ piece, (size_t)got }, err);
-		if (result == 0)
-			result = writer_body(&p->writer, recode->out.p, recode->out.len, err);
-		str_clear(&recode->out);
-		at += got;
-	}
-	free(piece);
-	return result < 0 || recode_end(recode, err) < 0 ? -1 :
-	    writer_body(&p->writer, recode->out.p, recode->out.len, err);
+	return recoded_pass(recode, m->fd, m->entry.body_at, m->entry.body_len, to_writer, p, err);
 }
 
 static int

@@ -31,6 +31,7 @@
 #include "relay/lane.h"
 #include "relay/reach.h"
 #include "relay/relay.h"
+#include "spool/recoded.h"
 
 enum { CAREFUL = 20 };
 
@@ -41,7 +42,10 @@ struct load {
 	struct envelope env;	/* of the recipients that wait */
 	size_t *rcpt;		/* and which of the message's they are */
 	bool *refused;
-	uint64_t read;		/* bytes of the body given to the engine */
+	int text, scratch;	/* where the body stands; -1, or a file of ours that is closed */
+	off_t at;
+	uint64_t len;
+	uint64_t read;		/* bytes of it given to the engine */
 	bool ended;		/* the engine gave it back: look at it when that has returned */
 	bool vanished;		/* somebody moved the message away before the last byte */
 	bool unreadable;	/* its file: our trouble, not the next hop's */
@@ -97,6 +101,8 @@ settings_of(const struct hop *hop)
 static void
 load_free(struct load *load)
 {
+	if (load->scratch >= 0)
+		close(load->scratch);
 	envelope_free(&load->env);
 	free(load->rcpt);
 	free(load->refused);
@@ -129,7 +135,8 @@ load_new(struct hop *hop, struct lane *lane)
 	struct load *load = mem_get(sizeof *load);
 	struct str args = {0};
 
-	*load = (struct load){ .hop = hop, .lane = lane };
+	*load = (struct load){ .hop = hop, .lane = lane, .text = lane->message.fd, .scratch = -1,
+	    .at = lane->message.entry.body_at, .len = lane->message.entry.body_len };
 	wish_hand_on(str_span(&whole->args), info->grade, info->time, clock_now(), &args);
 	envelope_from(&load->env, str_span(&whole->from), str_span(&args));
 	str_free(&args);
@@ -142,6 +149,20 @@ load_new(struct hop *hop, struct lane *lane)
 		envelope_add(&load->env, str_span(&whole->rcpt[i].to), str_span(&whole->rcpt[i].args));
 	}
 	return load;
+}
+
+/* RFC 6152 3: who takes no 8 bits gets none. */
+static int
+fit(struct load *load, struct err *err)
+{
+	if ((load->hop->client.offers & OFFER_8BITMIME) != 0)
+		return 0;
+	int got = recoded_seven(&load->lane->relay->spool, load->text, load->at, load->len, &load->scratch, &load->len, err);
+	if (got > 0) {
+		load->text = load->scratch;
+		load->at = 0;
+	}
+	return got < 0 ? -1 : 0;
 }
 
 /* RFC 5321 4.5.3.1.10: more than it takes at a time says nothing of a recipient, who goes
@@ -175,13 +196,12 @@ static int
 on_read(void *ctx, void *bytes, size_t room, size_t *got, struct err *err)
 {
 	struct load *load = ctx;
-	const struct message *message = &load->lane->message;
-	uint64_t left = message->entry.body_len - load->read;
+	uint64_t left = load->len - load->read;
 
 	*got = left < room ? (size_t)left : room;
 	if (*got == 0)
 		return 0;
-	ssize_t n = fs_pread(message->fd, bytes, *got, message->entry.body_at + (off_t)load->read, err);
+	ssize_t n = fs_pread(load->text, bytes, *got, load->at + (off_t)load->read, err);
 	if (n >= 0 && (size_t)n < *got)
 		err_set(err, ERR_TEMP, "the message is shorter than its head says");
 	load->unreadable = n < (ssize_t)*got;
@@ -509,7 +529,10 @@ give_message(struct hop *hop)
 	struct load *load = load_new(hop, lane);
 	hop->filling = hop->filling || hop->loads == 0;
 	hop->load[hop->loads++] = load;
-	smtp_client_send_for(&hop->client, &load->env, lane->message.entry.body_len, load);
+	if (fit(load, &load->result) < 0)
+		load->ended = true;	/* the engine has never seen it */
+	else
+		smtp_client_send_for(&hop->client, &load->env, load->len, load);
 	hop->filling = hop->filling && !load->ended;
 	return !load->ended;
 }

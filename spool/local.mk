@@ -27,6 +27,7 @@ spool_libspool_a_SOURCES = \
 	%D%/queue.c %D%/queue.h \
 	%D%/quota.c %D%/quota.h \
 	%D%/recipients.c %D%/recipients.h \
+	%D%/recoded.c %D%/recoded.h \
 	%D%/report.c %D%/report.h \
 	%D%/relaying.c %D%/relaying.h \
 	%D%/retry.c %D%/retry.h \

@@ -1,6 +1,6 @@
 # tests of where mail goes: tables, aliases, lists of recipients, mailboxes, next hops
 dist_check_SCRIPTS += %D%/e2e/50-delivery.sh %D%/e2e/51-asked.sh %D%/e2e/51-tables.sh %D%/e2e/52-recipients.sh %D%/e2e/53-hops.sh \
-	%D%/e2e/54-mx.sh %D%/e2e/62-token.sh %D%/e2e/55-dsn-parser.sh %D%/e2e/56-flights.sh %D%/e2e/56-lanes.sh %D%/e2e/57-masquerade.sh %D%/e2e/58-proxy.sh
+	%D%/e2e/54-mx.sh %D%/e2e/62-token.sh %D%/e2e/55-dsn-parser.sh %D%/e2e/56-flights.sh %D%/e2e/56-lanes.sh %D%/e2e/57-masquerade.sh %D%/e2e/57-seven.sh %D%/e2e/58-proxy.sh
 EXTRA_DIST += %D%/e2e/dns.py %D%/e2e/hop.py %D%/e2e/flights.py %D%/e2e/lanes.py
 
 check_PROGRAMS += tests/unit/mboxfile

@@ -1,5 +1,6 @@
-/* 8BITMIME (RFC 6152): bodies with bytes above 127.  They pass through either way;
- * the parameter is carried for those behind us who care. */
+/* 8BITMIME (RFC 6152): bodies with bytes above 127.  They pass through us either way;
+ * the parameter is carried for those behind us who care, and who hands on to a host without it
+ * makes 7 bits of them first. */
 #include "lib/proto/smtp-ext.h"
 
 static int

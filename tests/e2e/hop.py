@@ -1,12 +1,15 @@
 #!/usr/bin/python3
-# hop.py PORTFILE LOG dsn|plain taken|rcpt|end|later - a next hop of SMTP, for the tests: announces DSN or
-# does not, and takes what it is sent, refuses each recipient, or the message at its end, or
-# puts each recipient off.  MAIL and RCPT stand in LOG as they came.
+# hop.py PORTFILE LOG dsn|plain|eight taken|rcpt|end|later [FOLDER] - a next hop of SMTP, for the tests:
+# announces DSN, nothing, or 8BITMIME, and takes what it is sent, refuses each recipient, or the message
+# at its end, or puts each recipient off.  MAIL and RCPT stand in LOG as they came; FOLDER has what came,
+# by who sent it.
 import os
 import socketserver
 import sys
 
 port_file, log, knows, outcome = sys.argv[1:5]
+folder = sys.argv[5] if len(sys.argv) > 5 else None
+offers = {"dsn": ["250-hop", "250 DSN"], "eight": ["250-hop", "250 8BITMIME"], "plain": ["250 hop"]}
 
 
 class Hop(socketserver.StreamRequestHandler):
@@ -19,8 +22,13 @@ class Hop(socketserver.StreamRequestHandler):
             out.write(line + "\n")
 
     def data(self):
-        while self.rfile.readline().rstrip(b"\r\n") != b".":
-            pass
+        text = b""
+        while (line := self.rfile.readline()).rstrip(b"\r\n") != b".":
+            text += line[1:] if line.startswith(b".") else line
+        if folder:
+            with open(os.path.join(folder, self.sender + ".new"), "wb") as out:
+                out.write(text)
+            os.rename(os.path.join(folder, self.sender + ".new"), os.path.join(folder, self.sender))
 
     def handle(self):
         self.say("220 hop")
@@ -29,9 +37,9 @@ class Hop(socketserver.StreamRequestHandler):
             line = line.decode("latin-1").rstrip("\r\n")
             verb = line.split(" ")[0].upper()
             if verb == "EHLO":
-                self.say(*(["250-hop", "250 DSN"] if knows == "dsn" else ["250 hop"]))
+                self.say(*offers[knows])
             elif verb == "MAIL":
-                good = 0
+                good, self.sender = 0, line.split("<")[-1].split("@")[0]
                 self.note(line)
                 self.say("250 2.1.0 ok")
             elif verb == "RCPT":

@@ -1,0 +1,101 @@
+#include "spool/recoded.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { PIECE = 64 << 10 };
+
+static int
+hand_on(struct recode *recode, recoded_put *put, void *ctx, struct err *err)
+{
+	int result = put != NULL && recode->out.len > 0 ? put(ctx, recode->out.p, recode->out.len, err) : 0;
+
+	str_clear(&recode->out);
+	return result;
+}
+
+int
+recoded_pass(struct recode *recode, int fd, off_t at, uint64_t len, recoded_put *put, void *ctx, struct err *err)
+{
+	char *piece = mem_get(PIECE);
+	int result = 0;
+
+	while (len > 0 && result == 0) {
+		ssize_t got = fs_pread(fd, piece, len < PIECE ? (size_t)len : PIECE, at, err);
+		if (got == 0)
+			err_set(err, ERR_TEMP, "a body that is shorter than its length says");
+		result = got <= 0 ? -1 : recode_feed(recode, (struct span){ piece, (size_t)got }, err);
+		if (result == 0)
+			result = hand_on(recode, put, ctx, err);
+		at += got;
+		len -= result == 0 ? (uint64_t)got : 0;
+	}
+	free(piece);
+	return result < 0 || recode_end(recode, err) < 0 ? -1 : hand_on(recode, put, ctx, err);
+}
+
+/* 1, 0, -1 */
+static int
+has_eight(int fd, off_t at, uint64_t len, struct err *err)
+{
+	char *piece = mem_get(PIECE);
+	int result = 0;
+
+	while (len > 0 && result == 0) {
+		ssize_t got = fs_pread(fd, piece, len < PIECE ? (size_t)len : PIECE, at, err);
+		if (got == 0)
+			err_set(err, ERR_TEMP, "a body that is shorter than its length says");
+		if (got <= 0)
+			result = -1;
+		for (ssize_t i = 0; i < got && result == 0; i++)
+			result = (unsigned char)piece[i] > 127;
+		at += got;
+		len -= got > 0 ? (uint64_t)got : 0;
+	}
+	free(piece);
+	return result;
+}
+
+static int
+to_file(void *ctx, const void *bytes, size_t len, struct err *err)
+{
+	return fs_write(*(int *)ctx, bytes, len, err);
+}
+
+static int
+write_seven(const struct spool *spool, struct recode *recode, int fd, off_t at, uint64_t len, int *to,
+    uint64_t *to_len, struct err *err)
+{
+	struct stat st;
+
+	*to = fs_scratch(spool->tmp, ".", err);
+	if (*to < 0)
+		return -1;
+	recode_again(recode);
+	if (recoded_pass(recode, fd, at, len, to_file, to, err) == 0 && fstat(*to, &st) == 0) {
+		*to_len = (uint64_t)st.st_size;
+		return 1;
+	}
+	close(*to);
+	*to = -1;
+	return -1;
+}
+
+int
+recoded_seven(const struct spool *spool, int fd, off_t at, uint64_t len, int *to, uint64_t *to_len, struct err *err)
+{
+	struct recode recode = { .eight_bit = false, .line_max = 0 };
+	int result = has_eight(fd, at, len, err);
+
+	if (result <= 0)
+		return result;
+	result = recoded_pass(&recode, fd, at, len, NULL, NULL, err);
+	if (result == 0 && recode.changes)
+		result = write_seven(spool, &recode, fd, at, len, to, to_len, err);
+	else if (result < 0 && err->kind == ERR_PERM) {
+		err_prefix(err, "the next host takes no 8 bits, and this cannot be made into 7");
+		err_as_reply(err, 554, "5.6.3");
+	}
+	recode_free(&recode);
+	return result;
+}
