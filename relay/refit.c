@@ -226,7 +226,7 @@ is_below(int dir, const char *folder, const char *id)
 	bool found = false;
 
 	if (fs_names(dir, folder, &names, &ignored) < 0)
-		return false;
+		return errno != ENOENT && errno != ENOTDIR;	/* what cannot be seen is not gone */
 	for (size_t i = 0; i < names.count && !found; i++) {
 		str_clear(&path);
 		str_printf(&path, "%s/%s/%s", folder, names.name[i], id);
@@ -248,7 +248,7 @@ is_somewhere(const struct spool *spool, const char *id)
 	for (size_t i = 0; i < sizeof places / sizeof places[0] && !found; i++)
 		found = faccessat(places[i], id, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 	if (found || fs_names(spool->out, ".", &sites, &ignored) < 0)
-		return true;	/* what cannot be seen is not gone */
+		return true;
 	for (size_t i = 0; i < sites.count && !found; i++)
 		found = is_below(spool->out, sites.name[i], id);
 	fs_names_free(&sites);
@@ -258,8 +258,9 @@ is_somewhere(const struct spool *spool, const char *id)
 int
 refit_left(const struct spool *spool, struct err *err)
 {
-	struct fs_names names;
-	int result = fs_names(spool->hold, ".", &names, err);
+	struct fs_names names = {0};
+	/* Where several share it others may be at work. */
+	int result = spool->lease != NULL ? 0 : fs_names(spool->hold, ".", &names, err);
 
 	for (size_t i = 0; i < names.count && result == 0; i++) {
 		const char *id = names.name[i] + strlen(hidden);
