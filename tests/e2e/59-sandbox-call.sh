@@ -47,7 +47,7 @@ check "the caller has given its rights away" test "$(given "$caller")" = "$seale
 check "before it called" test "$(cat "$work/far.given")" = "$sealed"
 check "the called end, too" test "$(given "$called")" = "$sealed"
 check "and who runs its jobs" test "$(cat "$work/job.given")" = "$sealed"
-helper=$(pgrep -P "$called" | head -n 1)
+helper=$(pgrep -o -P "$called")	# numbers of processes begin anew
 check "a helper of the called end may more" test "$(given "$helper")" = "$open"
 check "and holds no end of the line" sh -c "! find /proc/$helper/fd -maxdepth 1 \( -name 0 -o -name 1 \) -lname 'pipe:*' | grep -q ."
 kill -TERM "$caller"
