@@ -129,6 +129,9 @@ m_mix_pays(const struct m *m, const struct m_sending *s)
 
 	if (!may(m) || !small(s))
 		return false;
+	/* The present one would do for it, if there was time: then there is none for another. */
+	if (out->mixed && strcmp(out->class, s->object.class) == 0 && left_of(s) <= out->mixing.left)
+		return false;
 	for (size_t i = 0; i < m->own->sendings; i++) {
 		const struct m_sending *other = m->own->sending[i];
 		if (!other->sent && small(other) && strcmp(other->object.class, s->object.class) == 0)
@@ -138,8 +141,7 @@ m_mix_pays(const struct m *m, const struct m_sending *s)
 		return waiting > 0;
 	int64_t patience = waiting >= WORTH_A_START ? PATIENCE : 0;
 	int64_t costs = takes_time(taught(m) + waiting, m_mix_past(m));
-	return rate_of(m) <= RATE_FAST && (costs <= saves_time(m, waiting) ||
-	    out->spent + costs <= out->saved + saves_time(m, waiting) + patience);
+	return rate_of(m) <= RATE_FAST && out->spent + costs <= out->saved + saves_time(m, waiting) + patience;
 }
 
 /* A machine that is busy, or slow, takes longer than was thought. */

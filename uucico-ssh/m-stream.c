@@ -200,8 +200,9 @@ m_stream_begin(struct m *m, const struct m_sending *s)
 	struct span bytes;
 	unsigned log;
 
+	bool mixed = m_mix_pays(m, s);
 	drop(out);	/* it may not outlive its history */
-	out->mixed = m_mix_pays(m, s);
+	out->mixed = mixed;
 	if (choose(m, s->object.class, out->mixed ? m_mix_past(m) : m->config.window, &prefix, &bytes) < 0 ||
 	    set_up_either(m, &log, &prefix, bytes) < 0)
 		return -1;
@@ -284,7 +285,7 @@ known(const struct m *m, unsigned codec, unsigned log, const struct m_prefix *pr
 	if (codec < first || codec > (prefix->mark.k > 0 ? last : first))
 		return false;
 	if (m->own->stream.mixed)
-		return m_mix_offers(m) && prefix->length <= m->config.window;
+		return m_mix_offers(m);
 	return log >= M_WINDOW_LOG_MIN && log <= M_WINDOW_LOG_MAX &&
 	    (log <= M_WINDOW_LOG || (size_t)1 << log <= m->config.window);
 }

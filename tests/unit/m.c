@@ -605,6 +605,31 @@ START_TEST(mix_is_for_lines_where_bytes_are_dear)
 }
 END_TEST
 
+/* Our processor is busy: a second for each turn. */
+static void
+works_slowly(struct line *line, struct end *a, struct end *b)
+{
+	(void)a;
+	if (b->m.own != NULL && b->out.len > 0)
+		m_taken(&b->m, 0, line->now + CLOCK_SECOND);
+}
+
+START_TEST(a_busy_machine_goes_on_by_zstd)
+{
+	struct line line = { .rate = 300, .delay = 500000, .pipe = 100, .each = works_slowly };
+
+	home.config.mix = hub.config.mix = M_MIX_MAY;
+	hub.config.rate = 300;
+	hub.config.rtt = CLOCK_SECOND;
+	for (unsigned i = 0; i < 6; i++)
+		end_mail(&hub, 3000, 'N', i);
+	call_mixed(&line);
+	all_there();
+	ck_assert_uint_eq(home.m.mixes, 1);
+	stop();
+}
+END_TEST
+
 /* --- resume, acknowledgements that are lost --- */
 
 START_TEST(a_large_mail_goes_on_where_it_stopped)
@@ -1419,6 +1444,7 @@ UNIT_WITH("m", make, drop,
 	{ classes_have_models_of_their_own, 1 },
 	{ what_is_refused_is_followed_too, 2 },
 	{ mix_is_for_lines_where_bytes_are_dear, ROWS(dear) },
+	{ a_busy_machine_goes_on_by_zstd, 1 },
 	{ a_large_mail_goes_on_where_it_stopped, 2 },
 	{ a_part_that_is_another_is_sent_from_its_beginning, 1 },
 	{ a_lost_acknowledgement_is_told_in_the_next_call, 1 },
