@@ -25,7 +25,8 @@
 
 extern const struct codec codec_zstd, codec_zstd_plain;
 
-enum { GATHER = 4 << 20, HISTORY_MIN = 1 << 20, SHORT = 1 << 17, SHORT_LEVEL = 17, PIECE = 1 << 17 };
+enum { GATHER = 4 << 20, HISTORY_MIN = 1 << 20, SHORT = 1 << 17, SHORT_LEVEL = 17, LONG_LEVEL = 2,
+	PIECE = 1 << 17 };
 
 struct zstd {
 	ZSTD_CCtx *pack;
@@ -219,7 +220,8 @@ end_bare(struct codec_stream *stream, struct err *err)
 
 /* How long it will be is not known, and the gathering ends.  Of a dictionary or a young
  * history a stream that long has nothing, but libzstd would make its tables as small as
- * these: so it stands by itself. */
+ * these: so it stands by itself.  At the fast level that is mostly a backlog, of which level 2
+ * makes as much with this window as level 3 with the tool's own, in half of the time. */
 static int
 begin(struct codec_stream *stream, struct err *err)
 {
@@ -229,6 +231,8 @@ begin(struct codec_stream *stream, struct err *err)
 	if (stream->setup.prefix.len < HISTORY_MIN) {
 		ZSTD_CCtx_refPrefix(z->pack, NULL, 0);
 		stream->setup.dictionary = stream->setup.prefix = (struct span){0};
+		if (stream->setup.level == LEVEL_FAST)
+			ZSTD_CCtx_setParameter(z->pack, ZSTD_c_compressionLevel, LONG_LEVEL);
 	}
 	int result = squeeze(stream, str_span(&z->gathered), ZSTD_e_continue, err);
 	str_free(&z->gathered);
