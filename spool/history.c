@@ -270,30 +270,31 @@ void
 spool_event(const struct spool *spool, const char *id, const char *format, ...)
 {
 	enum { GATHERED = 32768 };
-	struct str text = {0}, line = {0};
-	struct history_file once = { .fd = -1 }, *h = spool->history != NULL ? spool->history : &once;
+	struct str text = {0}, once = {0};
+	struct history_file alone = { .fd = -1 }, *h = spool->history != NULL ? spool->history : &alone;
+	struct str *line = h->gathers ? &h->gathered : &once;
 	va_list args;
 
+	str_add_text(&text, id);
+	str_add_text(&text, ": ");
+	size_t id_len = text.len;
 	va_start(args, format);
 	str_vprintf(&text, format, args);
 	va_end(args);
-	log_info("%s: %s", id, str_c(&text));
-	clock_utc(clock_now(), &line);
-	str_printf(&line, " %s: ", id);
-	log_escape(&line, str_span(&text), 1024);
-	str_add_char(&line, '\n');
-	if (h->gathers)
-		str_add_span(&h->gathered, str_span(&line));
-	else
-		write_lines(spool, h, str_span(&line));
-	if (h->gathered.len >= GATHERED) {
-		write_lines(spool, h, str_span(&h->gathered));
-		str_clear(&h->gathered);
+	log_text(LOG_LEVEL_INFO, str_span(&text));
+	clock_utc(clock_now(), line);
+	str_add_char(line, ' ');
+	str_add(line, text.p, id_len);
+	log_escape(line, span_from(str_span(&text), id_len), 1024);
+	str_add_char(line, '\n');
+	if (!h->gathers || line->len >= GATHERED) {
+		write_lines(spool, h, str_span(line));
+		str_clear(line);
 	}
-	if (once.fd >= 0)
-		close(once.fd);
+	if (alone.fd >= 0)
+		close(alone.fd);
 	str_free(&text);
-	str_free(&line);
+	str_free(&once);
 }
 
 /* Does " key=" stand there, or nothing? */

@@ -51,10 +51,9 @@ put_digits(struct str *out, int number, size_t len, char end)
 	str_add(out, text, len + 1);
 }
 
-void
-clock_utc(int64_t when, struct str *out)
+static void
+write_utc(int64_t seconds, struct str *out)
 {
-	int64_t seconds = when / CLOCK_SECOND - (when % CLOCK_SECOND < 0);
 	time_t t = (time_t)seconds;
 	struct tm tm;
 
@@ -66,6 +65,23 @@ clock_utc(int64_t when, struct str *out)
 	put_digits(out, tm.tm_hour, 2, ':');
 	put_digits(out, tm.tm_min, 2, ':');
 	put_digits(out, tm.tm_sec, 2, 'Z');
+}
+
+/* Mostly the second is that of the time before. */
+void
+clock_utc(int64_t when, struct str *out)
+{
+	enum { LENGTH = 20 };
+	static _Thread_local struct { int64_t seconds; char text[LENGTH]; } last;
+	int64_t seconds = when / CLOCK_SECOND - (when % CLOCK_SECOND < 0);
+
+	if (last.text[0] == '\0' || last.seconds != seconds) {
+		write_utc(seconds, out);
+		memcpy(last.text, out->p + out->len - LENGTH, LENGTH);
+		last.seconds = seconds;
+	} else {
+		str_add(out, last.text, LENGTH);
+	}
 }
 
 int

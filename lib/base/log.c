@@ -145,40 +145,64 @@ log_write(void)
 	put_out(&gathered.lines);
 }
 
+static void
+start_line(enum log_level level, struct str *line)
+{
+	if (state.stamped) {
+		clock_utc(clock_now(), line);
+		str_add_char(line, ' ');
+	}
+	str_add_text(line, state.program);
+	str_add_text(line, ": ");
+	if (level >= LOG_LEVEL_INFO)
+		return;
+	str_add_text(line, level_names[level]);
+	str_add_text(line, ": ");
+}
+
+static void
+put_line(enum log_level level, struct span text)
+{
+	struct str once = {0}, *line = gathered.on ? &gathered.lines : &once;
+
+	start_line(level, line);
+	log_escape(line, text, LINE_MAX_BYTES);
+	str_add_char(line, '\n');
+	if (!gathered.on || level < LOG_LEVEL_INFO || line->len >= GATHERED)
+		put_out(line);
+}
+
+static void
+put_syslog(enum log_level level, struct span text)
+{
+	struct str line = {0};
+
+	log_escape(&line, text, LINE_MAX_BYTES);
+	syslog(syslog_levels[level], "%s", str_c(&line));
+	str_free(&line);
+}
+
+void
+log_text(enum log_level level, struct span text)
+{
+	int kept = errno;
+
+	if (log_wants(level))
+		(state.syslog ? put_syslog : put_line)(level, text);
+	errno = kept;
+}
+
 __attribute__((format(printf, 2, 0)))
 static void
 emit(enum log_level level, const char *format, va_list args)
 {
-	struct str text = {0}, line = {0};
-	int kept = errno;
+	struct str text = {0};
 
 	if (!log_wants(level))
 		return;
 	str_vprintf(&text, format, args);
-	if (!state.syslog) {
-		if (state.stamped) {
-			clock_utc(clock_now(), &line);
-			str_add_char(&line, ' ');
-		}
-		str_printf(&line, "%s: ", state.program);
-		if (level < LOG_LEVEL_INFO)
-			str_printf(&line, "%s: ", level_names[level]);
-	}
-	log_escape(&line, str_span(&text), LINE_MAX_BYTES);
-	if (state.syslog) {
-		syslog(syslog_levels[level], "%s", str_c(&line));
-	} else {
-		str_add_char(&line, '\n');
-		if (gathered.on)
-			str_add_span(&gathered.lines, str_span(&line));
-		if (!gathered.on)
-			put_out(&line);
-		else if (level < LOG_LEVEL_INFO || gathered.lines.len >= GATHERED)
-			put_out(&gathered.lines);
-	}
+	log_text(level, str_span(&text));
 	str_free(&text);
-	str_free(&line);
-	errno = kept;
 }
 
 #define EMIT(level) do {			\

@@ -31,6 +31,7 @@ void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+void log_text(enum log_level level, struct span text);	/* one that is at hand */
 void log_escape(struct str *out, struct span bytes, size_t max);	/* the encoder */
 int log_level_of(const char *name, enum log_level *level);	/* error warn info debug trace */
 
