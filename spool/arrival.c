@@ -18,6 +18,7 @@ enum {
 	BUFFER = JOURNAL_BODY_MAX,	/* an entry that outgrows it has outgrown the journal */
 	PAGE = 4096,
 	HEADER_MAX = 1 << 20,	/* of one that is masked */
+	SMALL_SUMS = 1 << 16,	/* that are kept, of bodies that fit the buffer */
 	AHEAD = 4 << 20,	/* so much is written, and the disk is told to begin with it; for less,
 				   more requests cost it more than it gains by the time */
 };
@@ -208,15 +209,16 @@ write_head(struct arrival *a, struct span head, struct err *err)
 	return fs_pwrite(a->fd, head.p, head.len, a->start, err);
 }
 
-/* Those that settle would have to read again for it. */
+/* What settle need not sum up once more; of a batch without end not all. */
 static void
 keep_sum(struct arrival *a, const unsigned char body[DIGEST_SIZE])
 {
 	struct entry_sums *sums = &a->sums;
 
-	if (a->body_len < BUFFER)
+	if (a->journal != NULL || (a->body_len < BUFFER && sums->count >= SMALL_SUMS))
 		return;
-	sums->one = mem_resize(sums->one, sums->count + 1, sizeof *sums->one);
+	if ((sums->count & (sums->count - 1)) == 0)
+		sums->one = mem_resize(sums->one, sums->count > 0 ? 2 * sums->count : 1, sizeof *sums->one);
 	sums->one[sums->count].body_at = a->body_at;
 	memcpy(sums->one[sums->count++].body, body, DIGEST_SIZE);
 }

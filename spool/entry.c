@@ -10,7 +10,10 @@
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
 
-enum { CHUNK = 16384, SUM_HEX = 16 };
+enum { CHUNK = 16384, WALK = 128 << 10, SUM_HEX = 16 };
+
+#define VERSION_WORDS "NOOP mochila=1"
+_Static_assert(ENTRY_VERSION == 1, "VERSION_WORDS say it");
 
 /* writing */
 
@@ -39,32 +42,38 @@ entry_info_copy(struct entry_info *to, const struct entry_info *from)
 	to->aliased = from->aliased;
 }
 
+static bool
+fits_a_word(char c)
+{
+	return c > ' ' && c < 0x7f && c != '"';
+}
+
 /* A word's value: no blank, no quote, no control can be in it. */
 static void
 add_word(struct str *out, const char *name, const struct str *value)
 {
 	if (value->len == 0)
 		return;
-	str_printf(out, " %s=", name);
-	for (size_t i = 0; i < value->len; i++) {
-		unsigned char c = (unsigned char)value->p[i];
-		str_add_char(out, c > ' ' && c < 0x7f && c != '"' ? (char)c : '?');
-	}
+	str_add_text(out, name);
+	char *to = str_room(out, value->len);
+	for (size_t i = 0; i < value->len; i++)
+		to[i] = fits_a_word(value->p[i]) ? value->p[i] : '?';
+	out->len += value->len;
 }
 
 void
 entry_head(const struct entry_info *info, const struct envelope *env, uint64_t body_len,
     struct str *out)
 {
-	str_printf(out, "NOOP mochila=%d", ENTRY_VERSION);
-	add_word(out, "id", &info->id);
+	str_add_text(out, VERSION_WORDS);
+	add_word(out, " id=", &info->id);
 	str_add_text(out, " time=");
 	clock_utc(info->time, out);
-	add_word(out, "from", &info->from);
-	add_word(out, "client", &info->client);
-	add_word(out, "peer", &info->peer);
-	add_word(out, "peer-id", &info->peer_id);
-	add_word(out, "to", &info->to);
+	add_word(out, " from=", &info->from);
+	add_word(out, " client=", &info->client);
+	add_word(out, " peer=", &info->peer);
+	add_word(out, " peer-id=", &info->peer_id);
+	add_word(out, " to=", &info->to);
 	if (info->aliased)
 		str_add_text(out, " aliased=yes");
 	if (info->grade != 0 && info->grade != 'N')
@@ -176,31 +185,23 @@ entry_check_envelope(const struct envelope *env, struct err *err)
 
 /* reading: most messages are read at once, head, body, end line and states */
 
-struct reader {
-	int fd;
-	off_t at;		/* of the first byte of text */
-	struct str text;
-	size_t used;		/* bytes of text already given out as lines */
-	bool at_end;
-	const struct entry_sums *known;	/* or NULL */
-};
-
 static int
-read_more(struct reader *r, struct err *err)
+read_more(struct entry_reader *r, struct err *err)
 {
-	ssize_t got = fs_pread(r->fd, str_room(&r->text, CHUNK), CHUNK, r->at + (off_t)r->text.len, err);
+	size_t want = r->walks ? WALK : CHUNK;
+	ssize_t got = fs_pread(r->fd, str_room(&r->text, want), want, r->at + (off_t)r->text.len, err);
 
 	if (got < 0)
 		return -1;
 	r->text.len += (size_t)got;
-	r->at_end = got < CHUNK;
+	r->at_end = (size_t)got < want;
 	return 0;
 }
 
 /* The next line without its LF; 1, 0 at the end of the file (a piece without LF is
  * not a line), -1. */
 static int
-next_line(struct reader *r, struct span *line, struct err *err)
+next_line(struct entry_reader *r, struct span *line, struct err *err)
 {
 	size_t searched = 0;
 
@@ -225,7 +226,7 @@ next_line(struct reader *r, struct span *line, struct err *err)
 
 /* Goes on at an offset that is not before the first byte of text. */
 static void
-reader_seek(struct reader *r, off_t to)
+reader_seek(struct entry_reader *r, off_t to)
 {
 	if (to <= r->at + (off_t)r->text.len) {
 		r->used = (size_t)(to - r->at);
@@ -233,12 +234,31 @@ reader_seek(struct reader *r, off_t to)
 	}
 	str_clear(&r->text);
 	r->at = to;
-	r->used = 0;
+	r->start = r->used = 0;
 	r->at_end = false;
 }
 
+/* What was given out is done with. */
+static void
+reader_cut(struct entry_reader *r)
+{
+	str_cut(&r->text, r->used);
+	r->at += (off_t)r->used;
+	r->start = r->used = 0;
+}
+
+/* All of a body in memory, for who wants it there. */
+static int
+reader_hold(struct entry_reader *r, uint64_t len, struct err *err)
+{
+	while (r->walks && len <= ENTRY_AT_ONCE && r->text.len - r->used < len && !r->at_end)
+		if (read_more(r, err) < 0)
+			return -1;
+	return 0;
+}
+
 static off_t
-reader_at(const struct reader *r)
+reader_at(const struct entry_reader *r)
 {
 	return r->at + (off_t)r->used;
 }
@@ -372,7 +392,7 @@ entry_parse_head(struct span text, struct entry *entry, size_t *len, struct err 
 }
 
 static int
-read_head(struct reader *r, struct entry *entry, struct err *err)
+read_head(struct entry_reader *r, struct entry *entry, struct err *err)
 {
 	struct span line;
 	int got = next_line(r, &line, err), done = 0;
@@ -385,7 +405,7 @@ read_head(struct reader *r, struct entry *entry, struct err *err)
 	if (got <= 0)
 		return got < 0 ? -1 : err_set(err, ERR_PERM, "does not begin with NOOP mochila=");
 	while (done == 0) {
-		if (r->used > ENTRY_HEAD_MAX)
+		if (r->used - r->start > ENTRY_HEAD_MAX)
 			return err_set(err, ERR_PERM, "a head of more than %d bytes", ENTRY_HEAD_MAX);
 		got = next_line(r, &line, err);
 		if (got < 0)
@@ -430,14 +450,14 @@ by_place(const void *place, const void *sum)
 }
 
 static const struct entry_sum *
-find_known(const struct reader *r, off_t body_at)
+find_known(const struct entry_reader *r, off_t body_at)
 {
 	return r->known == NULL || r->known->count == 0 ? NULL :
 	    bsearch(&body_at, r->known->one, r->known->count, sizeof *r->known->one, by_place);
 }
 
 static int
-body_sum(const struct reader *r, const struct entry *entry, unsigned char out[DIGEST_SIZE], struct err *err)
+body_sum(const struct entry_reader *r, const struct entry *entry, unsigned char out[DIGEST_SIZE], struct err *err)
 {
 	const struct entry_sum *known = find_known(r, entry->body_at);
 
@@ -452,7 +472,7 @@ body_sum(const struct reader *r, const struct entry *entry, unsigned char out[DI
 }
 
 static int
-check_sum(const struct reader *r, struct entry *entry, struct span head, struct span end_line,
+check_sum(const struct entry_reader *r, struct entry *entry, struct span head, struct span end_line,
     struct err *err)
 {
 	struct str want = {0};
@@ -466,12 +486,16 @@ check_sum(const struct reader *r, struct entry *entry, struct span head, struct 
 }
 
 static int
-read_end(struct reader *r, struct entry *entry, bool check, struct err *err)
+read_end(struct entry_reader *r, struct entry *entry, bool check, struct err *err)
 {
 	struct str head = {0};
 	struct span line;
 
-	str_add(&head, r->text.p, r->used);
+	str_add(&head, r->text.p + r->start, r->used - r->start);
+	if (reader_hold(r, entry->body_len, err) < 0) {
+		str_free(&head);
+		return -1;
+	}
 	reader_seek(r, entry->body_at + (off_t)entry->body_len);
 	int got = next_line(r, &line, err);
 	if (got >= 0 && (got == 0 || !span_begins(line, "NOOP end sum=") ||
@@ -585,7 +609,7 @@ state_counts(struct span line)
 }
 
 static int
-read_states(struct reader *r, struct entry *entry, struct err *err)
+read_states(struct entry_reader *r, struct entry *entry, struct err *err)
 {
 	struct span line, value;
 	int64_t at;
@@ -598,11 +622,8 @@ read_states(struct reader *r, struct entry *entry, struct err *err)
 		if (word_value(line, "at", &value) && clock_parse_utc(value, &at) == 0)
 			take_state(entry, line, at);
 		entry->states_end = reader_at(r);
-		if (r->used > 1 << 20) {	/* a long history: do not hold it all */
-			str_cut(&r->text, r->used);
-			r->at += (off_t)r->used;
-			r->used = 0;
-		}
+		if (r->used - r->start > 1 << 20)	/* a long history: do not hold it all */
+			reader_cut(r);
 	}
 	/* An over-long or torn line ends the history as well; the message stands. */
 	if (got < 0 && err->kind == ERR_PERM)
@@ -613,31 +634,28 @@ read_states(struct reader *r, struct entry *entry, struct err *err)
 /* 1: the file, or what was written of it, ends there.  A byte that cannot be read is
  * no end: who took it for one would drop the rest. */
 static int
-nothing_there(struct reader *r, struct err *err)
+nothing_there(struct entry_reader *r, struct err *err)
 {
-	return read_more(r, err) < 0 ? -1 : r->text.len == 0 || r->text.p[0] == '\0';
+	if (r->used == r->text.len && read_more(r, err) < 0)
+		return -1;
+	return r->used == r->text.len || r->text.p[r->used] == '\0';
 }
 
 static int
-read_entry(int fd, off_t *at, bool check, const struct entry_sums *known, struct entry *entry, struct err *err)
+read_entry(struct entry_reader *r, off_t *at, bool check, struct entry *entry, struct err *err)
 {
-	struct reader r = { .fd = fd, .at = *at, .known = known };
-
 	*entry = (struct entry){ .start = *at };
-	int result = nothing_there(&r, err);
-	if (result != 0) {
-		str_free(&r.text);
+	int result = nothing_there(r, err);
+	if (result != 0)
 		return result < 0 ? -1 : 0;
-	}
-	result = read_head(&r, entry, err);
+	result = read_head(r, entry, err);
 	if (result == 0) {
-		entry->body_at = reader_at(&r);
+		entry->body_at = reader_at(r);
 		entry->status = mem_get(entry->env.rcpts * sizeof *entry->status);
-		result = read_end(&r, entry, check, err);
+		result = read_end(r, entry, check, err);
 	}
 	if (result == 0)
-		result = read_states(&r, entry, err);
-	str_free(&r.text);
+		result = read_states(r, entry, err);
 	if (result < 0) {
 		entry_free(entry);
 		return -1;
@@ -649,13 +667,42 @@ read_entry(int fd, off_t *at, bool check, const struct entry_sums *known, struct
 int
 entry_read(int fd, off_t *at, bool check, struct entry *entry, struct err *err)
 {
-	return read_entry(fd, at, check, NULL, entry, err);
+	struct entry_reader reader = { .fd = fd, .at = *at };
+	int result = read_entry(&reader, at, check, entry, err);
+
+	entry_reader_free(&reader);
+	return result;
 }
 
 int
-entry_read_known(int fd, off_t *at, const struct entry_sums *known, struct entry *entry, struct err *err)
+entry_next(struct entry_reader *reader, off_t *at, struct entry *entry, struct err *err)
 {
-	return read_entry(fd, at, true, known, entry, err);
+	reader->walks = true;
+	if (*at < reader->at)
+		str_clear(&reader->text);
+	if (reader->text.len == 0)
+		reader->at = *at;
+	reader_seek(reader, *at);
+	if (reader->used > WALK / 2)
+		reader_cut(reader);
+	reader->start = reader->used;
+	return read_entry(reader, at, true, entry, err);
+}
+
+struct span
+entry_body(const struct entry_reader *reader, const struct entry *entry)
+{
+	off_t from = entry->body_at - reader->at;
+
+	if (from < 0 || from + (off_t)entry->body_len > (off_t)reader->text.len)
+		return (struct span){0};
+	return (struct span){ reader->text.p + from, (size_t)entry->body_len };
+}
+
+void
+entry_reader_free(struct entry_reader *reader)
+{
+	str_free(&reader->text);
 }
 
 void

@@ -73,8 +73,10 @@ struct entry {
  * (ERR_PERM), of a newer version (ERR_CONFIG) or unreadable (ERR_TEMP).  The
  * body's sum is compared only with check. */
 int entry_read(int fd, off_t *at, bool check, struct entry *entry, struct err *err);
-/* With check, but large bodies of which the sum is known are not read for it: whoever asks has
- * written them himself a moment ago. */
+/* Entries one behind the other, each with check, in few reads: those that follow, and bodies up
+ * to ENTRY_AT_ONCE, are in memory already.  A body of which the sum is known is not summed up:
+ * whoever knows it has written it himself a moment ago. */
+enum { ENTRY_AT_ONCE = 64 << 10 };
 struct entry_sum {
 	off_t body_at;
 	unsigned char body[DIGEST_SIZE];
@@ -83,7 +85,18 @@ struct entry_sums {		/* in order of body_at; {0}: none */
 	struct entry_sum *one;
 	size_t count;
 };
-int entry_read_known(int fd, off_t *at, const struct entry_sums *known, struct entry *entry, struct err *err);
+struct entry_reader {		/* .fd, .known or NULL; all else 0 */
+	int fd;
+	const struct entry_sums *known;
+	off_t at;		/* of the first byte of text */
+	struct str text;
+	size_t start, used;	/* of text: where the entry begins, and what was given out as lines */
+	bool at_end, walks;
+};
+int entry_next(struct entry_reader *reader, off_t *at, struct entry *entry, struct err *err);
+struct span entry_body(const struct entry_reader *reader, const struct entry *entry);	/* of the last
+			   one, until the next; p is NULL where it is not in memory */
+void entry_reader_free(struct entry_reader *reader);
 void entry_free(struct entry *entry);
 size_t entry_waiting(const struct entry *entry);	/* recipients not done and not failed */
 void entry_still_waiting(const struct entry *entry, struct envelope *env);	/* its envelope, with

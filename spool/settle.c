@@ -99,6 +99,7 @@ struct settling {
 	struct str fresh;	/* those that were not seen before: PEER ID, one a line, */
 	bool listed;		/* which are all: it was read to its end */
 	size_t made;
+	struct str head, out;	/* of the file being made: their room is used again */
 };
 
 enum { FEW = 4 };	/* files made: so many are synced each, more by one syncfs */
@@ -117,14 +118,17 @@ settling_close(struct settling *s)
 	idset_clear(&s->ids);
 	str_free(&s->fresh);
 	str_free(&s->folder);
+	str_free(&s->head);
+	str_free(&s->out);
 }
 
 /* filling S.d */
 
-/* Where a body comes from: the file that is settled, or a text of ours. */
+/* Where a body comes from: the file that is settled, of which it may be in memory, or a text of
+ * ours. */
 struct body {
 	const struct entry *entry;	/* NULL: the text */
-	struct span text;
+	struct span text;		/* p NULL: it is in the file only */
 };
 
 static uint64_t
@@ -138,16 +142,17 @@ static int
 put_body(struct settling *s, const struct body *body, int fd, struct str *out,
     unsigned char sum[DIGEST_SIZE], struct err *err)
 {
-	enum { AT_ONCE = 64 << 10 };
 	uint64_t len = body_len(body);
 
-	if (body->entry == NULL) {
+	if (body->entry == NULL)
 		digest_of(body->text.p, body->text.len, sum);
+	else
+		memcpy(sum, body->entry->body_sum, DIGEST_SIZE);	/* what reads otherwise now is found by it */
+	if (body->text.p != NULL) {
 		str_add_span(out, body->text);
 		return 0;
 	}
-	memcpy(sum, body->entry->body_sum, DIGEST_SIZE);	/* what reads otherwise now is found by it */
-	if (len > AT_ONCE) {
+	if (len > ENTRY_AT_ONCE) {
 		int result = fs_write(fd, out->p, out->len, err);
 		str_clear(out);
 		return result < 0 ? -1 : fs_copy(s->fd, body->entry->body_at, len, fd, err);
@@ -176,20 +181,19 @@ write_entry(struct settling *s, const struct body *body, const struct entry_info
     const struct group *group, int fd, struct err *err)
 {
 	unsigned char sum[DIGEST_SIZE];
-	struct str head = {0}, out = {0};
 
-	entry_head(info, &group->env, body_len(body), &head);
-	str_add_span(&out, str_span(&head));
-	int result = put_body(s, body, fd, &out, sum, err);
+	str_clear(&s->head);
+	str_clear(&s->out);
+	entry_head(info, &group->env, body_len(body), &s->head);
+	str_add_span(&s->out, str_span(&s->head));
+	int result = put_body(s, body, fd, &s->out, sum, err);
 	if (result == 0) {
-		entry_end_line(str_span(&head), sum, &out);
-		add_states(body, group, &out);
-		result = fs_write(fd, out.p, out.len, err);
+		entry_end_line(str_span(&s->head), sum, &s->out);
+		add_states(body, group, &s->out);
+		result = fs_write(fd, s->out.p, s->out.len, err);
 	}
 	if (result == 0 && s->made < FEW)
 		result = fs_sync(fd, err);
-	str_free(&head);
-	str_free(&out);
 	return result;
 }
 
@@ -286,9 +290,10 @@ repeated(struct settling *s, const struct entry_info *info, struct err *err)
 }
 
 static int
-make_groups(struct settling *s, const struct entry *entry, const struct groups *groups, struct err *err)
+make_groups(struct settling *s, const struct entry *entry, struct span text, const struct groups *groups,
+    struct err *err)
 {
-	const struct body body = { .entry = entry };
+	const struct body body = { .entry = entry, .text = text };
 	int result = 0;
 
 	for (size_t i = 0; i < groups->count && result == 0; i++) {
@@ -344,8 +349,9 @@ make_report(struct settling *s, const struct entry *entry, enum dsn_kind kind, s
 	return result;
 }
 
+/* text: its body, where that is in memory. */
 static int
-settle_entry(struct settling *s, struct entry *entry, struct err *err)
+settle_entry(struct settling *s, struct entry *entry, struct span text, struct err *err)
 {
 	struct groups groups;
 	int seen = repeated(s, &entry->info, err);
@@ -368,7 +374,7 @@ settle_entry(struct settling *s, struct entry *entry, struct err *err)
 	expand_failed(s->spool, entry, &groups);
 	if (groups.count == 0 && !expand_reports_due(entry))
 		spool_event(s->spool, str_c(&entry->info.id), "event=nothing-left-to-do");
-	int result = make_groups(s, entry, &groups, err);
+	int result = make_groups(s, entry, text, &groups, err);
 	groups_free(&groups);
 	for (enum dsn_kind kind = DSN_FAILURE; kind < DSN_KINDS && result == 0; kind++)
 		result = make_report(s, entry, kind, err);
@@ -439,21 +445,24 @@ known_sums(const struct settling *s)
 static int
 make_all_of(struct settling *s, struct err *err)
 {
+	struct entry_reader reader = { .fd = s->fd, .known = known_sums(s) };
 	struct entry entry;
 	off_t at = 0;
-	int got;
+	int got, result = 0;
 
-	while ((got = entry_read_known(s->fd, &at, known_sums(s), &entry, err)) > 0) {
+	while (result == 0 && (got = entry_next(&reader, &at, &entry, err)) > 0) {
 		/* Whatever its sum says: a line end or worse in it would go on into a dialogue. */
-		int result = entry_check_envelope(&entry.env, err);
+		result = entry_check_envelope(&entry.env, err);
 		if (result == 0)
-			result = settle_entry(s, &entry, err);
+			result = settle_entry(s, &entry, entry_body(&reader, &entry), err);
 		entry_free(&entry);
-		if (result < 0)
-			return -1;
-		s->settled->messages++;
+		s->settled->messages += result == 0;
 	}
+	entry_reader_free(&reader);
+	if (result < 0)
+		return -1;
 	s->listed = got == 0;
+	idset_clear(&s->ids);	/* many they may be, and what is done next needs room of its own */
 	return got < 0 ? -1 : check_rest(s, at, err);
 }
 
@@ -588,6 +597,7 @@ note_ids(struct settling *s, struct err *err)
 	if (result == 0)
 		result = note_some(s, last, ids, count, err);
 	free(ids);
+	str_free(&s->fresh);
 	return result;
 }
 

@@ -180,8 +180,9 @@ spool_new_id(struct str *out)
 	static struct { pid_t pid; uint64_t random, counter; int64_t last; } state;
 	int64_t now = clock_now();
 
-	if (state.pid != getpid()) {
-		state.pid = getpid();
+	pid_t pid = getpid();
+	if (state.pid != pid) {
+		state.pid = pid;
 		state.counter = 0;
 		random_bytes(&state.random, sizeof state.random);
 	}

@@ -97,7 +97,7 @@ struct arrival {
 	struct entry_info info;	/* of the last begun entry: its id is here */
 	struct envelope env;
 	size_t count;		/* whole entries so far */
-	struct entry_sums sums;	/* of the large ones: spool_settle_own() */
+	struct entry_sums sums;	/* of the bodies: spool_settle_own() */
 	bool in_entry, committed;
 	struct mask mask;	/* on: the header waits until it is whole */
 	struct header_gather header;
@@ -133,8 +133,8 @@ struct settled {
 };
 int spool_settle(const struct spool *spool, struct settled *settled, struct err *err);
 int spool_settle_own(const struct spool *spool, const struct arrival *own, struct settled *settled,
-    struct err *err);		/* the same behind arrival_commit(own), before arrival_close(): its large
-				bodies are not read once more to be proved */
+    struct err *err);		/* the same behind arrival_commit(own), before arrival_close(): its
+				bodies are not summed up once more to be proved */
 int spool_repair(const struct spool *spool, struct err *err);	/* tmp/ orphans, half moves */
 
 /* Rings run/bell: somebody put something where another program waits.  Its loss is

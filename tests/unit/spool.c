@@ -1295,6 +1295,60 @@ all_waiting_are_whole(size_t wanted)
 	ck_assert_uint_eq(found, wanted);
 }
 
+static void
+is_as_read_alone(int fd, const struct entry *entry, struct span body)
+{
+	struct entry alone;
+	off_t at = entry->start;
+
+	ck_assert_int_eq(entry_read(fd, &at, true, &alone, &err), 1);
+	ck_assert_int_eq(alone.body_at, entry->body_at);
+	ck_assert_uint_eq(alone.body_len, entry->body_len);
+	ck_assert_int_eq(alone.states_end, entry->states_end);
+	ck_assert_int_eq(alone.status[0].state, entry->status[0].state);
+	ck_assert_mem_eq(alone.body_sum, entry->body_sum, DIGEST_SIZE);
+	ck_assert(body.p != NULL || entry->body_len > ENTRY_AT_ONCE);
+	if (body.p != NULL) {
+		struct str there = {0};
+		ck_assert_int_eq(pread(fd, str_room(&there, body.len), body.len, entry->body_at), (ssize_t)body.len);
+		ck_assert_mem_eq(there.p, body.p, body.len);
+		str_free(&there);
+	}
+	entry_free(&alone);
+}
+
+/* Sizes around those in which it is read, and states behind some of them. */
+START_TEST(entries_behind_each_other_are_read_as_each_alone)
+{
+	static const size_t sizes[] = { 1, 0, 3, 60, 64, 65, 66, 2000, 30, 7, 128, 129, 300, 5, 64, 1 };
+	enum { COUNT = sizeof sizes / sizeof sizes[0], ROUNDS = 20 };
+	struct arrival a;
+	struct entry entry;
+	off_t at = 0;
+	int found = 0;
+
+	OK(arrival_open(&a, &spool, NULL, &err));
+	for (int i = 0; i < COUNT * ROUNDS; i++) {
+		struct str states = {0};
+		arrive_large(&a, "1", (char)('a' + i % 26), sizes[i % COUNT] * 1000 / (size_t)(1 + i / COUNT % 3));
+		for (int n = 0; n < i % 4; n++)
+			entry_state_line(clock_now(), "1", "deferred", "reply", SPAN("450 later"), &states);
+		arrival_states(&a, str_span(&states));
+		str_free(&states);
+	}
+	OK(arrival_flush(&a, &err));
+	struct entry_reader reader = { .fd = a.fd };
+	for (; entry_next(&reader, &at, &entry, &err) > 0; found++) {
+		is_as_read_alone(a.fd, &entry, entry_body(&reader, &entry));
+		entry_free(&entry);
+	}
+	ck_assert_int_eq(found, COUNT * ROUNDS);
+	ck_assert_int_eq(at, lseek(a.fd, 0, SEEK_END));
+	entry_reader_free(&reader);
+	arrival_close(&a);
+}
+END_TEST
+
 START_TEST(our_own_arrival_is_settled_without_being_read_again)
 {
 	struct settled settled;
@@ -1304,7 +1358,7 @@ START_TEST(our_own_arrival_is_settled_without_being_read_again)
 	arrive_large(&a, "1", 'x', 1000);
 	arrive_large(&a, "2", 'y', 300000);
 	arrive_large(&a, "3", 'z', 2000000);
-	ck_assert_uint_eq(a.sums.count, 2);
+	ck_assert_uint_eq(a.sums.count, 3);
 	OK(arrival_commit(&a, &err));
 	OK(spool_settle_own(&spool, &a, &settled, &err));
 	ck_assert_uint_eq(settled.messages, 3);
@@ -1538,7 +1592,7 @@ main(void)
 		a_hole_in_the_history_is_filled_and_loses_nothing,
 		a_history_that_somebody_moves_or_removes_is_begun_anew,
 		events_that_wait_are_all_written_in_order,
-		our_own_arrival_is_settled_without_being_read_again,
+		entries_behind_each_other_are_read_as_each_alone, our_own_arrival_is_settled_without_being_read_again,
 		what_is_altered_in_an_arrival_is_found_by_whoever_has_not_written_it,
 		a_quota_puts_mail_off_and_recovers_by_itself,
 		a_folder_that_goes_takes_nothing_from_whoever_comes,
