@@ -4,6 +4,9 @@
  *	wire text MBOX N DIR			plain batches, as others write them, for other tools
  *	wire pack MBOX N CODEC LEVEL RING	ours; RING: bytes of history, 0 for none
  *	wire run COMMAND...			any program: seconds of processor, seconds, KiB of memory
+ *	wire files COUNT BYTES DIR		so many files of that size, each made and renamed, as settle
+ *						does it, and nothing else: what no unpacking can do without
+ *	wire deflate LEVEL			standard input through zlib, and nothing else
  *	wire sites MBOX N CODEC LEVEL RING DIR	the same by the programs themselves, bsmtp pack and
  *						unpack, between two spools below DIR
  *
@@ -23,6 +26,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "bsmtp/reader.h"
 #include "bsmtp/writer.h"
@@ -34,6 +38,7 @@
 #include "lib/mail/fromline.h"
 #include "lib/mail/mbox.h"
 #include "lib/mail/utf8.h"
+#include "spool/bucket.h"
 #include "spool/queue.h"
 
 enum { PIECE = 65536 };
@@ -500,6 +505,87 @@ run_other(char **argv)
 	return status == 0 ? 0 : 1;
 }
 
+/* floors: what ours cannot be faster than */
+
+static void
+make_files(int dir, uint64_t count, struct span bytes, struct err *err)
+{
+	char name[64];
+
+	for (uint64_t i = 0; i < count; i++) {
+		snprintf(name, sizeof name, "home=N=%020llu", (unsigned long long)i);
+		int fd = fs_create(dir, name, 0640, err);
+		if (fd < 0 || fs_write(fd, bytes.p, bytes.len, err) < 0)
+			give_up(err);
+		close(fd);
+	}
+}
+
+static void
+move_files(int dir, uint64_t count, struct err *err)
+{
+	char name[64], bucket[32];
+	int to = -1;
+
+	for (uint64_t i = 0; i < count; i++) {
+		if (i % BUCKET_NAMES == 0) {
+			snprintf(bucket, sizeof bucket, "N-%llu", (unsigned long long)i);
+			if (to >= 0)
+				close(to);
+			if (fs_make_dir(dir, bucket, 0750, err) < 0 || (to = fs_dir(dir, bucket, err)) < 0)
+				give_up(err);
+		}
+		snprintf(name, sizeof name, "home=N=%020llu", (unsigned long long)i);
+		if (fs_rename(dir, name, to, name, err) < 0)
+			give_up(err);
+	}
+	close(to);
+}
+
+static int
+run_files(char **argv)
+{
+	uint64_t count = strtoull(argv[0], NULL, 10);
+	size_t len = (size_t)strtoull(argv[1], NULL, 10);
+	struct err err = {0};
+	char *bytes = mem_get(len);
+	int dir = fs_make_dir(AT_FDCWD, argv[2], 0750, &err) < 0 ? -1 : fs_dir(AT_FDCWD, argv[2], &err);
+
+	if (dir < 0)
+		give_up(&err);
+	make_files(dir, count, (struct span){ bytes, len }, &err);
+	move_files(dir, count, &err);
+	close(dir);
+	free(bytes);
+	return 0;
+}
+
+static int
+run_deflate(int level)
+{
+	static unsigned char in[PIECE], out[PIECE];
+	z_stream z = {0};
+	struct err err = {0};
+	ssize_t got = 1;
+
+	if (deflateInit2(&z, level, Z_DEFLATED, 16 + MAX_WBITS, 9, Z_DEFAULT_STRATEGY) != Z_OK)
+		return 1;
+	while (got > 0) {
+		got = read(STDIN_FILENO, in, sizeof in);
+		z.next_in = in;
+		z.avail_in = got > 0 ? (unsigned)got : 0;
+		do {
+			z.next_out = out;
+			z.avail_out = sizeof out;
+			deflate(&z, got > 0 ? Z_NO_FLUSH : Z_FINISH);
+			if (fs_write(STDOUT_FILENO, out, sizeof out - z.avail_out, &err) < 0)
+				give_up(&err);
+		} while (z.avail_out == 0);
+	}
+	deflateEnd(&z);
+	return got < 0;
+}
+
 static uint64_t
 number_in(const char *variable, uint64_t preset)
 {
@@ -516,6 +602,10 @@ main(int argc, char **argv)
 
 	if (argc > 2 && strcmp(argv[1], "run") == 0)
 		return run_other(argv + 2);
+	if (argc == 5 && strcmp(argv[1], "files") == 0)
+		return run_files(argv + 2);
+	if (argc == 3 && strcmp(argv[1], "deflate") == 0)
+		return run_deflate(atoi(argv[2]));
 	if (w.every == 0 || argc < 5 || argc == 6 || argc > 8) {
 		fprintf(stderr, "usage: wire text MBOX N DIR | pack MBOX N CODEC LEVEL RING | sites MBOX N CODEC LEVEL RING DIR\n");
 		return 64;
