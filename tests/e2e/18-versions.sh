@@ -21,6 +21,19 @@ for batch in "$old/full.none" "$old/full.gz" "$old/full.zstd" "$old/full.zstd-pl
 	check "${batch#"$top"/tests/fixtures/} is read" exits 0 at home bsmtp unpack --peer=hub --to=maildir:box "$batch"
 	check "every byte of it" compare originals home/box/new
 done
+
+# One that refers to a history, and that history as its reader had it then.
+rm -rf home
+make_site home home
+printf '[site hub]\nhistory = 64K\n' >>home/mochila.conf
+mkdir -p home/spool/ring/hub
+cp "$before/ring" home/spool/ring/hub/from-main
+chmod 600 home/spool/ring/hub/from-main
+bsmtp cat --label "$before/full.zstd-ref" >label
+check "v3/full.zstd-ref refers to a history" grep -q '^mb3 .* ref=1:.* dict=1$' label
+check "and is read with that of then" exits 0 at home bsmtp unpack --peer=hub --to=maildir:box "$before/full.zstd-ref"
+check "every byte of it" compare originals home/box/new
+
 rm -rf home
 make_site home home
 check "a letter of then is taken" exits 0 env UU_MACHINE=hub MOCHILA_JOB=1 'MOCHILA_SET=routes.*=site:x' \
