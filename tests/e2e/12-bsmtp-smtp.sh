@@ -106,6 +106,32 @@ waits=$(find lmtp.site/spool/out -type f ! -name '.*')
 check "who is full waits, and only he" test "$(grep -a '^RCPT' "$waits")" = 'RCPT TO:<c@home.example>'
 check "with his reply" grep -aq 'rcpt=1 deferred via=lmtp:[^ ]* reply="452 4.2.2 c is full"' "$waits"
 check "the two refused are reported" test "$(grep -haic '^Final-Recipient:' lmtp.site/spool/hold/*)" -eq 2
+if command -v python3 >/dev/null; then
+	cat >lmtp.py <<-'END'
+		import socket, sys
+		there = socket.socket(socket.AF_UNIX)
+		there.bind(sys.argv[1])
+		there.listen()
+		peer, rcpts = there.accept()[0].makefile("rwb", 0), 0
+		peer.write(b"220 fake\r\n")
+		for line in peer:
+		    word = line[:4].upper()
+		    rcpts += word == b"RCPT"
+		    if word == b"DATA":
+		        peer.write(b"354 go\r\n")
+		        while peer.readline() not in (b".\r\n", b""):
+		            pass
+		        peer.write(b"250 2.0.0 taken\r\n" * rcpts)
+		    else:
+		        peer.write(b"221 bye\r\n" if word == b"QUIT" else b"250 ok\r\n")
+	END
+	start socket python3 lmtp.py "$work/lm"
+	wait_for 10 test -S "$work/lm"
+	site socket.site
+	check "one at a socket's path takes it for all" exits 0 at socket.site bsmtp unpack --to=lmtp:"$work/lm" --peer=hub four.gz
+	check "and nothing waits" test "$(count socket.site out),$(count socket.site hold)" = 0,0
+	check "it is said" grep -q 'done=1 later=0 failed=0' said
+fi
 check "a socket's path that nobody listens on: 75" exits 75 at lmtp.site bsmtp unpack --to=lmtp:"$work/nobody" four.gz
 
 # ---- a sendmail: its exit status ----
