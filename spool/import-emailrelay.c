@@ -305,7 +305,7 @@ take_secret(struct emailrelay *e, struct span line, size_t number, const char *s
 	} else if (!b && !span_is_case(type, "plain")) {
 		import_no(e->im, str_c(&old), "only what the password can be got from is taken (plain, plain:b): mochila user add");
 	} else if (!decode_plain(name, b, &user) || !decode_plain(secret, b, &password) ||
-	    memchr(user.p, '\0', user.len) != NULL || user.len == 0) {
+	    user.len == 0 || memchr(user.p, '\0', user.len) != NULL) {
 		import_no(e->im, str_c(&old), "it cannot be decoded");
 	} else if (strcmp(side, "server") == 0) {
 		result = add_user(e, str_c(&user), str_span(&password), str_c(&old), err);
