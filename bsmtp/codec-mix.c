@@ -6,7 +6,7 @@
  * the range from 0 to 1 that mix.h gives it (arithmetic coding).  There is one way only to
  * write it, so each byte of it counts.
  *
- * It takes a second or two for whatever is small, and the same to read, and some 90 MiB.  What is
+ * It takes some seconds for whatever is small, and the same to read, and some 70 MiB.  What is
  * longer than MOST is packed by zstd, and so is what that makes less of: pictures are noise to this
  * model, and of a long history it forgets where most of them stood.
  */
@@ -14,6 +14,7 @@
 
 #include <stdlib.h>
 
+#include "lib/mail/mix-first.h"
 #include "lib/mail/mix.h"
 #include "lib/mail/range.h"
 #include "spool/dictionary.h"
@@ -28,15 +29,13 @@ struct mixing {
 
 /* both ways */
 
-static struct mix *
-start_mix(const struct codec_setup *setup, size_t len)
+/* What stands before the text.  The dictionary's own head is no mail. */
+static size_t
+past_of(const struct codec_setup *setup, struct span past[2])
 {
-	const struct span past[] = {
-		span_from(setup->dictionary, setup->dictionary.len < DICTIONARY_MARK ? 0 : DICTIONARY_MARK),
-		setup->prefix,
-	};
-
-	return mix_new(past, 2, MIX_TAUGHT, len);
+	past[0] = span_from(setup->dictionary, setup->dictionary.len < DICTIONARY_MARK ? 0 : DICTIONARY_MARK);
+	past[1] = setup->prefix;
+	return 2;
 }
 
 static int
@@ -101,7 +100,8 @@ add_byte(struct mix *mix, struct range *range, unsigned char c, struct str *out)
 static void
 squeeze(const struct codec_stream *stream, struct span text, struct str *out)
 {
-	struct mix *mix = start_mix(&stream->setup, text.len);
+	struct span past[2];
+	struct mix *mix = mix_new(past, past_of(&stream->setup, past), MIX_TAUGHT, text.len);
 	struct range range = RANGE_ALL;
 
 	add_length(out, text.len);
@@ -178,16 +178,44 @@ pack(struct codec_stream *stream, struct err *err)
 
 /* unpacking */
 
+struct reading {		/* by one model or the other */
+	struct mix *mix;
+	struct mix_first *first;
+	struct range_reader number;
+};
+
+static void
+begin_reading(struct reading *r, const struct codec_setup *setup, struct span bytes, size_t len)
+{
+	struct span past[2];
+	size_t pasts = past_of(setup, past);
+
+	range_read(&r->number, bytes);
+	if (setup->first)
+		r->first = mix_first_new(past, pasts, len);
+	else
+		r->mix = mix_new(past, pasts, MIX_TAUGHT, len);
+}
+
+static int
+read_bit(struct reading *r)
+{
+	int bit = range_get(&r->number, r->first != NULL ? mix_first_next(r->first) : mix_next(r->mix));
+
+	if (r->first != NULL)
+		mix_first_learn(r->first, bit);
+	else
+		mix_learn(r->mix, bit);
+	return bit;
+}
+
 static unsigned char
-read_byte(struct mix *mix, struct range_reader *number)
+read_byte(struct reading *r)
 {
 	unsigned c = 1;
 
-	while (c < 256) {
-		int bit = range_get(number, mix_next(mix));
-		mix_learn(mix, bit);
-		c = c << 1 | (unsigned)bit;
-	}
+	while (c < 256)
+		c = c << 1 | (unsigned)read_bit(r);
 	return (unsigned char)c;
 }
 
@@ -215,14 +243,14 @@ damaged(struct err *err)
 }
 
 static int
-read_all(struct codec_stream *stream, struct mix *mix, struct range_reader *number, size_t len, struct err *err)
+read_all(struct codec_stream *stream, struct reading *r, size_t len, struct err *err)
 {
 	struct str out = {0};
 	int result = 0;
 
 	for (size_t i = 0; i < len && result == 0; i++) {
-		str_add_char(&out, (char)read_byte(mix, number));
-		if (range_spent(number))
+		str_add_char(&out, (char)read_byte(r));
+		if (range_spent(&r->number))
 			result = damaged(err);
 		else if (out.len == PIECE || i + 1 == len) {
 			result = codec_out(stream, out.p, out.len, err);
@@ -230,7 +258,7 @@ read_all(struct codec_stream *stream, struct mix *mix, struct range_reader *numb
 		}
 	}
 	str_free(&out);
-	return result == 0 && !range_ends(number) ? damaged(err) : result;
+	return result == 0 && !range_ends(&r->number) ? damaged(err) : result;
 }
 
 static int
@@ -238,17 +266,17 @@ unpack(struct codec_stream *stream, struct err *err)
 {
 	struct mixing *m = stream->state;
 	struct span bytes = str_span(&m->gathered);
-	struct range_reader number;
+	struct reading r = {0};
 	size_t len;
 
 	if (take_length(&bytes, &len) < 0)
 		return m->gathered.len == 0 ? 0 : damaged(err);
 	if (stream->setup.max > 0 && len > stream->setup.max)
 		return codec_out(stream, NULL, len, err);
-	range_read(&number, bytes);
-	struct mix *mix = start_mix(&stream->setup, len);
-	int result = read_all(stream, mix, &number, len, err);
-	mix_free(mix);
+	begin_reading(&r, &stream->setup, bytes, len);
+	int result = read_all(stream, &r, len, err);
+	mix_free(r.mix);
+	mix_first_free(r.first);
 	stream->whole = result == 0;
 	return result;
 }
@@ -270,7 +298,7 @@ mix_free_state(struct codec_stream *stream)
 }
 
 const struct codec codec_mix = {
-	.name = "mix", .command = "rzsmtp", .says = "a label and mixed contexts: smallest, a second or two a batch",
+	.name = "mix", .command = "rzsmtp", .says = "a label and mixed contexts: smallest, some seconds a batch",
 	.label = "mix", .number = 1,
 	.start = mix_start, .feed = mix_feed, .end = mix_end, .free = mix_free_state,
 };

@@ -54,6 +54,7 @@ struct codec_setup {
 	unsigned window_log;	/* memory that unpacking may take is 2^this; 0: CODEC_WINDOW.  Both
 				   ends must say the same, or the reader more */
 	bool bare;		/* without the first bytes, which are always the same: a label says it all */
+	bool first;		/* reading mix: by its first model, which is no more written */
 	bool brief;		/* and without all else in front of what is one block.  Packing sets it, where
 				   the codec can do that; unpacking must be told */
 };

@@ -8,7 +8,9 @@
 #define WORD "mb"
 
 /* LONG: no frame in brief; LOOSE: numbers where there are bytes now; MARK: and the version */
-enum { LINE_VERSION = 1, LONG_VERSION = 2, LOOSE_VERSION = 3, MARK = 0x90 };
+/* FIRST_VERSION: the last one whose mix is of the first model, and what is not mix is written as it still */
+enum { LINE_VERSION = 1, LONG_VERSION = 2, LOOSE_VERSION = 3, FIRST_VERSION = 4, MARK = 0x90 };
+enum { ZSTD = 0, MIX = 1 };	/* codecs' numbers */
 enum { CODECS = 3, BRIEF = 2, FIRST = 4, REF = 8, AT = 16, DICT = 32, WORDS = 64, ONE = 128 };	/* flags */
 
 bool
@@ -325,7 +327,7 @@ take_line(struct span *bytes, struct label *label, struct err *err)
 	return parse_line(line, label, err) < 0 ? -1 : 1;
 }
 
-/* versions 2 to 4: bytes */
+/* versions 2 to 5: bytes */
 
 static void
 put_number(struct str *out, uint64_t number)
@@ -381,7 +383,8 @@ has_words(const struct label *label)
 static void
 put_bytes(const struct label *label, struct str *out)
 {
-	unsigned version = label->version > 0 ? label->version : LABEL_VERSION;
+	unsigned version = label->version > 0 ? label->version :
+	    label->codec->number == MIX ? LABEL_VERSION : FIRST_VERSION;
 	bool loose = version <= LOOSE_VERSION, first = !loose && label->dictionary == 1;
 
 	str_add_char(out, (char)(MARK + version));
@@ -501,7 +504,8 @@ take_codec(struct taking *t, struct label *label, unsigned flags)
 	unsigned number = flags & (label->version > LOOSE_VERSION ? CODECS : CODECS | FIRST);
 
 	label->brief = number == BRIEF && label->version > LONG_VERSION;
-	if ((label->codec = codec_of_number(label->brief ? 0 : number)) == NULL)
+	label->first = label->version <= FIRST_VERSION;
+	if ((label->codec = codec_of_number(label->brief ? ZSTD : number)) == NULL || (number != MIX && !label->first))
 		t->wrong = "codec";
 }
 

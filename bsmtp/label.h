@@ -28,11 +28,11 @@
  *	lost=...	names of batches that I could not unpack, since I have not what they refer
  *			to: pack their messages again against nothing
  *
- * Versions 2 to 4 say the same in half of the bytes, because one mail to a batch shall cost hardly
+ * Versions 2 to 5 say the same in half of the bytes, because one mail to a batch shall cost hardly
  * more than twenty.  Numbers are 7 bits a byte, the lowest first, and 128 on all but the last:
  *
- *	148		version 4, a byte with which no text begins; 147 was 3, 146 was 2, and to 159 it
- *			is a higher one, ERR_CONFIG
+ *	148		version 4, a byte with which no text begins; 147 was 3, 146 was 2; 149 is 5, and
+ *			from there to 159 it is a higher one, ERR_CONFIG
  *	flags		1: codec mix, 2: zstd in brief, else zstd; 4: dictionary 1, which is not said again;
  *			8: ref, 16: at, 32: dict, 64: words, 128: one message
  *	count, length	numbers; one message is not counted
@@ -44,7 +44,9 @@
  *	dict: N
  *	words: class, keep, have, lost as above, each behind a blank, and LF
  *
- * In versions 2 and 3 N is a number, and there is no flag 4.
+ * In versions 2 and 3 N is a number, and there is no flag 4.  Version 5 is of codec mix alone: it says the
+ * same as 4, and that the stream is of the model that lib/mail/mix.h has now; up to 4 it is of the first one.
+ * All others are written as 4 still, which more can read.
  *
  * A zstd frame behind it has lost its first 4 bytes, which are the same in all of them; in
  * brief, which version 2 did not know, all that stands in front of its one block (codec.h).
@@ -64,7 +66,7 @@
 #include "spool/ring.h"
 
 enum {
-	LABEL_VERSION = 4, LABEL_SUM = 12, LABEL_CLASS = 40, LABEL_LOST = 8,
+	LABEL_VERSION = 5, LABEL_SUM = 12, LABEL_CLASS = 40, LABEL_LOST = 8,
 	LABEL_UNIT = 4096,		/* of history */
 	LABEL_CHAIN = 2,
 	LABEL_NAME = 8,
@@ -72,9 +74,9 @@ enum {
 };
 
 struct label {
-	unsigned version;		/* 1 to 3; 0: the one that is written */
+	unsigned version;		/* 0: the one that is written, of mix LABEL_VERSION, else 4 */
 	const struct codec *codec;
-	bool brief, tables;		/* codec_setup's */
+	bool brief, tables, first;	/* codec_setup's */
 	uint64_t count, len;
 	unsigned char sum[LABEL_SUM];	/* from version 2 on LABEL_NAME bytes of it */
 	bool has_ref, has_at;

@@ -413,6 +413,7 @@ take_label(struct reader *r, struct codec_setup *setup, struct err *err)
 	setup->bare = r->label.version > 1;
 	setup->brief = r->label.brief;
 	setup->tables = r->label.tables;
+	setup->first = r->label.first;
 	str_cut(&r->first, r->first.len - rest.len);
 	return find_dictionary(r, setup, err) < 0 ? -1 : find_history(r, setup, err);
 }

@@ -1,4 +1,4 @@
-/* Codecs: mix takes 90 MiB, and zstd stands in for it where one packs; what compress made is of old sites. */
+/* Codecs: mix takes 70 MiB, and zstd stands in for it where one packs; what compress made is of old sites. */
 #include "bsmtp/codec.h"
 #include "lib/base/small.h"
 

@@ -76,7 +76,7 @@ tests_fuzz_recode_SOURCES = %D%/fuzz/recode.c
 tests_fuzz_recode_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_recode_LDADD = $(FUZZ_REPLAY) lib/libmail.a $(BASE_LIBS)
 EXTRA_DIST += %D%/fuzz/recode.dict %D%/fuzz/seeds/recode
-EXTRA_DIST += %D%/crash/fault-lib.sh %D%/crash/batch-lib.sh %D%/crash/relay-fault-lib.sh %D%/e2e/mta-lib.sh %D%/fixtures/v1 %D%/fixtures/v2 %D%/fixtures/v3 %D%/fixtures/v4
+EXTRA_DIST += %D%/crash/fault-lib.sh %D%/crash/batch-lib.sh %D%/crash/relay-fault-lib.sh %D%/e2e/mta-lib.sh %D%/fixtures/v1 %D%/fixtures/v2 %D%/fixtures/v3 %D%/fixtures/v4 %D%/fixtures/v5
 
 check_PROGRAMS += tests/unit/recode
 tests_unit_recode_SOURCES = %D%/unit/recode.c %D%/unit/unit.h

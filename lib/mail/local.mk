@@ -17,6 +17,8 @@ lib_libmail_a_SOURCES = \
 	%D%/html-text.c %D%/html-text.h \
 	%D%/mbox.c %D%/mbox.h \
 	%D%/mix.c %D%/mix.h \
+	%D%/mix-first.c %D%/mix-first.h \
+	%D%/mix-text.c %D%/mix-text.h \
 	%D%/plain.c %D%/plain.h \
 	%D%/range.c %D%/range.h \
 	%D%/received.c %D%/received.h \

@@ -3,314 +3,356 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/mail/mix-text.h"
+
 /*
- * contexts: 0 and 1 are the last one and two bytes and have tables of their own; the others
- * share one table of slots, a line of 32 bytes for each half of a byte in each context.
+ * What a context saw are histories of bits, a byte each, in lines of 16: a check, and the 15 nodes of half
+ * a byte.  All that is touched for a bit is small, so that it stays near the processor, and what is
+ * multiplied are 16 bits into 32, in loops that compilers make vectors of.  The bounds below see to it that
+ * no sum is longer, whoever adds it up and in what order.
  */
 enum {
-	DIRECT = 2, CONTEXTS = 14,
-	REPEAT = 2 * CONTEXTS,		/* inputs: two of each context, two of the repetition, */
-	INPUTS = REPEAT + 3,		/* and one that is always the same */
-	SETS = 3, SET_SIZE = 2048,	/* of weights; one of each set has a say */
-	SLOTS_LOG_MIN = 10, SLOTS_LOG_MAX = 20,
-	PAIRS_LOG_MAX = 22,		/* table of the last two bytes */
-	HASH_LOG_MIN = 12, HASH_LOG_MAX = 22,	/* where text stood before */
-	FINAL_LOG_MIN = 8, FINAL_LOG_MAX = 16,
-	SINGLE_MAX = 255, PAIR_MAX = 63,
-	COUNT_MAX = 15,			/* bits that a slot remembers having seen */
+	CONTEXTS = 13,
+	LINE = 16, BUCKET = 64,
+	REPEAT = 2 * CONTEXTS,		/* inputs: two of each context, two of each repetition, */
+	ALWAYS = REPEAT + 4,		/* and one that is always the same */
+	INPUTS = 32,
+	SETS = 4, SET_SIZE = 2048,	/* of weights; one of each set has a say, */
+	LEVELS = 8, DEPTHS = 4,		/* and how much of one, by surprise and by known contexts */
+	SLOTS_LOG_MIN = 10, SLOTS_LOG_MAX = 21, SLOTS_EACH = 8,	/* lines: so many for a byte */
+	CLOSE_LOG = 16,
 	SURE = 20, LONG = 32,		/* bytes of a repetition: no longer one is looked for; nothing new */
-	SHORTEST = 5, COMPARED = 40,
-	LOGIT = 3071,			/* the ends of the scale: ln(p / (1 - p)) * 256 */
-	LOGIT_IN = 2047,
-	STEP = 192,			/* of that scale, between two points of the last stage */
-	POINTS = 33,
-	RATE = 14 << 4, RATE_END = 5 << 4, RATE_EVERY = 8192,
-	WEIGHT = 9830,			/* at first: 0.15 */
-	WEIGHT_MAX = 1 << 24,
+	SHORTEST = 5, CLOSE = 3, CLOSE_SURE = 16,
+	MISSED_MAX = 16,
+	CLASSES = 64, ASTRAY = 32,	/* of a repetition's length; of one that went wrong */
+	STEP = 192,			/* of the scale, between two points of the last stage */
+	POINTS = 33, FINALS = 2048,
+	RATE = 200, RATE_END = 40, RATE_EVERY = 4096,
+	WEIGHT = 2200, WEIGHT_ONE = 14, WEIGHT_MAX = 28000,	/* at first: 0.13 */
+	SHARE_ONE = 1 << 16, SHARE_MAX = 1 << 20,
+	STATES = 256, EXACT = 4,	/* so many bits are remembered one by one */
+	SEEN_MAX = 40,
+	COUNT_MAX = 255,
 };
-
-struct slots { uint16_t check, node[15]; };	/* node: chance of a 1 (12 bits), times seen (4) */
 
 struct mix {
-	unsigned char *text;
-	uint32_t at;
-	/* scales */
-	uint16_t chance[2 * LOGIT + 1];		/* of a logit */
-	int16_t logit[4096];			/* of a chance */
-	/* what was seen */
-	struct slots *slots;
+	struct mix_text text;
+	/* histories */
+	uint8_t next[STATES][2], total[STATES];
+	uint8_t *slots, *line[CONTEXTS], *node[CONTEXTS];
+	void *slots_from;
 	unsigned slots_log;
-	uint32_t *single, *pair;		/* chance (22 bits), times seen (10) */
-	unsigned pair_log;
-	uint32_t context[CONTEXTS];
-	struct slots *line[CONTEXTS];
-	uint16_t *node[CONTEXTS];
-	uint32_t *direct[DIRECT];
-	bool ready;				/* line is that of this half byte */
-	/* repetition */
-	uint32_t *near, *far;			/* where the last 6 and 16 bytes stood last */
-	unsigned hash_log;
-	uint32_t from, same;			/* it goes on there, and is so long */
-	int expected, length_class;		/* bit; -1: none */
+	uint32_t context[CONTEXTS], place[CONTEXTS];
+	uint32_t map[CONTEXTS][STATES], *mapped[CONTEXTS];	/* what they are worth: chance (22 bits), times seen (10) */
+	int32_t slower[COUNT_MAX + 1];
+	bool ready;			/* line is that of this half byte */
+	/* repetitions */
+	uint32_t from, same, missed;	/* it goes on there, is so long, and went wrong so often */
+	uint32_t *close, from_close, same_close;	/* where the last 4 bytes stood last */
+	int expected, expected_close;	/* bit; -1: none */
+	unsigned class, class_close;
+	uint32_t repeats[CLASSES], repeats_close[CLASSES];
 	/* where we are */
-	uint32_t bits;				/* of this byte, behind a 1 */
-	uint32_t last4, before4;		/* bytes */
-	uint32_t word, word_before, field, name, part, column, above, line_start;
-	bool in_name;
+	uint32_t bits;			/* of this byte, behind a 1 */
+	uint16_t followed[256];		/* by what the last two times, each byte */
+	uint32_t surprise, wrong;	/* of the last bytes, and of this one so far */
+	unsigned level;
 	/* weighing */
-	uint16_t judged[CONTEXTS][16 * 64];	/* what a node's chance and count are worth */
-	uint16_t repeats[32];
-	int32_t weight[SETS][SET_SIZE][INPUTS];
-	int32_t input[INPUTS];
-	unsigned set[SETS];
-	int32_t said[SETS];			/* by each set: a chance */
-	uint16_t (*final[2])[POINTS], *point[2];
-	unsigned final_log;
+	int16_t (*weight)[SET_SIZE][INPUTS], *set[SETS];
+	void *weight_from;
+	_Alignas(16) int16_t input[INPUTS];
+	int32_t said[SETS], logits[SETS], said_last;	/* by each set, by all: chances, logits */
+	int32_t share[LEVELS][DEPTHS][SETS], *shares;
+	uint16_t final[2][FINALS][POINTS], *point[2];
 	int32_t rate;
-	uint32_t learnt;			/* bits */
+	uint32_t learnt;		/* bits */
 };
 
+/* Zeroed, and begins where a line of the processor's memory does. */
+static void *
+get_aligned(size_t size, void **from)
+{
+	unsigned char *p = *from = mem_get(size + BUCKET);
+
+	return p + (BUCKET - (uintptr_t)p % BUCKET) % BUCKET;
+}
+
+/*
+ * histories: up to EXACT bits one by one, then how many zeros and ones, and which came last.  A bit makes
+ * less of the many others before it: what changed is likely to stay so.
+ */
+
+struct history { int seen[2], last, bits; };
+
+static bool
+is_history(int zeros, int ones)
+{
+	static const int most[] = { SEEN_MAX, 24, 10, 7, 5 };
+	int few = zeros < ones ? zeros : ones, many = zeros + ones - few;
+
+	return few < (int)(sizeof most / sizeof most[0]) && many <= most[few];
+}
+
+static int
+forget(int seen)
+{
+	return seen <= 2 ? seen : 32 - __builtin_clz((unsigned)seen);
+}
+
+/* What is there of it, or nearest. */
+static void
+add_seen(int seen[2], int bit, bool exact)
+{
+	int *same = &seen[bit], *other = &seen[!bit];
+
+	++*same;
+	if (!exact)
+		*other = forget(*other);
+	while (*same + *other <= EXACT)
+		++*same;
+	while (!is_history(seen[0], seen[1]))
+		--*(*same > 1 && is_history(seen[0] - !bit, seen[1] - bit) ? same : *other > 0 ? other : same);
+}
+
+static uint8_t
+find_history(const struct history *h, int count, const int seen[2], int last)
+{
+	int i = (2 << EXACT) - 1;
+
+	while (i + 1 < count && (h[i].seen[0] != seen[0] || h[i].seen[1] != seen[1] || h[i].last != last))
+		i++;
+	return (uint8_t)i;
+}
+
+static int
+list_histories(struct history h[STATES])
+{
+	int count = 0;
+
+	for (int len = 0; len <= EXACT; len++)
+		for (int bits = 0; bits < 1 << len; bits++) {
+			int ones = __builtin_popcount((unsigned)bits);
+			h[count++] = (struct history){ { len - ones, ones }, bits & 1, len };
+		}
+	for (int zeros = 0; zeros <= SEEN_MAX; zeros++)
+		for (int ones = zeros <= EXACT ? EXACT + 1 - zeros : 0; ones <= SEEN_MAX; ones++)
+			for (int last = 0; last < 2 && is_history(zeros, ones); last++)
+				if ((last ? ones : zeros) > 0 && count < STATES)
+					h[count++] = (struct history){ { zeros, ones }, last, EXACT + 1 };
+	return count;
+}
+
+/* Chance of a 1 at first, in 65536ths. */
 static uint32_t
-hash(uint32_t a, uint32_t b)
+chance_at_first(const struct history *h)
 {
-	uint32_t h = a * 0x2c1b3c6du ^ (b + 0x9e3779b9u) * 0x297a2d39u;
+	uint32_t ones = (uint32_t)h->seen[1], all = ones + (uint32_t)h->seen[0];
+	uint32_t doubt = ones == 0 || ones == all ? 4 : 8;
 
-	h ^= h >> 15;
-	h *= 0x85ebca6bu;
-	return h ^ h >> 13;
+	return 65535 * (20 * ones + doubt) / (20 * all + 2 * doubt);
 }
-
-static unsigned
-log_for(size_t n, unsigned least, unsigned most)
-{
-	unsigned log = least;
-
-	while (log < most && (size_t)1 << log < n)
-		log++;
-	return log;
-}
-
-/* scales: 65536 / (1 + e^(-x/256)) for every 128th x from -3072, with lines between */
-
-static const uint16_t curve[] = {
-	4, 4, 4, 4, 4, 4, 8, 13, 21, 36, 59, 98, 162, 266, 438, 720, 1178, 1921, 3108, 4971, 7812, 11955, 17625,
-	24742, 32768, 40793, 47910, 53580, 57723, 60564, 62427, 63614, 64357, 64815, 65097, 65269, 65373, 65437,
-	65476, 65499, 65514, 65522, 65527, 65531, 65532, 65532, 65532, 65532, 65532,
-};
 
 static void
-make_scales(struct mix *m)
+make_histories(struct mix *m)
 {
-	int chance = 0;
+	struct history h[STATES];
+	int count = list_histories(h);
 
-	for (int i = 0; i <= 2 * LOGIT; i++) {
-		int at = i + 1, near = at % 128;
-		m->chance[i] = (uint16_t)((curve[at / 128] * (128 - near) + curve[at / 128 + 1] * near) / 128);
+	for (int i = 0; i < count; i++) {
+		m->total[i] = (uint8_t)(h[i].seen[0] + h[i].seen[1]);
+		for (size_t c = 0; c < CONTEXTS; c++)
+			m->map[c][i] = chance_at_first(&h[i]) << 16 | 6;
+		for (int bit = 0; bit < 2; bit++) {
+			int seen[2] = { h[i].seen[0], h[i].seen[1] };
+			if (h[i].bits < EXACT) {	/* they stand in the order of a tree */
+				m->next[i][bit] = (uint8_t)(2 * i + 1 + bit);
+				continue;
+			}
+			add_seen(seen, bit, h[i].bits == EXACT);
+			m->next[i][bit] = find_history(h, count, seen, bit);
+		}
 	}
-	for (int x = -LOGIT_IN; x <= LOGIT_IN; x++)
-		while (chance <= m->chance[x + LOGIT] >> 4)
-			m->logit[chance++] = (int16_t)x;
-	while (chance < 4096)
-		m->logit[chance++] = LOGIT_IN;
 }
 
-/* One of two lines has it, or the one that has seen less becomes it. */
-static struct slots *
-find_slots(struct mix *m, uint32_t h)
+/* One of three lines has it, or the one that has seen least becomes it. */
+static uint8_t *
+find_line(struct mix *m, uint32_t h)
 {
 	uint32_t at = h >> (32 - m->slots_log);
-	uint16_t check = (uint16_t)(h | 1);
-	struct slots *one = &m->slots[at], *other = &m->slots[at ^ 1];
+	uint8_t check = (uint8_t)(h & 0xff ? h & 0xff : 1), *least = NULL;
 
-	if (one->check == check)
-		return one;
-	if (other->check == check)
-		return other;
-	if ((one->node[0] & 15) > (other->node[0] & 15))
-		one = other;
-	one->check = check;
-	for (size_t i = 0; i < sizeof one->node / sizeof one->node[0]; i++)
-		one->node[i] = 2048 << 4;
-	return one;
+	for (uint32_t i = 0; i < 3; i++) {
+		uint8_t *line = m->slots + (size_t)(at ^ i) * LINE;
+		if (line[0] == check)
+			return line;
+		if (least == NULL || m->total[least[1]] > m->total[line[1]])
+			least = line;
+	}
+	memset(least, 0, LINE);
+	least[0] = check;
+	return least;
 }
 
-/* For a half of a byte.  The table is much larger than what is at hand for a processor, so
- * all lines are called for before the first is looked at. */
+/* The table is larger than what is at hand for a processor: lines are called for here, and looked at when
+ * all else of a bit is done. */
+static void
+call_lines(struct mix *m)
+{
+	for (uint32_t i = 0; i < CONTEXTS; i++) {
+		m->place[i] = mix_hash(m->context[i] + i * 0x9e3779b1u, m->bits * 0x3779fb9u);
+		__builtin_prefetch(m->slots + (size_t)(m->place[i] >> (32 - m->slots_log)) * LINE);
+	}
+}
+
 static void
 find_lines(struct mix *m)
 {
-	uint32_t h[CONTEXTS];
-
-	for (uint32_t i = DIRECT; i < CONTEXTS; i++) {
-		h[i] = hash(m->context[i] + i * 0x9e3779b1u, m->bits * 0x3779fb9u);
-		__builtin_prefetch(&m->slots[h[i] >> (32 - m->slots_log)]);
-	}
-	for (size_t i = DIRECT; i < CONTEXTS; i++)
-		m->line[i] = find_slots(m, h[i]);
+	for (size_t i = 0; i < CONTEXTS; i++)
+		m->line[i] = find_line(m, m->place[i]);
 }
 
+/* contexts of a byte */
+
 static uint32_t
-length_seen(const struct mix *m)
+expected_byte(const struct mix *m)
 {
-	return m->same < 16 ? m->same : m->same < LONG ? 16 : 17;
+	uint32_t length = m->same < 16 ? m->same : m->same < LONG ? 16 : 17;
+
+	if (m->from == 0)
+		return 0;
+	return m->text.bytes[m->from] + 256 * (m->missed == 0 ? length : m->same > 3 ? 21 : 20) + 65536;
 }
 
 static void
 set_contexts(struct mix *m)
 {
-	uint32_t last = m->last4 & 0xff, *c = &m->context[DIRECT];
+	const struct mix_text *t = &m->text;
+	uint32_t last = t->last4 & 0xff, *c = m->context;
 
-	*c++ = hash(m->last4 & 0xffffff, 3);
-	*c++ = hash(m->last4, 4);
-	*c++ = hash(m->last4, m->before4 & 0xffff);
-	*c++ = hash(m->word, last);
-	*c++ = hash(m->word + m->word_before * 31, m->field != 0 ? 5 : 6);
-	*c++ = hash(m->field, m->last4 & 0xffff);
-	*c++ = hash(m->same > 0 ? m->text[m->from] + 256 * length_seen(m) + 65536 : 0, last);
-	*c++ = hash(m->last4, m->before4 & 0xff);
-	*c++ = hash(m->field + m->part * 77, m->word);
 	*c++ = 0;
-	*c++ = hash(m->above > 0 && m->above < m->at ? m->text[m->above] | 256u : 0, last | m->column << 8);
-	*c = hash(m->last4 & 0xf0f0ffff, 9);
+	*c++ = last | 256;
+	*c++ = mix_hash(t->last4 & 0xffffff, 3);
+	*c++ = mix_hash(t->last4, 4);
+	*c++ = mix_hash(t->last4, t->before4 & 0xffff);
+	*c++ = mix_hash(t->word, last);
+	*c++ = mix_hash(t->word + t->word_before * 31, t->field != 0 ? 5 : 6);
+	*c++ = mix_hash(t->field, t->last4 & 0xffff);
+	*c++ = mix_hash(expected_byte(m), last);
+	*c++ = mix_hash(t->field + t->part * 77, t->word);
+	*c++ = mix_hash(mix_text_above(t), last | t->column << 8);
+	*c++ = mix_hash(m->followed[last], last + 7777);
+	*c = mix_hash(t->field, t->part * 256 + last);
+}
+
+static void
+prepare(struct mix *m)
+{
+	set_contexts(m);
+	call_lines(m);
+	m->ready = true;
 }
 
 /* repetitions */
 
-static uint64_t
-eight(const unsigned char *p)
-{
-	uint64_t n = 0;
-
-	for (int i = 0; i < 8; i++)
-		n = n << 8 | p[i];
-	return n;
-}
-
-#define PRIME 0x9e3779b185ebca87ull
-#define PRIME_2 0xc2b2ae3d27d4eb4full
-
 static uint32_t *
-place_near(const struct mix *m)
+place_close(const struct mix *m)
 {
-	return &m->near[(eight(m->text + m->at - 8) << 16) * PRIME >> (64 - m->hash_log)];
-}
-
-static uint32_t *
-place_far(const struct mix *m)
-{
-	const unsigned char *p = m->text + m->at;
-
-	return &m->far[(eight(p - 8) * PRIME ^ eight(p - 16) * PRIME_2) * PRIME >> (64 - m->hash_log)];
+	return &m->close[m->text.last4 * 0x9e3779b1u >> (32 - CLOSE_LOG)];
 }
 
 static void
 look_at(struct mix *m, uint32_t place)
 {
-	uint32_t same = 0;
+	uint32_t same = mix_text_same(&m->text, place);
 
-	while (same < COMPARED && same < place && m->text[place - 1 - same] == m->text[m->at - 1 - same])
-		same++;
 	if (same > m->same && same >= SHORTEST) {
 		m->same = same;
 		m->from = place;
+		m->missed = 0;
 	}
 }
 
 static void
-find_repetition(struct mix *m)
+look_close(struct mix *m, uint32_t place)
 {
-	if (m->at < 16)
+	uint32_t same = mix_text_same(&m->text, place);
+
+	m->same_close = same >= CLOSE ? same : 0;
+	m->from_close = place;
+}
+
+static void
+find_repetitions(struct mix *m)
+{
+	if (m->text.at < MIX_HASHED)
 		return;
-	uint32_t *near = place_near(m), *far = place_far(m);
-	if (m->same < SURE) {
+	uint32_t *near = mix_text_near(&m->text), *far = mix_text_far(&m->text), *close = place_close(m);
+	if (m->same < SURE || m->missed > 0) {
 		look_at(m, *far);
 		look_at(m, *near);
 	}
-	*near = *far = m->at;
+	if (m->same_close < CLOSE_SURE)
+		look_close(m, *close);
+	*near = *far = *close = m->text.at;
 }
 
-/* bytes */
-
-static bool
-in_word(unsigned char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c >= 128;
-}
-
-/* "Name: " at the beginning of a line, or a line that goes on with the field before. */
+/* Where a repetition goes wrong it may go on behind that. */
 static void
-follow_name(struct mix *m, unsigned char c, unsigned char lower)
+follow(struct mix *m, unsigned char c)
 {
-	enum { NAME_MAX = 30 };
-
-	if (m->column == 0 && (c == ' ' || c == '\t')) {
-		m->in_name = false;
-		return;
+	if (m->from > 0 && m->text.bytes[m->from] == c) {
+		m->same++;
+		m->missed -= m->missed > 0 && m->same % 4 == 0;
+		m->from++;
+	} else if (m->from > 0) {
+		m->same = 0;
+		m->from = ++m->missed > MISSED_MAX ? 0 : m->from + 1;
+		m->missed = m->from > 0 ? m->missed : 0;
 	}
-	if (m->column == 0)
-		m->name = 0;
-	if (c != ':' && c > ' ' && m->column <= NAME_MAX) {
-		m->name = hash(m->name, lower) | 1;
-		return;
-	}
-	m->in_name = false;
-	m->field = c == ':' ? hash(m->name, 3) | 1 : 0;
+	m->same_close = m->same_close > 0 && m->text.bytes[m->from_close++] == c ? m->same_close + 1 : 0;
 }
 
-static void
-follow_line(struct mix *m, unsigned char c, unsigned char lower)
+static unsigned
+level_of(uint32_t surprise)
 {
-	if (m->above > 0)
-		m->above++;
-	if (c == '\n') {
-		m->above = m->line_start;
-		m->line_start = m->at;
-		m->column = m->part = 0;
-		m->in_name = true;
-		return;
-	}
-	if (m->in_name)
-		follow_name(m, c, lower);
-	else
-		m->part += c == ' ' || c == ';' || c == '<' || c == '@' || c == '=' || c == ',';
-	m->column++;
+	static const uint8_t steps[LEVELS - 1] = { 1, 2, 4, 6, 9, 12, 14 };
+	unsigned level = 0;
+
+	while (level < LEVELS - 1 && surprise >= steps[level] * 14000u)
+		level++;
+	return level;
 }
 
 static void
 end_byte(struct mix *m, unsigned char c)
 {
-	unsigned char lower = c >= 'A' && c <= 'Z' ? (unsigned char)(c + 32) : c;
+	uint16_t *followed = &m->followed[m->text.last4 & 0xff];
 
-	m->text[m->at++] = c;
-	m->before4 = m->before4 << 8 | m->last4 >> 24;
-	m->last4 = m->last4 << 8 | c;
-	if (!in_word(c) && m->word != 0)
-		m->word_before = m->word;
-	m->word = in_word(c) ? hash(m->word, lower) : 0;
-	follow_line(m, c, lower);
-	if (m->same > 0 && m->text[m->from] == c) {
-		m->from++;
-		m->same++;
-	} else {
-		m->same = 0;
-	}
-	find_repetition(m);
+	*followed = (uint16_t)(*followed << 8 | c);
+	follow(m, c);
+	mix_text_byte(&m->text, c);
+	find_repetitions(m);
+	m->surprise = (3 * m->surprise + m->wrong) / 4;
+	m->wrong = 0;
+	m->level = level_of(m->surprise);
 	m->bits = 1;
 	m->ready = false;
 }
 
 /* weighing */
 
-static int
-class_of_length(uint32_t same)
+static unsigned
+class_of(uint32_t same, uint32_t missed)
 {
+	if (missed > 0)
+		return ASTRAY + (same > 7 ? 7 : same) + 8 * (missed > 3 ? 3 : missed - 1);
 	if (same < 16)
-		return (int)same;
+		return same;
 	if (same < 32)
-		return 16 + (int)(same - 16) / 4;
+		return 16 + (same - 16) / 4;
 	if (same < 64)
-		return 20 + (int)(same - 32) / 8;
-	return same < 512 ? 24 + (int)(same - 64) / 90 : 29;
+		return 20 + (same - 32) / 8;
+	return same < 512 ? 24 + (same - 64) / 90 : 29;
 }
 
 static unsigned
@@ -319,95 +361,93 @@ bits_seen(const struct mix *m)
 	return 31 - (unsigned)__builtin_clz(m->bits);
 }
 
-/* A chance, and how far the few that were seen can be trusted in it. */
-static int32_t
-trusted(int chance, int count)
-{
-	return (chance - 2048) * (count > 6 ? 6 : count) / 8;
-}
-
-static void
-ask_direct(struct mix *m)
-{
-	uint32_t pair = hash(m->last4 & 0xffff, m->bits) >> (32 - m->pair_log);
-
-	m->direct[0] = &m->single[(m->last4 & 0xff) << 8 | m->bits];
-	m->direct[1] = &m->pair[pair];
-	for (size_t i = 0; i < DIRECT; i++) {
-		int chance = (int)(*m->direct[i] >> 20), count = (int)(*m->direct[i] & 1023);
-		m->input[2 * i] = trusted(chance, count);
-		m->input[2 * i + 1] = count > 0 ? m->logit[chance] : 0;
-	}
-}
-
-/* How many of the longest contexts were met before, as a class from 0 to 6. */
+/* How many of three longer contexts were met before. */
 static unsigned
 ask_contexts(struct mix *m)
 {
 	unsigned seen = bits_seen(m), deepest = 0;
 	uint32_t node = seen < 4 ? m->bits : 1u << (seen - 4) | (m->bits & ((1u << (seen - 4)) - 1));
 
-	for (unsigned i = DIRECT; i < CONTEXTS; i++) {
-		uint16_t *n = m->node[i] = &m->line[i]->node[node - 1];
-		int chance = *n >> 4, count = *n & 15;
-		m->input[2 * i] = trusted(chance, count);
-		m->input[2 * i + 1] = count > 0 ? m->logit[m->judged[i][count * 64 + chance / 64] >> 4] : 0;
-		if (count > 0 && i < 6)
-			deepest = i + 1;
+	for (unsigned i = 0; i < CONTEXTS; i++) {
+		uint8_t *n = m->node[i] = m->line[i] + node;
+		uint32_t *map = m->mapped[i] = &m->map[i][*n];
+		int chance = (int)(*map >> 20), met = -(*n != 0);
+		m->input[2 * i] = (int16_t)(m->text.logit[chance] & met);
+		m->input[2 * i + 1] = (int16_t)(((chance >> 2) - 512) & met);
 	}
+	for (unsigned i = 2; i < 2 + DEPTHS - 1; i++)
+		if (*m->node[i] != 0)
+			deepest = i - 1;
 	return deepest;
 }
 
 static void
-ask_repetition(struct mix *m)
+put_inputs(int16_t input[2], int expected, int first, int second)
+{
+	input[0] = (int16_t)(expected < 0 ? 0 : expected ? first : -first);
+	input[1] = (int16_t)(expected < 0 ? 0 : expected ? second : -second);
+}
+
+/* The next bit of that byte, if those before it are ours: else -1. */
+static int
+bit_of(const struct mix *m, uint32_t place)
 {
 	unsigned seen = bits_seen(m);
-	uint32_t byte = m->same > 0 ? m->text[m->from] | 256u : 0;
+	uint32_t byte = place > 0 ? m->text.bytes[place] | 256u : 0;
 
-	m->expected = -1;
-	m->length_class = 0;
-	m->input[REPEAT] = m->input[REPEAT + 1] = 0;
-	if (byte >> (8 - seen) != m->bits) {
-		m->same = 0;
-		return;
-	}
-	m->expected = byte >> (7 - seen) & 1;
-	m->length_class = class_of_length(m->same);
-	int32_t logit = m->logit[m->repeats[m->length_class] >> 4];
-	int32_t length = (int32_t)(m->same < LONG ? m->same : LONG) * 16;
-	m->input[REPEAT] = m->expected ? logit : -logit;
-	m->input[REPEAT + 1] = m->expected ? length : -length;
+	return byte >> (8 - seen) == m->bits ? (int)(byte >> (7 - seen) & 1) : -1;
 }
 
-static int32_t
-within(int64_t logit)
+static void
+ask_repetitions(struct mix *m)
 {
-	return logit > LOGIT ? LOGIT : logit < -LOGIT ? -LOGIT : (int32_t)logit;
+	int32_t length = (int32_t)(m->same < LONG ? m->same : LONG) * 16;
+
+	m->expected = bit_of(m, m->from);
+	m->class = m->expected < 0 ? 0 : class_of(m->same, m->missed);
+	put_inputs(&m->input[REPEAT], m->expected, m->text.logit[m->repeats[m->class] >> 20], length);
+	m->expected_close = m->same_close > 0 ? bit_of(m, m->from_close) : -1;
+	m->class_close = 2 * (m->same_close < CLOSE_SURE ? m->same_close : CLOSE_SURE) + (m->expected_close == m->expected);
+	int chance = (int)(m->repeats_close[m->class_close] >> 20);
+	put_inputs(&m->input[REPEAT + 2], m->expected_close, m->text.logit[chance], (chance - 2048) / 2);
+	m->input[ALWAYS] = 256;
+}
+
+static void
+choose_sets(struct mix *m, unsigned deepest)
+{
+	const struct mix_text *t = &m->text;
+
+	m->set[0] = m->weight[0][m->level << 8 | m->bits];
+	m->set[1] = m->weight[1][(t->field != 0 ? 512 : 0) + m->class * 8 + bits_seen(m)];
+	m->set[2] = m->weight[2][deepest << 8 | (t->last4 & 0xff)];
+	m->set[3] = m->weight[3][deepest << 8 | mix_hash(t->field, t->part) >> 24];
+	m->shares = m->share[m->level][deepest];
 }
 
 static int32_t
-weigh(struct mix *m)
+within(int32_t n, int32_t most)
+{
+	return n > most ? most : n < -most ? -most : n;
+}
+
+/* At most 32 * 2047 * WEIGHT_MAX. */
+static int32_t
+weigh(const int16_t *restrict weight, const int16_t *restrict input)
 {
 	int32_t sum = 0;
 
-	for (size_t s = 0; s < SETS; s++) {
-		const int32_t *weight = m->weight[s][m->set[s]];
-		int64_t logit = 0;
-		for (size_t i = 0; i < INPUTS; i++)
-			logit += (int64_t)m->input[i] * weight[i];
-		int32_t says = within(logit / 65536);
-		m->said[s] = m->chance[says + LOGIT];
-		sum += says;
-	}
-	return sum / SETS;
+	for (size_t i = 0; i < INPUTS; i++)
+		sum += input[i] * weight[i];
+	return sum;
 }
 
 /* What became of such words in the past: between two points of a curve that is learnt. */
 static int32_t
 correct(struct mix *m, size_t which, uint32_t row, int32_t logit)
 {
-	uint16_t *points = m->final[which][row & ((1u << m->final_log) - 1)];
-	int32_t low = (logit + LOGIT + 1) / STEP, far = (logit + LOGIT + 1) % STEP;
+	uint16_t *points = m->final[which][row];
+	int32_t low = (logit + MIX_LOGIT + 1) / STEP, far = (logit + MIX_LOGIT + 1) % STEP;
 
 	m->point[which] = &points[low + (far >= STEP / 2)];
 	return (points[low] * (STEP - far) + points[low + 1] * far) / STEP;
@@ -416,162 +456,143 @@ correct(struct mix *m, size_t which, uint32_t row, int32_t logit)
 unsigned
 mix_next(struct mix *m)
 {
+	int32_t sum = 0;
+
 	if (!m->ready) {
-		set_contexts(m);
+		prepare(m);
 		find_lines(m);
-		m->ready = true;
 	}
-	ask_direct(m);
 	unsigned deepest = ask_contexts(m);
-	ask_repetition(m);
-	m->input[INPUTS - 1] = 256;
-	m->set[0] = m->bits;
-	m->set[1] = (unsigned)m->length_class * 8 + bits_seen(m) + (m->field != 0 ? 256 : 0);
-	m->set[2] = (m->last4 & 0xff) | deepest << 8;
-	int32_t logit = weigh(m);
-	int32_t chance = (2 * m->chance[logit + LOGIT] + correct(m, 0, m->bits | (m->last4 & 0xff) << 8, logit) +
-	    correct(m, 1, hash(m->last4 & 0xffffff, m->bits), logit)) / 4;
+	ask_repetitions(m);
+	choose_sets(m, deepest);
+	for (size_t s = 0; s < SETS; s++) {
+		m->logits[s] = within(weigh(m->set[s], m->input) >> WEIGHT_ONE, MIX_LOGIT_IN);
+		m->said[s] = m->text.chance[m->logits[s] + MIX_LOGIT];
+		sum += m->logits[s] * (m->shares[s] >> 8);
+	}
+	int32_t logit = within(sum >> 8, MIX_LOGIT);
+	m->said_last = m->text.chance[logit + MIX_LOGIT];
+	int32_t chance = (2 * m->said_last + correct(m, 0, m->level << 8 | m->bits, logit) +
+	    correct(m, 1, mix_hash(m->text.last4 & 0xff, m->bits) % FINALS, logit)) / 4;
 	return chance < 8 ? 8 : chance > 65528 ? 65528 : (unsigned)chance;
 }
 
 /* learning */
 
+/* wrong is not more than 65535 * RATE / 1024, so that no step passes what 16 bits hold. */
 static void
-move(uint16_t *chance, int bit, int slowness)
+learn_weights(int16_t *restrict weight, const int16_t *restrict input, int16_t wrong)
 {
-	*chance = (uint16_t)(*chance + ((bit ? 65535 : 0) - *chance) / slowness);
+	for (size_t i = 0; i < INPUTS; i++) {
+		int16_t step = (int16_t)((int16_t)(input[i] * 16) * wrong >> 16);
+		int16_t to = (int16_t)(weight[i] + (int16_t)((step + 1) >> 1));
+		to = to > WEIGHT_MAX ? WEIGHT_MAX : to;
+		weight[i] = to < -WEIGHT_MAX ? -WEIGHT_MAX : to;
+	}
 }
 
 static void
-learn_weights(struct mix *m, int bit)
+learn_sets(struct mix *m, int32_t right)
 {
+	int32_t wrong = right - m->said_last;
+
 	for (size_t s = 0; s < SETS; s++) {
-		int32_t wrong = ((bit ? 65536 : 0) - m->said[s]) * m->rate / 256;
-		int32_t *weight = m->weight[s][m->set[s]];
-		for (size_t i = 0; i < INPUTS; i++) {
-			int32_t to = weight[i] + ((m->input[i] * wrong + 8192) >> 14);
-			weight[i] = to > WEIGHT_MAX ? WEIGHT_MAX : to < -WEIGHT_MAX ? -WEIGHT_MAX : to;
-		}
+		learn_weights(m->set[s], m->input, (int16_t)((right - m->said[s]) * m->rate >> 10));
+		m->shares[s] = within(m->shares[s] + (m->logits[s] * wrong >> 16), SHARE_MAX);
 	}
+	for (size_t i = 0; i < 2; i++)
+		*m->point[i] = (uint16_t)(*m->point[i] + (right - *m->point[i]) / 64);
 	if (++m->learnt % RATE_EVERY == 0 && m->rate > RATE_END)
 		m->rate--;
 }
 
-/* 65536 / (times seen + 1.5) */
-static const int32_t slower[] = {
-	43690, 26214, 18724, 14563, 11915, 10082, 8738, 7710, 6898, 6241, 5698, 5242, 4854, 4519, 4228, 3971, 3744, 3542,
-	3360, 3196, 3048, 2912, 2788, 2674, 2570, 2473, 2383, 2299, 2221, 2148, 2080, 2016, 1956, 1899, 1846, 1795,
-	1747, 1702, 1659, 1618, 1579, 1542, 1506, 1472, 1440, 1409, 1379, 1351, 1323, 1297, 1272, 1248, 1224, 1202,
-	1180, 1159, 1139, 1120, 1101, 1083, 1065, 1048, 1032, 1016, 1000, 985, 970, 956, 942, 929, 916, 903,
-	891, 879, 868, 856, 845, 834, 824, 814, 804, 794, 784, 775, 766, 757, 748, 740, 732, 724,
-	716, 708, 700, 693, 686, 679, 672, 665, 658, 652, 645, 639, 633, 627, 621, 615, 609, 604,
-	598, 593, 587, 582, 577, 572, 567, 562, 557, 553, 548, 543, 539, 534, 530, 526, 522, 518,
-	514, 510, 506, 502, 498, 494, 490, 487, 483, 480, 476, 473, 469, 466, 463, 459, 456, 453,
-	450, 447, 444, 441, 438, 435, 432, 429, 426, 424, 421, 418, 416, 413, 410, 408, 405, 403,
-	400, 398, 395, 393, 391, 388, 386, 384, 382, 379, 377, 375, 373, 371, 369, 367, 365, 363,
-	361, 359, 357, 355, 353, 351, 349, 347, 345, 344, 342, 340, 338, 336, 335, 333, 331, 330,
-	328, 326, 325, 323, 322, 320, 318, 317, 315, 314, 312, 311, 309, 308, 306, 305, 304, 302,
-	301, 299, 298, 297, 295, 294, 293, 291, 290, 289, 288, 286, 285, 284, 283, 281, 280, 279,
-	278, 277, 275, 274, 273, 272, 271, 270, 269, 268, 266, 265, 264, 263, 262, 261, 260, 259,
-	258, 257, 256, 255,
-};
-
 static void
-learn_direct(uint32_t *seen, int bit, uint32_t most)
+learn_chance(const struct mix *m, uint32_t *seen, int bit)
 {
-	int64_t chance = *seen >> 10, count = *seen & 1023;
+	uint32_t count = *seen & 1023;
+	int32_t chance = (int32_t)(*seen >> 10), wrong = (bit ? (1 << 22) - 1 : 0) - chance;
 
-	chance += ((bit ? (1 << 22) - 1 : 0) - chance) * slower[count] >> 16;
-	*seen = (uint32_t)chance << 10 | (uint32_t)(count < most ? count + 1 : count);
+	chance += (wrong >> 4) * m->slower[count] >> 9;
+	*seen = (uint32_t)chance << 10 | (count + (count < COUNT_MAX));
 }
 
-/* 65536 / (times seen + 1.3) */
-static const int32_t pace[COUNT_MAX + 1] = {
-	50412, 28493, 19859, 15240, 12365, 10402, 8977, 7895, 7046, 6362, 5799, 5328, 4927, 4582, 4283, 4020,
-};
+static void
+learn_contexts(struct mix *m, int bit)
+{
+	for (size_t i = 0; i < CONTEXTS; i++) {
+		learn_chance(m, m->mapped[i], bit);
+		*m->node[i] = m->next[*m->node[i]][bit];
+	}
+}
 
 static void
-learn_node(struct mix *m, size_t i, int bit)
+learn_repetitions(struct mix *m, int bit)
 {
-	int32_t chance = *m->node[i] >> 4, count = *m->node[i] & 15;
-
-	if (count > 0)
-		move(&m->judged[i][count * 64 + chance / 64], bit, 64);
-	if (bit)
-		chance += ((4095 - chance) * pace[count] + 65535) / 65536;
-	else
-		chance -= (chance * pace[count] + 65535) / 65536;
-	*m->node[i] = (uint16_t)(chance << 4 | (count < COUNT_MAX ? count + 1 : count));
+	if (m->expected >= 0)
+		learn_chance(m, &m->repeats[m->class], bit == m->expected);
+	if (m->expected_close >= 0)
+		learn_chance(m, &m->repeats_close[m->class_close], bit == m->expected_close);
+	if (m->expected_close != bit)
+		m->same_close = 0;
 }
 
 void
 mix_learn(struct mix *m, int bit)
 {
-	learn_weights(m, bit);
-	move(m->point[0], bit, 64);
-	move(m->point[1], bit, 64);
-	learn_direct(m->direct[0], bit, SINGLE_MAX);
-	learn_direct(m->direct[1], bit, PAIR_MAX);
-	for (size_t i = DIRECT; i < CONTEXTS; i++)
-		learn_node(m, i, bit);
-	if (m->expected >= 0) {
-		move(&m->repeats[m->length_class], bit == m->expected, 64);
-		m->same = bit == m->expected ? m->same : 0;
-	}
+	int32_t right = bit ? 65535 : 0;
+
+	learn_repetitions(m, bit);
+	m->wrong += (uint32_t)abs(right - m->said_last);
 	m->bits = m->bits << 1 | (uint32_t)bit;
-	if (m->bits >= 256)
+	bool half = m->bits >= 16 && m->bits < 32, whole = m->bits >= 256;
+	if (whole) {
 		end_byte(m, (unsigned char)m->bits);
-	else if (m->bits >= 16 && m->bits < 32)
+		prepare(m);
+	} else if (half) {
+		call_lines(m);
+	}
+	learn_sets(m, right);
+	learn_contexts(m, bit);
+	if (half || whole)
 		find_lines(m);
 }
 
 /* beginning */
 
 static void
-make_tables(struct mix *m, size_t taught, size_t all)
-{
-	m->slots_log = log_for(8 * taught, SLOTS_LOG_MIN, SLOTS_LOG_MAX);
-	m->pair_log = log_for(8 * taught, SLOTS_LOG_MIN, PAIRS_LOG_MAX);
-	m->final_log = log_for(taught, FINAL_LOG_MIN, FINAL_LOG_MAX);
-	m->hash_log = log_for(all, HASH_LOG_MIN, HASH_LOG_MAX);
-	m->slots = mem_get(sizeof *m->slots << m->slots_log);
-	m->single = mem_get(sizeof *m->single << 16);
-	m->pair = mem_get(sizeof *m->pair << m->pair_log);
-	m->near = mem_get(sizeof *m->near << m->hash_log);
-	m->far = mem_get(sizeof *m->far << m->hash_log);
-	for (size_t i = 0; i < (size_t)1 << 16; i++)
-		m->single[i] = 1u << 31;
-	for (size_t i = 0; i < (size_t)1 << m->pair_log; i++)
-		m->pair[i] = 1u << 31;
-}
-
-static void
 make_final(struct mix *m)
 {
-	for (size_t which = 0; which < 2; which++) {
-		uint16_t (*row)[POINTS] = m->final[which] = mem_get(sizeof *row << m->final_log);
-		for (int i = 0; i < POINTS; i++) {
-			int32_t at = i * STEP - 1;
-			row[0][i] = m->chance[at < 0 ? 0 : at > 2 * LOGIT ? 2 * LOGIT : at];
-		}
-		for (size_t i = 1; i < (size_t)1 << m->final_log; i++)
-			memcpy(row[i], row[0], sizeof *row);
-	}
+	uint16_t first[POINTS];
+
+	for (int32_t i = 0; i < POINTS; i++)
+		first[i] = m->text.chance[within(i * STEP - 1 - MIX_LOGIT, MIX_LOGIT) + MIX_LOGIT];
+	for (size_t i = 0; i < FINALS; i++)
+		for (size_t which = 0; which < 2; which++)
+			memcpy(m->final[which][i], first, sizeof first);
 }
 
 static void
 make_weights(struct mix *m)
 {
-	for (size_t i = 0; i < CONTEXTS; i++)
-		for (int n = 0; n < 16 * 64; n++)
-			m->judged[i][n] = (uint16_t)((n % 64 * 64 + 32) * 16);
-	for (int i = 0; i < 32; i++)
-		m->repeats[i] = (uint16_t)(65535 - 32768 / (i + 2));
+	m->weight = get_aligned(SETS * sizeof *m->weight, &m->weight_from);
 	for (size_t s = 0; s < SETS; s++)
 		for (size_t k = 0; k < SET_SIZE; k++)
 			for (size_t i = 0; i < INPUTS; i++)
 				m->weight[s][k][i] = WEIGHT;
+	for (size_t i = 0; i < LEVELS * DEPTHS * SETS; i++)
+		m->share[i / SETS / DEPTHS][i / SETS % DEPTHS][i % SETS] = SHARE_ONE / SETS;
 	m->rate = RATE;
+}
+
+static void
+make_counts(struct mix *m)
+{
+	for (int32_t i = 0; i <= COUNT_MAX; i++)
+		m->slower[i] = 8192 * 2 / (2 * i + 3);
+	for (uint32_t i = 0; i < CLASSES; i++) {
+		m->repeats[i] = (i < ASTRAY ? 65535 - 32768 / (i + 2) : 45000) << 16 | 6;
+		m->repeats_close[i] = (65535 - 32768 / (i / 2 + 2)) << 16 | 6;
+	}
 }
 
 static void
@@ -587,15 +608,15 @@ learn_byte(struct mix *m, unsigned char c)
 static void
 take_past(struct mix *m, size_t len, size_t taught)
 {
+	struct mix_text *t = &m->text;
 	size_t older = len > taught ? len - taught : 0;
 
-	while (m->at < older) {
-		if (m->at++ >= 16)
-			*place_near(m) = *place_far(m) = m->at;
-	}
-	while (m->at < len) {
-		unsigned char c = m->text[m->at];
-		if (m->same >= LONG && m->text[m->from] == c)
+	for (; t->at < older; t->at++)
+		if (t->at >= MIX_HASHED)
+			*mix_text_near(t) = *mix_text_far(t) = t->at;
+	while (t->at < len) {
+		unsigned char c = t->bytes[t->at];
+		if (m->same >= LONG && t->bytes[m->from] == c)
 			end_byte(m, c);
 		else
 			learn_byte(m, c);
@@ -606,19 +627,17 @@ struct mix *
 mix_new(const struct span *past, size_t pasts, size_t taught, size_t most)
 {
 	struct mix *m = mem_get(sizeof *m);
-	size_t len = 0;
+	size_t len = mix_text_start(&m->text, past, pasts, most);
+	size_t learns = (len < taught ? len : taught) + most;
 
-	for (size_t i = 0; i < pasts; i++)
-		len += past[i].len;
-	m->text = mem_get(len + most + 1);
-	for (size_t i = 0, at = 0; i < pasts; at += past[i++].len)
-		if (past[i].len > 0)
-			memcpy(m->text + at, past[i].p, past[i].len);
 	m->bits = 1;
-	make_scales(m);
-	make_tables(m, (len < taught ? len : taught) + most, len + most);
+	m->slots_log = mix_log_for(SLOTS_EACH * learns, SLOTS_LOG_MIN, SLOTS_LOG_MAX);
+	m->slots = get_aligned((size_t)LINE << m->slots_log, &m->slots_from);
+	m->close = mem_get(sizeof *m->close << CLOSE_LOG);
+	make_histories(m);
 	make_final(m);
 	make_weights(m);
+	make_counts(m);
 	take_past(m, len, taught);
 	return m;
 }
@@ -628,13 +647,9 @@ mix_free(struct mix *m)
 {
 	if (m == NULL)
 		return;
-	free(m->text);
-	free(m->slots);
-	free(m->single);
-	free(m->pair);
-	free(m->near);
-	free(m->far);
-	free(m->final[0]);
-	free(m->final[1]);
+	mix_text_free(&m->text);
+	free(m->slots_from);
+	free(m->weight_from);
+	free(m->close);
 	free(m);
 }

@@ -181,12 +181,11 @@ check "modes are private" test -z "$(find home/spool/ring hub/spool/ring -type f
 posted hub home
 check "at the metered level" at hub bsmtp pack --level=metered home
 check "it goes" carry hub home
-check "packed as ever, since it is nothing but repetition" sh -c 'bsmtp cat --label wire | grep -q "^mb4 zstd 1 "'
 tail -c 9000 "$top/man/spool.5" >noise
 posted hub home
 check "new text" at hub bsmtp pack --level=metered home
 check "goes" carry hub home
-check "as another codec" sh -c 'bsmtp cat --label wire | grep -q "^mb4 mix 1 "'
+check "as another codec" sh -c 'bsmtp cat --label wire | grep -q "^mb5 mix 1 "'
 check "and is read" all_once home hub
 
 # ---- a site that keeps nothing ----

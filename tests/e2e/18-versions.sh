@@ -1,10 +1,11 @@
 #!/bin/sh
-# What versions 1 to 4 of a batch and version 1 of a spool entry looked like is read for ever; what is newer is
+# What versions 1 to 5 of a batch and version 1 of a spool entry looked like is read for ever; what is newer is
 # refused with 78, and not touched.
 # shellcheck source=tests/e2e/lib.sh
 . "${srcdir:-.}/tests/e2e/lib.sh"
 stage
 old=$top/tests/fixtures/v1 later=$top/tests/fixtures/v2 before=$top/tests/fixtures/v3 last=$top/tests/fixtures/v4
+mixed=$top/tests/fixtures/v5
 cd "$work" || exit 99
 make_site home home
 
@@ -15,7 +16,7 @@ done
 for batch in "$old/full.none" "$old/full.gz" "$old/full.zstd" "$old/full.zstd-plain" "$old/reduced.none" \
     "$later/full.zstd" "$later/full.zstd-plain" "$later/full.mix" \
     "$before/full.zstd" "$before/full.zstd-plain" \
-    "$last/full.zstd" "$last/full.zstd-plain" "$last/full.mix"; do
+    "$last/full.zstd" "$last/full.zstd-plain" "$last/full.mix" "$mixed/full.mix"; do
 	rm -rf home
 	make_site home home
 	check "${batch#"$top"/tests/fixtures/} is read" exits 0 at home bsmtp unpack --peer=hub --to=maildir:box "$batch"
@@ -34,6 +35,16 @@ check "v3/full.zstd-ref refers to a history" grep -q '^mb3 .* ref=1:.* dict=1$' 
 check "and is read with that of then" exits 0 at home bsmtp unpack --peer=hub --to=maildir:box "$before/full.zstd-ref"
 check "every byte of it" compare originals home/box/new
 
+# More text for both models of mix.
+rm -rf home
+make_site home home
+bsmtp pack --mbox="$top/tests/fixtures/demo.mbox" --to=user@home.example --codec=none -o demo
+for batch in demo "$last/demo.mix" "$mixed/demo.mix"; do
+	rm -rf home/box
+	check "${batch#"$top"/tests/fixtures/} of mails" exits 0 at home bsmtp unpack --peer=hub --to=maildir:box "$batch"
+	cat home/box/new/* | sort >"got.${batch##*/}"
+	check "the same in all of them" cmp got.demo "got.${batch##*/}"
+done
 rm -rf home
 make_site home home
 check "a letter of then is taken" exits 0 env UU_MACHINE=hub MOCHILA_JOB=1 'MOCHILA_SET=routes.*=site:x' \
@@ -55,7 +66,7 @@ check "with its history" grep -aq 'deferred .*reply="451 4.4.2' "$entry"
 # Newer ones.
 sed 's/^NOOP mochila=1 /NOOP mochila=2 /' "$old/full.none" >newer.none
 sed 's/^mb1 /mb2 /' "$old/full.zstd" >newer.line
-printf '\225and whatever there may be' >newer.label
+printf '\226and whatever there may be' >newer.label
 for batch in newer.none newer.line newer.label; do
 	cp $batch kept
 	check "$batch is refused" exits 78 at home bsmtp unpack --peer=hub "$batch"

@@ -498,7 +498,7 @@ START_TEST(a_newer_batch_waits_for_a_newer_mochila)
 	struct got got;
 
 	for (size_t i = 0; i < 2; i++) {
-		const char *batch = i == 0 ? "mb2 whatever there may be\nanything" : "\225whatever there may be";
+		const char *batch = i == 0 ? "mb2 whatever there may be\nanything" : "\226whatever there may be";
 		ck_assert_int_eq(read_in_steps(span_of(batch), NULL, 7, &got), -1);
 		ck_assert_int_eq(err_exit(&err), 78);
 		ck_assert_uint_eq(got.begun, 0);
