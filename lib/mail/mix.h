@@ -14,7 +14,8 @@
  * here changes what streams mean: then it is another codec.
  *
  * All of the past is searched for repetitions, but only its last bytes teach the contexts, as many
- * as taught says, and there only what is no long repetition: that takes some microseconds a byte.
+ * as taught says, and there only what is no long repetition: that takes two or three microseconds a
+ * byte, as does each that comes.  taught is in bytes, and may be 0.
  * Both ends must say the same.  MIX_TAUGHT is what batches say; where time counts, as in a call, less
  * is nearly as good.
  */
@@ -24,7 +25,7 @@
 #include "lib/base/str.h"
 
 enum {
-	MIX_MODEL = 1,			/* by which two ends know that they have the same */
+	MIX_MODEL = 2,			/* by which two ends know that they have the same */
 	MIX_TAUGHT = 1 << 20,
 };
 
