@@ -60,7 +60,7 @@ struct mix {
 	/* weighing */
 	int16_t (*weight)[SET_SIZE][INPUTS], *set[SETS];
 	void *weight_from;
-	_Alignas(16) int16_t input[INPUTS];
+	int16_t input[INPUTS];
 	int32_t said[SETS], logits[SETS], said_last;	/* by each set, by all: chances, logits */
 	int32_t share[LEVELS][DEPTHS][SETS], *shares;
 	uint16_t final[2][FINALS][POINTS], *point[2];
