@@ -42,7 +42,7 @@ bsmtp pack --mbox="$top/tests/fixtures/demo.mbox" --to=user@home.example --codec
 for batch in demo "$last/demo.mix" "$mixed/demo.mix"; do
 	rm -rf home/box
 	check "${batch#"$top"/tests/fixtures/} of mails" exits 0 at home bsmtp unpack --peer=hub --to=maildir:box "$batch"
-	cat home/box/new/* | sort >"got.${batch##*/}"
+	cat home/box/new/* | grep -av "^	" | sort >"got.${batch##*/}"	# without our Received
 	check "the same in all of them" cmp got.demo "got.${batch##*/}"
 done
 rm -rf home
