@@ -10,7 +10,7 @@
 
 #define MIX_FAR (CLOCK_SECOND / 20)	/* a line is slow, as long as nothing else is known, when it is as long */
 
-enum { MIX_RATE = 1000000 /* bytes a second: more of them are cheap */, MIX_HISTORY = 256 << 10 };
+enum { MIX_HISTORY = 256 << 10 };
 enum { WINDOW_MAX = 8 << 20, MEMORY_MAX = 4096, FAST_LINE = 5000000 /* bytes a second */ };
 
 static const char memory_file[] = ".peer";
@@ -253,7 +253,7 @@ m_call_mix(const struct site_settings *site, bool caller, uint64_t rate, int64_t
 	if (strcmp(site->level, "metered") == 0)
 		return M_MIX_ALWAYS;
 	bool far = site->half_duplex > 0 || rtt >= MIX_FAR;
-	return rate <= MIX_RATE && (far || !caller) ? M_MIX_MAY : M_MIX_NEVER;
+	return rate <= M_MIX_RATE && (far || !caller) ? M_MIX_MAY : M_MIX_NEVER;
 }
 
 void

@@ -15,26 +15,27 @@
 
 enum {
 	LOG_MIN = 14, LOG_MAX = 20, LOG = 19,	/* bytes through one stream */
-	PAST_MAX = 4 << 20, PAST = 2 << 20,	/* bytes of history: where bytes are dear, and else */
-	TAUGHT_MAX = 512 << 10,
-	TAUGHT_SLOW = 256 << 10, TAUGHT = 128 << 10,
+	PAST_MAX = 4 << 20,		/* bytes of history */
+	TAUGHT_MAX = 512 << 10, TAUGHT_LEAST = 64 << 10,
 	OBJECT_MAX = 64 << 10,
 	WORTH_A_START = 16 << 10,
 	CREDIT_LEAST = 32768,		/* of theirs: a flush is never cut */
 	FLUSH_MAX = M_FRAME_MAX - 10,
 	/* How long it takes, and what it saves. */
-	PER_BYTE = 1500,		/* nanoseconds for what is taught or goes through, */
-	PER_PAST = 50,			/* and for what is only looked at */
+	PER_BYTE = 2000,		/* nanoseconds for what is taught or goes through, */
+	PER_PAST = 80,			/* and for what is only looked at */
 	SAVES = 20,			/* one byte on the line of so many */
-	/* The line: bytes a second. */
-	RATE_GUESSED = 64000, RATE_SLOW = 20000, RATE_FAST = 1000000,
+	/* The line: bytes a second; a mobile one, and one by a satellite. */
+	RATE_NEAR = 250000, RATE_FAR = 64000,
 	/* What a peer may let us do: bytes, and more for each that it sends. */
 	WORK = 4 << 20, WORK_PER_BYTE = 32, PAST_PER_WORK = 32,
 	/* The number. */
 	ALL = 65528, LEN_BITS = 17,
 };
 
-#define PATIENCE (CLOCK_SECOND / 2)	/* in a call, for bytes that are worth more than their time */
+#define FAR (CLOCK_SECOND * 3 / 10)	/* what takes as long there and back is a satellite's */
+#define PATIENCE (CLOCK_SECOND / 2)	/* in a call, for bytes that are worth more than their time; */
+enum { PATIENCE_TURNS = 3 };		/* over a long line, as long as so many turns of it take */
 
 /* --- whether --- */
 
@@ -66,7 +67,13 @@ may(const struct m *m)
 static uint64_t
 rate_of(const struct m *m)
 {
-	return m->rate > 0 ? m->rate : RATE_GUESSED;
+	return m->rate > 0 ? m->rate : m->rtt > 0 && m->rtt < FAR ? RATE_NEAR : RATE_FAR;
+}
+
+static int64_t
+patience(const struct m *m)
+{
+	return m->rtt > PATIENCE / PATIENCE_TURNS ? PATIENCE_TURNS * m->rtt : PATIENCE;
 }
 
 static int64_t
@@ -102,46 +109,54 @@ m_mix_takes(const struct m *m, const struct m_sending *s)
 	if (!may(m) || !small(s) || left > out->mixing.left)
 		return false;
 	return m->config.mix == M_MIX_ALWAYS ||
-	    out->spent + takes_time(left, 0) <= out->saved + saves_time(m, left) + PATIENCE;
-}
-
-static size_t
-taught(const struct m *m)
-{
-	bool slow = m->rate > 0 && m->rate < RATE_SLOW;
-
-	return slow || m->config.mix == M_MIX_ALWAYS ? TAUGHT_SLOW : TAUGHT;
+	    out->spent + takes_time(left, 0) <= out->saved + saves_time(m, left) + patience(m);
 }
 
 size_t
 m_mix_past(const struct m *m)
 {
-	size_t most = m->config.mix == M_MIX_ALWAYS ? PAST_MAX : PAST;
-
-	return m->config.window < most ? m->config.window : most;
+	return m->config.window < PAST_MAX ? m->config.window : PAST_MAX;
 }
 
-bool
-m_mix_pays(const struct m *m, const struct m_sending *s)
+/* Of that class, what a stream of mix would take. */
+static uint64_t
+waiting(const struct m *m, const char *class)
 {
-	const struct m_stream_out *out = &m->own->out;
-	uint64_t waiting = 0;
+	uint64_t bytes = 0;
 
-	if (!may(m) || !small(s))
-		return false;
-	/* The present one would do for it, if there was time: then there is none for another. */
-	if (out->mixed && strcmp(out->class, s->object.class) == 0 && left_of(s) <= out->mixing.left)
-		return false;
 	for (size_t i = 0; i < m->own->sendings; i++) {
 		const struct m_sending *other = m->own->sending[i];
-		if (!other->sent && small(other) && strcmp(other->object.class, s->object.class) == 0)
-			waiting += left_of(other);
+		if (!other->sent && small(other) && strcmp(other->object.class, class) == 0)
+			bytes += left_of(other);
 	}
-	if (m->config.mix == M_MIX_ALWAYS || waiting == 0)
-		return waiting > 0;
-	int64_t patience = waiting >= WORTH_A_START ? PATIENCE : 0;
-	int64_t costs = takes_time(taught(m) + waiting, m_mix_past(m));
-	return rate_of(m) <= RATE_FAST && out->spent + costs <= out->saved + saves_time(m, waiting) + patience;
+	return bytes;
+}
+
+/* The most that may be taught for so many bytes; 0: no stream of mix is worth it. */
+static size_t
+worth_teaching(const struct m *m, uint64_t bytes)
+{
+	const struct m_stream_out *out = &m->own->out;
+	int64_t saves = saves_time(m, bytes), left = out->saved + saves - out->spent;
+
+	if (m->config.mix == M_MIX_ALWAYS || bytes == 0)
+		return bytes > 0 ? TAUGHT_MAX : 0;
+	if (rate_of(m) > M_MIX_RATE)
+		return 0;
+	if (bytes >= WORTH_A_START)
+		left += patience(m);
+	for (size_t n = TAUGHT_MAX; n >= TAUGHT_LEAST; n /= 2) {
+		int64_t costs = takes_time(n + bytes, m_mix_past(m));
+		if (costs <= saves || costs <= left)
+			return n;
+	}
+	return 0;
+}
+
+size_t
+m_mix_pays(const struct m *m, const struct m_sending *s)
+{
+	return may(m) && small(s) ? worth_teaching(m, waiting(m, s->object.class)) : 0;
 }
 
 /* A machine that is busy, or slow, takes longer than was thought. */
@@ -203,11 +218,11 @@ m_mix_due(const struct m *m)
 /* --- ours --- */
 
 unsigned
-m_mix_begin(struct m *m, struct span past)
+m_mix_begin(struct m *m, struct span past, size_t taught)
 {
 	struct m_stream_out *out = &m->own->out;
 
-	out->mixing = (struct m_mixing){ .past = past, .taught = taught(m), .most = (size_t)1 << LOG, .due = true,
+	out->mixing = (struct m_mixing){ .past = past, .taught = taught, .most = (size_t)1 << LOG, .due = true,
 		.left = 1 << LOG };
 	m->mixes++;
 	return LOG;

@@ -23,10 +23,10 @@ m_mix_takes(const struct m *m, const struct m_sending *s)
 	return false;
 }
 
-bool
+size_t
 m_mix_pays(const struct m *m, const struct m_sending *s)
 {
-	return m_mix_takes(m, s);
+	return m_mix_takes(m, s) ? 1 : 0;
 }
 
 size_t
@@ -37,10 +37,11 @@ m_mix_past(const struct m *m)
 }
 
 unsigned
-m_mix_begin(struct m *m, struct span past)
+m_mix_begin(struct m *m, struct span past, size_t taught)
 {
 	(void)m;
 	(void)past;
+	(void)taught;
 	return 0;
 }
 
