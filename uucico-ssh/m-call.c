@@ -273,7 +273,7 @@ m_call_config(struct m_call *c, bool caller, int64_t rtt, char grade, const stru
 		.window = site->history < WINDOW_MAX ? (size_t)site->history : WINDOW_MAX,
 		.level = m_call_level(site->level, c->memory.rate),
 		.mix = m_call_mix(site, caller, c->memory.rate, far), .mix_theirs = c->memory.mix,
-		.rtt = c->memory.rtt, .rate = c->memory.rate,
+		.rtt = c->memory.rtt, .far = far, .rate = c->memory.rate,
 		.classes = c->out.classes, .class_count = c->out.class_count,
 		.partials = c->in.partials, .partial_count = c->in.partial_count,
 	};

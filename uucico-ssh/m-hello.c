@@ -12,6 +12,8 @@
 
 enum { HEX = 16 };
 
+#define MILLISECOND (CLOCK_SECOND / 1000)
+
 /* --- ours --- */
 
 static unsigned
@@ -78,6 +80,8 @@ m_hello_say(struct m *m)
 		str_add_text(&text, " stay");
 	if (m_mix_offers(m))
 		add_number(&text, "mix", MIX_MODEL);
+	if (m_mix_offers(m) && config->caller && config->far >= MILLISECOND)
+		add_number(&text, "rtt", (uint64_t)(config->far / MILLISECOND));
 	add_partials(&text, config);
 	m_frame(m, M_HELLO, str_span(&text));
 	str_free(&text);
@@ -225,6 +229,17 @@ hear_mix(struct m *m, struct span text)
 	return 0;
 }
 
+static int
+hear_rtt(struct m *m, struct span text)
+{
+	uint64_t milliseconds;
+
+	if (span_number(text, INT32_MAX, &milliseconds) < 0)
+		return -1;
+	m->own->peer.far = (int64_t)milliseconds * MILLISECOND;
+	return 0;
+}
+
 static const struct {
 	const char *word;
 	int (*hear)(struct m *m, struct span text);
@@ -238,6 +253,7 @@ static const struct {
 	{ "grade=", hear_grade },
 	{ "stay", hear_stay },
 	{ "mix=", hear_mix },
+	{ "rtt=", hear_rtt },
 	{ "have=", hear_have },
 };
 

@@ -15,18 +15,18 @@
 
 enum {
 	LOG_MIN = 14, LOG_MAX = 20, LOG = 19,	/* bytes through one stream */
-	PAST_MAX = 4 << 20,		/* bytes of history */
+	PAST_MAX = 4 << 20, PAST_NEAR = 1 << 20,	/* bytes of history; where they are less dear */
 	TAUGHT_MAX = 512 << 10, TAUGHT_LEAST = 64 << 10,
 	OBJECT_MAX = 64 << 10,
 	WORTH_A_START = 16 << 10,
 	CREDIT_LEAST = 32768,		/* of theirs: a flush is never cut */
 	FLUSH_MAX = M_FRAME_MAX - 10,
 	/* How long it takes, and what it saves. */
-	PER_BYTE = 2000,		/* nanoseconds for what is taught or goes through, */
+	PER_BYTE = 2000, PER_TAUGHT = 1300,	/* nanoseconds for what goes through, for what is taught, */
 	PER_PAST = 80,			/* and for what is only looked at */
 	SAVES = 20,			/* one byte on the line of so many */
 	/* The line: bytes a second; a mobile one, and one by a satellite. */
-	RATE_NEAR = 250000, RATE_FAR = 64000,
+	RATE_NEAR = 250000, RATE_FAR = 64000, RATE_DEAR = 128000,
 	/* What a peer may let us do: bytes, and more for each that it sends. */
 	WORK = 4 << 20, WORK_PER_BYTE = 32, PAST_PER_WORK = 32,
 	/* The number. */
@@ -35,6 +35,7 @@ enum {
 
 #define FAR (CLOCK_SECOND * 3 / 10)	/* what takes as long there and back is a satellite's */
 #define PATIENCE (CLOCK_SECOND / 2)	/* in a call, for bytes that are worth more than their time; */
+#define PATIENCE_MAX (5 * CLOCK_SECOND)
 enum { PATIENCE_TURNS = 3 };		/* over a long line, as long as so many turns of it take */
 
 /* --- whether --- */
@@ -64,22 +65,39 @@ may(const struct m *m)
 	return m->config.mix != M_MIX_NEVER && m->mix_theirs && !m->own->out.unmixed && peer->credit >= CREDIT_LEAST;
 }
 
+/* Of the line: what we measure has their disks in it, and comes late. */
+static int64_t
+turn_of(const struct m *m)
+{
+	return m->own->peer.far > 0 ? m->own->peer.far : m->config.far > 0 ? m->config.far : m->rtt;
+}
+
 static uint64_t
 rate_of(const struct m *m)
 {
-	return m->rate > 0 ? m->rate : m->rtt > 0 && m->rtt < FAR ? RATE_NEAR : RATE_FAR;
+	int64_t turn = turn_of(m);
+
+	return m->rate > 0 ? m->rate : turn > 0 && turn < FAR ? RATE_NEAR : RATE_FAR;
 }
 
 static int64_t
 patience(const struct m *m)
 {
-	return m->rtt > PATIENCE / PATIENCE_TURNS ? PATIENCE_TURNS * m->rtt : PATIENCE;
+	int64_t turns = PATIENCE_TURNS * turn_of(m);
+
+	return turns < PATIENCE ? PATIENCE : turns < PATIENCE_MAX ? turns : PATIENCE_MAX;
 }
 
 static int64_t
-takes_time(uint64_t bytes, uint64_t past)
+takes_time(uint64_t bytes)
 {
-	return (int64_t)((bytes * PER_BYTE + past * PER_PAST) / 1000);
+	return (int64_t)(bytes * PER_BYTE / 1000);
+}
+
+static int64_t
+prepares_in(uint64_t taught, uint64_t past)
+{
+	return (int64_t)((taught * PER_TAUGHT + past * PER_PAST) / 1000);
 }
 
 static int64_t
@@ -109,13 +127,15 @@ m_mix_takes(const struct m *m, const struct m_sending *s)
 	if (!may(m) || !small(s) || left > out->mixing.left)
 		return false;
 	return m->config.mix == M_MIX_ALWAYS ||
-	    out->spent + takes_time(left, 0) <= out->saved + saves_time(m, left) + patience(m);
+	    out->spent + takes_time(left) <= out->saved + saves_time(m, left) + patience(m);
 }
 
 size_t
 m_mix_past(const struct m *m)
 {
-	return m->config.window < PAST_MAX ? m->config.window : PAST_MAX;
+	size_t most = m->config.mix == M_MIX_ALWAYS || rate_of(m) <= RATE_DEAR ? PAST_MAX : PAST_NEAR;
+
+	return m->config.window < most ? m->config.window : most;
 }
 
 /* Of that class, what a stream of mix would take. */
@@ -146,7 +166,7 @@ worth_teaching(const struct m *m, uint64_t bytes)
 	if (bytes >= WORTH_A_START)
 		left += patience(m);
 	for (size_t n = TAUGHT_MAX; n >= TAUGHT_LEAST; n /= 2) {
-		int64_t costs = takes_time(n + bytes, m_mix_past(m));
+		int64_t costs = prepares_in(n, m_mix_past(m)) + takes_time(bytes);
 		if (costs <= saves || costs <= left)
 			return n;
 	}
@@ -205,7 +225,7 @@ m_mix_prepare(struct m *m)
 
 	prepare(&m->own->stream.mixing);
 	if (out->mixing.due)
-		works(out, takes_time(past < out->mixing.taught ? past : out->mixing.taught, past));
+		works(out, prepares_in(past < out->mixing.taught ? past : out->mixing.taught, past));
 	prepare(&out->mixing);
 }
 
@@ -255,7 +275,7 @@ m_mix_pack(struct m *m, struct span bytes, bool all, struct str *to)
 	if (to->len == 0)
 		str_add_char(to, '\0');
 	out->mixing.left -= bytes.len;
-	works(out, takes_time(bytes.len, 0));
+	works(out, takes_time(bytes.len));
 	out->saved += saves_time(m, bytes.len);
 	m->mixed_out += to->len;
 	return to->len > FLUSH_MAX;

@@ -78,6 +78,7 @@ struct m_peer {				/* their HELLO */
 	size_t classes;
 	uint64_t credit, max, left;
 	int64_t until;			/* when their secs are over; INT64_MAX: never */
+	int64_t far;			/* how long the line is, microseconds; 0: it was not said */
 	unsigned window_log;
 	char grade;
 	bool stay;

@@ -98,7 +98,7 @@ enum m_mixes {			/* lib/mail/mix.h in place of zstd: */
 	M_MIX_MAY,		/* where what it saves is worth the processor's time */
 	M_MIX_ALWAYS,		/* for whatever is small */
 };
-enum { M_MIX_RATE = 160000 };	/* bytes a second: over a faster line none is worth the time */
+enum { M_MIX_RATE = 300000 };	/* bytes a second: over a faster line none is worth the time */
 
 enum m_bye {			/* why a call ends */
 	M_BYE_DONE = 0,		/* all is sent and acknowledged */
@@ -184,6 +184,7 @@ struct m_config {
 	bool mix_theirs;	/* they followed our model the last time */
 	size_t credit;		/* most bytes that may be on their way to us unacknowledged */
 	int64_t rtt;		/* remembered of this link, microseconds; 0: unknown */
+	int64_t far;		/* the line alone, there and back; what the caller knows is told */
 	uint64_t rate;		/* bytes a second, remembered; 0: unknown */
 	const struct m_class *classes;	/* of which there is history, "main" first */
 	size_t class_count;

@@ -584,9 +584,9 @@ END_TEST
 
 /* How fast the line is, and how long, microseconds | mails of 6 KB that wait | is it worth the time? */
 static const struct { uint64_t rate; int64_t rtt; unsigned mails; bool mixed; } dear[] = {
-	{ 0, 0, 12, true }, { 0, 200000, 12, false }, { 0, 600000, 12, true }, { 0, 600000, 1, false },
+	{ 0, 0, 12, true }, { 0, 200000, 12, true }, { 0, 600000, 12, true }, { 0, 600000, 1, false },
 	{ 300, 200000, 1, true }, { 60, 200000, 1, true }, { 20000, 200000, 1, false }, { 60000, 200000, 12, true },
-	{ 150000, 200000, 12, true }, { 150000, 200000, 2, false }, { 250000, 200000, 12, false },
+	{ 150000, 200000, 12, true }, { 150000, 200000, 2, false }, { 250000, 200000, 12, true }, { 300001, 200000, 12, false },
 };
 
 START_TEST(mix_is_for_lines_where_bytes_are_dear)
@@ -595,7 +595,7 @@ START_TEST(mix_is_for_lines_where_bytes_are_dear)
 
 	home.config.mix = hub.config.mix = M_MIX_MAY;
 	hub.config.rate = dear[_i].rate;
-	hub.config.rtt = dear[_i].rtt;
+	home.config.far = dear[_i].rtt;	/* who calls tells it */
 	for (unsigned i = 0; i < dear[_i].mails; i++)
 		end_mail(&hub, 6000, 'N', i);
 	call_mixed(&line);
