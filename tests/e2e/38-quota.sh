@@ -88,10 +88,9 @@ from_home third
 check "a call of a site whose jobs are more than its quota" exits 0 ours -s hub
 check "brings no more of them" test "$(jobs_of home),$(messages "$home/spool/sent")" = 1,2
 mochila --root "$hub" remove --site ship >/dev/null
-took() { rm -f "$hub/spool/tmp/.quota"; mochila --root "$hub" uuxqt; }
-check "with room again the job is run to its end" wait_for 20 took
-no_job() { test "$(jobs_of home)" -eq 0; }
-check "and gone" wait_for 20 no_job	# the call's own uuxqt may be at it
+# The call's own uuxqt may be at it still, by what was counted before: then it is left once more.
+took() { rm -f "$hub/spool/tmp/.quota"; mochila --root "$hub" uuxqt && test "$(jobs_of home)" -eq 0; }
+check "with room again the job is run to its end, and gone" wait_for 20 took
 check "what it brought for the site waits there, once" test "$(waits_for_ship slow)" -eq 1
 check "what was taken before was not taken again" boxed_once quick
 brings() { ours -s hub && boxed_once "$1"; }
