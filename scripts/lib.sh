@@ -446,6 +446,7 @@ in_root() {
 	# shellcheck disable=SC2016	# the inner shell expands it
 	unshare --mount --pid --fork --kill-child --propagation private sh -c '
 		mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" || exit 99
-		exec chroot "$0" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
-		    ${http_proxy:+http_proxy="$http_proxy"} "$@"' "$in_root" "$@"
+		chroot "$0" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
+		    ${http_proxy:+http_proxy="$http_proxy"} "$@"
+		exit $?' "$in_root" "$@"	# it stays, as the first process: whose parents die is its child
 }
