@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -18,7 +19,7 @@
 #include "uucico-ssh/request.h"
 #include "uucico-ssh/sequence.h"
 
-enum { READ_SIZE = 65536 };
+enum { READ_SIZE = 65536, SLOW_SECONDS = 3 };
 
 #define SHOW_EACH (CLOCK_SECOND / 4)
 #define FLUSH_TIME (10 * CLOCK_SECOND)
@@ -407,9 +408,22 @@ note_met(struct call *call)
 		lock_met(call->lock, call->spool);
 }
 
+/* A model that takes so long lets the line die, where the machine is slower still, and would each
+ * time: no more of them with this peer. */
+static void
+note_slow(struct call *call, clock_t begun)
+{
+	const struct uucp *u = &call->uucp;
+
+	if (u->m != NULL && u->m->mixes > 0 && clock() - begun > SLOW_SECONDS * CLOCKS_PER_SEC)
+		call->m.slow = true;
+}
+
 static int
 turn(struct call *call, struct err *err)
 {
+	clock_t begun = clock();
+
 	if (stopped(call, err) < 0 || within_budget(call, err) < 0)
 		return -1;
 	ask_again(call);
@@ -421,6 +435,7 @@ turn(struct call *call, struct err *err)
 		return -1;
 	link_hear_noise(&call->link);
 	note_met(call);
+	note_slow(call, begun);
 	bool news = stand(call);
 	show_progress(call, false);
 	if (!news && pushed == 0 && pulled == 0 && call->uucp.phase != UUCP_OVER &&

@@ -170,6 +170,8 @@ m_peer_load(const struct spool *spool, const char *site, const char *link, struc
 				memory->rate = number_of(word);
 			else if (span_is(name, "mix"))
 				memory->mix = number_of(word) == MIX_MODEL;
+			else if (span_is(name, "slow"))
+				memory->slow = true;
 		}
 	}
 	if (!memory->same_link)	/* of another line */
@@ -188,6 +190,8 @@ m_peer_save(const struct spool *spool, const char *site, const char *link, const
 	str_printf(&text, "m=1 rtt=%lld rate=%llu", (long long)memory->rtt, (unsigned long long)memory->rate);
 	if (memory->mix)
 		str_printf(&text, " mix=%d", MIX_MODEL);
+	if (memory->slow)
+		str_add_text(&text, " slow");
 	str_printf(&text, "\n%s\n", link);
 	if (dir < 0 || fs_replace(dir, memory_file, str_span(&text), 0640, &why) < 0)
 		log_debug("%s", why.text);
@@ -213,7 +217,8 @@ m_call_remember(struct m_call *c, const struct m *m)
 
 	if (m != NULL && (m->met || doubted))
 		m_peer_save(c->spool, c->site->name, c->link,
-		    &(struct m_peer_memory){ .rtt = m->rtt, .rate = m->rate, .mix = m->mix_theirs });
+		    &(struct m_peer_memory){ .rtt = m->rtt, .rate = m->rate, .mix = m->mix_theirs,
+		    .slow = c->slow || c->memory.slow });
 	else if (m == NULL && c->memory.speaks)
 		m_peer_forget(c->spool, c->site->name);
 }
@@ -272,7 +277,8 @@ m_call_config(struct m_call *c, bool caller, int64_t rtt, char grade, const stru
 		.secs = micros == INT64_MAX ? 0 : micros / CLOCK_SECOND + 1,
 		.window = site->history < WINDOW_MAX ? (size_t)site->history : WINDOW_MAX,
 		.level = m_call_level(site->level, c->memory.rate),
-		.mix = m_call_mix(site, caller, c->memory.rate, far), .mix_theirs = c->memory.mix,
+		.mix = c->memory.slow ? M_MIX_NEVER : m_call_mix(site, caller, c->memory.rate, far),
+		.mix_theirs = c->memory.mix,
 		.rtt = c->memory.rtt, .far = far, .rate = c->memory.rate,
 		.classes = c->out.classes, .class_count = c->out.class_count,
 		.partials = c->in.partials, .partial_count = c->in.partial_count,

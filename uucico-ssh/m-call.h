@@ -22,7 +22,8 @@
 struct m_peer_memory {
 	bool speaks;		/* m, the last time */
 	bool same_link;		/* and over this link */
-	bool mix;		/* and followed our model of mix */
+	bool mix;		/* and followed our model of mix, */
+	bool slow;		/* for which this machine takes too long */
 	int64_t rtt;
 	uint64_t rate;
 };
@@ -36,6 +37,7 @@ struct m_call {
 	const struct site_settings *site;
 	const char *link;
 	struct m_peer_memory memory;
+	bool slow;			/* now, too */
 	struct m_config config;
 	struct m_out out;
 	struct m_in in;

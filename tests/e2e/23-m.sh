@@ -60,12 +60,19 @@ check "have a mail each way" arrived "$hub" floor-there
 check "" arrived "$home" floor-back
 check "in two turns" less turns 3
 check "and no model for so little" sh -c "! grep -q mixes= '$work/stats'"
-for i in 1 2 3 4; do { printf 'Subject: text-%s\n\n' $i; head -c 6000 "$top/LICENSE" "$top/README" | tail -c 6000; } |
-    MOCHILA_ROOT=$hub sendmail -f bob@hub.example ann@home.example; done
+texts() { for i in 1 2 3 4; do { printf 'Subject: %s-%s\n\n' "$1" $i; head -c 6000 "$top/LICENSE" "$top/README" | tail -c 6000; } |
+    MOCHILA_ROOT=$hub sendmail -f bob@hub.example ann@home.example; done; }
+texts text
 sed -i '1s/.*/m=1 rtt=0 rate=100/' "$home/spool/out/hub/.peer" "$hub/spool/out/home/.peer"
 check "over a line so slow" exits 0 ours -s hub --wire-stats="$work/stats"
 check "more text goes by mix" sh -c "tail -n 1 '$work/stats' | grep -q 'mixes=[1-9]'"
 for i in 1 2 3 4; do check "" arrived "$home" "text-$i"; done
+texts slowly
+sed -i '1s/.*/m=1 rtt=0 rate=100 slow/' "$home/spool/out/hub/.peer"
+check "to one whose processor took too long" exits 0 ours -s hub --wire-stats="$work/stats"
+check "it goes without" sh -c "! tail -n 1 '$work/stats' | grep -q mixes="
+for i in 1 2 3 4; do check "" arrived "$home" "slowly-$i"; done
+check "from then on" grep -q '^m=1 .* slow$' "$home/spool/out/hub/.peer"
 floor 0
 
 # ---- Lines that are cut -------------------------------------------------------------------
