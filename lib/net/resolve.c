@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -37,12 +38,16 @@ let_go(struct question *question)
 	free(question);
 }
 
+/* What localhost is stands in /etc/hosts, and there are hosts without that; it is this one all the
+ * same (RFC 6761 section 6.3). */
 static void
 ask(struct question *question, int flags)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV | flags };
 
 	question->code = getaddrinfo(question->host, question->port, &hints, &question->list);
+	if (question->code != 0 && strcasecmp(question->host, "localhost") == 0)
+		question->code = getaddrinfo(NULL, question->port, &hints, &question->list);
 	if (question->code != 0)
 		question->list = NULL;
 }
