@@ -105,7 +105,7 @@ if peer node-nodemailer; then
 	cat >"$work/nodemailer.js" <<-'END'
 		const [port, secure, to, ca, options] = process.argv.slice(2);
 		const mailer = require("nodemailer").createTransport({
-		    host: "localhost", port: Number(port), secure: secure === "tls", requireTLS: secure === "starttls",
+		    host: "127.0.0.1", port: Number(port), secure: secure === "tls", requireTLS: secure === "starttls",
 		    ignoreTLS: secure === "plain", tls: { ca: require("fs").readFileSync(ca) },
 		    pool: secure === "pool", connectionTimeout: 20000, ...JSON.parse(options || "{}") });
 		const dsn = { id: "node-1", return: "headers", notify: ["failure", "delay"], recipient: "a@b.example" };
