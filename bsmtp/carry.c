@@ -1,13 +1,9 @@
 #include "bsmtp/carry.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "lib/base/fs.h"
 #include "lib/mail/utf8.h"
 #include "spool/recoded.h"
-
-enum { PIECE = 65536 };
 
 /* the message's bytes */
 
@@ -78,27 +74,23 @@ texture_of(struct span message, struct texture *texture)
 	end_line(&l);
 }
 
+static int
+look_at_piece(void *ctx, struct span piece, struct err *err)
+{
+	(void)err;
+	look_at(ctx, piece);
+	return 0;
+}
+
 int
 texture_read(int fd, off_t at, uint64_t len, struct texture *texture, struct err *err)
 {
 	struct looking l = { .texture = texture };
-	char *piece = mem_get(PIECE);
-	int result = 0;
 
 	*texture = (struct texture){0};
-	while (len > 0 && result == 0) {
-		ssize_t got = fs_pread(fd, piece, len < PIECE ? (size_t)len : PIECE, at, err);
-		if (got == 0)
-			err_set(err, ERR_TEMP, "a body that is shorter than its length says");
-		result = got <= 0 ? -1 : 0;
-		if (got > 0)
-			look_at(&l, (struct span){ piece, (size_t)got });
-		at += got;
-		len -= result == 0 ? (uint64_t)got : 0;
-	}
+	int result = body_pieces(fd, at, len, look_at_piece, &l, err);
 	texture->binary |= l.cr;
 	end_line(&l);
-	free(piece);
 	return result;
 }
 

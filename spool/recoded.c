@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "lib/mail/utf8.h"
+
 enum { PIECE = 64 << 10 };
 
 static int
@@ -15,7 +17,7 @@ hand_on(struct recode *recode, recoded_put *put, void *ctx, struct err *err)
 }
 
 int
-recoded_pass(struct recode *recode, int fd, off_t at, uint64_t len, recoded_put *put, void *ctx, struct err *err)
+body_pieces(int fd, off_t at, uint64_t len, body_piece *each, void *ctx, struct err *err)
 {
 	char *piece = mem_get(PIECE);
 	int result = 0;
@@ -24,36 +26,43 @@ recoded_pass(struct recode *recode, int fd, off_t at, uint64_t len, recoded_put 
 		ssize_t got = fs_pread(fd, piece, len < PIECE ? (size_t)len : PIECE, at, err);
 		if (got == 0)
 			err_set(err, ERR_TEMP, "a body that is shorter than its length says");
-		result = got <= 0 ? -1 : recode_feed(recode, (struct span){ piece, (size_t)got }, err);
-		if (result == 0)
-			result = hand_on(recode, put, ctx, err);
-		at += got;
-		len -= result == 0 ? (uint64_t)got : 0;
-	}
-	free(piece);
-	return result < 0 || recode_end(recode, err) < 0 ? -1 : hand_on(recode, put, ctx, err);
-}
-
-/* 1, 0, -1 */
-static int
-has_eight(int fd, off_t at, uint64_t len, struct err *err)
-{
-	char *piece = mem_get(PIECE);
-	int result = 0;
-
-	while (len > 0 && result == 0) {
-		ssize_t got = fs_pread(fd, piece, len < PIECE ? (size_t)len : PIECE, at, err);
-		if (got == 0)
-			err_set(err, ERR_TEMP, "a body that is shorter than its length says");
-		if (got <= 0)
-			result = -1;
-		for (ssize_t i = 0; i < got && result == 0; i++)
-			result = (unsigned char)piece[i] > 127;
+		result = got <= 0 ? -1 : each(ctx, (struct span){ piece, (size_t)got }, err);
 		at += got;
 		len -= got > 0 ? (uint64_t)got : 0;
 	}
 	free(piece);
 	return result;
+}
+
+struct passing {
+	struct recode *recode;
+	recoded_put *put;
+	void *ctx;
+};
+
+static int
+pass_piece(void *ctx, struct span piece, struct err *err)
+{
+	struct passing *p = ctx;
+
+	return recode_feed(p->recode, piece, err) < 0 ? -1 : hand_on(p->recode, p->put, p->ctx, err);
+}
+
+int
+recoded_pass(struct recode *recode, int fd, off_t at, uint64_t len, recoded_put *put, void *ctx, struct err *err)
+{
+	struct passing passing = { recode, put, ctx };
+	int result = body_pieces(fd, at, len, pass_piece, &passing, err);
+
+	return result < 0 || recode_end(recode, err) < 0 ? -1 : hand_on(recode, put, ctx, err);
+}
+
+static int
+has_eight(void *ctx, struct span piece, struct err *err)
+{
+	(void)ctx;
+	(void)err;
+	return !utf8_is_ascii(piece);
 }
 
 static int
@@ -85,7 +94,7 @@ int
 recoded_seven(const struct spool *spool, int fd, off_t at, uint64_t len, int *to, uint64_t *to_len, struct err *err)
 {
 	struct recode recode = { .eight_bit = false, .line_max = 0 };
-	int result = has_eight(fd, at, len, err);
+	int result = body_pieces(fd, at, len, has_eight, NULL, err);
 
 	if (result <= 0)
 		return result;
