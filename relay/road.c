@@ -363,11 +363,33 @@ come_back_at(struct road *road, int64_t due)
 		road->due = due;
 }
 
+/* One that hangs for minutes keeps its bucket, and without this what the others had done would hang
+ * there with it: a power cut would send it again. */
+static void
+sync_left(void *ctx)
+{
+	struct road *road = ctx;
+	struct err err;
+
+	if (road->open && road->queue.bucket_dir >= 0 && queue_sync(&road->queue, &err) < 0)
+		log_warn("queue %s: %s", road->folder, err.text);
+	for (size_t i = 0; i < road->lanes; i++) {
+		struct lane *lane = road->lane[i];
+		if (message_left_by_others(&lane->message, &err) < 0)
+			log_warn("queue %s: %s", road->folder, err.text);
+		for (size_t n = 0; n < lane->riders; n++)
+			if (message_left_by_others(&lane->rider[n]->message, &err) < 0)
+				log_warn("queue %s: %s", road->folder, err.text);
+	}
+}
+
 static void
 close_message(struct lane *lane)
 {
 	struct err err;
 
+	if (lane->message.removed)
+		timer_set_before(&lane->road->left, LEFT_SECONDS * CLOCK_SECOND);
 	if (message_left(&lane->message, &err) < 0)
 		log_warn("queue %s: %s", lane->road->folder, err.text);
 	message_close(&lane->message);
@@ -506,6 +528,7 @@ road_new(struct relay *relay, const char *folder, const char *rest, const struct
 	    .transport = transport, .window = 1 };
 	timer_start(&road->timer, &relay->loop, step, road);
 	timer_start(&road->keep, &relay->loop, kept_long_enough, road);
+	timer_start(&road->left, &relay->loop, sync_left, road);
 	return road;
 }
 
@@ -553,6 +576,7 @@ road_free(struct road *road)
 	close_queue(road);
 	timer_free(&road->timer);
 	timer_free(&road->keep);
+	timer_free(&road->left);
 	free(road->folder);
 	free(road->rest);
 	free(road);

@@ -39,6 +39,7 @@ struct road {
 	bool full;		/* and that is all it takes of us */
 	struct timer timer;	/* the next step */
 	struct timer keep;	/* how long idle lanes keep what they have */
+	struct timer left;	/* until names that went are made durable, whoever is still under way */
 	struct queue queue;
 	bool open;		/* the queue is */
 	bool walked;		/* to its end; lanes may be busy still */

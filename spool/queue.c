@@ -464,7 +464,7 @@ message_sync(struct message *m, struct err *err)
 static bool
 others_come(const struct bucket_held *held)
 {
-	return held->holders > 1 && clock_now() - held->since < LEFT_SECONDS * CLOCK_SECOND;
+	return held->holders > 1 && clock_mono() - held->since < LEFT_SECONDS * CLOCK_SECOND;
 }
 
 int
@@ -475,7 +475,7 @@ message_left(struct message *m, struct err *err)
 	if (held == NULL || held == m->queue->held)
 		return 0;	/* the walk sees to it */
 	if (held->since == 0 && (m->removed || !fs_is_file(&m->file, held->fd, str_c(&m->id))))
-		held->since = clock_now();
+		held->since = clock_mono();
 	if (held->since == 0 || (others_come(held) && !m->claimed))
 		return 0;
 	if (message_sync(m, err) < 0)
@@ -483,6 +483,19 @@ message_left(struct message *m, struct err *err)
 	held->since = 0;
 	if (held->holders == 1)
 		closer_remove_dir(m->queue->dir, str_c(&m->bucket));	/* fails while anything is in it */
+	return 0;
+}
+
+int
+message_left_by_others(struct message *m, struct err *err)
+{
+	struct bucket_held *held = m->kept;
+
+	if (held == NULL || held->since == 0)
+		return 0;
+	if (fs_sync(held->fd, err) < 0)
+		return -1;
+	held->since = 0;
 	return 0;
 }
 

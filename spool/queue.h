@@ -26,7 +26,7 @@
 struct bucket_held {
 	int fd;
 	size_t holders;
-	int64_t since;		/* names are gone, and not durably since then; 0: no */
+	int64_t since;		/* names are gone, and not durably since then (clock_mono()); 0: no */
 };
 
 struct queue {
@@ -99,7 +99,9 @@ void message_keep(struct message *m);
 int message_sync(struct message *m, struct err *err);
 int message_left(struct message *m, struct err *err);	/* before it is closed: the same if it is gone and
 			   its bucket left, which no walk syncs any more; once for all that go with it,
-			   within LEFT_SECONDS, or when the last of them is closed */
+			   within LEFT_SECONDS, or when the last of them is closed; who keeps one for
+			   longer asks, for the others, message_left_by_others() */
+int message_left_by_others(struct message *m, struct err *err);
 int message_reopen(struct message *m, struct err *err);	/* another file has taken its place and name */
 void message_close(struct message *m);
 

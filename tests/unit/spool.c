@@ -362,6 +362,35 @@ END_TEST
 
 /* accept and settle */
 
+START_TEST(what_is_done_is_durable_while_another_hangs)
+{
+	struct queue q;
+	struct message done, hangs;
+
+	accept_one(to_home, "one\r\n", NULL, NULL, NULL);
+	accept_one(to_home, "two\r\n", NULL, NULL, NULL);
+	settle();
+	OK(queue_open(&q, &spool, "home", false, &err));
+	ck_assert_int_eq(queue_next(&q, &done, &err), 1);
+	message_keep(&done);
+	ck_assert_int_eq(queue_next(&q, &hangs, &err), 1);
+	message_keep(&hangs);
+	ck_assert_ptr_eq(done.kept, hangs.kept);
+	struct message none;
+	ck_assert_int_eq(queue_next(&q, &none, &err), 0);	/* the walk has left the bucket */
+	message_rcpt(&done, 0, RCPT_DONE, "250 ok");
+	OK(message_settle(&done, &err));
+	OK(message_left(&done, &err));
+	ck_assert(done.removed);
+	message_close(&done);
+	ck_assert_int_gt(hangs.kept->since, 0);		/* others come soon, it was thought */
+	OK(message_left_by_others(&hangs, &err));
+	ck_assert_int_eq(hangs.kept->since, 0);
+	message_close(&hangs);
+	queue_close(&q);
+}
+END_TEST
+
 START_TEST(one_message_for_one_site_is_only_renamed)
 {
 	const char *id = accept_one(to_home, "Subject: x\r\n\r\nhello\r\n", NULL, NULL, NULL);
@@ -1565,7 +1594,7 @@ main(void)
 		no_flipped_bit_of_an_entry_goes_unnoticed, an_entry_of_a_newer_version_waits_for_a_newer_mochila,
 		state_lines_count_and_a_torn_one_does_not, zeros_written_ahead_end_a_file,
 		a_quoted_bracket_in_an_address_is_kept, ids_never_repeat_and_never_run_back,
-		one_message_for_one_site_is_only_renamed,
+		what_is_done_is_durable_while_another_hangs, one_message_for_one_site_is_only_renamed,
 		each_destination_gets_a_file_with_its_own_recipients, what_has_no_route_is_held_with_a_reason,
 		a_held_message_that_a_person_moves_to_in_is_routed_anew,
 		a_repeat_of_a_peer_is_dropped_and_a_loop_is_not, a_file_damaged_in_its_middle_is_held_whole,
