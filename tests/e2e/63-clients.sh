@@ -138,14 +138,14 @@ fi
 free_port && theirs=$port
 mkdir -p "$work/postfix"
 say "tlsmgr unix - - n 1000? 1 tlsmgr" >"$work/postfix/master.more"
-if start_postfix "$work/postfix" "$theirs" "default_transport = smtp:[localhost]:$plain" "smtp_host_lookup = native" \
+if start_postfix "$work/postfix" "$theirs" "default_transport = smtp:[127.0.0.1]:$plain" "smtp_host_lookup = native" \
     "smtp_tls_CAfile = $pki/ca.pem" "smtp_tls_loglevel = 1" "smtp_tls_security_level = verify" \
     "smtp_tls_verify_cert_match = localhost" \
     "transport_maps = inline:{lmtp.example=lmtp:inet:127.0.0.1:$lmtp}" "lmtp_tls_security_level = none"; then
 	tried=$((tried + 1))
 	check "Postfix takes twenty for us, of 100 KB" smtp_source -s 2 -m 20 -l 100000 -f ann@x.example -t postfix@home.example "127.0.0.1:$theirs"
 	check "and hands all of them on, by STARTTLS that it has verified" wait_for 60 has_mail "$root" postfix 20
-	check "as its log says" grep -q "Verified TLS connection established to localhost.*TLSv1.3" "$work/postfix/log"
+	check "as its log says" grep -q "Verified TLS connection established to 127.0.0.1.*TLSv1.3" "$work/postfix/log"
 	check "and ours" grep -q "with ESMTPS id" "$root"/mail/postfix/new/*
 	check "Postfix takes five for our LMTP" smtp_source -s 1 -m 5 -l 1000 -f ann@x.example -t far@lmtp.example "127.0.0.1:$theirs"
 	by_lmtp() { test "$(grep -l "with LMTP id" "$root"/mail/far/new/* | wc -l)" -eq 5; }
@@ -214,7 +214,7 @@ if inside_peer opensmtpd "$work/opensmtpd" opensmtpd opensmtpq; then
 		ca "test" cert "$pki/ca.pem"
 		listen on 127.0.0.1 port $theirs
 		action "plain" relay host "smtp+notls://127.0.0.1:$plain"
-		action "tls" relay host "smtp+tls://localhost:$plain" tls no-verify
+		action "tls" relay host "smtp+tls://127.0.0.1:$plain" tls no-verify
 		action "smtps" relay host "smtps://127.0.0.1:$tls" tls no-verify
 		match from any for domain "plain.example" action "plain"
 		match from any for domain "tls.example" action "tls"
