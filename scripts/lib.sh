@@ -19,7 +19,7 @@ root_packages='debootstrap'
 # What scripts/musl needs.
 musl_packages='musl-tools libtool'
 musl_cross_packages='gcc-arm-linux-gnueabihf libc6-dev-armhf-cross linux-libc-dev-armhf-cross'
-test_packages='strace shellcheck mandoc valgrind python3 zstd'
+test_packages='strace shellcheck mandoc groff-base valgrind python3 zstd'
 
 # missing PACKAGE...: those that are not installed.
 missing() {
