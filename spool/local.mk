@@ -16,6 +16,7 @@ spool_libspool_a_SOURCES = \
 	%D%/history.c \
 	%D%/hosts.c %D%/hosts.h \
 	%D%/hours.c %D%/hours.h \
+	%D%/idset.c %D%/idset.h \
 	%D%/job.c %D%/job.h \
 	%D%/maildir.c %D%/maildir.h \
 	%D%/masquerade.c %D%/masquerade.h \
@@ -28,6 +29,7 @@ spool_libspool_a_SOURCES = \
 	%D%/quota.c %D%/quota.h \
 	%D%/recipients.c %D%/recipients.h \
 	%D%/recoded.c %D%/recoded.h \
+	%D%/repair.c \
 	%D%/report.c %D%/report.h \
 	%D%/relaying.c %D%/relaying.h \
 	%D%/retry.c %D%/retry.h \
@@ -35,7 +37,8 @@ spool_libspool_a_SOURCES = \
 	%D%/route.c %D%/route.h \
 	%D%/seen.c %D%/seen.h \
 	%D%/settings.c %D%/settings.h %D%/settings-daemon.c \
-	%D%/settle.c \
+	%D%/settle.c %D%/settle.h %D%/settle-drop.c %D%/settle-make.c %D%/settle-move.c \
+	%D%/settle-open.c %D%/settle-seen.c \
 	%D%/spool.c %D%/spool.h \
 	%D%/waiting.c %D%/waiting.h \
 	%D%/table.c %D%/table.h \

@@ -174,7 +174,7 @@ int claim_take(struct queue *q, int dir, const char *id, struct err *err);	/* di
 void claim_close(struct queue *q);
 bool claim_is(const char *bucket);		/* a folder of claims */
 
-/* For queue.c and settle.c. */
+/* For queue.c. */
 int batch_recover(struct queue *q, struct err *err);	/* what a dead process left */
 
 /* Moves dir/name to out/SITE/BUCKET/id, durably, into a bucket of the grade with room. */
