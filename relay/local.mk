@@ -42,7 +42,9 @@ relay_sources = \
 	%D%/road.c %D%/road.h \
 	%D%/runner.c %D%/runner.h \
 	%D%/secrets.c %D%/secrets.h \
-	%D%/service-pop3.c %D%/service-smtp.c %D%/service.h \
+	%D%/service-pop3.c %D%/service.h \
+	%D%/service-smtp.c %D%/service-smtp.h %D%/service-smtp-decide.c %D%/service-smtp-end.c \
+	%D%/service-smtp-take.c \
 	%D%/session.c %D%/session.h \
 	%D%/settler.c %D%/settler.h \
 	%D%/token.c %D%/token.h \
