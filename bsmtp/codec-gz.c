@@ -10,7 +10,9 @@
 
 extern const struct codec codec_gz;
 
-enum { GZIP = 16, PIECE = 32768 };	/* deflateInit2: 16 + window bits = gzip */
+/* deflateInit2: 16 + window bits = gzip.  Its tables are as large as gzip's own: with the next larger
+ * ones they do not fit the processor's first caches, and it takes half as long again. */
+enum { GZIP = 16, TABLES = 8, PIECE = 32768 };
 
 static int
 gz_start(struct codec_stream *stream, struct err *err)
@@ -22,7 +24,7 @@ gz_start(struct codec_stream *stream, struct err *err)
 
 	stream->state = z;
 	int result = stream->way == CODEC_UNPACK ? inflateInit2(z, GZIP + MAX_WBITS) :
-	    deflateInit2(z, levels[stream->setup.level], Z_DEFLATED, GZIP + MAX_WBITS, 9, Z_DEFAULT_STRATEGY);
+	    deflateInit2(z, levels[stream->setup.level], Z_DEFLATED, GZIP + MAX_WBITS, TABLES, Z_DEFAULT_STRATEGY);
 	return result == Z_OK ? 0 : err_set(err, ERR_TEMP, "gzip: out of memory");
 }
 

@@ -568,7 +568,7 @@ run_deflate(int level)
 	struct err err = {0};
 	ssize_t got = 1;
 
-	if (deflateInit2(&z, level, Z_DEFLATED, 16 + MAX_WBITS, 9, Z_DEFAULT_STRATEGY) != Z_OK)
+	if (deflateInit2(&z, level, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY) != Z_OK)
 		return 1;
 	while (got > 0) {
 		got = read(STDIN_FILENO, in, sizeof in);
