@@ -30,14 +30,14 @@ make_base() { # ADDRESS...: and three.gz, a batch of three messages to them
 faulted() { # WHAT AT COMMAND...: sets status, and count, the calls there were; its words are added to ./said
 	faulted_what=$1 faulted_at=$2
 	shift 2
-	rm -f count
+	: >count
 	(
 		FAULT=$faulted_what FAULT_AT=$faulted_at FAULT_COUNT=$work/count LD_PRELOAD=$fault
 		export FAULT FAULT_AT FAULT_COUNT LD_PRELOAD
 		"$@"
 	) >/dev/null 2>>said
 	status=$?
-	count=$(cat count 2>/dev/null || echo 999999)
+	read -r count <count || count=999999
 	test $status -eq 0 || test $status -eq 75 || test $status -eq 78 || test $status -ge 128 ||
 	    fail "$*, $faulted_what at $faulted_at: exit $status: $(cat said)"
 }
