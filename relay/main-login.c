@@ -99,6 +99,7 @@ main(int argc, char **argv)
 	struct err err = {0};
 	const char *rest;
 
+	log_open("mochila-login", "stderr", LOG_LEVEL_INFO, &err);
 	for (int i = 1; i < argc; i++) {
 		if (login_row_of(argv[i], &rest) == NULL) {
 			err_set(&err, ERR_CONFIG, "usage: mochila-login SOURCE ...; no source is called %.100s", argv[i]);

@@ -18,7 +18,7 @@ find_owner(const struct settings *settings, struct stat *st, struct err *err)
 	if (result < 0)
 		result = stat(settings->root, st);
 	str_free(&path);
-	return result == 0 ? 0 : err_sys(err, "%s", settings->root);
+	return result == 0 ? 0 : err_sys(err, "folder %s (--root or MOCHILA_ROOT says another)", settings->root);
 }
 
 static int

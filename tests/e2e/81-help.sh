@@ -15,9 +15,21 @@ helps() {	# WORDS...: both helps of it
 	test "$(wc -l <whole)" -lt 24 || grep -q -e '--help=all' short || test "$(options short)" = "$(options whole)"
 }
 
-for program in mochila mochila-relay uucico-ssh bsmtp rmail uux uuxqt rrecipients; do
+for program in mochila mochila-relay uucico-ssh bsmtp rmail uux uucp uuxqt rrecipients mochila-check mochila-filter \
+    mochila-settle; do
 	check "$program --help fits a screen" helps "$program"
+	check "$program: an option that it has not" exits 64 "$program" --nonsense
+	check "names it, and where the others are" grep -q "^$program: error: .*--nonsense (--help" said
+	check "$program: a value that is not there" exits 64 "$program" --log-level
+	check "is asked for" grep -q -e "^$program: error: .*--log-level needs a value" said
+	check "$program: a configuration that is not there" exits 78 "$program" --config "$work/none.conf"
+	check "is named" grep -q "^$program: error: $work/none.conf: No such file" said
 done
+# Only the relay runs these two: they say who they are, and what they want.
+check "mochila-login without a source that it knows" exits 64 mochila-login --help
+check "says so" grep -q '^mochila-login: error: usage: mochila-login SOURCE' said
+check "mochila-drop with a word too many" exits 64 mochila-drop --help
+check "says so" grep -q '^mochila-drop: takes no arguments' said
 exits 0 mochila --help=all
 sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p' said >commands
 check "mochila has commands" test "$(wc -l <commands)" -gt 20
@@ -96,6 +108,10 @@ check "by bsmtp, too" exits 78 bsmtp --root level pack nowhere
 check "in the same words" grep -q 'level/mochila.conf; "mochila pair nowhere' said
 check "no place for a root" exits 75 sendmail_nowhere
 check "says what says another" grep -q -e '--root or MOCHILA_ROOT' said
+if test "$(id -u)" -eq 0; then
+	check "nor for one of the relay" exits 75 mochila-relay --root "$work/no/where"
+	check "which says it, too" grep -q -e '--root or MOCHILA_ROOT' said
+fi
 
 while IFS='|' read -r text line remedy; do
 	mkdir -p bad
