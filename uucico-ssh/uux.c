@@ -34,9 +34,20 @@ struct uux {
 	bool input, no_call, silent, on_failure, print, compat;
 };
 
+/* Does a value stand behind it, as a word of its own? */
+static bool
+wants_value(const struct opt_row *rows, const char *option)
+{
+	if (option[1] != '-')
+		return strchr("gasx", option[strlen(option) - 1]) != NULL;
+	while (rows->name != NULL && strcmp(rows->name, option + 2) != 0)
+		rows++;
+	return rows->arg != NULL;
+}
+
 /* "-" among the options means the same as -p. */
 static void
-take_dashes(int argc, char **argv)
+take_dashes(const struct opt_row *rows, int argc, char **argv)
 {
 	static char same[] = "-p";
 
@@ -45,8 +56,8 @@ take_dashes(int argc, char **argv)
 			return;
 		if (strcmp(argv[i], "-") == 0)
 			argv[i] = same;
-		else if (argv[i][1] != '-' && strchr("gasx", argv[i][strlen(argv[i]) - 1]) != NULL)
-			i++;	/* its value */
+		else if (wants_value(rows, argv[i]))
+			i++;
 	}
 }
 
@@ -372,7 +383,7 @@ start(struct uux *x, int argc, char **argv, struct err *err)
 		{0},
 	};
 
-	take_dashes(argc, argv);
+	take_dashes(rows, argc, argv);
 	int done = settings_start(&x->settings, &x->args, rows, "uux", usage, about, true, &argc, &argv, err);
 	if (done != 0)
 		return done;

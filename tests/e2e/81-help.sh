@@ -112,6 +112,9 @@ if test "$(id -u)" -eq 0; then
 	check "nor for one of the relay" exits 75 mochila-relay --root "$work/no/where"
 	check "which says it, too" grep -q -e '--root or MOCHILA_ROOT' said
 fi
+printf '[site hub]\n' >>level/mochila.conf
+check "a dash is standard input behind a word that is an option's value, too" \
+    exits 0 uux --root "$work/level" - -r --grade N 'hub!rmail' '(bob@hub.example)'
 
 while IFS='|' read -r text line remedy; do
 	mkdir -p bad
