@@ -38,10 +38,28 @@ find_program(const char *word)
 }
 
 static void
-tell(const struct small_program *row)
+tell(FILE *to, const struct small_program *row)
 {
 	for (; row->names != NULL; row++)
-		fprintf(stderr, " %s", row->names);
+		fprintf(to, " %s", row->names);
+}
+
+/* Called by no program's name, and with none. */
+static int
+speak_for_itself(const char *word)
+{
+	bool asked = strcmp(word, "--help") == 0 || strcmp(word, "--help=all") == 0;
+	FILE *to = asked ? stdout : stderr;
+
+	if (strcmp(word, "--version") == 0) {
+		puts("mochila-small (mochila) " MOCHILA_VERSION);
+		return EX_OK;
+	}
+	fputs("mochila-small: it is called by the name of a program, or with it as its first word:", to);
+	tell(to, mail_programs);
+	tell(to, small_others);
+	fputc('\n', to);
+	return asked ? EX_OK : EX_USAGE;
 }
 
 int
@@ -54,11 +72,5 @@ main(int argc, char **argv)
 		argv++;
 		program = find_program(argv[0]);
 	}
-	if (program != NULL)
-		return program->run(argc, argv);
-	fputs("mochila-small: it is called by the name of a program, or with it as its first word:", stderr);
-	tell(mail_programs);
-	tell(small_others);
-	fputc('\n', stderr);
-	return EX_USAGE;
+	return program != NULL ? program->run(argc, argv) : speak_for_itself(argc > 0 ? argv[0] : "");
 }

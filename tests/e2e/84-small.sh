@@ -54,6 +54,10 @@ check "its first word may say which it is" exits 0 "$whole" bsmtp --version
 check "and it is that" said 'bsmtp (mochila)'
 check "with none it says which there are" exits 64 "$whole"
 check "all of them" said 'uucico-ssh'
+check "so does its help" exits 0 "$whole" --help
+check "the same" said 'uucico-ssh'
+check "and it has a version" exits 0 "$whole" --version
+check "of its own" said 'mochila-small (mochila)'
 check "nor is it anything else" exits 64 "$whole" cat /etc/passwd
 printf 'Subject: batch\n\n3\n' >"$work/mail"
 "$separate/bsmtp" pack --files "$work/mail" --from=ann@home.example --to=bob@hub.example -o "$work/batch"
