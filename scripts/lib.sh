@@ -439,14 +439,23 @@ fresh_root() {
 	chmod 755 "$1/usr/sbin/policy-rc.d"
 }
 
-# in_root DIR COMMAND...: there, with /proc, /dev and processes of its own, all ended with it.
+# in_root DIR COMMAND...: there, with /proc, /dev and processes of its own, all ended with it; and with us, behind
+# trap_cleanup: a shell that waits for a background process hears a signal, in front of another it does not.
 in_root() {
 	in_root=$1
 	shift
+	exec 3<&0	# a background process has no other standard input than one that is named so
 	# shellcheck disable=SC2016	# the inner shell expands it
 	unshare --mount --pid --fork --kill-child --propagation private sh -c '
 		mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" || exit 99
 		chroot "$0" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
 		    ${http_proxy:+http_proxy="$http_proxy"} "$@"
-		exit $?' "$in_root" "$@"	# it stays, as the first process: whose parents die is its child
+		exit $?' "$in_root" "$@" <&3 3<&- &	# it stays, as the first process: whose parents die is its child
+	in_root_pid=$!
+	exec 3<&-
+	started="$in_root_pid $started"
+	wait $in_root_pid
+	in_root_status=$?
+	started=${started#"$in_root_pid "}
+	return $in_root_status
 }
