@@ -143,6 +143,11 @@ check "OpenWrt: the relay is started" test -x ow/out/mochila/etc/init.d/mochila-
 
 # ---- systemd, logrotate, AppArmor ----
 
+# What the relay shuts itself in with is none of systemd's @system-service.
+for call in $(grep -o 'SYS_landlock_[a-z_]*' "$top/lib/base/sandbox.c" | sort -u); do
+	check "systemd: ${call#SYS_} is allowed" grep -q "^SystemCallFilter=.*${call#SYS_}" "$examples/mochila-relay.service"
+done
+
 analyze() { systemd-analyze "$@"; }
 if ! command -v systemd-analyze >/dev/null && peer systemd; then
 	analyze() { LD_LIBRARY_PATH=$peer_libs "$peer/usr/bin/systemd-analyze" "$@"; }
