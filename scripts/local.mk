@@ -6,7 +6,7 @@ dist_examples_DATA += %D%/examples/home.conf %D%/examples/hub.conf %D%/examples/
 EXTRA_DIST += %D%/bench.sh %D%/bench-call %D%/bench-filter %D%/bench-pop %D%/bench-relay %D%/bench-spool %D%/bench-wire %D%/check %D%/demo %D%/lib.sh %D%/peers %D%/postfix.sh \
 	%D%/train-dictionary
 dist_examples_DATA += %D%/examples/mochila-call@.service %D%/examples/mochila-call@.timer %D%/examples/logrotate
-EXTRA_DIST += %D%/package %D%/try-packages %D%/try-fresh %D%/picture %D%/sizes %D%/musl %D%/completion.bash %D%/completion.zsh \
+EXTRA_DIST += %D%/package %D%/try.sh %D%/try-packages %D%/try-systemd %D%/try-fresh %D%/picture %D%/sizes %D%/musl %D%/completion.bash %D%/completion.zsh \
 	%D%/packages/apparmor %D%/packages/openrc/mochila-relay \
 	%D%/packages/openwrt/Makefile %D%/packages/openwrt/files/link-up %D%/packages/openwrt/files/mochila-relay.init \
 	%D%/packages/debian/changelog %D%/packages/debian/control %D%/packages/debian/copyright %D%/packages/debian/rules \
