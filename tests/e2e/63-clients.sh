@@ -99,9 +99,9 @@ fi
 
 # ---- nodemailer ----
 
-if peer node-nodemailer; then
+# Debian's node runs from its place only.
+if peer node-nodemailer && why="node is not installed" && node=$(command -v node); then
 	tried=$((tried + 1))
-	node=$(command -v node || echo "$peer/usr/bin/node")
 	cat >"$work/nodemailer.js" <<-'END'
 		const [port, secure, to, ca, options] = process.argv.slice(2);
 		const mailer = require("nodemailer").createTransport({
