@@ -274,35 +274,69 @@ run_job(struct uuxqt *x, const char *peer, const char *key)
 	return result == 0 && trouble.kind == ERR_NONE;
 }
 
-/* One round over what is there; how many were done. */
+/* One round over what is there, which stays in names; how many were done. */
 static size_t
-run_round(struct uuxqt *x, const char *peer)
+run_round(struct uuxqt *x, const char *peer, struct fs_names *names)
 {
-	struct fs_names names = {0};
 	size_t done = 0;
 
-	job_names(&x->spool, peer, &names, &x->worst);
-	for (size_t i = 0; i < names.count; i++)
-		done += (size_t)run_job(x, peer, names.name[i]);
-	fs_names_free(&names);
+	fs_names_free(names);
+	job_names(&x->spool, peer, names, &x->worst);
+	for (size_t i = 0; i < names->count; i++)
+		done += (size_t)run_job(x, peer, names->name[i]);
 	return done;
 }
 
-static void
-run_peer(struct uuxqt *x, const char *peer)
+static bool
+has_name(const struct fs_names *names, const char *name)
+{
+	for (size_t i = 0; i < names->count; i++)
+		if (strcmp(names->name[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* Is there one that the last round has not seen?  The uuxqt that was started for it may have found the lock
+ * ours still, and gone. */
+static bool
+has_come(struct uuxqt *x, const char *peer, const struct fs_names *seen)
+{
+	struct fs_names names;
+	bool come = false;
+
+	job_names(&x->spool, peer, &names, &x->worst);
+	for (size_t i = 0; i < names.count && !come; i++)
+		come = !has_name(seen, names.name[i]);
+	fs_names_free(&names);
+	return come;
+}
+
+static bool
+run_locked(struct uuxqt *x, const char *peer, struct fs_names *seen)
 {
 	struct err err = {0};
 	struct spool_lock lock;
 	bool locked = lock_jobs(&lock, &x->spool, peer, &err) == 0;
 
 	if (!locked && errno == EWOULDBLOCK)
-		return;		/* another uuxqt is at it, and looks again before it ends */
+		return false;		/* another uuxqt is at it, and looks again behind its end */
 	if (!locked || job_expire(&x->spool, peer, PART_KEPT, &err) < 0 ||
 	    pair_all(&x->spool, peer, &err) < 0)
 		x->worst = err;
-	while (locked && run_round(x, peer) > 0)
+	while (locked && run_round(x, peer, seen) > 0)
 		;
 	spool_unlock(&lock);
+	return locked;
+}
+
+static void
+run_peer(struct uuxqt *x, const char *peer)
+{
+	struct fs_names seen = {0};
+
+	while (run_locked(x, peer, &seen) && has_come(x, peer, &seen))
+		;
+	fs_names_free(&seen);
 }
 
 static void

@@ -211,6 +211,21 @@ printf '#!/bin/sh\nenv >"%s/job-env"\nexit 0\n' "$work" >"$work/libexec/rmail"
 check "a success" exits 0 uuxqt --root="$hub"
 check "removes it" test ! -e "$hub/spool/xqt/home/5555555555555555"
 check "it knew who asked" grep -qx UU_MACHINE=home "$work/job-env"
+# One comes when the last look is over, and the lock not given back yet: the uuxqt that is started for it finds
+# the lock held, and goes.
+if command -v strace >/dev/null && strace -o "$work/calls" true 2>/dev/null; then
+	job 7777777777777777 'rmail x'
+	start late env ASAN_OPTIONS=detect_leaks=0 strace -qq -o "$work/calls" -P "$hub/run/xqt.home" -e trace=close -e inject=close:delay_enter=5000000 \
+	    uuxqt --root="$hub"
+	late=$pid
+	check "a job is run" wait_for 60 test ! -e "$hub/spool/xqt/home/7777777777777777"
+	sleep 1
+	job 8888888888888888 'rmail x'
+	exits 0 uuxqt --root="$hub"
+	check "one that comes behind it finds the lock held" test -e "$hub/spool/xqt/home/8888888888888888"
+	check "and is not left" wait_for 60 test ! -e "$hub/spool/xqt/home/8888888888888888"
+	stop "$late"
+fi
 check "a job that is damaged" sh -c "echo junk >'$hub/spool/xqt/home/6666666666666666'"
 exits 0 uuxqt --root="$hub"
 check "is held" test -f "$hub/spool/hold/home-6666666666666666.job"
