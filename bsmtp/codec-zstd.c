@@ -18,6 +18,7 @@
 #include "bsmtp/codec.h"
 
 #include <stdlib.h>
+#define ZSTD_STATIC_LINKING_ONLY	/* ZSTD_c_forceAttachDict */
 #include <zstd.h>
 #include <zstd_errors.h>
 
@@ -333,6 +334,18 @@ try_harder(struct codec_stream *stream)
 		ZSTD_CCtx_setParameter(z->pack, ZSTD_c_compressionLevel, SHORT_LEVEL);
 }
 
+/* Behind a small dictionary, or a young history, libzstd makes its tables as small as these; a
+ * batch of some hundred kilobytes then becomes a tenth larger than it would without.  A libzstd
+ * that takes no such wish makes them so, and the frame can be read all the same. */
+static void
+own_tables(struct codec_stream *stream)
+{
+	struct zstd *z = stream->state;
+
+	if (!z->begun && z->gathered.len > SHORT && stream->setup.prefix.len < HISTORY_MIN)
+		ZSTD_CCtx_setParameter(z->pack, ZSTD_c_forceAttachDict, ZSTD_dictForceLoad);
+}
+
 /* With the whole of a short one in one call, libzstd knows its length. */
 static int
 zstd_end(struct codec_stream *stream, struct err *err)
@@ -342,6 +355,7 @@ zstd_end(struct codec_stream *stream, struct err *err)
 	if (stream->way == CODEC_UNPACK)
 		return stream->setup.brief ? unpack_brief(stream, err) : 0;
 	try_harder(stream);
+	own_tables(stream);
 	z->brief = z->bare > 0 && z->gathered.len <= SHORT;
 	int result = squeeze(stream, str_span(&z->gathered), ZSTD_e_end, err);
 	return result == 0 && z->brief ? end_bare(stream, err) : result;

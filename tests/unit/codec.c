@@ -431,21 +431,56 @@ START_TEST(what_zstd_makes_less_of_is_left_to_it)
 }
 END_TEST
 
+static void
+make_noise(size_t len, struct str *noise)
+{
+	for (uint64_t i = 1; noise->len < len; i++) {
+		uint64_t n = i * i * 0x9e3779b97f4a7c15u;
+		n = (n ^ n >> 31) * 0xbf58476d1ce4e5b9u;
+		str_add(noise, (const char *)&n + 2, 4);
+	}
+}
+
 START_TEST(noise_is_left_to_zstd)
 {
 	struct str noise = {0}, packed = {0}, out = {0};
 
-	for (uint64_t i = 1; noise.len < 100000; i++) {
-		uint64_t n = i * i * 0x9e3779b97f4a7c15u;
-		n = (n ^ n >> 31) * 0xbf58476d1ce4e5b9u;
-		str_add(&noise, (const char *)&n + 2, 4);
-	}
+	make_noise(100000, &noise);
 	ck_assert_int_eq(run(named("mix"), CODEC_PACK, str_span(&noise), 999, &packed), 0);
 	ck_assert_ptr_eq(became, named("zstd"));
 	ck_assert_uint_lt(packed.len, noise.len + 20);
 	ck_assert_int_eq(run(became, CODEC_UNPACK, str_span(&packed), 999, &out), 0);
 	ck_assert(span_same(str_span(&out), str_span(&noise)));
 	str_free(&noise);
+	str_free(&packed);
+	str_free(&out);
+}
+END_TEST
+
+/* A picture that is there twice in a batch goes once, although libzstd makes small tables for a
+ * small dictionary. */
+START_TEST(a_dictionary_does_not_shorten_its_sight)
+{
+	enum { PICTURE = 700000 };
+	struct str dictionary = {0}, twice = {0}, packed = {0}, out = {0};
+	struct codec_setup setup = {0};
+
+	load_file("bsmtp/dictionary/mail-1.dict", &dictionary);
+	setup.dictionary = str_span(&dictionary);
+	make_noise(PICTURE, &twice);
+	str_room(&twice, PICTURE);
+	str_add(&twice, twice.p, PICTURE);
+	for (int level = LEVEL_DEFAULT; level <= LEVEL_METERED; level++) {
+		setup.level = (enum codec_level)level;
+		str_clear(&packed);
+		str_clear(&out);
+		ck_assert_int_eq(run_setup(named("zstd"), CODEC_PACK, &setup, str_span(&twice), 100000, &packed), 0);
+		ck_assert_uint_lt(packed.len, PICTURE + PICTURE / 10);
+		ck_assert_int_eq(run_setup(named("zstd"), CODEC_UNPACK, &setup, str_span(&packed), 100000, &out), 0);
+		ck_assert(span_same(str_span(&out), str_span(&twice)));
+	}
+	str_free(&dictionary);
+	str_free(&twice);
 	str_free(&packed);
 	str_free(&out);
 }
@@ -866,6 +901,7 @@ UNIT("codec",
 	{ what_compress_never_wrote_is_bounded, 1 },
 	{ what_was_sent_before_costs_nothing, 1 },
 	{ a_dictionary_before_history_lends_it_its_tables, 1 },
+	{ a_dictionary_does_not_shorten_its_sight, 1 },
 	{ a_long_stream_leaves_a_young_history_out, 1 },
 	{ a_window_larger_than_agreed_is_refused, 1 },
 	{ mixed_contexts_make_less_of_mail, 1 },
