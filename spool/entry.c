@@ -305,6 +305,12 @@ take_words(struct span line, struct entry_info *info, struct span *aliased, stru
 	*time = words[WORDS - 1].value;
 }
 
+bool
+entry_grade_ok(char grade)
+{
+	return (grade >= '0' && grade <= '9') || (grade >= 'A' && grade <= 'Z') || (grade >= 'a' && grade <= 'z');
+}
+
 int
 entry_parse_info(struct span line, struct entry_info *info, struct err *err)
 {
@@ -321,7 +327,7 @@ entry_parse_info(struct span line, struct entry_info *info, struct err *err)
 	struct span aliased = {0}, grade = {0}, time = {0};
 	take_words(line, info, &aliased, &grade, &time);
 	info->aliased = span_is(aliased, "yes");
-	info->grade = grade.len == 1 ? grade.p[0] : 'N';
+	info->grade = grade.len == 1 && entry_grade_ok(grade.p[0]) ? grade.p[0] : 'N';
 	if (time.len == 0 || clock_parse_utc(time, &info->time) < 0)
 		return err_set(err, ERR_PERM, "an entry without a proper time");
 	return 1;

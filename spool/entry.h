@@ -118,6 +118,8 @@ void entry_state_line(int64_t at, const char *rcpts, const char *event, const ch
 void entry_info_free(struct entry_info *info);
 void entry_info_copy(struct entry_info *to, const struct entry_info *from);
 
+bool entry_grade_ok(char grade);	/* what else a peer says counts for nothing: it becomes a part of names */
+
 /* The words of a "NOOP mochila=1 ..." line into info, unknown ones skipped: 1 when
  * it is one, 0 when it is another NOOP, -1 when it is one but wrong or newer. */
 int entry_parse_info(struct span line, struct entry_info *info, struct err *err);

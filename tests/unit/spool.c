@@ -833,6 +833,47 @@ START_TEST(a_bucket_holds_a_thousand)
 }
 END_TEST
 
+/* One file of so many messages, of that grade, from a peer. */
+static void
+accept_many(int count, char grade, const char *name)
+{
+	struct arrival a;
+	struct envelope env = {0};
+	struct entry_info info = { .grade = grade };
+
+	envelope(&env, to_home);
+	str_set(&info.from, "bsmtp");
+	str_set(&info.peer, "ship");
+	OK(arrival_open(&a, &spool, name, &err));
+	for (int i = 0; i < count; i++) {
+		str_clear(&info.peer_id);
+		str_printf(&info.peer_id, "%s-%d", name, i);
+		OK(arrival_begin(&a, &info, &env, &err));
+		OK(arrival_body(&a, "x\r\n", 3, &err));
+		OK(arrival_end(&a, &err));
+	}
+	OK(arrival_commit(&a, &err));
+	arrival_close(&a);
+	envelope_free(&env);
+	entry_info_free(&info);
+}
+
+/* A peer says it, and it becomes a part of names: what is no letter or digit counts for nothing. */
+START_TEST(a_grade_is_no_part_of_a_path)
+{
+	static const char grades[] = "=/.-*\"";
+
+	for (size_t i = 0; grades[i] != '\0'; i++) {
+		char name[] = "b-?";
+		name[2] = (char)('0' + i);
+		accept_many(40, grades[i], name);
+		ck_assert_uint_eq(settle().messages, 40);
+		ck_assert_uint_eq(scratch_count(spool.in, "."), 0);
+		ck_assert_uint_eq(waiting("home"), 40 * (i + 1));
+	}
+}
+END_TEST
+
 START_TEST(a_site_is_worked_by_one_at_a_time)
 {
 	struct queue one, two;
@@ -1607,7 +1648,7 @@ main(void)
 		settling_is_finished_when_S_is_inside_S_d,
 		what_comes_again_does_not_undo_what_was_committed, an_empty_S_d_is_removed,
 		orphans_in_tmp_go_and_living_writers_stay, the_queue_gives_grade_then_age,
-		a_bucket_holds_a_thousand, a_site_is_worked_by_one_at_a_time,
+		a_bucket_holds_a_thousand, a_grade_is_no_part_of_a_path, a_site_is_worked_by_one_at_a_time,
 		what_a_person_moved_away_while_it_was_sent_says_so_itself,
 		a_report_that_is_due_comes_before_all_else, a_damaged_message_blocks_only_itself,
 		a_batch_waits_for_its_acknowledgement_and_goes,
