@@ -50,6 +50,20 @@ host_part(const struct spool *spool, struct str *out)
 		    (*c >= '0' && *c <= '9') ? *c : '_');
 }
 
+void
+bucket_new_name(const struct spool *spool, char grade, struct str *out)
+{
+	struct str id = {0};
+
+	spool_new_id(&id);
+	/* the id's time: 20261121T184502.123456 */
+	str_printf(out, "%c-%.22s-", grade, str_c(&id));
+	str_clear(&id);
+	host_part(spool, &id);
+	str_add_span(out, str_span(&id));
+	str_free(&id);
+}
+
 /* Is it a bucket of this grade and of this host? */
 static bool
 is_ours(const char *name, char grade, const char *host)
@@ -61,15 +75,10 @@ is_ours(const char *name, char grade, const char *host)
 }
 
 static int
-make_bucket(const struct spool *spool, const char *site, char grade, const char *host,
-    struct str *bucket, struct err *err)
+make_bucket(const struct spool *spool, const char *site, char grade, struct str *bucket, struct err *err)
 {
-	struct str id = {0};
-
-	spool_new_id(&id);
-	/* the id's time: 20261121T184502.123456 */
-	str_printf(bucket, "%s/%c-%.22s-%s", site, grade, str_c(&id), host);
-	str_free(&id);
+	str_printf(bucket, "%s/", site);
+	bucket_new_name(spool, grade, bucket);
 	if (fs_make_dir(spool->out, site, 0750, err) < 0)
 		return -1;
 	/* durable now, name and parent's name, so that only the bucket is left to sync */
@@ -103,7 +112,7 @@ find_bucket(const struct spool *spool, const char *site, char grade, struct str 
 		*names = bucket->len > 0 ? inside.count : 0;
 	}
 	if (result == 0 && bucket->len == 0)
-		result = make_bucket(spool, site, grade, str_c(&host), bucket, err);
+		result = make_bucket(spool, site, grade, bucket, err);
 	fs_names_free(&inside);
 	fs_names_free(&list);
 	str_free(&host);
@@ -146,8 +155,7 @@ placer_put(struct placer *p, int dir, const char *name, const char *site, const 
     char grade, struct err *err)
 {
 	/* The grade becomes a file name: only what the format knows. */
-	bool known = (grade >= '0' && grade <= '9') || (grade >= 'A' && grade <= 'Z') ||
-	    (grade >= 'a' && grade <= 'z');
+	bool known = entry_grade_ok(grade);
 
 	for (int attempt = 0; attempt < 10; attempt++) {
 		struct place *place = place_with_room(p, site, known ? grade : 'N');
@@ -167,6 +175,57 @@ placer_put(struct placer *p, int dir, const char *name, const char *site, const 
 		place->names = BUCKET_NAMES;	/* removed under us: not this one again */
 	}
 	return err_set(err, ERR_TEMP, "no bucket in out/%s", site);
+}
+
+/* out/SITE, to be synced with the buckets; nothing is put into it. */
+static struct place *
+open_site(struct placer *p, const char *site, struct err *err)
+{
+	for (size_t i = p->places; i > 0; i--)
+		if (p->place[i - 1].grade == '\0' && strcmp(p->place[i - 1].site, site) == 0)
+			return &p->place[i - 1];
+	struct place place = { .names = BUCKET_NAMES };
+	if (fs_make_dir(p->spool->out, site, 0750, err) < 0 || (place.dir = fs_dir(p->spool->out, site, err)) < 0)
+		return NULL;
+	place.site = mem_text(site);
+	place.bucket = mem_text(site);
+	p->place = mem_resize(p->place, p->places + 1, sizeof *p->place);
+	p->place[p->places] = place;
+	return &p->place[p->places++];
+}
+
+/* The folder under our descriptor may have been removed, as nothing waited in it: it is made anew. */
+static void
+forget_site(struct placer *p, struct place *place)
+{
+	place_close(place);
+	*place = p->place[--p->places];
+}
+
+int
+placer_put_bucket(struct placer *p, int dir, const char *name, const char *site, const char *bucket,
+    struct err *err)
+{
+	struct str as = {0};
+	int result = 1;
+
+	str_set(&as, bucket);
+	for (int attempt = 0; attempt < 10 && result > 0; attempt++) {
+		struct place *place = open_site(p, site, err);
+		if (place == NULL)
+			result = errno == ENOENT ? 1 : -1;
+		else if (renameat(dir, name, place->dir, str_c(&as)) == 0)
+			place->dirty = (result = 0) == 0;
+		else if (errno == EEXIST || errno == ENOTEMPTY) {
+			str_clear(&as);
+			bucket_new_name(p->spool, bucket[0], &as);
+		} else if (errno == ENOENT && faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			forget_site(p, place);
+		else
+			result = err_sys(err, "move %s to out/%s", name, site);
+	}
+	str_free(&as);
+	return result <= 0 ? result : err_set(err, ERR_TEMP, "no place for a bucket in out/%s", site);
 }
 
 int

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "spool/bucket.h"
 #include "spool/expand.h"
 #include "spool/report.h"
 
@@ -85,22 +86,96 @@ write_entry(struct settling *s, const struct body *body, const struct entry_info
 	return result;
 }
 
+/* NULL: it is for a person, or one place too many. */
+static struct settle_place *
+place_of(struct settling *s, const struct group *group, char grade)
+{
+	struct settle_place *place = s->place;
+
+	if (group->fate != TO_OUT)
+		return NULL;
+	for (; place < s->place + s->places; place++)
+		if (place->grade == grade && span_same(str_span(&place->folder), str_span(&group->folder)))
+			return place;
+	if (s->places == SETTLE_PLACES)
+		return NULL;
+	if (s->place == NULL)
+		s->place = mem_get(SETTLE_PLACES * sizeof *s->place);
+	place = &s->place[s->places++];
+	*place = (struct settle_place){ .grade = grade, .bucket = -1 };
+	str_set_span(&place->folder, str_span(&group->folder));
+	return place;
+}
+
+void
+settle_places_free(struct settling *s)
+{
+	for (size_t i = 0; i < s->places; i++) {
+		str_free(&s->place[i].folder);
+		if (s->place[i].bucket >= 0)
+			close(s->place[i].bucket);
+	}
+	free(s->place);
+	s->place = NULL;
+	s->places = 0;
+}
+
+/* S.d/FOLDER=BUCKET, durable with all that is in S.d. */
+static int
+new_bucket(struct settling *s, struct settle_place *place, struct err *err)
+{
+	struct str name = {0};
+	int result = 0;
+
+	if (place->bucket >= 0)
+		close(place->bucket);
+	place->bucket = -1;
+	place->names = 0;
+	str_set_span(&name, str_span(&place->folder));
+	str_add_char(&name, '=');
+	bucket_new_name(s->spool, place->grade, &name);
+	if (name.len > NAME_MAX)
+		result = err_set(err, ERR_CONFIG, "the destination's name is too long: %s", str_c(&name));
+	else if (mkdirat(s->dir, str_c(&name), 0750) < 0)
+		result = err_sys(err, "in/%s/%s", str_c(&s->folder), str_c(&name));
+	else if ((place->bucket = fs_dir(s->dir, str_c(&name), err)) < 0)
+		result = -1;
+	str_free(&name);
+	return result;
+}
+
+/* A file in the place's bucket, or one of its own. */
+static int
+create_file(struct settling *s, struct settle_place *place, const struct group *group,
+    const struct entry_info *info, struct err *err)
+{
+	struct span id = str_span(&info->id);
+	struct str *name = &s->out;	/* free for use until the entry is written */
+
+	str_clear(name);
+	if (place != NULL && ++place->loose > SETTLE_LOOSE) {
+		if ((place->bucket < 0 || place->names == BUCKET_NAMES) && new_bucket(s, place, err) < 0)
+			return -1;
+		place->names++;
+		str_set_span(name, id);
+		return fs_create(place->bucket, str_c(name), 0640, err);
+	}
+	if (group->fate != TO_OUT)
+		str_printf(name, "=%s=%.*s", group->fate == TO_HOLD ? "hold" : "failed", (int)id.len, id.p);
+	else
+		str_printf(name, "%.*s=%c=%.*s", (int)group->folder.len, group->folder.p, info->grade,
+		    (int)id.len, id.p);
+	return name->len > NAME_MAX ?
+	    err_set(err, ERR_CONFIG, "the destination's name is too long: %s", str_c(name)) :
+	    fs_create(s->dir, str_c(name), 0640, err);
+}
+
 static int
 make_file(struct settling *s, const struct body *body, const struct entry_info *info,
     const struct group *group, struct err *err)
 {
-	struct str name = {0};
-	struct span id = str_span(&info->id);
+	int fd = create_file(s, place_of(s, group, info->grade), group, info, err);
 
-	if (group->fate != TO_OUT)
-		str_printf(&name, "=%s=%.*s", group->fate == TO_HOLD ? "hold" : "failed", (int)id.len, id.p);
-	else
-		str_printf(&name, "%.*s=%c=%.*s", (int)group->folder.len, group->folder.p, info->grade,
-		    (int)id.len, id.p);
-	int fd = name.len > NAME_MAX ?
-	    err_set(err, ERR_CONFIG, "the destination's name is too long: %s", str_c(&name)) :
-	    fs_create(s->dir, str_c(&name), 0640, err);
-	str_free(&name);
 	if (fd < 0)
 		return -1;
 	int result = write_entry(s, body, info, group, fd, err);
@@ -209,7 +284,7 @@ settle_empty(int dir, struct err *err)
 	int result = fs_names(dir, ".", &names, err);
 
 	for (size_t i = 0; i < names.count && result == 0; i++)
-		result = fs_remove(dir, names.name[i], err);
+		result = fs_remove_tree(dir, names.name[i], err);
 	fs_names_free(&names);
 	return result;
 }
@@ -283,6 +358,7 @@ make_all(struct settling *s, struct err *err)
 	if (result < 0)
 		return -1;
 	s->listed = got == 0;
+	settle_places_free(s);
 	idset_clear(&s->ids);	/* many they may be, and what is done next needs room of its own */
 	return got < 0 ? -1 : check_rest(s, at, err);
 }

@@ -38,11 +38,32 @@ tell_held(const struct settling *s, const char *name, const char *id)
 		close(fd);
 }
 
+/* FOLDER=BUCKET, and both of them. */
+static bool
+is_bucket(const char *name, struct span *folder, const char **bucket)
+{
+	const char *equals = strchr(name, '=');
+
+	if (equals == NULL || equals == name || !entry_grade_ok(equals[1]) || equals[2] != '-' ||
+	    strchr(equals + 1, '=') != NULL)
+		return false;
+	*folder = (struct span){ name, (size_t)(equals - name) };
+	*bucket = equals + 1;
+	return true;
+}
+
 static int
 move_one(struct settling *s, const char *name, struct err *err)
 {
 	struct span rest = span_of(name), folder, grade;
+	const char *bucket;
 
+	if (is_bucket(name, &folder, &bucket)) {
+		char *site = mem_text_n(folder.p, folder.len);
+		int result = or_vanished(s, name, placer_put_bucket(s->placer, s->dir, name, site, bucket, err));
+		free(site);
+		return result;
+	}
 	span_cut(&rest, '=', &folder);
 	span_cut(&rest, '=', &grade);
 	if (rest.p == NULL || !spool_id_ok(rest.p)) {
@@ -63,6 +84,26 @@ move_one(struct settling *s, const char *name, struct err *err)
 	return result;
 }
 
+static void
+tell_one(const struct settling *s, const char *id, struct span folder)
+{
+	if (spool_id_ok(id))
+		spool_event(s->spool, id, "event=queued site=%.*s", (int)folder.len, folder.p);
+}
+
+static void
+tell_bucket(const struct settling *s, const char *name, struct span folder)
+{
+	struct fs_names ids;
+	struct err ignored;
+
+	if (fs_names(s->dir, name, &ids, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < ids.count; i++)
+		tell_one(s, ids.name[i], folder);
+	fs_names_free(&ids);
+}
+
 /* It is committed, so it will be queued, by this process or the next.  Told before, of all of them:
  * who finds a message in out/ may send it at once, and tell that. */
 static void
@@ -71,10 +112,15 @@ tell_queued(struct settling *s, const struct fs_names *names)
 	history_gather(s->spool);
 	for (size_t i = 0; i < names->count; i++) {
 		struct span rest = span_of(names->name[i]), folder, grade;
+		const char *bucket;
+		if (is_bucket(rest.p, &folder, &bucket)) {
+			tell_bucket(s, rest.p, folder);
+			continue;
+		}
 		span_cut(&rest, '=', &folder);
 		span_cut(&rest, '=', &grade);
-		if (rest.p != NULL && spool_id_ok(rest.p) && folder.len > 0)
-			spool_event(s->spool, rest.p, "event=queued site=%.*s", (int)folder.len, folder.p);
+		if (rest.p != NULL && folder.len > 0)
+			tell_one(s, rest.p, folder);
 	}
 	history_write(s->spool);
 }

@@ -34,6 +34,7 @@ settling_close(struct settling *s)
 	if (s->source.len > 0)
 		renameat(s->spool->in, str_c(&s->source), s->spool->in, s->name);
 	str_free(&s->source);
+	settle_places_free(s);
 	idset_clear(&s->ids);
 	str_free(&s->fresh);
 	str_free(&s->folder);

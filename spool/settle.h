@@ -11,7 +11,8 @@
  * in/S is read, in/S.d/ is filled with what comes of it, S is renamed into S.d: that
  * is the commit.  A crash before it leaves S beside S.d, and S.d is begun again; a
  * crash after it leaves S inside S.d, and what is in S.d is moved on.  A file in S.d
- * is called FOLDER=GRADE=ID, =hold=ID or =failed=ID.
+ * is called FOLDER=GRADE=ID, =hold=ID or =failed=ID.  What comes to be many for one place is
+ * made as a bucket, FOLDER=BUCKET/ID, which one rename moves on.
  *
  * In a shared spool S is first renamed to S=TOKEN, and S.d is S=TOKEN.d (spool/lease.h): so
  * one of several settles it, and one that is fenced has no S to commit any more.
@@ -27,6 +28,14 @@
 struct placer;
 struct seen_look;
 struct spool_lock;
+
+/* Where messages of one grade go, as far as they are made. */
+struct settle_place {
+	struct str folder;
+	char grade;
+	size_t loose, names;	/* files of their own, and those in the bucket */
+	int bucket;		/* in S.d; -1: none is open */
+};
 
 struct settling {
 	const struct spool *spool;
@@ -44,10 +53,16 @@ struct settling {
 	struct str fresh;	/* those that were not seen before: PEER ID, one a line, */
 	bool listed;		/* which are all: it was read to its end */
 	size_t made;
+	struct settle_place *place;
+	size_t places;
 	struct str head, out;	/* of the file being made: their room is used again */
 };
 
-enum { SETTLE_FEW = 4 };	/* files made: so many are synced each, more by one syncfs */
+enum {
+	SETTLE_FEW = 4,		/* files made: so many are synced each, more by one syncfs */
+	SETTLE_LOOSE = 32,	/* of a place: so many join the bucket that has room; those behind make buckets */
+	SETTLE_PLACES = 16,	/* that may have buckets of their own; each is a descriptor */
+};
 
 /* settle.c */
 int settle_name(const struct settling *run, const char *name, struct err *err);	/* in/NAME: S or S.d */
@@ -65,6 +80,7 @@ int settle_drop(const struct spool *spool, struct settled *settled, struct err *
 int settle_start(struct settling *s, struct err *err);	/* S.d is there, empty and open */
 int settle_make(struct settling *s, struct err *err);	/* ERR_PERM: S cannot be read to its end */
 int settle_empty(int dir, struct err *err);
+void settle_places_free(struct settling *s);
 
 /* settle-seen.c */
 int settle_lock(struct settling *s, struct err *err);	/* peers, and what others left half moved on is done */

@@ -27,8 +27,9 @@ run() {	# run FAULT AT ROOT STEP...: the step with that fault; its promises are 
 
 fixture() {	# fixture STEP: a spool on which STEP has something to do
 	rm -rf "$work/base"*; : >"$work/base.sent"; : >"$work/base.promised"
-	case $1 in
-	accept|journal|receive) "$steps" "$work/base" ledger ;;
+	case $* in
+	accept*|journal*|receive*) "$steps" "$work/base" ledger ;;
+	'settle many') run none 0 "$work/base" receive 36 0 ;;	# a bucket of its own for four of them
 	settle) run none 0 "$work/base" accept 2; run none 0 "$work/base" receive 6 0 ;;
 	*) run none 0 "$work/base" accept 4; "$steps" "$work/base" settle >/dev/null ;;
 	esac
@@ -43,13 +44,16 @@ blocks_only_itself() {
 	test "$left" -le 1 || test "$left" -eq 4
 }
 
-cases=0 bad=0
-for step in 'accept 2' 'journal 6' 'receive 4 0' settle 'finish home' 'fail home' 'expire home' 'hold home' 'pack home' 'ack home'; do
+cases=0 bad=0 first=0
+for step in 'accept 2' 'journal 6' 'receive 4 0' settle 'settle many' 'finish home' 'fail home' 'expire home' 'hold home' 'pack home' 'ack home'; do
 	for what in kill EIO full read; do
-		fixture "${step%% *}"
-		at=0
+		# shellcheck disable=SC2086
+		fixture $step
+		stride=1 at=0
+		test "$step" != 'settle many' || { stride=3 at=$((first - 3)) first=$((first % 3 + 1)); }
 		while :; do
-			at=$((at + 1))
+			at=$((at + stride))
+			test $at -gt 0 || continue
 			rm -rf "$work/case"*
 			cp -a "$work/base" "$work/case"
 			cp "$work/base.sent" "$work/case.sent"; cp "$work/base.promised" "$work/case.promised"
@@ -65,7 +69,7 @@ for step in 'accept 2' 'journal 6' 'receive 4 0' settle 'finish home' 'fail home
 				{ echo "$step, $what at $at: no repair: $(cat "$work/out")"; bad=1; }
 			# the same once more must find its way
 			# shellcheck disable=SC2086
-			case $step in receive*|settle) run none 0 "$work/case" $step || {
+			case $step in receive*|settle*) run none 0 "$work/case" $step || {
 				echo "$step, $what at $at: does not work again"; bad=1; } ;; esac
 			"$steps" "$work/case" settle >"$work/out" 2>&1
 			if ! sh "$here/verify.sh" "$steps" "$work/case" "$work/case.promised" "$work/case.sent" >"$work/out" ||

@@ -743,6 +743,30 @@ START_TEST(settling_is_finished_when_S_is_inside_S_d)
 }
 END_TEST
 
+START_TEST(so_it_is_with_a_bucket_in_S_d)
+{
+	struct str text = {0};
+	int dir;
+
+	sample(&text);
+	for (int inside = 0; inside < 2; inside++) {
+		accept_one(to_home, "x\r\n", "ship", inside ? "2" : "1", "b-1");
+		ck_assert_int_eq(mkdirat(spool.in, "b-1.d", 0750), 0);
+		ck_assert_int_eq(mkdirat(spool.in, "b-1.d/home=A-20261121T210450.814751-hub", 0750), 0);
+		dir = openat(spool.in, "b-1.d/home=A-20261121T210450.814751-hub", O_RDONLY);
+		write_file(dir, "20261121T210450.814751-25d4d5aabf1c8a29-1", text.p, text.len);
+		write_file(dir, "20261121T210450.814751-25d4d5aabf1c8a29-2", text.p, text.len);
+		close(dir);
+		if (inside)
+			ck_assert_int_eq(renameat(spool.in, "b-1", spool.in, "b-1.d/b-1"), 0);
+		settle();
+		ck_assert_uint_eq(waiting("home"), inside ? 3 : 1);
+		ck_assert_uint_eq(scratch_count(spool.in, "."), 0);
+	}
+	str_free(&text);
+}
+END_TEST
+
 /* A job run again after its first run was killed between the commit and the last move. */
 START_TEST(what_comes_again_does_not_undo_what_was_committed)
 {
@@ -857,6 +881,52 @@ accept_many(int count, char grade, const char *name)
 	envelope_free(&env);
 	entry_info_free(&info);
 }
+
+/* 32 join the bucket that has room, also one that came with them; those behind have their own. */
+START_TEST(what_is_many_for_one_place_moves_on_by_buckets)
+{
+	accept_many(20, 'N', "b-1");
+	ck_assert_uint_eq(settle().messages, 20);
+	ck_assert_uint_eq(scratch_count(spool.out, "home"), 1);
+	accept_many(32, 'N', "b-2");
+	ck_assert_uint_eq(settle().messages, 32);
+	ck_assert_uint_eq(scratch_count(spool.out, "home"), 1);
+	accept_many(32 + BUCKET_NAMES + 7, 'N', "b-3");
+	accept_many(40, 'A', "b-4");
+	ck_assert_uint_eq(settle().messages, 32 + BUCKET_NAMES + 7 + 40);
+	ck_assert_uint_eq(scratch_count(spool.out, "home"), 3 + 1);
+	ck_assert_uint_eq(waiting("home"), 20 + 32 + 32 + BUCKET_NAMES + 7 + 40);
+	ck_assert_uint_eq(scratch_count(spool.in, "."), 0);
+	accept_many(40, 'A', "b-4");
+	ck_assert_uint_eq(settle().repeats, 40);
+}
+END_TEST
+
+START_TEST(a_bucket_joins_no_other_of_its_name)
+{
+	struct placer p = { .spool = &spool };
+	static const char *const ids[] = { "20261121T210450.814751-25d4d5aabf1c8a29-1",
+		"20261121T210450.814751-25d4d5aabf1c8a29-2" };
+
+	for (size_t i = 0; i < 2; i++) {
+		ck_assert_int_eq(mkdirat(spool.tmp, "made", 0750), 0);
+		int dir = openat(spool.tmp, "made", O_RDONLY);
+		write_file(dir, ids[i], "", 0);
+		close(dir);
+		OK(placer_put_bucket(&p, spool.tmp, "made", "home", "N-20261121T210450.814751-hub", &err));
+	}
+	OK(placer_sync(&p, &err));
+	ck_assert_uint_eq(scratch_count(spool.out, "home"), 2);
+	ck_assert_uint_eq(scratch_count(spool.out, "home/N-20261121T210450.814751-hub"), 1);
+	/* and where all of a place has gone meanwhile, it is made anew */
+	scratch_remove(spool.out, "home");
+	ck_assert_int_eq(mkdirat(spool.tmp, "made", 0750), 0);
+	OK(placer_put_bucket(&p, spool.tmp, "made", "home", "N-20261121T210450.814751-hub", &err));
+	ck_assert_uint_eq(scratch_count(spool.out, "home"), 1);
+	ck_assert_int_lt(placer_put_bucket(&p, spool.tmp, "made", "home", "N-20261121T210450.814751-hub", &err), 0);
+	placer_free(&p);
+}
+END_TEST
 
 /* A peer says it, and it becomes a part of names: what is no letter or digit counts for nothing. */
 START_TEST(a_grade_is_no_part_of_a_path)
@@ -1645,10 +1715,11 @@ main(void)
 		a_dead_writers_journal_is_settled_to_its_last_whole_entry,
 		a_journal_taken_away_promises_nothing,
 		settling_is_begun_again_when_S_is_beside_S_d,
-		settling_is_finished_when_S_is_inside_S_d,
+		settling_is_finished_when_S_is_inside_S_d, so_it_is_with_a_bucket_in_S_d,
 		what_comes_again_does_not_undo_what_was_committed, an_empty_S_d_is_removed,
 		orphans_in_tmp_go_and_living_writers_stay, the_queue_gives_grade_then_age,
-		a_bucket_holds_a_thousand, a_grade_is_no_part_of_a_path, a_site_is_worked_by_one_at_a_time,
+		a_bucket_holds_a_thousand, what_is_many_for_one_place_moves_on_by_buckets,
+		a_bucket_joins_no_other_of_its_name, a_grade_is_no_part_of_a_path, a_site_is_worked_by_one_at_a_time,
 		what_a_person_moved_away_while_it_was_sent_says_so_itself,
 		a_report_that_is_due_comes_before_all_else, a_damaged_message_blocks_only_itself,
 		a_batch_waits_for_its_acknowledgement_and_goes,
