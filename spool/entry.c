@@ -61,6 +61,22 @@ add_word(struct str *out, const char *name, const struct str *value)
 	out->len += value->len;
 }
 
+/* The line is as long whatever the length is: written first, and once more when that is known. */
+static void
+add_length(uint64_t body_len, struct str *out)
+{
+	enum { DIGITS = 10 };
+	char text[] = "BDAT 0000000000 LAST\n";
+
+	if (body_len / 1000000000 >= 10) {
+		str_printf(out, "BDAT %llu LAST\n", (unsigned long long)body_len);
+		return;
+	}
+	for (char *to = text + strlen("BDAT ") + DIGITS; body_len > 0; body_len /= 10)
+		*--to = (char)('0' + body_len % 10);
+	str_add(out, text, sizeof text - 1);
+}
+
 void
 entry_head(const struct entry_info *info, const struct envelope *env, uint64_t body_len,
     struct str *out)
@@ -85,7 +101,7 @@ entry_head(const struct entry_info *info, const struct envelope *env, uint64_t b
 		envelope_rcpt_line(&env->rcpt[i], out);
 		str_add_char(out, '\n');
 	}
-	str_printf(out, "BDAT %010llu LAST\n", (unsigned long long)body_len);
+	add_length(body_len, out);
 }
 
 static void

@@ -48,8 +48,9 @@ settle_repeated(struct settling *s, const struct entry_info *info, struct err *e
 		return 0;
 	if (!spool_locked(s->peers) && settle_lock(s, err) < 0)
 		return -1;
-	str_printf(&text, "%.*s %.*s", (int)info->peer.len, info->peer.p, (int)info->peer_id.len,
-	    info->peer_id.p);
+	str_add_span(&text, str_span(&info->peer));
+	str_add_char(&text, ' ');
+	str_add_span(&text, str_span(&info->peer_id));
 	int seen = idset_add(&s->ids, str_span(&text)) ? 0 : 1;
 	if (seen == 0) {
 		char *peer = mem_text_n(info->peer.p, info->peer.len);

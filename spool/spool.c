@@ -177,7 +177,12 @@ spool_new_id(struct str *out)
 {
 	/* 64 random bits of each process make the id its own on a cloned disk, after
 	 * a clock was set back and for pid 1 in two containers. */
-	static struct { pid_t pid; uint64_t random, counter; int64_t last; } state;
+	static struct {
+		pid_t pid;
+		uint64_t random, counter;
+		int64_t last, seconds;
+		char text[64];		/* of that second: mostly it is that of the id before */
+	} state;
 	int64_t now = clock_now();
 
 	pid_t pid = getpid();
@@ -189,12 +194,16 @@ spool_new_id(struct str *out)
 	if (now <= state.last)
 		now = state.last + 1;
 	state.last = now;
-	time_t seconds = (time_t)(now / CLOCK_SECOND);
-	struct tm tm;
-	gmtime_r(&seconds, &tm);
-	str_printf(out, "%04d%02d%02dT%02d%02d%02d.%06d-%016llx-%llu", tm.tm_year + 1900,
-	    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(now % CLOCK_SECOND),
-	    (unsigned long long)state.random, (unsigned long long)++state.counter);
+	if (state.text[0] == '\0' || state.seconds != now / CLOCK_SECOND) {
+		time_t seconds = (time_t)(state.seconds = now / CLOCK_SECOND);
+		struct tm tm;
+		gmtime_r(&seconds, &tm);
+		snprintf(state.text, sizeof state.text, "%04d%02d%02dT%02d%02d%02d", tm.tm_year + 1900,
+		    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	}
+	str_add_text(out, state.text);
+	str_printf(out, ".%06d-%016llx-%llu", (int)(now % CLOCK_SECOND), (unsigned long long)state.random,
+	    (unsigned long long)++state.counter);
 }
 
 bool

@@ -1,5 +1,6 @@
 #include "lib/mail/date.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -20,13 +21,20 @@ utc(int64_t when)
 	return tm;
 }
 
+/* Mostly the second is that of the time before: each message that passes has one of now. */
 void
 date_mail(int64_t when, struct str *out)
 {
-	struct tm tm = utc(when);
+	static _Thread_local struct { int64_t seconds; char text[64]; } last;
+	int64_t seconds = when / CLOCK_SECOND - (when % CLOCK_SECOND < 0);
 
-	str_printf(out, "%.3s, %d %.3s %04d %02d:%02d:%02d +0000", days + 3 * tm.tm_wday,
-	    tm.tm_mday, months + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	if (last.text[0] == '\0' || last.seconds != seconds) {
+		struct tm tm = utc(when);
+		snprintf(last.text, sizeof last.text, "%.3s, %d %.3s %04d %02d:%02d:%02d +0000", days + 3 * tm.tm_wday,
+		    tm.tm_mday, months + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+		last.seconds = seconds;
+	}
+	str_add_text(out, last.text);
 }
 
 void

@@ -16,8 +16,12 @@ is_plain(char c)
 static void
 add_word(struct span word, struct str *out)
 {
-	for (size_t i = 0; i < word.len && i < WORD_MAX; i++)
-		str_add_char(out, is_plain(word.p[i]) ? word.p[i] : '?');
+	size_t len = word.len < WORD_MAX ? word.len : WORD_MAX;
+	char *to = str_room(out, len);
+
+	for (size_t i = 0; i < len; i++)
+		to[i] = is_plain(word.p[i]) ? word.p[i] : '?';
+	out->len += len;
 }
 
 static void
@@ -25,7 +29,8 @@ add_clause(const char *name, struct span word, struct str *out)
 {
 	if (word.len == 0)
 		return;
-	str_printf(out, "%s ", name);
+	str_add_text(out, name);
+	str_add_char(out, ' ');
 	add_word(word, out);
 }
 
