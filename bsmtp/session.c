@@ -13,6 +13,7 @@
 #include "bsmtp/sink.h"
 #include "lib/base/clock.h"
 #include "lib/proto/smtp-client.h"
+#include "spool/recoded.h"
 
 /* RFC 5321 4.5.3.2: five minutes for a command, ten behind the final dot. */
 enum { CONNECT_SECONDS = 30, REPLY_SECONDS = 600 };
@@ -31,6 +32,7 @@ struct session {
 	struct message *m;
 	struct waiting waiting;
 	bool *told;		/* which of them hook rcpt has told of */
+	int text, scratch;	/* where its body stands; -1, or a file of ours with it in 7 bits */
 	off_t at, end;
 	bool over;
 };
@@ -244,7 +246,7 @@ on_read(void *ctx, void *bytes, size_t room, size_t *got, struct err *err)
 {
 	struct session *s = ctx;
 	size_t want = s->end - s->at < (off_t)room ? (size_t)(s->end - s->at) : room;
-	ssize_t done = fs_pread(s->m->fd, bytes, want, s->at, err);
+	ssize_t done = fs_pread(s->text, bytes, want, s->at, err);
 
 	if (done < 0 || (size_t)done < want)
 		return done < 0 ? -1 : err_set(err, ERR_TEMP, "the message became shorter");
@@ -352,6 +354,42 @@ connect_again(struct session *s, struct err *err)
 	return -1;
 }
 
+/* The body as the server takes it. */
+static int
+fit(struct session *s, struct err *err)
+{
+	uint64_t len = s->m->entry.body_len;
+	int got = 0;
+
+	s->text = s->m->fd;
+	s->at = s->m->entry.body_at;
+	if ((s->client.offers & OFFER_8BITMIME) == 0)
+		got = recoded_seven(s->m->spool, s->text, s->at, len, &s->scratch, &len, err);
+	if (got > 0) {
+		s->text = s->scratch;
+		s->at = 0;
+	}
+	s->end = s->at + (off_t)len;
+	return got < 0 ? -1 : 0;
+}
+
+static void
+send_one(struct session *s)
+{
+	struct err why = {0};
+
+	s->over = false;
+	if (fit(s, &why) < 0) {
+		on_done(s, &why, NULL);
+		return;
+	}
+	s->tried = true;
+	smtp_client_send(&s->client, &s->waiting.env, (uint64_t)(s->end - s->at));
+	run(s, is_over);
+	if (!s->over)
+		on_done(s, &s->gone, NULL);
+}
+
 int
 session_send(void *work, struct message *m, struct err *err)
 {
@@ -362,14 +400,10 @@ session_send(void *work, struct message *m, struct err *err)
 	waiting_of(m, &s->waiting);
 	s->m = m;
 	s->told = mem_get(s->waiting.env.rcpts * sizeof *s->told);
-	s->at = m->entry.body_at;
-	s->end = s->at + (off_t)m->entry.body_len;
-	s->over = false;
-	s->tried = true;
-	smtp_client_send(&s->client, &s->waiting.env, m->entry.body_len);
-	run(s, is_over);
-	if (!s->over)
-		on_done(s, &s->gone, NULL);
+	s->scratch = -1;
+	send_one(s);
+	if (s->scratch >= 0)
+		close(s->scratch);
 	free(s->told);
 	s->told = NULL;
 	waiting_drop(&s->waiting);

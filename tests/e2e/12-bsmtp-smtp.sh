@@ -7,7 +7,7 @@ mails=$top/tests/fixtures
 wire=$build/tests/e2e/wire
 cd "$work" || exit 99
 
-greeting='> 220 fake\n< EHLO\n> 250-fake\n> 250-PIPELINING\n> 250 SIZE\n'
+greeting='> 220 fake\n< EHLO\n> 250-fake\n> 250-PIPELINING\n> 250-8BITMIME\n> 250 SIZE\n'
 script() { # NAME LINES
 	# shellcheck disable=SC2059	# the format is the script
 	printf "$greeting$2" >"$1"
@@ -89,6 +89,29 @@ check "an address without a port too" exits 78 at dead.site bsmtp unpack --to=sm
 head -c 100 three.gz >cut.gz
 serve all
 check "a cut batch: nothing is sent" exits 65 at dead.site bsmtp unpack --to=smtp:127.0.0.1:"$port" cut.gz
+
+# ---- a server that takes no 8 bits (RFC 6152 3) ----
+
+if command -v python3 >/dev/null; then
+	mkdir kept
+	start seven python3 "$top/tests/e2e/hop.py" "$work/seven.port" "$work/seven.said" plain taken "$work/kept"
+	wait_for 10 test -s seven.port
+	printf 'Subject: seven\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\ngr\303\274n\n' >mime.eml
+	bsmtp pack --files mime.eml --from=mime@example.org --to=user@home.example -o mime.gz
+	bsmtp pack --files "$mails/eight-bit.eml" --from=none@example.org --to=user@home.example -o none.gz
+	bsmtp pack --files "$mails/plain.eml" --from=plain@example.org --to=user@home.example -o ascii.gz
+	site seven.site
+	for one in mime none ascii; do
+		check "a server that takes no 8 bits: $one" exits 0 at seven.site \
+		    bsmtp unpack --to=smtp:127.0.0.1:"$(cat seven.port)" --peer=hub "$one.gz"
+	done
+	check "what says how it is encoded goes in 7" grep -q '^gr=C3=BCn' kept/mime
+	check "with no other byte" test "$(tr -d '\000-\177' <kept/mime | wc -c)" -eq 0
+	check "what does not say it comes back" grep -aq '^ *554 5.6.3 the next host takes no 8 bits' seven.site/spool/hold/*
+	check "and was not sent" test ! -e kept/none
+	check "what has none goes as it is" test "$(tail -n 1 kept/plain | tr -d '\r')" = "$(tail -n 1 "$mails/plain.eml")"
+	check "nothing waits" test "$(count seven.site out)" -eq 0
+fi
 
 # ---- LMTP: a reply for each recipient ----
 
