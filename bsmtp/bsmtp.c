@@ -29,10 +29,7 @@ static const struct command {
 	{0},
 };
 
-static const char usage_text[] =
-    "bsmtp pack SITE...|--all | pack --mbox=FILE|--maildir=DIR|--files FILE... [--to=ADDRESS] [-o FILE] |\n"
-    "       unpack [--to=SINK] [FILE] | deliver --to=SINK | list [FILE] | check [FILE] | cat [N] [FILE] |\n"
-    "       diff CODEC[:LEVEL]... [FILE]";
+static const char which[] = "pack, unpack or what?";
 static const char about_text[] = "Makes batches of mail and takes them apart; see bsmtp(1), batch(5).";
 
 int
@@ -134,11 +131,11 @@ run_command(struct bsmtp *b, const char *codec, int argc, char **argv, struct er
 	if (b->peer != NULL && !settings_site_name(b->peer))
 		return usage(err, "--peer: not a site's name");
 	if (argc == 0)
-		return usage(err, "which of pack, unpack, deliver, list, check, cat and diff?");
+		return usage(err, which);
 	for (const struct command *c = commands; c->name != NULL; c++)
 		if (strcmp(c->name, argv[0]) == 0)
 			return c->run(b, argc - 1, argv + 1, err);
-	return usage(err, "no such sub-command: it is pack, unpack, deliver, list, check, cat or diff");
+	return usage(err, which);
 }
 
 static const char *
@@ -169,7 +166,7 @@ PROGRAM(bsmtp)(int argc, char **argv)
 		{ "maildir", 0, "DIR", "pack: the messages of this Maildir", OPT_TEXT, &b.maildir },
 		{ "files", 0, NULL, "pack: the operands are messages, one a file", OPT_FLAG, &b.files },
 		{ "to", 0, "WHERE", "pack: an address, for each recipient; unpack, deliver: a sink, spool:, "
-		    "smtp:HOST:PORT, lmtp:HOST:PORT, lmtp:/SOCKET, maildir:DIR or sendmail:PROGRAM", OPT_LIST, &b.to },
+		    "smtp: or lmtp:HOST:PORT, lmtp:/SOCKET, maildir:DIR, sendmail:PROGRAM", OPT_LIST, &b.to },
 		{ "from", 0, "ADDRESS", "pack: their sender, whatever the input says", OPT_TEXT, &b.from },
 		{ "output", 'o', "FILE", "pack: the batch goes here (- is standard output)", OPT_TEXT, &b.output },
 		{ "format", 0, "NAME", "pack: full, reduced or rmail, in place of the site's", OPT_TEXT, &b.format },
@@ -196,7 +193,7 @@ PROGRAM(bsmtp)(int argc, char **argv)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	b.args = &args;
-	int result = settings_start(&b.settings, &args, rows, name, usage_text, about_text, false,
+	int result = settings_start(&b.settings, &args, rows, name, bsmtp_usage, about_text, false,
 	    &argc, &argv, &err);
 	if (result == 0)
 		result = choose(&b, grade, older, &err);

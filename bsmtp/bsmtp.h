@@ -49,6 +49,7 @@ int cat(const struct bsmtp *b, int count, char **args, struct err *err);
 int diff(const struct bsmtp *b, int count, char **args, struct err *err);
 
 int usage(struct err *err, const char *what);	/* EX_USAGE */
+extern const char bsmtp_usage[];	/* the ways that this build knows (list.c, small-by-hand.c) */
 /* Opens a batch to read: NULL or "-" is standard input, else a file, else SITE/NAME in the
  * spool.  Returns a descriptor to close with close_batch(). */
 int open_batch(const struct bsmtp *b, const char *name, struct err *err);

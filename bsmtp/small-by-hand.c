@@ -3,6 +3,8 @@
 #include "bsmtp/gather.h"
 #include "lib/base/small.h"
 
+const char bsmtp_usage[] = "bsmtp pack SITE...|--all | unpack [--to=SINK] [FILE] | deliver --to=SINK";
+
 #define COMMAND(name, what) \
 	int \
 	name(const struct bsmtp *b, int count, char **args, struct err *err) \

@@ -48,14 +48,14 @@ tell(FILE *to, const struct small_program *row)
 static int
 speak_for_itself(const char *word)
 {
-	bool asked = strcmp(word, "--help") == 0 || strcmp(word, "--help=all") == 0;
+	bool asked = strcmp(word, "--help") == 0;
 	FILE *to = asked ? stdout : stderr;
 
 	if (strcmp(word, "--version") == 0) {
 		puts("mochila-small (mochila) " MOCHILA_VERSION);
 		return EX_OK;
 	}
-	fputs("mochila-small: it is called by the name of a program, or with it as its first word:", to);
+	fputs("mochila-small: call it by a program's name, or with that as its first word:", to);
 	tell(to, mail_programs);
 	tell(to, small_others);
 	fputc('\n', to);

@@ -287,26 +287,21 @@ run_round(struct uuxqt *x, const char *peer, struct fs_names *names)
 	return done;
 }
 
-static bool
-has_name(const struct fs_names *names, const char *name)
-{
-	for (size_t i = 0; i < names->count; i++)
-		if (strcmp(names->name[i], name) == 0)
-			return true;
-	return false;
-}
-
-/* Is there one that the last round has not seen?  The uuxqt that was started for it may have found the lock
+/* Is there another one than the last round has seen?  The uuxqt that was started for it may have found the lock
  * ours still, and gone. */
 static bool
 has_come(struct uuxqt *x, const char *peer, const struct fs_names *seen)
 {
 	struct fs_names names;
+	size_t at = 0;
 	bool come = false;
 
 	job_names(&x->spool, peer, &names, &x->worst);
-	for (size_t i = 0; i < names.count && !come; i++)
-		come = !has_name(seen, names.name[i]);
+	for (size_t i = 0; i < names.count && !come; i++) {	/* both are sorted by age */
+		while (at < seen->count && strcmp(names.name[i], seen->name[at]) != 0)
+			at++;
+		come = at++ >= seen->count;
+	}
 	fs_names_free(&names);
 	return come;
 }

@@ -74,6 +74,8 @@ left_out() { said 'not in this build for small boxes, see mochila-small(8)'; }
 asks() { exits 69 "$@" && left_out; }
 core_bsmtp() { "$work/core/bsmtp" --root "$home" "$@"; }
 for word in list check cat diff; do check "core: bsmtp $word" asks core_bsmtp $word "$work/batch"; done
+check "core: its help" exits 0 core_bsmtp --help
+check "core: names none of them" sh -c "! grep -q 'list .FILE' '$work/said'"
 check "core: a file is not packed" asks core_bsmtp pack --files "$work/mail" -o "$work/none"
 check "core: none is made" test ! -e "$work/none"
 for set in addresses.aliases=file:a addresses.routes=file:a 'filter a.run=exec:/bin/true' 'site hub.filters=a' \
