@@ -156,8 +156,8 @@ PROGRAM(bsmtp)(int argc, char **argv)
 	struct err err = {0};
 	char *alone[] = { argc > 0 ? argv[0] : (char *)(uintptr_t)"bsmtp", NULL };
 	const struct opt_row rows[] = {
-		{ "peer", 0, "SITE", "unpack: the site this batch is known to come from", OPT_TEXT, &b.peer },
-		{ "again", 0, NULL, "unpack: without --peer, messages that were unpacked here before too", OPT_FLAG,
+		{ "peer", 0, "SITE", "unpack: the site that it comes from", OPT_TEXT, &b.peer },
+		{ "again", 0, NULL, "unpack: without --peer, messages unpacked here before, too", OPT_FLAG,
 		    &b.again },
 		{ "codec", 0, "NAME", "none, gz, bz2, zstd or zstd-plain; reading, it is seen by itself",
 		    OPT_TEXT, &codec },
@@ -174,9 +174,9 @@ PROGRAM(bsmtp)(int argc, char **argv)
 		{ "due", 0, NULL, "pack: only if it fills a batch, or some of it is as old as batch-age",
 		    OPT_FLAG, &b.choice.due },
 		{ "grade", 0, "GRADE", "pack: only messages of this grade or a better one", OPT_TEXT, &grade },
-		{ "domain", 0, "PATTERN", "pack: only messages for somebody at such a domain", OPT_TEXT,
+		{ "domain", 0, "PATTERN", "pack: only messages for such a domain", OPT_TEXT,
 		    &b.choice.domain },
-		{ "older", 0, "TIME", "pack: only messages that are this old, as 90 or 15m", OPT_TEXT, &older },
+		{ "older", 0, "TIME", "pack: only messages this old, as 90 or 15m", OPT_TEXT, &older },
 		{ "json", 0, NULL, "list, diff: as JSON", OPT_FLAG, &b.json },
 		{ "frame", 0, NULL, "cat: what stands behind the label, as it is", OPT_FLAG, &b.frame },
 		{ "label", 0, NULL, "cat: the label, in words", OPT_FLAG, &b.label },
