@@ -10,7 +10,6 @@
  */
 #include "bsmtp/sink.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -73,45 +72,44 @@ feed_body(const struct message *m, int fd, struct err *err)
 	return result;
 }
 
+/* A file without a name.  It is whole before the program sees any of it, or a message that became
+ * shorter would be sent so; and one that does not read it keeps nobody waiting. */
 static int
-start_program(const struct child *with, int *to, struct err *err)
+write_input(const struct message *m, struct err *err)
 {
-	struct child child = *with;
-	int pipe_fd[2];
+	int fd = fs_scratch(m->spool->tmp, ".", err);
 
-	if (pipe2(pipe_fd, O_CLOEXEC) < 0)
-		return err_sys(err, "pipe");
-	child.in = pipe_fd[0];
-	pid_t pid = child_start(&child, err);
-	close(pipe_fd[0]);
-	*to = pipe_fd[1];
-	if (pid < 0)
-		close(pipe_fd[1]);
-	return pid;
+	if (fd < 0)
+		return -1;
+	int result = feed_body(m, fd, err);
+	if (result == 0 && lseek(fd, 0, SEEK_SET) < 0)
+		result = err_sys(err, "a file for the program");
+	if (result == 0)
+		return fd;
+	close(fd);
+	return -1;
 }
 
 /* 0, or the program's refusal. */
 static int
-run_program(const struct child *child, struct message *m, struct err *err)
+run_program(struct child *child, struct message *m, struct err *err)
 {
-	struct err unread = {0};
-	int to, status;
-	pid_t pid = start_program(child, &to, err);
+	int status, result;
 
-	if (pid < 0)
+	if ((child->in = write_input(m, err)) < 0)
 		return -1;
-	int written = message_still_there(m) ? feed_body(m, to, &unread) :
-	    err_set(&unread, ERR_TEMP, "it was moved away");
-	close(to);
-	if (child_wait(pid, CHILD_SECONDS, &status, err) < 0)
+	result = message_still_there(m) ? child_run(child, CHILD_SECONDS, &status, err) :
+	    err_set(err, ERR_TEMP, "it was moved away");
+	bool read_all = child_read_all(child->in);
+	close(child->in);
+	if (result < 0)
 		return -1;
 	child_status(status, child->argv[0], err);
 	if (status == EX_OSERR)		/* its host's trouble, not the message's */
 		err->kind = ERR_TEMP;
-	/* One that ends early tells why by its status, not by our broken pipe. */
-	if (status == 0 && written < 0)
-		*err = unread;
-	return status == 0 && written == 0 ? 0 : -1;
+	if (status == 0 && !read_all)
+		return err_set(err, ERR_TEMP, "%s did not read all of the message", child->argv[0]);
+	return status == 0 ? 0 : -1;
 }
 
 static void

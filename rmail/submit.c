@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -282,32 +283,40 @@ make_entry(const struct submission *s, struct str *out)
 	str_free(&body);
 }
 
-/* Starts the child with a pipe to its standard input, gives it the bytes, and makes
- * its exit status our error. */
+/* A file in memory.  A child that does not read it keeps nobody waiting. */
+static int
+input_of(struct span bytes, struct err *err)
+{
+	int fd = memfd_create("message", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(err, "a file in memory");
+	int result = fs_write(fd, bytes.p, bytes.len, err);
+	if (result == 0 && lseek(fd, 0, SEEK_SET) < 0)
+		result = err_sys(err, "a file in memory");
+	if (result == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* Starts the child with the bytes on its standard input, and makes its exit status our error. */
 static int
 feed_child(struct child *child, const char *name, struct span bytes, struct err *err)
 {
-	int pipe_fd[2], status;
+	int status;
 
-	if (pipe2(pipe_fd, O_CLOEXEC) < 0)
-		return err_sys(err, "pipe");
-	child->in = pipe_fd[0];
+	if ((child->in = input_of(bytes, err)) < 0)
+		return -1;
 	child->out = -1;
 	child->errors = STDERR_FILENO;
-	pid_t pid = child_start(child, err);
-	close(pipe_fd[0]);
-	if (pid < 0) {
-		close(pipe_fd[1]);
+	int result = child_run(child, CHILD_SECONDS, &status, err);
+	bool read_all = child_read_all(child->in);
+	close(child->in);
+	if (result < 0)
 		return -1;
-	}
-	/* One that ends early tells why by its status, not by our broken pipe. */
-	struct err ignored = {0};
-	int written = fs_write(pipe_fd[1], bytes.p, bytes.len, &ignored);
-	close(pipe_fd[1]);
-	if (child_wait(pid, CHILD_SECONDS, &status, err) < 0)
-		return err_prefix(err, "%s", name);
 	child_status(status, name, err);
-	if (status == 0 && written < 0)
+	if (status == 0 && !read_all)
 		return err_set(err, ERR_TEMP, "%s did not read all of the message", name);
 	return status == 0 ? 0 : -1;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -266,6 +267,15 @@ child_run(const struct child *child, int64_t seconds, int *status, struct err *e
 	if (child_wait(pid, seconds, status, err) < 0)
 		return err_prefix(err, "%s", child->argv[0]);
 	return 0;
+}
+
+/* Who has it open has one place in it with us. */
+bool
+child_read_all(int in)
+{
+	struct stat st;
+
+	return fstat(in, &st) == 0 && lseek(in, 0, SEEK_CUR) >= st.st_size;
 }
 
 /* "pid (name) state ...", where the name may hold anything. */

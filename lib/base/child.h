@@ -42,6 +42,7 @@ int child_wait(pid_t pid, int64_t seconds, int *status, struct err *err);
 	/* status: the exit status, or 128 + signal.  After seconds (0: for ever) it is
 	 * killed, and that is ERR_TEMP. */
 int child_run(const struct child *child, int64_t seconds, int *status, struct err *err);
+bool child_read_all(int in);	/* the file that one had as its input, to its end */
 uint64_t process_began(pid_t pid);	/* any, in ticks since the boot, so that a number that is used again
 	is told from what it was; 0: there is none, or it is over */
 void child_status(int status, const char *name, struct err *err);	/* an exit status as an

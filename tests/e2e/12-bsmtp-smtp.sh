@@ -179,6 +179,25 @@ check "it is run with an argument list" test "$(cat taker.args)" = \
     '[-i][-f][ann@example.org][--][a@home.example][b@home.example][c@home.example][d@home.example]'
 sed 's/\r$//' "$mails/plain.eml" >plain
 check "and gets every byte" came_whole plain taken.mail
+printf '#!/bin/sh\nhead -n 1\n' >taker.first
+chmod 755 taker.first
+site first.site
+check "one that says 0 and has not read it all" exits 0 \
+    at first.site bsmtp unpack --to=sendmail:"$work/taker.first" --peer=hub four.gz
+check "has not taken it" grep -q 'done=0 later=1 failed=0' said
+# One that does not read what no pipe holds is ended when its half hour is over.
+slow=$build/tests/e2e/slow-clock.so
+if test -f "$slow"; then
+	{ cat "$mails/plain.eml"; yes 'a line of many' | head -n 20000; } >large.eml
+	bsmtp pack --files large.eml --to=a@home.example -o large.gz
+	printf '#!/bin/sh\nexec sleep 300\n' >sleeper
+	chmod 755 sleeper
+	site sleeps.site
+	check "a sendmail that does not read is not waited for without end" exits 0 at sleeps.site \
+	    timeout 120 env LD_PRELOAD="$slow" SLOW_CLOCK=1 bsmtp unpack --to=sendmail:"$work/sleeper" --peer=hub large.gz
+	check "and comes later" grep -q 'done=0 later=1 failed=0' said
+	check "with the reason" grep -raq 'sleeper: no end after 1800 s' sleeps.site/spool/out
+fi
 check "one that is not there is for a person" exits 78 at send0.site bsmtp unpack --to=sendmail:/nowhere/sendmail four.gz
 
 # ---- what is wrong in one envelope is its own affair ----

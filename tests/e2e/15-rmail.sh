@@ -114,6 +114,18 @@ echo 0 >other.status
 rm -f other.args
 UU_MACHINE=peer MOCHILA_SET="spool.rmail=sendmail:$work/other" rmail user@home.example <letter 2>said
 check "the settings can say so for UUCP" test -s other.args
+printf '#!/bin/sh\nhead -n 1\n' >first
+chmod 755 first
+check "one that says 0 and has not read it all is asked again" exits 75 rmail --sendmail="$work/first" user@home.example <letter
+slow=$build/tests/e2e/slow-clock.so
+if test -f "$slow"; then
+	{ cat letter; yes 'a line of many' | head -n 20000; } >large
+	printf '#!/bin/sh\nexec sleep 300\n' >sleeper
+	chmod 755 sleeper
+	check "one that reads nothing is not waited for without end" exits 75 timeout 120 env LD_PRELOAD="$slow" SLOW_CLOCK=1 \
+	    rmail --sendmail="$work/sleeper" user@home.example <large
+	check "and it is said" grep -q 'sleeper: no end after 1800 s' said
+fi
 check "a program that is not there is for a person" exits 78 rmail --sendmail=/nowhere/sendmail user@home.example <letter
 
 # ---- sendmail ----
