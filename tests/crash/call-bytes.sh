@@ -5,15 +5,16 @@
 #
 #	PROTOCOLS="m i"	those to be tried
 #	EACH=1		at every byte; else at one in so many, which is fast
+#	JOBS=4		so many pairs of sites at once, each at places of its own
+#	FROM=3000	the first place
 #	ROOTS=FOLDER	where the two sites live (/dev/shm, say)
 . "${srcdir:-.}/tests/e2e/lib.sh"
 protocols=mietgy
 # shellcheck source=tests/e2e/pair-lib.sh
 . "$top/tests/e2e/pair-lib.sh"
 stage
-roots=${ROOTS:-$work}
 cutter=$build/tests/crash/cutter
-answer="uucico-ssh -r0 --peer=home --root=$roots/hub --no-jobs"
+outside=$work jobs=${JOBS:-1}
 
 # All begins with the same two sites, which have met, and with the mails that wait there.
 begin() {	# PROTOCOL
@@ -45,8 +46,6 @@ ledger() {
 		    -type f ! -name '*.reason' -exec grep -ah '^Subject: ' {} + 2>/dev/null | tr -d '\r' | sed "s/^/$site /"
 	done | sort
 }
-printf '%s Subject: %s\n' home a-back. home b-back. home c-back. hub a-there. hub b-there. hub c-there. >"$work/wanted"
-
 cut_once() {	# WAY AT
 	rm -rf "${roots:?}/home" "$roots/hub"
 	cp -R "$roots/begun/." "$roots"
@@ -60,20 +59,37 @@ cut_once() {	# WAY AT
 	cat "$work/said" "$work/again"
 }
 
-for protocol in ${PROTOCOLS:-m i}; do
-	begin "$protocol" || { fail "$protocol: no first call"; cat "$work/said"; continue; }
-	cuts=0
+# tries NUMBER: each JOBS-th of the places, in folders of its own; how many in cuts.
+tries() {
+	work=$outside/$1 roots=${ROOTS:-$outside}/$1 cuts=0
+	mkdir -p "$work" "$roots"
+	answer="uucico-ssh -r0 --peer=home --root=$roots/hub --no-jobs"
+	printf '%s Subject: %s\n' home a-back. home b-back. home c-back. hub a-there. hub b-there. hub c-there. >"$work/wanted"
+	begin "$protocol" || { fail "$protocol: no first call"; cat "$work/said"; return; }
 	for way in up down; do
-		at=1
-		while :; do
+		at=$((${FROM:-1} + ($1 - 1) * ${EACH:-149}))
+		while test $failures -lt 10; do
 			cut_once "$way" $at
-			test $failures -lt 10 || finish
 			cuts=$((cuts + 1))
 			grep -q did=none "$work/report" && break
-			at=$((at + ${EACH:-149}))
+			at=$((at + jobs * ${EACH:-149}))
 		done
 	done
-	say "ok: $protocol, cut at $cuts places: nothing is lost, and nothing comes twice"
+	rm -rf "${roots:?}"
+}
+
+for protocol in ${PROTOCOLS:-m i}; do
+	workers='' all=0
+	for n in $(seq "$jobs"); do
+		{ tries "$n" >"$outside/$n.out" 2>&1; say $cuts >"$outside/$n.cuts"; exit $failures; } &
+		workers="$workers $!"
+	done
+	n=0
+	for worker in $workers; do
+		n=$((n + 1))
+		wait "$worker" || fail "$protocol: $(cat "$outside/$n.out")"
+		all=$((all + $(cat "$outside/$n.cuts")))
+	done
+	test $failures -gt 0 || say "ok: $protocol, cut at $all places: nothing is lost, and nothing comes twice"
 done
-rm -rf "${roots:?}/home" "$roots/hub" "$roots/begun"
 finish
