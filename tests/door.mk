@@ -21,11 +21,12 @@ dist_check_SCRIPTS += %D%/crash/door-faults.sh
 dist_check_SCRIPTS += %D%/e2e/40-mochila.sh %D%/e2e/41-pair.sh %D%/e2e/42-doctor.sh %D%/e2e/43-status-many.sh %D%/e2e/44-hands.sh %D%/e2e/45-import.sh %D%/e2e/46-probe.sh %D%/man-settings.sh
 
 # Preloaded, so it must not be built with a sanitizer.
-check_DATA += tests/e2e/no-ed25519.so tests/e2e/slow-clock.so
-CLEANFILES += tests/e2e/no-ed25519.so tests/e2e/slow-clock.so
-EXTRA_DIST += %D%/e2e/no-ed25519.c %D%/e2e/slow-clock.c
+check_DATA += tests/e2e/no-ed25519.so tests/e2e/slow-clock.so tests/e2e/slow-read.so
+CLEANFILES += tests/e2e/no-ed25519.so tests/e2e/slow-clock.so tests/e2e/slow-read.so
+EXTRA_DIST += %D%/e2e/no-ed25519.c %D%/e2e/slow-clock.c %D%/e2e/slow-read.c
 tests/e2e/no-ed25519.so: %D%/e2e/no-ed25519.c
 tests/e2e/slow-clock.so: %D%/e2e/slow-clock.c
-tests/e2e/no-ed25519.so tests/e2e/slow-clock.so:
+tests/e2e/slow-read.so: %D%/e2e/slow-read.c
+tests/e2e/no-ed25519.so tests/e2e/slow-clock.so tests/e2e/slow-read.so:
 	@$(MKDIR_P) tests/e2e
 	$(AM_V_CCLD)test -n '$(SAN)' || $(CC) $(CFLAGS) -shared -fPIC -o $@ $(srcdir)/$(@:.so=.c) -ldl

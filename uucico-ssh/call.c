@@ -408,15 +408,17 @@ note_met(struct call *call)
 		lock_met(call->lock, call->spool);
 }
 
-/* A model that takes so long lets the line die, where the machine is slower still, and would each
- * time: no more of them with this peer. */
+/* Where the machine takes so long for models, mail waits for them in each call: no more of them with this
+ * peer. */
 static void
 note_slow(struct call *call, clock_t begun)
 {
 	const struct uucp *u = &call->uucp;
 
-	if (u->m != NULL && u->m->mixes > 0 && clock() - begun > SLOW_SECONDS * CLOCKS_PER_SEC)
-		call->m.slow = true;
+	if (u->m == NULL || !u->m->models)
+		return;
+	call->models += clock() - begun;
+	call->m.slow = call->m.slow || call->models > SLOW_SECONDS * CLOCKS_PER_SEC;
 }
 
 static int
@@ -635,6 +637,7 @@ start(struct call *call)
 	call->stood = call->told = false;
 	call->looked = 0;
 	call->settled = 0;
+	call->models = 0;
 	call->heard = false;
 	call->watch = (struct stay){ .spool = call->spool, .site = call->site->name };
 	stay_begin(&call->watch);

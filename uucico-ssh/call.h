@@ -10,6 +10,8 @@
 #ifndef UUCICO_SSH_CALL_H
 #define UUCICO_SSH_CALL_H
 
+#include <time.h>
+
 #include "spool/budget.h"
 #include "uucico-ssh/incoming.h"
 #include "uucico-ssh/link.h"
@@ -47,6 +49,7 @@ struct call {
 	struct stay watch;	/* what comes for the peer meanwhile */
 	int64_t looked;
 	uint64_t settled;	/* so many of theirs */
+	clock_t models;		/* the processor's time for models of mix, in this call */
 	bool run_jobs;		/* theirs, while it stays */
 	pid_t jobs;		/* who runs them; 0: nobody */
 	bool deliver;		/* mail came that a sink of bsmtp waits for: [site] unpack */

@@ -32,6 +32,17 @@ hook_next(void *arg, bool tried, struct m_object *object, struct err *err)
 }
 
 static int
+hook_work(void *arg, struct err *err)
+{
+	struct m_call *c = arg;
+	int got = m_out_work(&c->out, err);
+
+	if (got == 2)
+		m_more(*c->engine);
+	return got < 0 ? -1 : got > 0;
+}
+
+static int
 hook_read(void *arg, struct m_object *object, void *to, size_t len, struct err *err)
 {
 	struct m_call *c = arg;
@@ -60,7 +71,10 @@ static int
 hook_settled(void *arg, struct err *err)
 {
 	struct m_call *c = arg;
-	return m_out_settled(&c->out, err);
+	int result = m_out_settled(&c->out, err);
+
+	look_again(c);	/* perhaps there is room for another large one */
+	return result;
 }
 
 static int
@@ -127,7 +141,7 @@ hook_untold(void *arg, const char *class, struct m_mark known, unsigned char (*n
 }
 
 const struct m_hooks m_call_hooks = {
-	.next = hook_next, .read = hook_read, .fate = hook_fate, .did = hook_did, .settled = hook_settled,
+	.next = hook_next, .work = hook_work, .read = hook_read, .fate = hook_fate, .did = hook_did, .settled = hook_settled,
 	.refer = hook_refer, .offered = hook_offered, .write = hook_write, .complete = hook_complete,
 	.commit = hook_commit, .dropped = hook_dropped, .history = hook_history, .untold = hook_untold,
 };

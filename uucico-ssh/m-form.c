@@ -11,6 +11,20 @@
 enum { PIECE = 65536, SMALL = M_HISTORY_MAX };
 enum { DENSE_FROM = 4 << 20, SAMPLES = 16, SAMPLE = 16384 };
 
+/* Of what is behind the text. */
+static int
+read_behind(const struct form *form, uint64_t at, void *to, size_t len, struct err *err)
+{
+	if (form->job != NULL) {
+		form->job->at = at;
+		return outgoing_read(form->job, to, len, err);
+	}
+	ssize_t got = fs_pread(form->fd, to, len, form->body_at + (off_t)at, err);
+	if (got < 0)
+		return -1;
+	return (size_t)got == len ? 0 : err_set(err, ERR_TEMP, "a body that is shorter than its length says");
+}
+
 /* --- names --- */
 
 static void
@@ -74,6 +88,15 @@ pack_small(struct form *form)
 	str_free(&p.small);
 }
 
+/* --- what is large, step by step --- */
+
+struct forming {
+	struct digest digest;
+	uint64_t at, len;	/* of what is behind text */
+	struct packing packing;
+	struct plain plain;
+};
+
 /* Without a scratch file, or room in it, the message goes as it is. */
 static void
 open_scratch(struct form *form, const struct spool *spool, uint64_t length)
@@ -92,58 +115,80 @@ close_scratch(struct form *form)
 	form->scratch = -1;
 }
 
-/* Names what is read from the message, and packs it as long as that goes well. */
-static int
-read_body(struct form *form, uint64_t len, struct digest *digest, struct plain *plain, struct err *err)
+/* It is packed as long as that goes well. */
+static void
+take_in(struct form *form, const void *bytes, size_t len)
 {
-	char *piece = mem_get(PIECE);
-	off_t at = form->body_at;
+	struct forming *f = form->forming;
 	struct err ignored;
-	int result = 0;
 
-	while (len > 0 && result == 0) {
-		ssize_t got = fs_pread(form->fd, piece, len < PIECE ? (size_t)len : PIECE, at, err);
-		if (got <= 0) {
-			result = got < 0 ? -1 : err_set(err, ERR_PERM, "a body that is shorter than its length says");
-			break;
-		}
-		digest_add(digest, piece, (size_t)got);
-		if (form->scratch >= 0 && plain_feed(plain, piece, (size_t)got, &ignored) < 0)
-			close_scratch(form);
-		at += got;
-		len -= (uint64_t)got;
-	}
-	free(piece);
-	return result;
+	digest_add(&f->digest, bytes, len);
+	if (form->scratch >= 0 && plain_feed(&f->plain, bytes, len, &ignored) < 0)
+		close_scratch(form);
 }
 
-static int
-form_large_message(struct form *form, const struct spool *spool, const struct message *m, struct err *err)
+static void
+begin_steps(struct form *form, uint64_t len)
 {
-	struct packing p = { .form = form };
-	struct digest digest = {0};
-	struct plain plain;
+	struct forming *f = form->forming = mem_get(sizeof *f);
+
+	f->len = len;
+	f->packing.form = form;
+	digest_start(&f->digest);
+	plain_start(&f->plain, PLAIN_PACK, on_packed, &f->packing);
+	take_in(form, form->text.p, form->text.len);
+}
+
+static void
+drop_steps(struct form *form)
+{
+	struct forming *f = form->forming;
+
+	form->forming = NULL;
+	if (f == NULL)
+		return;
+	digest_free(&f->digest);
+	plain_free(&f->plain);
+	free(f);
+}
+
+static void
+end_steps(struct form *form)
+{
+	struct forming *f = form->forming;
 	struct err ignored;
 
-	form->fd = m->fd;
-	form->body_at = m->entry.body_at;
-	open_scratch(form, spool, form->length);
-	digest_start(&digest);
-	digest_add(&digest, form->text.p, form->text.len);
-	plain_start(&plain, PLAIN_PACK, on_packed, &p);
-	if (form->scratch >= 0 && plain_feed(&plain, form->text.p, form->text.len, &ignored) < 0)
-		close_scratch(form);
-	int result = read_body(form, m->entry.body_len, &digest, &plain, err);
-	end_name(form, &digest);
-	form->packed = result == 0 && form->scratch >= 0 && plain_end(&plain, &ignored) == 0 && p.len < form->length;
-	plain_free(&plain);
+	end_name(form, &f->digest);
+	form->packed = form->scratch >= 0 && plain_end(&f->plain, &ignored) == 0 && f->packing.len < form->length;
 	if (form->packed) {
-		form->length = p.len;
+		form->length = f->packing.len;
 		str_free(&form->text);
 	} else {
 		close_scratch(form);
 	}
-	str_free(&p.small);
+	drop_steps(form);
+}
+
+bool
+form_whole(const struct form *form)
+{
+	return form->forming == NULL;
+}
+
+int
+form_step(struct form *form, struct err *err)
+{
+	struct forming *f = form->forming;
+	size_t len = f->len - f->at < PIECE ? (size_t)(f->len - f->at) : PIECE;
+	char *piece = mem_get(PIECE);
+	int result = len > 0 ? read_behind(form, f->at, piece, len, err) : 0;
+
+	if (result == 0)
+		take_in(form, piece, len);
+	free(piece);
+	f->at += len;
+	if (result == 0 && f->at == f->len)
+		end_steps(form);
 	return result;
 }
 
@@ -165,10 +210,9 @@ form_small_message(struct form *form, const struct message *m, struct err *err)
 {
 	size_t len = (size_t)m->entry.body_len;
 	struct digest digest = {0};
-	ssize_t got = fs_pread(m->fd, str_room(&form->text, len), len, m->entry.body_at, err);
 
-	if (got < (ssize_t)len)
-		return got < 0 ? -1 : err_set(err, ERR_PERM, "a body that is shorter than its length says");
+	if (read_behind(form, 0, str_room(&form->text, len), len, err) < 0)
+		return -1;
 	form->text.len += len;
 	digest_start(&digest);
 	digest_add(&digest, form->text.p, form->text.len);
@@ -180,11 +224,15 @@ form_small_message(struct form *form, const struct message *m, struct err *err)
 int
 form_of_message(struct form *form, const struct spool *spool, const struct message *m, struct err *err)
 {
-	*form = (struct form){ .scratch = -1, .fd = -1 };
+	*form = (struct form){ .scratch = -1, .fd = m->fd, .body_at = m->entry.body_at };
 	head_of(&m->entry, &form->text);
 	form->length = form->text.len + m->entry.body_len;
-	int result = form->length <= SMALL ? form_small_message(form, m, err) :
-	    form_large_message(form, spool, m, err);
+	if (form->length > SMALL) {
+		open_scratch(form, spool, form->length);
+		begin_steps(form, m->entry.body_len);
+		return 0;
+	}
+	int result = form_small_message(form, m, err);
 	if (result < 0)
 		form_free(form);
 	return result;
@@ -204,42 +252,19 @@ job_head(const struct uucp_job *job, struct str *out)
 int
 form_of_job(struct form *form, struct uucp_job *job, struct err *err)
 {
-	struct digest digest = {0};
-	char *piece = mem_get(PIECE);
-	int result = 0;
-
 	*form = (struct form){ .scratch = -1, .fd = -1, .job = job };
 	job_head(job, &form->text);
 	form->length = form->text.len + job->size;
-	digest_start(&digest);
-	digest_add(&digest, form->text.p, form->text.len);
-	for (job->at = 0; job->at < job->size && result == 0;) {
-		size_t len = job->size - job->at < PIECE ? (size_t)(job->size - job->at) : PIECE;
-		result = outgoing_read(job, piece, len, err);
-		digest_add(&digest, piece, len);
-		job->at += len;
-	}
-	end_name(form, &digest);
-	free(piece);
-	if (result < 0)
-		form_free(form);
-	return result;
+	begin_steps(form, job->size);
+	while (!form_whole(form) && form->length <= SMALL)
+		if (form_step(form, err) < 0) {
+			form_free(form);
+			return -1;
+		}
+	return 0;
 }
 
 /* --- reading --- */
-
-static int
-read_behind(const struct form *form, uint64_t at, void *to, size_t len, struct err *err)
-{
-	if (form->job != NULL) {
-		form->job->at = at;
-		return outgoing_read(form->job, to, len, err);
-	}
-	ssize_t got = fs_pread(form->fd, to, len, form->body_at + (off_t)at, err);
-	if (got < 0)
-		return -1;
-	return (size_t)got == len ? 0 : err_set(err, ERR_TEMP, "the message became shorter");
-}
 
 int
 form_read(const struct form *form, uint64_t at, void *to, size_t len, struct err *err)
@@ -257,12 +282,6 @@ form_read(const struct form *form, uint64_t at, void *to, size_t len, struct err
 		memcpy(to, form->text.p + at, first);
 	return first == len ? 0 :
 	    read_behind(form, at + first - form->text.len, (char *)to + first, len - first, err);
-}
-
-bool
-form_large(const struct form *form)
-{
-	return form->text.len < form->length;
 }
 
 /* Samples are compressed, from all over it: what one finds in all of them, the whole has. */
@@ -292,6 +311,7 @@ form_dense(const struct form *form)
 void
 form_free(struct form *form)
 {
+	drop_steps(form);
 	close_scratch(form);
 	str_free(&form->text);
 	form->fd = -1;

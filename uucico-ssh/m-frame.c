@@ -8,7 +8,7 @@
 
 #include "uucico-ssh/m-parts.h"
 
-enum { V_MAX = 9 };
+enum { V_MAX = 9, HELD_MAX = 1 << 20 };
 
 /* --- numbers --- */
 
@@ -121,6 +121,51 @@ body_len(const unsigned char *frame)
 	return (size_t)frame[1] << 8 | frame[2];
 }
 
+/* What needs a model of theirs that is not made yet waits, and all behind it but words about the line. */
+static bool
+must_wait(const struct m *m, unsigned type)
+{
+	if (m->own->held.len > 0)
+		return type != M_PING && type != M_PONG && type != M_SEEN;
+	return type == M_DATA && m_mix_holds(m);
+}
+
+static int
+hear(struct m *m, const unsigned char *frame, size_t whole)
+{
+	return m_heard(m, frame[0], (struct m_cursor){ frame + M_HEAD, whole - M_HEAD - M_CHECK, false });
+}
+
+static int
+hear_or_hold(struct m *m, const unsigned char *frame, size_t whole)
+{
+	struct str *held = &m->own->held;
+
+	if (!must_wait(m, frame[0]))
+		return hear(m, frame, whole);
+	str_add(held, frame, whole);
+	return held->len > HELD_MAX ? m_frames_held(m, true) : 0;
+}
+
+int
+m_frames_held(struct m *m, bool all)
+{
+	struct str held = m->own->held;
+	size_t len = 0;
+	int result = 0;
+
+	if (held.len == 0 || (!all && m_mix_holds(m)))
+		return 0;
+	m->own->held = (struct str){0};
+	for (struct span rest = str_span(&held); rest.len > 0 && result == 0 && !m->over; rest = span_from(rest, len)) {
+		const unsigned char *frame = (const unsigned char *)rest.p;
+		len = body_len(frame) + M_HEAD + M_CHECK;
+		result = all ? hear(m, frame, len) : hear_or_hold(m, frame, len);
+	}
+	str_free(&held);
+	return result;
+}
+
 static int
 take_frame(struct m *m, const unsigned char *frame, size_t whole)
 {
@@ -130,7 +175,7 @@ take_frame(struct m *m, const unsigned char *frame, size_t whole)
 	own->check_in = (uint32_t)crc32(own->check_in, frame, (unsigned)(whole - M_CHECK));
 	if (m_get_number(&check, M_CHECK) != own->check_in)
 		return m_wrong(m, "a frame is damaged, or one is missing");
-	return m_heard(m, frame[0], (struct m_cursor){ frame + M_HEAD, whole - M_HEAD - M_CHECK, false });
+	return hear_or_hold(m, frame, whole);
 }
 
 /* How long the frame is that begins here; 0: not to be seen yet.  -1: too long. */

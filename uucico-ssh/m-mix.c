@@ -100,6 +100,15 @@ prepares_in(uint64_t taught, uint64_t past)
 	return (int64_t)((taught * PER_TAUGHT + past * PER_PAST) / 1000);
 }
 
+/* As much longer as all has taken so far. */
+static int64_t
+slowed(const struct m_stream_out *out, int64_t time)
+{
+	if (out->planned <= 0 || out->spent <= out->planned)
+		return time;
+	return (int64_t)((double)time * (double)out->spent / (double)out->planned);
+}
+
 static int64_t
 saves_time(const struct m *m, uint64_t bytes)
 {
@@ -126,8 +135,10 @@ m_mix_takes(const struct m *m, const struct m_sending *s)
 
 	if (!may(m) || !small(s) || left > out->mixing.left)
 		return false;
-	return m->config.mix == M_MIX_ALWAYS ||
-	    out->spent + takes_time(left) <= out->saved + saves_time(m, left) + patience(m);
+	/* What a model has cost is no reason to go without what it was made for. */
+	bool unused = out->mixing.left == out->mixing.most;
+	return m->config.mix == M_MIX_ALWAYS || unused ||
+	    out->spent + slowed(out, takes_time(left)) <= out->saved + saves_time(m, left) + patience(m);
 }
 
 size_t
@@ -166,7 +177,7 @@ worth_teaching(const struct m *m, uint64_t bytes)
 	if (bytes >= WORTH_A_START)
 		left += patience(m);
 	for (size_t n = TAUGHT_MAX; n >= TAUGHT_LEAST; n /= 2) {
-		int64_t costs = prepares_in(n, m_mix_past(m)) + takes_time(bytes);
+		int64_t costs = slowed(out, prepares_in(n, m_mix_past(m)) + takes_time(bytes));
 		if (costs <= saves || costs <= left)
 			return n;
 	}
@@ -186,7 +197,7 @@ m_mix_clock(struct m *m, bool taken)
 	struct m_stream_out *out = &m->own->out;
 	int64_t took = m->own->now - out->working;
 
-	if (taken && out->worked > 0 && took > out->worked)
+	if ((taken || out->mixing.due) && out->worked > 0 && took > out->worked)
 		out->spent += took - out->worked;
 	out->working = m->own->now;
 	out->worked = 0;
@@ -195,6 +206,7 @@ m_mix_clock(struct m *m, bool taken)
 static void
 works(struct m_stream_out *out, int64_t time)
 {
+	out->planned += time;
 	out->spent += time;
 	out->worked += time;
 }
@@ -213,26 +225,33 @@ prepare(struct m_mixing *mixing)
 {
 	if (!mixing->due)
 		return;
-	mixing->mix = mix_new(&mixing->past, 1, mixing->taught, mixing->most);
-	mixing->due = false;
-}
-
-void
-m_mix_prepare(struct m *m)
-{
-	struct m_stream_out *out = &m->own->out;
-	size_t past = out->mixing.past.len;
-
-	prepare(&m->own->stream.mixing);
-	if (out->mixing.due)
-		works(out, prepares_in(past < out->mixing.taught ? past : out->mixing.taught, past));
-	prepare(&out->mixing);
+	if (mixing->mix == NULL)
+		mixing->mix = mix_begin(&mixing->past, 1, mixing->taught, mixing->most);
+	mixing->due = mix_prepare(mixing->mix, MIX_STEP);
 }
 
 bool
 m_mix_due(const struct m *m)
 {
 	return m->own->stream.mixing.due || m->own->out.mixing.due;
+}
+
+void
+m_mix_prepare(struct m *m)
+{
+	struct m_stream_out *out = &m->own->out;
+
+	m->models = m_mix_due(m);
+	prepare(&m->own->stream.mixing);
+	if (out->mixing.due)
+		works(out, prepares_in(MIX_STEP, 0));
+	prepare(&out->mixing);
+}
+
+bool
+m_mix_holds(const struct m *m)
+{
+	return m->own->stream.mixing.due;
 }
 
 /* --- ours --- */
@@ -359,7 +378,8 @@ m_mix_unpack(struct m *m, struct span bytes, uint64_t left, struct span *plain)
 	if (left == 0)
 		return m_wrong(m, "more bytes than the object has");
 	m->mixed_in += bytes.len;
-	prepare(&in->mixing);
+	while (in->mixing.due)
+		prepare(&in->mixing);
 	if (in->work <= WORK + WORK_PER_BYTE * m->own->line.got && get_all(in, bytes, left, &plain->len) == 0)
 		return 0;
 	plain->len = 0;

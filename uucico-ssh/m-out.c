@@ -11,7 +11,10 @@
 #include "spool/dictionary.h"
 #include "uucico-ssh/m-hold.h"
 
-enum { LARGE_MAX = 4, PUT_OFF_MAX = 1000, SMALL = M_HISTORY_MAX };
+enum {
+	LARGE_MAX = 4, PUT_OFF_MAX = 1000, SMALL = M_HISTORY_MAX,
+	LARGE_PACKED = 4,	/* times less at most is what a body packs to */
+};
 
 /* One object. */
 struct m_out_part {
@@ -106,8 +109,11 @@ passes(void *arg, const char *id)
 	for (struct m_out_part *part = out->under_way; part != NULL; part = part->next)
 		if (!part->is_job && strcmp(str_c(&part->m.id), id) == 0)
 			return false;
-	return !is_among(out->put_off, out->put_offs, id) &&
-	    (out->mail == NULL || strcmp(str_c(&out->mail->m.id), id) != 0);
+	struct m_out_part *taken[] = { out->mail, out->large_mail };
+	for (size_t i = 0; i < 2; i++)
+		if (taken[i] != NULL && strcmp(str_c(&taken[i]->m.id), id) == 0)
+			return false;
+	return !is_among(out->put_off, out->put_offs, id);
 }
 
 /* --- open and close --- */
@@ -153,7 +159,8 @@ drop_ready(struct m_out *out)
 	struct err ignored;
 
 	part_free(out->mail);
-	out->mail = NULL;
+	part_free(out->large_mail);
+	out->mail = out->large_mail = NULL;
 	if (out->job != NULL)
 		outgoing_sent(&out->jobs, &out->job->job, UUCP_LATER, "the call is over", &ignored);
 	part_free(out->job);
@@ -247,13 +254,13 @@ was_offered(const struct m_out *out, const char *where)
 	return false;
 }
 
-/* Not now: it was tried, or there are enough that are as large; or not in this call. */
+/* Not now: it was tried, or there are enough that are as large, or one in the making; or not in this call. */
 static bool
 must_wait(struct m_out_part *part)
 {
 	struct m_out *out = part->out;
 	bool waits = (!out->tried && was_offered(out, str_c(&part->where))) ||
-	    (part->large && out->large > LARGE_MAX);
+	    (part->large && (out->large > LARGE_MAX || out->large_mail != NULL));
 
 	if (part->m.entry.body_len > out->largest) {
 		put_off(out, id_of(part));
@@ -288,7 +295,7 @@ form_of(struct m_out_part *part, struct err *err)
 	return 0;
 }
 
-/* 1: it is ready; 0: not this one; -1. */
+/* 1: it is ready, or begun; 0: not this one; -1. */
 static int
 make_mail(struct m_out_part *part, struct err *err)
 {
@@ -313,10 +320,7 @@ make_mail(struct m_out_part *part, struct err *err)
 	message_keep(&part->m);
 	if (part->kind == M_MAIL)
 		hold_asked_by(&part->m, out->site);
-	if (form_of(part, err) < 0)
-		return -1;
-	part->stream = !form_dense(&part->form);
-	return 1;
+	return form_of(part, err) < 0 ? -1 : 1;
 }
 
 /* One that cannot be read blocks only itself (FS-02); what would meet the next as well ends
@@ -332,7 +336,7 @@ skip_or_stop(struct m_out_part *part, const struct err *err)
 	return 0;
 }
 
-/* 1: out->mail is ready; 0: there is none; -1. */
+/* 1: out->mail is ready; 0: there is none; -1.  A large one that it meets is begun. */
 static int
 ready_mail(struct m_out *out, struct err *err)
 {
@@ -357,7 +361,7 @@ ready_mail(struct m_out *out, struct err *err)
 		if (got < 0)
 			got = skip_or_stop(part, err);
 		if (got > 0)
-			out->mail = part;
+			*(form_whole(&part->form) ? &out->mail : &out->large_mail) = part;
 		else
 			part_free(part);
 		if (got < 0)
@@ -386,6 +390,14 @@ give_job_back(struct m_out_part *part, const char *why)
 	struct err ignored;
 
 	outgoing_sent(&part->out->jobs, &part->job, UUCP_LATER, why, &ignored);
+}
+
+static int
+skip_job(struct m_out_part *part, const struct err *why)
+{
+	log_warn("batch=%s event=skipped %s", outgoing_name(&part->job), why->text);
+	give_job_back(part, why->text);
+	return 0;
 }
 
 static int
@@ -422,11 +434,51 @@ ready_job(struct m_out *out, struct err *err)
 			out->job = part;
 			break;
 		}
-		log_warn("batch=%s event=skipped %s", outgoing_name(&part->job), err->text);
-		give_job_back(part, err->text);
+		skip_job(part, err);
 		part_free(part);
 	}
-	return out->job != NULL;
+	return out->job != NULL && form_whole(&out->job->form);
+}
+
+/* --- what is in the making --- */
+
+static struct m_out_part *
+unfinished(const struct m_out *out)
+{
+	struct m_out_part *parts[] = { out->large_mail, out->job };
+
+	for (size_t i = 0; i < 2; i++)
+		if (parts[i] != NULL && !form_whole(&parts[i]->form))
+			return parts[i];
+	return NULL;
+}
+
+static int
+give_up(struct m_out_part *part, const struct err *why)
+{
+	struct m_out *out = part->out;
+
+	*(part->is_job ? &out->job : &out->large_mail) = NULL;
+	out->more = out->more || out->passed;
+	int result = part->is_job ? skip_job(part, why) : skip_or_stop(part, why);
+	part_free(part);
+	return result;
+}
+
+int
+m_out_work(struct m_out *out, struct err *err)
+{
+	struct m_out_part *part = unfinished(out);
+
+	if (part == NULL)
+		return 0;
+	errno = 0;
+	if (form_step(&part->form, err) < 0)
+		return give_up(part, err) < 0 ? -1 : 2;
+	if (!form_whole(&part->form))
+		return 1;
+	part->stream = part->stream && !form_dense(&part->form);
+	return 2;
 }
 
 /* --- next --- */
@@ -473,12 +525,20 @@ find_next(struct m_out *out, struct m_object *object, struct err *err)
 {
 	int mail = ready_mail(out, err);
 	int job = mail < 0 ? -1 : ready_job(out, err);
+	struct m_out_part **ready[] = { &out->large_mail, &out->mail, &out->job }, **best = NULL;
 
 	if (mail < 0 || job < 0)
 		return -1;
-	if (mail == 0 && job == 0)
+	for (size_t i = 0; i < 3; i++) {
+		const struct m_out_part *part = *ready[i];
+		if (part != NULL && form_whole(&part->form) && (best == NULL || part->grade < (*best)->grade))
+			best = ready[i];
+	}
+	if (best == NULL)
 		return 0;
-	give(job > 0 && (mail == 0 || out->job->grade < out->mail->grade) ? &out->job : &out->mail, object);
+	/* Another large one may be begun. */
+	out->more = out->more || (best == &out->large_mail && out->passed);
+	give(best, object);
 	return 1;
 }
 
@@ -494,9 +554,9 @@ m_out_next(struct m_out *out, bool tried, struct m_object *object, struct err *e
 		out->more = out->more || out->passed;
 	}
 	got = find_next(out, object, err);
-	if (got != 0 || !out->more)
-		return got;
-	return walk_again(out, err) < 0 ? -1 : find_next(out, object, err);
+	if (got == 0 && out->more)
+		got = walk_again(out, err) < 0 ? -1 : find_next(out, object, err);
+	return got == 0 && unfinished(out) != NULL ? 2 : got;
 }
 
 int
@@ -745,6 +805,7 @@ wait_in_ring(struct m_out *out, const char *class, uint64_t key, struct span byt
 	ring_close(&ring);
 }
 
+/* 1: it is left to be offered once more. */
 static int
 did_mail(struct m_out *out, const char *class, struct offered_item *item, struct err *err)
 {
@@ -761,10 +822,18 @@ did_mail(struct m_out *out, const char *class, struct offered_item *item, struct
 		free(part);
 		return got;
 	}
+	/* To name it takes long, and no history is made of it: they say that they had it when it is offered. */
+	if (part->m.entry.body_len > LARGE_PACKED * SMALL) {
+		wait_in_ring(out, class, m_ring_key(item->name), (struct span){ "", 0 });
+		part_free(part);
+		return 1;
+	}
 	struct m_object object = { .kind = M_MAIL, .stream = true };
 	part->kind = !hold_is_note(&part->m.entry) ? M_MAIL :
 	    hold_is_request(&part->m.entry, out->site->name) ? M_REQUEST : M_SUMMARY;
 	got = form_of(part, err);
+	while (got == 0 && !form_whole(&part->form))
+		got = form_step(&part->form, err);
 	/* Of other recipients, or changed by hand: then it is not what they have. */
 	if (got == 0 && memcmp(part->form.name, item->name, M_NAME) == 0) {
 		object.length = part->form.length;
@@ -801,7 +870,7 @@ did_one(struct m_out *out, const char *class, const unsigned char name[M_NAME], 
 	}
 	if (item != NULL && result == 0)
 		item->over = true;
-	return result;
+	return result < 0 ? -1 : 0;
 }
 
 static void

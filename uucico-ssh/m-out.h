@@ -7,6 +7,9 @@
  * it.  The best grade comes first, then the oldest; of what is large only a few are made
  * ready at once.  Mail that comes meanwhile goes in the same call.
  *
+ * What is large has to be read before it can be given (m-form.h): one at a time, a piece in each turn, and
+ * what is ready goes meanwhile.
+ *
  * Batches that an earlier call offered by another protocol, and what uux queued, go as jobs
  * under the names that they had there, so that the peer knows a repeat as one.
  *
@@ -32,7 +35,8 @@ struct m_out {
 	struct queue queue;
 	struct offered offered;
 	struct outgoing jobs;
-	struct m_out_part *mail, *job;	/* ready and not given yet */
+	struct m_out_part *mail, *job;	/* not given yet; the job may be in the making */
+	struct m_out_part *large_mail;	/* the same, of a large one, while others go */
 	struct m_out_part *under_way;	/* given, or done and not settled */
 	bool walked, jobs_over;		/* nothing more behind mail and job */
 	bool more, passed;		/* walk again: something came; a tried or large one was left out */
@@ -59,6 +63,8 @@ struct m_out {
 void m_out_start(struct m_out *out, const struct spool *spool, const struct site_settings *site);
 /* 1: there is one; 2: none yet, ask again soon; 0: nothing more now. */
 int m_out_next(struct m_out *out, bool tried, struct m_object *object, struct err *err);
+/* A piece of what is in the making.  1: there is more of it; 2: next has something; 0: nothing is; -1. */
+int m_out_work(struct m_out *out, struct err *err);
 int m_out_read(struct m_out *out, struct m_object *object, void *to, size_t len, struct err *err);
 int m_out_fate(struct m_out *out, struct m_object *object, enum m_status status, const char *text,
     struct err *err);

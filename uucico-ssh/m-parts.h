@@ -15,6 +15,7 @@
 
 #include <zstd.h>
 
+#include "lib/base/digest.h"
 #include "lib/mail/mix.h"
 #include "uucico-ssh/m.h"
 
@@ -59,6 +60,10 @@ struct m_sending {
 	uint64_t end;			/* line.sent behind its last byte */
 	bool sent;			/* all of it */
 	bool again;			/* they had it wrong once */
+	const struct m_partial *part;	/* what they have the beginning of, as they say: */
+	struct digest digest;		/* is it that of ours?  object.at is how far we looked */
+	bool checking, checked;
+	uint64_t start;			/* where it goes on, then */
 };
 
 struct m_taking {
@@ -90,7 +95,7 @@ struct m_mixing {			/* a stream of the model, at either end */
 	struct mix *mix;
 	struct span past;		/* what it is to be made from, which the hooks keep, */
 	size_t taught, most;
-	bool due;			/* as soon as STREAM is on its way, or was heard */
+	bool due;			/* from STREAM on its way, or heard, until the model is made, in steps */
 	uint64_t left;			/* bytes that may still go through */
 };
 
@@ -99,7 +104,8 @@ struct m_stream_out {
 	struct m_mixing mixing;
 	bool mixed;			/* the present stream is of mix */
 	bool unmixed;			/* no more of that in this call */
-	int64_t spent, saved;		/* microseconds, by that in this call: of the processor, on the line */
+	int64_t planned, spent, saved;	/* microseconds, by that in this call: of the processor, as was thought and
+					   as it was; on the line */
 	int64_t working, worked;	/* since when, as the clock was then, and how much of spent that is; 0: not */
 	uint64_t number;		/* of streams so far; 0: none was begun */
 	char class[M_CLASS_MAX + 1];
@@ -161,6 +167,8 @@ struct m_line {
 struct m_parts {
 	int64_t now, began;
 	struct str in;			/* a frame that is not whole */
+	struct str held;		/* frames that wait until the model of theirs is made */
+	bool works;			/* something of ours takes several turns: the next is at once */
 	uint32_t check_in, check_out;
 	uint64_t bytes_sent;		/* of all frames */
 	bool greeted;			/* our HELLO is out */
@@ -224,6 +232,7 @@ bool m_get_text(struct m_cursor *c, size_t most, struct str *text);	/* its lengt
 bool m_printable(struct span text);
 void m_frame(struct m *m, enum m_type type, struct span body);	/* appends to m->out */
 int m_frames(struct m *m, struct span bytes);	/* calls m_heard() for each */
+int m_frames_held(struct m *m, bool all);	/* and for those that had to wait, once they need not; all: at once */
 int m_heard(struct m *m, unsigned type, struct m_cursor body);	/* m.c */
 void m_show(const struct m *m, bool ours, unsigned type, size_t len);	/* to who looks on */
 
@@ -271,8 +280,9 @@ size_t m_mix_pays(const struct m *m, const struct m_sending *s);	/* and is worth
 size_t m_mix_past(const struct m *m);		/* bytes of history at most */
 unsigned m_mix_begin(struct m *m, struct span past, size_t taught);	/* log of what may go through */
 int m_mix_follow(struct m *m, unsigned log, uint64_t taught, struct span past);
-void m_mix_prepare(struct m *m);		/* what is due, in a while in which nothing came */
+void m_mix_prepare(struct m *m);		/* a step of what is due */
 bool m_mix_due(const struct m *m);
+bool m_mix_holds(const struct m *m);		/* what comes by their stream has to wait for that */
 void m_mix_clock(struct m *m, bool taken);	/* at the beginning of a turn, and when its work is on the line */
 int m_mix_pack(struct m *m, struct span bytes, bool all, struct str *to);
 int m_mix_unpack(struct m *m, struct span bytes, uint64_t left, struct span *plain);
@@ -284,6 +294,7 @@ int m_ack_heard(struct m *m, struct m_cursor body);
 int m_noref_heard(struct m *m, struct m_cursor body);
 int m_fate(struct m *m, struct m_sending *s, enum m_status status, const char *text);
 void m_settle(struct m *m);
+bool m_send_checks(struct m *m);	/* a step of looking at what they say they have; true: there are more */
 bool m_unacked(const struct m *m);	/* all of an object is out, and its ACK is missing */
 void m_send_end(struct m *m);
 

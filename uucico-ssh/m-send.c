@@ -38,6 +38,7 @@ forget(struct m_parts *own, struct m_sending *s)
 	}
 	if (own->out.owner == s)
 		own->out.owner = NULL;
+	digest_free(&s->digest);
 	free(s);
 }
 
@@ -183,7 +184,7 @@ pick(struct m *m)
 
 	for (size_t i = 0; i < own->sendings; i++) {
 		struct m_sending *s = own->sending[i];
-		if (s->sent)
+		if (s->sent || s->checking)
 			continue;
 		if (best == NULL || better(m, s, best))
 			best = s;
@@ -193,7 +194,7 @@ pick(struct m *m)
 	return own->turn % OLDEST_EACH == OLDEST_EACH - 1 && oldest != NULL ? oldest : best;
 }
 
-/* --- OPEN --- */
+/* --- what they have the beginning of --- */
 
 static int
 read_at(struct m *m, struct m_sending *s, void *to, size_t len)
@@ -206,47 +207,74 @@ read_at(struct m *m, struct m_sending *s, void *to, size_t len)
 	return 0;
 }
 
-/* Do its first bytes have that check?  1, 0, or -1. */
-static int
-fits(struct m *m, struct m_sending *s, const struct m_partial *part)
+static const struct m_partial *
+part_of(const struct m *m, const struct m_sending *s)
 {
-	static char bytes[M_PLAIN_MAX];
-	unsigned char sum[DIGEST_SIZE];
-	struct m_cursor first = { sum, sizeof sum, false };
-	struct digest digest = {0};
+	const struct m_peer *peer = &m->own->peer;
 
-	digest_start(&digest);
-	for (s->object.at = 0; s->object.at < part->at;) {
-		uint64_t rest = part->at - s->object.at;
-		size_t len = rest < sizeof bytes ? (size_t)rest : sizeof bytes;
-		if (read_at(m, s, bytes, len) < 0) {
-			digest_free(&digest);
-			return -1;
-		}
-		digest_add(&digest, bytes, len);
-	}
-	digest_end(&digest, sum);
-	return m_get_number(&first, 8) == part->check;
+	for (size_t i = 0; i < peer->haves; i++)
+		if (memcmp(peer->have[i].name, s->object.name, M_NAME) == 0 && peer->have[i].at <= s->object.length)
+			return &peer->have[i];
+	return NULL;
 }
 
-/* Where it goes on: behind what they have, if that is what we have. */
+static void
+end_check(struct m_sending *s)
+{
+	unsigned char sum[DIGEST_SIZE];
+	struct m_cursor first = { sum, sizeof sum, false };
+
+	digest_end(&s->digest, sum);
+	s->start = m_get_number(&first, 8) == s->part->check ? s->part->at : 0;
+	s->checking = false;
+	s->checked = true;
+}
+
+/* A piece more of ours: do the bytes that they have make the same sum? */
+static int
+check(struct m *m, struct m_sending *s)
+{
+	static char bytes[M_PLAIN_MAX];
+	uint64_t rest = s->part->at - s->object.at;
+	size_t len = rest < sizeof bytes ? (size_t)rest : sizeof bytes;
+
+	if (read_at(m, s, bytes, len) < 0)
+		return -1;
+	digest_add(&s->digest, bytes, len);
+	if (s->object.at == s->part->at)
+		end_check(s);
+	return 0;
+}
+
+bool
+m_send_checks(struct m *m)
+{
+	struct m_parts *own = m->own;
+
+	for (size_t i = 0; i < own->sendings; i++)
+		if (own->sending[i]->checking)
+			return check(m, own->sending[i]) == 0;
+	return false;
+}
+
+/* Where it goes on: behind what they have, if that is what we have.  1: that takes a while; 0; -1. */
 static int
 resume(struct m *m, struct m_sending *s)
 {
-	const struct m_peer *peer = &m->own->peer;
-	int same = 0;
-
-	for (size_t i = 0; i < peer->haves && same == 0 && !s->again; i++) {
-		if (memcmp(peer->have[i].name, s->object.name, M_NAME) != 0 || peer->have[i].at > s->object.length)
-			continue;
-		same = fits(m, s, &peer->have[i]);
-		if (same < 0)
+	s->part = s->checked || s->again ? NULL : part_of(m, s);
+	if (s->part != NULL) {
+		s->object.at = 0;
+		s->checking = true;
+		digest_start(&s->digest);
+		if (check(m, s) < 0)
 			return -1;
 	}
-	if (same == 0)
-		s->object.at = 0;
-	return 0;
+	if (!s->checking)
+		s->object.at = s->again ? 0 : s->start;
+	return s->checking;
 }
+
+/* --- OPEN --- */
 
 static int
 open_object(struct m *m, struct m_sending *s)
@@ -383,11 +411,16 @@ ready_stream(struct m *m, const struct m_sending *s)
 	return m_stream_begin(m, s);
 }
 
+/* 1: not yet, but others may be; 0; -1. */
 static int
 begin(struct m *m, struct m_sending *s)
 {
-	if (resume(m, s) < 0 || ready_stream(m, s) < 0)
-		return -1;
+	int got = resume(m, s);
+
+	if (got == 0)
+		got = ready_stream(m, s);
+	if (got != 0)
+		return got;
 	open_object(m, s);
 	whole(m, s);	/* nothing is missing but their word */
 	return 0;
@@ -418,7 +451,7 @@ static bool
 anything(const struct m_parts *own)
 {
 	for (size_t i = 0; i < own->sendings; i++)
-		if (!own->sending[i]->sent)
+		if (!own->sending[i]->sent && !own->sending[i]->checking)
 			return true;
 	return own->out.pending.len > 0;
 }
@@ -455,8 +488,9 @@ send_one(struct m *m)
 	}
 	struct m_sending *s = pick(m);
 	own->turn++;
-	if (s->handle == 0 && begin(m, s) < 0)
-		return false;
+	int begun = s->handle == 0 ? begin(m, s) : 0;
+	if (begun != 0)
+		return begun > 0;
 	if (!s->sent && ready_stream(m, s) < 0)
 		return false;
 	if (!s->sent && s->object.stream && !mix_ready(m))

@@ -138,7 +138,10 @@ m_eof(struct m *m, int64_t now)
 	if (m->over)
 		return;
 	own->now = now;
+	m_frames_held(m, true);
 	m_take_commit(m);	/* so that it need not come again */
+	if (m->over)
+		return;
 	if (own->heard && own->sendings == 0) {
 		finish(m);
 		return;
@@ -304,7 +307,7 @@ m_idle(const struct m *m)
 	const struct m_parts *own = m->own;
 
 	return m->met && own->did_due == 0 && own->dry && own->sendings == 0 && own->takings == 0 &&
-	    own->acks.len == 0;
+	    own->acks.len == 0 && !own->works;
 }
 
 bool
@@ -347,14 +350,14 @@ say_end(struct m *m)
 		say_bye(m, M_BYE_DONE, "");
 }
 
-/* Half duplex: BYE gives the floor by itself; who has nothing to say in a standing call keeps
+/* Half duplex: BYE gives the floor by itself; who has nothing to say yet, or in a standing call, keeps
  * it for a while. */
 static void
 give_floor(struct m *m)
 {
 	struct m_parts *own = m->own;
 	int64_t until = own->floor_from + m->config.burst * CLOCK_SECOND;
-	bool rests = stays(m) && m_idle(m) && !own->spoke && own->now < until;
+	bool rests = (own->works || (stays(m) && m_idle(m))) && !own->spoke && own->now < until;
 
 	if (!m->config.half_duplex || rests || m->out->len >= M_OUT_MAX || (own->heard && own->said && !own->spoke))
 		return;
@@ -364,6 +367,38 @@ give_floor(struct m *m)
 	own->said_before = own->said;
 	own->burst = own->floor_bytes;
 	own->floor = false;
+}
+
+/* What takes long is done a step in each turn, so that the line is served in between. */
+static void
+work(struct m *m)
+{
+	struct m_parts *own = m->own;
+	struct err err = {0};
+
+	own->works = false;
+	if (m->over || own->ending || own->said)
+		return;
+	own->works = m_send_checks(m);
+	int got = m->over ? 0 : m->hooks->work(m->arg, &err);
+	own->works = own->works || got > 0;
+	if (got < 0)
+		m_hook_failed(m, &err);
+}
+
+static void
+speak(struct m *m)
+{
+	size_t before = m->out->len;
+
+	if (!m->own->greeted)
+		m_hello_say(m);
+	if (m->out->len < M_OUT_MAX) {
+		m_did_say(m);
+		m_take_say(m);
+		m_line_control(m, m->out->len > before);
+	}
+	m_send(m);
 }
 
 void
@@ -376,21 +411,16 @@ m_fill(struct m *m, int64_t now)
 	own->now = now;
 	m_mix_clock(m, false);
 	m_mix_prepare(m);
-	if (!m->config.half_duplex || own->floor) {
-		size_t before = m->out->len;
-		if (!own->greeted)
-			m_hello_say(m);
-		if (m->out->len < M_OUT_MAX) {
-			m_did_say(m);
-			m_take_say(m);
-			m_line_control(m, m->out->len > before);
-		}
-		m_send(m);
-		if (!m->over)
-			say_end(m);
-		if (!m->over)
-			give_floor(m);
-	}
+	if (m_frames_held(m, false) < 0 || m->over)
+		return;
+	bool speaks = !m->config.half_duplex || own->floor;	/* they may have given it */
+	if (speaks)
+		speak(m);
+	work(m);
+	if (!m->over && speaks)
+		say_end(m);
+	if (!m->over && speaks)
+		give_floor(m);
 	if (!m->over)
 		m_settle(m);
 	m_line_owed(m);
@@ -432,7 +462,7 @@ m_deadline(const struct m *m)
 {
 	int64_t own = own_deadline(m), line = m_line_deadline(m);
 
-	if (m_mix_due(m))
+	if (m->own->works || m_mix_due(m))
 		return m->own->now;
 	return own < line ? own : line;
 }
@@ -493,6 +523,7 @@ m_free(struct m *m)
 	finish(m);
 	m_stream_free(m);
 	str_free(&m->own->in);
+	str_free(&m->own->held);
 	str_free(&m->own->acks);
 	free(m->own);
 	m->own = NULL;

@@ -117,6 +117,9 @@ struct m_hooks {
 	 * before.  Without `tried` none that was offered in an earlier call: what became of it
 	 * is not known yet. */
 	int (*next)(void *arg, bool tried, struct m_object *object, struct err *err);
+	/* In each turn: a piece, of bounded time, of what takes long before next() has it.  1: go on with it in
+	 * the next turn, which is at once; 0: nothing is to be done.  When next() has something m_more() was called. */
+	int (*work)(void *arg, struct err *err);
 	/* len transfer bytes from object->at on. */
 	int (*read)(void *arg, struct m_object *object, void *to, size_t len, struct err *err);
 	/* What became of it, after which the engine knows nothing of it any more.  M_STORED and
@@ -206,6 +209,7 @@ struct m {
 	uint64_t packed_out, packed_in;		/* the same as they went over the wire */
 	uint64_t mixed_out, mixed_in;		/* of the former, through mix */
 	unsigned mixes;		/* streams of it, both ways */
+	bool models;		/* in this turn a model was being made for one */
 	bool mix_theirs;	/* they follow our model */
 	uint64_t again_out;	/* transfer bytes that had to be sent once more in this call */
 	uint64_t turns;		/* half duplex: how often the floor went over */

@@ -67,6 +67,13 @@ m_mix_due(const struct m *m)
 	return false;
 }
 
+bool
+m_mix_holds(const struct m *m)
+{
+	(void)m;
+	return false;
+}
+
 void
 m_mix_clock(struct m *m, bool taken)
 {

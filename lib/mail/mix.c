@@ -33,10 +33,12 @@ enum {
 	STATES = 256, EXACT = 4,	/* so many bits are remembered one by one */
 	SEEN_MAX = 40,
 	COUNT_MAX = 255,
+	LIGHTER = 16,			/* so much sooner is a byte done that is not taught */
 };
 
 struct mix {
 	struct mix_text text;
+	uint32_t past, older;		/* bytes of it that are to be gone through, and of these not taught */
 	/* histories */
 	uint8_t next[STATES][2], total[STATES];
 	uint8_t *slots, *line[CONTEXTS], *node[CONTEXTS];
@@ -604,32 +606,35 @@ learn_byte(struct mix *m, unsigned char c)
 	}
 }
 
-/* The bytes are in m->text already. */
-static void
-take_past(struct mix *m, size_t len, size_t taught)
+/* The bytes are in m->text already.  What is not taught takes little time. */
+bool
+mix_prepare(struct mix *m, size_t step)
 {
 	struct mix_text *t = &m->text;
-	size_t older = len > taught ? len - taught : 0;
+	size_t left = LIGHTER * step;
 
-	for (; t->at < older; t->at++)
+	for (; t->at < m->older && left > 0; t->at++, left--)
 		if (t->at >= MIX_HASHED)
 			*mix_text_near(t) = *mix_text_far(t) = t->at;
-	while (t->at < len) {
+	for (left /= LIGHTER; t->at < m->past && left > 0; left--) {
 		unsigned char c = t->bytes[t->at];
 		if (m->same >= LONG && t->bytes[m->from] == c)
 			end_byte(m, c);
 		else
 			learn_byte(m, c);
 	}
+	return t->at < m->past;
 }
 
 struct mix *
-mix_new(const struct span *past, size_t pasts, size_t taught, size_t most)
+mix_begin(const struct span *past, size_t pasts, size_t taught, size_t most)
 {
 	struct mix *m = mem_get(sizeof *m);
 	size_t len = mix_text_start(&m->text, past, pasts, most);
 	size_t learns = (len < taught ? len : taught) + most;
 
+	m->past = (uint32_t)len;
+	m->older = (uint32_t)(len > taught ? len - taught : 0);
 	m->bits = 1;
 	m->slots_log = mix_log_for(SLOTS_EACH * learns, SLOTS_LOG_MIN, SLOTS_LOG_MAX);
 	m->slots = get_aligned((size_t)LINE << m->slots_log, &m->slots_from);
@@ -638,7 +643,16 @@ mix_new(const struct span *past, size_t pasts, size_t taught, size_t most)
 	make_final(m);
 	make_weights(m);
 	make_counts(m);
-	take_past(m, len, taught);
+	return m;
+}
+
+struct mix *
+mix_new(const struct span *past, size_t pasts, size_t taught, size_t most)
+{
+	struct mix *m = mix_begin(past, pasts, taught, most);
+
+	while (mix_prepare(m, MIX_STEP))
+		;
 	return m;
 }
 

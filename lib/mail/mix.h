@@ -6,6 +6,9 @@
  *	mix_learn(mix, bit);		what it was: eight times for each byte, the highest first
  *	mix_free(mix);
  *
+ * Where nothing may stand still for the second that this may take, mix_begin() does not go through the past
+ * yet, and mix_prepare() does so in steps.
+ *
  * A dozen contexts (the last bytes, words, the header field, what a repeated text went on
  * with) have each seen some bits of their own.  What they say is weighed, and the weights
  * follow those who were right: a context mixing model as in PAQ (M. Mahoney, "Adaptive
@@ -27,12 +30,15 @@
 enum {
 	MIX_MODEL = 2,			/* by which two ends know that they have the same */
 	MIX_TAUGHT = 1 << 20,
+	MIX_STEP = 4 << 10,		/* bytes that are taught in some 5 milliseconds */
 };
 
 struct mix;
 
 struct mix *mix_new(const struct span *past, size_t pasts, size_t taught, size_t most);	/* most: bytes
-			   to come, no more than that */
+			   to come, no more than that; the past is copied */
+struct mix *mix_begin(const struct span *past, size_t pasts, size_t taught, size_t most);
+bool mix_prepare(struct mix *mix, size_t step);	/* so many bytes taught, or what takes as long; false: it is ready */
 unsigned mix_next(struct mix *mix);	/* 8 to 65528 */
 void mix_learn(struct mix *mix, int bit);
 void mix_free(struct mix *mix);

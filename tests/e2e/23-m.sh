@@ -42,6 +42,9 @@ large big 600000
 check "a large mail" exits 0 ours -s hub --wire-stats="$work/stats"
 check "comes through" arrived "$hub" big
 check "its base64 decoded" less packed_out 620000
+for i in 1 2 3 4 5 6 7; do large "many-$i" 300000; done
+check "more large ones than are made ready at once" exits 0 ours -s hub
+check "go in one call" test "$(there "$home" many-)" -eq 0
 if command -v script >/dev/null; then
 	from_home shown
 	on_terminal() { script -qec "uucico-ssh --root='$home' -s hub" "$work/terminal" >/dev/null; }
@@ -97,9 +100,28 @@ check "the mail is there once" arrived "$hub" cut-large
 check "so is the other" arrived "$hub" after-the-cut
 check "no part is left" test -z "$(find "$hub/spool/part" -type f)"
 
+command_file() { { echo '#!/bin/sh'; cat; } >"$work/$1"; chmod 755 "$work/$1"; }
+
+# ---- What takes long to read ----------------------------------------------------------------
+
+slow=$build/tests/e2e/slow-read.so
+if test -f "$slow"; then
+	command_file answers <<-END
+		exec $answer --set="site home.timeout=5s"
+	END
+	large_to_home() { { printf 'Subject: %s\n\n' "$1"; head -c "$2" /dev/urandom | base64; } |
+	    MOCHILA_ROOT=$hub sendmail -f bob@hub.example ann@home.example; }
+	large slow-there 2000000 && large_to_home slow-back 2000000 && from_home quick-there && from_hub quick-back
+	check "two ends that read large mails for longer than a line may be silent" exits 0 env LD_PRELOAD="$slow" \
+	    uucico-ssh --root="$home" -s hub --set="site hub.timeout=5s" --set="site hub.link=exec:$work/answers"
+	check "have them" arrived "$hub" slow-there
+	check "" arrived "$home" slow-back
+	check "and what is quick before" sh -c "grep event=sent '$home/spool/log/mochila.log' | tail -n 1 | grep -q 'bytes=[0-9]\{7\}'"
+	check "" arrived "$hub" quick-there
+fi
+
 # ---- Ends that stop ------------------------------------------------------------------------
 
-command_file() { { echo '#!/bin/sh'; cat; } >"$work/$1"; chmod 755 "$work/$1"; }
 command_file slow <<-END
 	mkfifo "$work/slow-line"
 	$answer <"$work/slow-line" &

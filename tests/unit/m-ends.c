@@ -96,15 +96,17 @@ hook_next(void *arg, bool tried, struct m_object *object, struct err *err)
 {
 	struct end *end = arg;
 	struct thing *best = NULL;
+	bool wait = end->wait;
 
 	(void)err;
 	for (size_t i = 0; i < end->things; i++) {
 		struct thing *t = &end->thing[i];
-		if (!t->given && !t->done && (tried || !t->tried) && (best == NULL || t->object.grade < best->object.grade))
+		wait = wait || t->steps > 0;
+		if (t->steps == 0 && !t->given && !t->done && (tried || !t->tried) && (best == NULL || t->object.grade < best->object.grade))
 			best = t;
 	}
 	if (best == NULL)
-		return end->wait ? 2 : 0;
+		return wait ? 2 : 0;
 	best->given = true;
 	*object = best->object;
 	object->tried = best->tried;
@@ -114,12 +116,30 @@ hook_next(void *arg, bool tried, struct m_object *object, struct err *err)
 }
 
 static int
+hook_work(void *arg, struct err *err)
+{
+	struct end *end = arg;
+
+	(void)err;
+	for (size_t i = 0; i < end->things; i++) {
+		if (end->thing[i].steps == 0)
+			continue;
+		end->worked = true;
+		if (--end->thing[i].steps == 0)
+			m_more(&end->m);
+		return 1;
+	}
+	return 0;
+}
+
+static int
 hook_read(void *arg, struct m_object *object, void *to, size_t len, struct err *err)
 {
 	struct thing *t = object->mine;
+	struct end *end = arg;
 
-	(void)arg;
 	(void)err;
+	end->read += len;
 	if (object->at + len > t->bytes.len)
 		abort();
 	memcpy(to, t->bytes.p + object->at, len);
@@ -399,7 +419,7 @@ hook_untold(void *arg, const char *class, struct m_mark known, unsigned char (*n
 }
 
 const struct m_hooks end_hooks = {
-	.next = hook_next, .read = hook_read, .fate = hook_fate, .did = hook_did, .settled = hook_settled,
+	.next = hook_next, .work = hook_work, .read = hook_read, .fate = hook_fate, .did = hook_did, .settled = hook_settled,
 	.refer = hook_refer, .offered = hook_offered, .write = hook_write, .complete = hook_complete,
 	.commit = hook_commit, .dropped = hook_dropped, .history = hook_history, .untold = hook_untold,
 };

@@ -22,6 +22,7 @@ struct thing {				/* of ours, to be sent */
 	unsigned fates;
 	char text[M_TEXT_MAX + 1];
 	int64_t at;			/* when its fate came */
+	unsigned steps;			/* turns of work() before next() has it */
 };
 
 struct got {				/* of theirs, durable */
@@ -77,6 +78,8 @@ struct end {
 	size_t enough;			/* write says so, behind that many bytes */
 	bool no_history;		/* history() has none */
 	bool wait;			/* next() says 2 */
+	bool worked;			/* a step was done */
+	size_t read;			/* bytes that came from read() */
 	unsigned commits, settles, refers, dids;	/* times that a hook was called */
 	size_t written_again;		/* bytes below what was there */
 	uint64_t wrote;			/* bytes that came to write() */

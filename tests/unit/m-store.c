@@ -125,7 +125,7 @@ struct played {
 	struct m_out out;
 	struct m_in in;
 	size_t moved;		/* transfer bytes */
-	size_t objects;
+	size_t objects, steps;
 	enum m_status last;
 	struct str text;
 	void (*spoil)(struct m_object *object);
@@ -226,6 +226,17 @@ carry(struct played *p, struct m_object *ours, enum cut cut)
 	return true;
 }
 
+/* The next, when it is made. */
+static int
+next_made(struct played *p, bool tried, struct m_object *object)
+{
+	int got;
+
+	while ((got = m_out_next(&p->out, tried, object, &err)) == 2 && (got = m_out_work(&p->out, &err)) > 0)
+		p->steps++;
+	return got;
+}
+
 static void
 play(struct played *p, enum cut cut)
 {
@@ -233,7 +244,7 @@ play(struct played *p, enum cut cut)
 	int got;
 
 	for (int round = 0; round < 2; round++) {
-		while ((got = m_out_next(&p->out, round == 1, &ours, &err)) > 0) {
+		while ((got = next_made(p, round == 1, &ours)) > 0) {
 			if (p->objects++ == 0)	/* their word of what they had comes before any other */
 				tell(p);
 			bool went = carry(p, &ours, cut);
@@ -670,12 +681,39 @@ START_TEST(what_is_very_large_and_dense_is_not_compressed)
 		str_add_text(&body, "and so on, and so on, as it is\r\n");
 	accept_mail("bob@home.example", str_span(&body));
 	start(&p);
-	ck_assert_int_eq(m_out_next(&p.out, false, &object, &err), 1);
+	ck_assert_int_eq(next_made(&p, false, &object), 1);
 	ck_assert_int_eq(object.stream, rows[_i].stream);
 	OK(m_out_fate(&p.out, &object, M_LATER, "", &err));
 	finish(&p);
 	ck_assert_int_eq(call_once(NO_CUT).last, M_STORED);
 	ck_assert_uint_eq(waiting(&home, "inner", NULL), 1);
+	str_free(&body);
+}
+END_TEST
+
+/* A large one is read before it goes, in steps, and does not stand in the way of others. */
+START_TEST(what_is_read_to_be_named_is_so_in_steps)
+{
+	struct str body = {0};
+	struct m_object object;
+	struct played p;
+
+	make_body(900000, 3, &body);
+	accept_mail("bob@home.example", str_span(&body));
+	accept_mail("bob@home.example", str_span(&body));
+	accept_mail("bob@home.example", SPAN("hello\r\n"));
+	start(&p);
+	ck_assert_int_eq(m_out_next(&p.out, true, &object, &err), 1);
+	ck_assert_uint_lt(object.length, 1000);
+	OK(m_out_fate(&p.out, &object, M_LATER, "not now", &err));
+	ck_assert_int_eq(m_out_next(&p.out, true, &object, &err), 2);
+	ck_assert_int_eq(m_out_work(&p.out, &err), 1);
+	ck_assert_int_eq(m_out_next(&p.out, true, &object, &err), 2);
+	play(&p, NO_CUT);
+	ck_assert_uint_ge(p.steps, 2 * (900000 / 65536));
+	finish(&p);
+	ck_assert_uint_eq(waiting(&hub, "home", NULL), 1);
+	ck_assert_uint_eq(waiting(&home, "inner", NULL), 2);
 	str_free(&body);
 }
 END_TEST
@@ -882,6 +920,7 @@ UNIT_WITH("m-store", setup, teardown,
 	{ who_is_welcome_is_known_from_the_first_bytes, ROWS(senders) },
 	{ what_unpacks_to_too_much_comes_back_as_well, 2 },
 	{ what_is_very_large_and_dense_is_not_compressed, 3 },
+	{ what_is_read_to_be_named_is_so_in_steps, 1 },
 	{ a_job_of_uux_goes_once, 4 },
 	{ a_large_job_is_there_whole, 8 },
 	{ a_job_that_may_not_run_there_is_held_here, 1 },

@@ -630,6 +630,71 @@ START_TEST(a_busy_machine_goes_on_by_zstd)
 }
 END_TEST
 
+/* --- what takes long --- */
+
+/* Half a second for each step of either; and those that stand end when all is there. */
+static void
+each_step_takes_its_time(struct line *line, struct end *a, struct end *b)
+{
+	if (a->worked || b->worked)
+		line->now += CLOCK_SECOND / 2;
+	a->worked = b->worked = false;
+	if (a->config.stay && a->thing[0].done && a->thing[1].done)
+		m_end(&a->m, M_BYE_DONE);
+	if (a->config.stay && b->things > 0 && b->thing[0].done && b->thing[1].done)
+		m_end(&a->m, M_BYE_DONE);
+}
+
+START_TEST(what_takes_long_to_make_goes_at_last_and_the_others_before)
+{
+	static const struct { bool called, stay, turns; } rows[] = {
+		{ false, false, false }, { true, false, false }, { false, true, false }, { true, true, false },
+		{ false, false, true }, { true, false, true },
+	};
+	struct line line = { .rate = 20000, .delay = 100000, .each = each_step_takes_its_time };
+	struct end *sender = rows[_i].called ? &hub : &home;
+
+	home.config.rtt = hub.config.rtt = CLOCK_SECOND / 5;	/* they hold a silence of 8 s for death */
+	home.config.stay = rows[_i].stay;
+	home.config.half_duplex = hub.config.half_duplex = rows[_i].turns;
+	home.config.burst = hub.config.burst = 5;
+	sender->thing[end_mail(sender, 40000, 'A', 1)].steps = 60;
+	end_mail(sender, 2000, 'N', 2);
+	good_call(&line);
+	stop();
+	all_there();
+	ck_assert_int_gt(line.took, 30 * CLOCK_SECOND);
+	ck_assert_int_lt(sender->thing[1].at, 1010 * CLOCK_SECOND);
+	ck_assert_int_gt(sender->thing[0].at, 1030 * CLOCK_SECOND);
+}
+END_TEST
+
+static void
+no_turn_reads_much(struct line *line, struct end *a, struct end *b)
+{
+	(void)line;
+	ck_assert_uint_lt(a->read + b->read, 300000);
+	a->read = b->read = 0;
+}
+
+/* Before it goes on, its beginning is read once more. */
+START_TEST(what_they_have_of_a_large_mail_is_looked_at_in_steps)
+{
+	struct line first = { .there = 2500000 }, second = { .each = no_turn_reads_much };
+
+	noise(&home, 3000000, 'N');
+	call(&first);
+	stop();
+	home.read = 0;
+	end_mail(&home, 2000, 'N', 2);
+	good_call(&second);
+	stop();
+	all_there();
+	ck_assert_uint_lt(second.up, 600000);
+	ck_assert_uint_eq(hub.written_again, 0);
+}
+END_TEST
+
 /* --- resume, acknowledgements that are lost --- */
 
 START_TEST(a_large_mail_goes_on_where_it_stopped)
@@ -1297,40 +1362,101 @@ START_TEST(a_bomb_does_not_go_off)
 }
 END_TEST
 
-/* Models are made of so much and no more, however often they are asked for. */
-START_TEST(a_peer_that_asks_for_models_all_the_time_gets_few)
+/* Home has so much history, and hears of a stream of mix that is taught all of it. */
+static void
+begin_model(struct str *stream, uint32_t *check)
 {
-	struct str history = {0}, frame = {0};
-	uint32_t check = 0;
+	struct str history = {0};
 
 	mixed();
 	while (history.len < 250000)
-		str_add_text(&history, "over and over ");
+		str_printf(&history, "over and over, %zu times ", history.len * history.len % 97);
 	history.len = 250000;
 	end_thing(&hub, str_span(&history), 'N', "main");
+	str_free(&history);
 	ck_assert(line_until_done(&home, &hub, 1));
 	end_begin(&home, true, CLOCK_SECOND);
 	hear(&home);
 	struct m_mark mark = home.config.classes[0].from;
-	str_set(&frame, "\40\23");
-	str_add(&frame, "\0\1", 2);
+	str_set(stream, "\40\23");
+	str_add(stream, "\0\1", 2);
 	for (int shift = 56; shift >= 0; shift -= 8)
-		str_add_char(&frame, (char)(mark.link >> shift));
-	str_add(&frame, "\x90\xa1\x0f\xff\xff\x1f", 6);	/* 250000 bytes, 524287 taught */
-	speak(&home, &check, (struct said)HELLO, 100);
+		str_add_char(stream, (char)(mark.link >> shift));
+	str_add(stream, "\x90\xa1\x0f\xff\xff\x1f", 6);	/* 250000 bytes, 524287 taught */
+	speak(&home, check, (struct said)HELLO, 100);
+}
+
+/* Models are made of so much and no more, however often they are asked for. */
+START_TEST(a_peer_that_asks_for_models_all_the_time_gets_few)
+{
+	struct str stream = {0};
+	uint32_t check = 0;
+
+	begin_model(&stream, &check);
 	for (unsigned i = 0; i < 40 && !home.m.over; i++) {
 		char open[] = "\0\0N\1\5\0" NAME, data[] = "\0\377";
 		open[0] = data[0] = (char)(i + 1);
-		speak(&home, &check, (struct said){ 2, frame.p, frame.len }, 1000);
+		speak(&home, &check, (struct said){ 2, stream.p, stream.len }, 1000);
 		speak(&home, &check, (struct said){ 3, open, sizeof open - 1 }, 1000);
 		speak(&home, &check, (struct said){ 4, data, sizeof data - 1 }, 1000);
-		hear(&home);
+		while (!home.m.over && m_deadline(&home.m) <= CLOCK_SECOND)
+			hear(&home);
 	}
 	ck_assert_uint_ge(home.m.mixes, 1);
 	ck_assert_uint_lt(home.m.mixes, 20);
 	stop();
-	str_free(&history);
-	str_free(&frame);
+	str_free(&stream);
+}
+END_TEST
+
+/* What is said in a turn; the heads of its frames. */
+static bool
+says(struct end *end, unsigned type)
+{
+	bool found = false;
+
+	m_fill(&end->m, CLOCK_SECOND);
+	for (size_t at = 0; at < end->out.len;) {
+		const unsigned char *frame = (const unsigned char *)end->out.p + at;
+		found = found || frame[0] == type;
+		at += 7 + (size_t)(frame[1] << 8 | frame[2]);
+	}
+	m_taken(&end->m, end->out.len, CLOCK_SECOND);
+	return found;
+}
+
+START_TEST(while_a_model_is_made_the_line_is_served)
+{
+	static const struct said open = OPEN("\1", "\1\5\0"), data = F(4, "\1\377"), ping = F(9, "1234");
+	enum { ACK = 5, PONG = 10 };
+	struct str stream = {0};
+	uint32_t check = 0;
+	unsigned turns = 0;
+
+	begin_model(&stream, &check);
+	speak(&home, &check, (struct said){ 2, stream.p, stream.len }, 1000);
+	speak(&home, &check, open, 1000);
+	speak(&home, &check, data, 1000);	/* which cannot be read without */
+	for (; turns < 5; turns++) {
+		speak(&home, &check, ping, 1000);
+		ck_assert_int_le(m_deadline(&home.m), CLOCK_SECOND);
+		ck_assert(says(&home, PONG));
+	}
+	while (turns < 300 && !says(&home, ACK))
+		turns++;
+	ck_assert_uint_gt(turns, 40);
+	ck_assert_uint_lt(turns, 100);
+	/* The line closes in the middle of it: what came is looked at all the same. */
+	speak(&home, &check, (struct said){ 2, stream.p, stream.len }, 1000);
+	speak(&home, &check, (struct said)OPEN("\2", "\1\5\0"), 1000);
+	speak(&home, &check, (struct said)F(4, "\2\377"), 1000);
+	speak(&home, &check, (struct said)F(12, "\4gone"), 1000);
+	ck_assert(!home.m.over);
+	m_eof(&home.m, CLOCK_SECOND);
+	ck_assert_int_eq(home.m.heard, M_BYE_PROTOCOL);
+	ck_assert_uint_eq(home.gots, 1);
+	stop();
+	str_free(&stream);
 }
 END_TEST
 
@@ -1439,12 +1565,15 @@ UNIT_WITH("m", make, drop,
 	{ who_does_not_say_mix_gets_none, 2 },
 	{ who_followed_mix_gets_it_at_once, 2 },
 	{ a_peer_that_asks_for_models_all_the_time_gets_few, 1 },
+	{ while_a_model_is_made_the_line_is_served, 1 },
 	{ without_a_common_history_mix_gives_way, ROWS(mishaps) },
 	{ cut_anywhere_what_went_by_mix_goes_on, 2 },
 	{ classes_have_models_of_their_own, 1 },
 	{ what_is_refused_is_followed_too, 2 },
 	{ mix_is_for_lines_where_bytes_are_dear, ROWS(dear) },
 	{ a_busy_machine_goes_on_by_zstd, 1 },
+	{ what_takes_long_to_make_goes_at_last_and_the_others_before, 6 },
+	{ what_they_have_of_a_large_mail_is_looked_at_in_steps, 1 },
 	{ a_large_mail_goes_on_where_it_stopped, 2 },
 	{ a_part_that_is_another_is_sent_from_its_beginning, 1 },
 	{ a_lost_acknowledgement_is_told_in_the_next_call, 1 },
