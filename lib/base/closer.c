@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/str.h"
@@ -18,6 +19,8 @@ enum {
 	WAITING_LARGE = 64,	/* with so many a large file is, too: they hold room on the disk */
 	LARGE = 256 << 10,
 	FOLDERS_MAX = 8,
+	AT_ONCE = BEHIND / 2,	/* are closed together: a thread is not woken for each, */
+	GATHER_MS = 20,		/* but fewer do not wait for long */
 };
 
 struct folder {
@@ -41,7 +44,7 @@ static struct {
 static void
 close_some(void)
 {
-	int fd[BEHIND / 2];
+	int fd[AT_ONCE];
 	size_t count = state.waiting < sizeof fd / sizeof fd[0] ? state.waiting : sizeof fd / sizeof fd[0];
 
 	state.waiting -= count;
@@ -65,13 +68,34 @@ remove_one(void)
 	pthread_mutex_lock(&state.lock);
 }
 
+/* False: no more came so long. */
+static bool
+gather(void)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += GATHER_MS * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000L;
+	}
+	return pthread_cond_timedwait(&state.more, &state.lock, &until) == 0;
+}
+
 static void *
 close_all(void *none)
 {
+	bool late = false;
+
 	pthread_mutex_lock(&state.lock);
 	while (state.waiting > 0 || state.folders > 0 || !state.stops) {
-		if (state.waiting > 0)
+		bool enough = state.waiting >= AT_ONCE || late || state.folders > 0 || state.stops;
+		late = false;
+		if (state.waiting > 0 && enough)
 			close_some();
+		else if (state.waiting > 0)
+			late = !gather();
 		else if (state.folders > 0)
 			remove_one();
 		else
@@ -102,7 +126,12 @@ void
 closer_start(void)
 {
 	struct rlimit limit;
+	pthread_condattr_t attr;
 
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&state.more, &attr);
+	pthread_condattr_destroy(&attr);
 	state.started = true;
 	state.stops = false;
 	state.most = WAITING_MAX;
@@ -120,7 +149,7 @@ closer_close(int fd, off_t size)
 		left = state.waiting < state.most && (state.waiting < WAITING_LARGE || size <= LARGE);
 		if (left) {
 			state.fd[state.waiting++] = fd;
-			if (state.waiting % BEHIND == 1)	/* one that is at work looks again */
+			if (state.waiting == 1 || state.waiting % AT_ONCE == 0)	/* one that is at work looks again */
 				pthread_cond_signal(&state.more);
 		}
 	}

@@ -730,6 +730,20 @@ START_TEST(files_are_closed_behind_our_back_and_all_of_them)
 }
 END_TEST
 
+START_TEST(one_file_alone_is_closed_soon_too)
+{
+	int end[2];
+	char byte;
+
+	closer_start();
+	ck_assert_int_eq(pipe(end), 0);
+	closer_close(end[1], 0);
+	ck_assert_int_eq(read(end[0], &byte, 1), 0);	/* with nothing more to come, and no stop */
+	closer_stop();
+	close(end[0]);
+}
+END_TEST
+
 START_TEST(empty_folders_go_behind_our_back_and_full_ones_stay)
 {
 	char dir[] = "/tmp/closer.XXXXXX";
@@ -805,6 +819,7 @@ main(void)
 	tcase_add_loop_test(tests, a_command_line_becomes_words, 0, 8);
 	tcase_add_loop_test(tests, a_program_that_cannot_be_run_waits_for_a_person, 0, COUNT(no_programs));
 	tcase_add_test(tests, files_are_closed_behind_our_back_and_all_of_them);
+	tcase_add_test(tests, one_file_alone_is_closed_soon_too);
 	tcase_add_test(tests, empty_folders_go_behind_our_back_and_full_ones_stay);
 	tcase_add_test(tests, what_is_let_go_is_there_all_the_same);
 	suite_add_tcase(suite, tests);
