@@ -78,18 +78,23 @@ on_synced(struct waiter *waiter, const struct err *trouble)
 	smtp_follow(smtp);
 }
 
-/* What the arrival has is the spool's. */
+/* What the arrival has is the spool's.  Who is alone waits for the disk here; of many that came in
+ * one piece the others, between which there may be somebody else, wait for the loop. */
 static int
 post(struct smtp *smtp, struct err *err)
 {
+	struct relay *relay = smtp->session->relay;
+	bool more = smtp_others_write(smtp), beside = relay->runner.busy > 0, first = !smtp->posted;
 	int result = arrival_post(&smtp->arrival, err);
 
-	if (result > 0) {
-		smtp->waiter.answer = on_synced;
-		acceptor_wait(&smtp->session->relay->acceptor, &smtp->waiter, smtp_others_write(smtp));
-		return SMTP_LATER;
-	}
-	return result;
+	smtp->posted = true;
+	if (result > 0 && first && !more && !beside)
+		result = acceptor_at_once(&relay->acceptor, err);
+	if (result <= 0)
+		return result;
+	smtp->waiter.answer = on_synced;
+	acceptor_wait(&relay->acceptor, &smtp->waiter, more, beside);
+	return SMTP_LATER;
 }
 
 /* Onwards first, where it is to; filters may have changed who it is for. */

@@ -284,6 +284,7 @@ smtp_input(struct session *session, const void *bytes, size_t len)
 	settler_stir(&session->relay->settler);
 	if (in_body(smtp))
 		smtp->body += len;
+	smtp->posted = false;
 	smtp_server_feed(&smtp->server, bytes, len);
 	smtp_follow(smtp);
 }
@@ -317,8 +318,8 @@ smtp_late(struct session *session)
 		greet(smtp);
 		return;
 	}
-	/* Filters, next hops and tables have deadlines of their own. */
-	if (smtp->asking.filters != NULL || pass_busy(&smtp->pass) || smtp->paused != PAUSED_NOT ||
+	/* A disk has none; filters, next hops and tables have deadlines of their own. */
+	if (smtp->asking.filters != NULL || smtp->waiter.at != NULL || pass_busy(&smtp->pass) || smtp->paused != PAUSED_NOT ||
 	    comes_fast_enough(smtp)) {
 		set_deadline(smtp);
 		return;

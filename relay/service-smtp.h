@@ -35,6 +35,7 @@ struct smtp {
 	struct arrival arrival;
 	struct binary binary;		/* what came for it, where that is no lines */
 	struct waiter waiter;		/* for the sync that makes it durable */
+	bool posted;			/* one was, of what came in one piece */
 	struct filters_asking asking;	/* while filters have it */
 	struct pass pass;
 	bool passing;			/* it is to go on before it is answered for */

@@ -121,34 +121,61 @@ give_up(struct journal *j)
 	}
 }
 
+/* None of what was not promised is. */
+static int
+refuse(struct journal *j, struct err *err)
+{
+	struct err why = *err;
+
+	give_up(j);
+	*err = why;
+	return -1;
+}
+
 int
-journal_sync(struct journal *j, struct err *err)
+journal_write(struct journal *j, struct err *err)
 {
 	if (j->pending.len == 0)
 		return 0;
 	if (j->ahead == 0)
 		j->ahead = JOURNAL_AHEAD;
 	int result = is_open(j) ? 0 : open_file(j, err);
-	if (result == 0 && (write_pending(j, err) < 0 || fs_sync_data(j->fd, err) < 0 ||
-	    still_ours(j, err) < 0)) {
-		struct err why = *err;
-		give_up(j);
-		*err = why;
-		result = -1;
-	}
+	if (result == 0 && write_pending(j, err) < 0)
+		result = refuse(j, err);
 	if (result == 0) {
-		j->good += (off_t)j->pending.len;
-		j->count += j->posted;
+		j->under_way = j->pending.len;
+		j->under_way_count = j->posted;
 	}
 	str_clear(&j->pending);
 	j->posted = 0;
-	return result;
+	return result < 0 ? -1 : 1;
+}
+
+int
+journal_written(struct journal *j, int synced, struct err *err)
+{
+	size_t len = j->under_way;
+
+	j->under_way = 0;
+	if (synced < 0 || still_ours(j, err) < 0)
+		return refuse(j, err);
+	j->good += (off_t)len;
+	j->count += j->under_way_count;
+	return 0;
+}
+
+int
+journal_sync(struct journal *j, struct err *err)
+{
+	int got = journal_write(j, err);
+
+	return got > 0 ? journal_written(j, fs_sync_data(j->fd, err), err) : got;
 }
 
 bool
 journal_due(const struct journal *j, bool idle)
 {
-	if (!is_open(j) || j->pending.len > 0)
+	if (!is_open(j) || j->pending.len > 0 || j->under_way > 0)
 		return false;
 	return idle || j->good >= JOURNAL_MAX || clock_mono() - j->opened >= CLOCK_SECOND;
 }

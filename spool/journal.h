@@ -7,6 +7,10 @@
  *	arrival_post(&a, err)	1: in the journal, promised after the next journal_sync;
  *				0: too large for it, committed as a file of its own
  *	journal_sync(&j, err)	0: all that was posted is accepted; -1: none of it is
+ *	or, by who has something else to do meanwhile:
+ *	journal_write(&j, err)	1: it is written to j.fd, which is to be synced; 0: there was nothing;
+ *				-1: none of it is accepted.  More may be posted, for the next one.
+ *	journal_written(&j, result, err)	what the sync said, and of the caller's: as journal_sync
  *	journal_turn(&j, err)	the file becomes in/ID, for settle
  *
  * The file is zero-filled ahead, so that a sync need not commit a new size; a reader
@@ -36,12 +40,15 @@ struct journal {
 	size_t ahead;
 	struct str pending;	/* entries posted and not yet synced */
 	size_t posted;		/* how many */
+	size_t under_way, under_way_count;	/* bytes and entries written, and not yet synced */
 	size_t count;		/* entries promised in this file */
 	int64_t opened;		/* clock_mono() */
 };
 
 void journal_post(struct journal *j, struct span entry);	/* one whole entry */
 int journal_sync(struct journal *j, struct err *err);
+int journal_write(struct journal *j, struct err *err);
+int journal_written(struct journal *j, int synced, struct err *err);	/* of the sync; -1: *err is why */
 bool journal_due(const struct journal *j, bool idle);	/* time to turn: idle, a second old, full */
 int journal_turn(struct journal *j, struct err *err);
 void journal_close(struct journal *j);		/* turns what was promised */

@@ -46,6 +46,11 @@ dist_check_SCRIPTS += %D%/e2e/60-pop3.sh %D%/e2e/62-submission.sh %D%/e2e/65-gat
 dist_check_SCRIPTS += %D%/crash/relay-faults.sh %D%/crash/transport-faults.sh %D%/crash/flight-faults.sh
 dist_check_SCRIPTS += %D%/e2e/65-filters.sh %D%/e2e/66-filters-out.sh
 EXTRA_DIST += %D%/e2e/relay-lib.sh %D%/e2e/65-gate.py
+check_PROGRAMS += tests/unit/acceptor
+tests_unit_acceptor_SOURCES = %D%/unit/acceptor.c %D%/unit/unit.h %D%/unit/scratch.h %D%/unit/looping.h relay/acceptor.c
+tests_unit_acceptor_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_acceptor_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fdatasync	# a disk of its own
+tests_unit_acceptor_LDADD = spool/libspool.a lib/libproto.a lib/libmail.a $(NET_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 check_PROGRAMS += tests/unit/gate
 tests_unit_gate_SOURCES = %D%/unit/gate.c %D%/unit/unit.h %D%/unit/scratch.h relay/grey.c relay/window.c relay/lists.c \
 	relay/check.c relay/check-call.c relay/check-command.c relay/check-rows.c relay/lines.c
