@@ -129,6 +129,7 @@ lane_rcpt(struct lane *lane, size_t rcpt, enum rcpt_state state, const char *rep
 	struct str *to = &lane->message.entry.env.rcpt[rcpt].to;
 
 	message_rcpt(&lane->message, rcpt, state, reply);
+	relay_gather(lane->relay);
 	spool_event(&lane->relay->spool, str_c(&lane->message.id), "event=%s to=<%s> by=%s:%s reply=\"%s\"",
 	    words[state], str_c(to), lane->transport->name, lane->rest, reply);
 }

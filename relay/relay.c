@@ -347,6 +347,31 @@ sign_of_life(void *ctx)
 	timer_set(&relay->watchdog, notify_watchdog() / 2);
 }
 
+/* what happens, in the history: all that one turn of the loop brings in one write */
+
+static void
+on_told(void *ctx)
+{
+	relay_tell(ctx);
+}
+
+void
+relay_gather(struct relay *relay)
+{
+	if (relay->gathers)
+		return;
+	relay->gathers = true;
+	history_gather(&relay->spool);
+	timer_now(&relay->told);
+}
+
+void
+relay_tell(struct relay *relay)
+{
+	relay->gathers = false;
+	history_write(&relay->spool);
+}
+
 static void
 sweep_windows(const struct setup *setup)
 {
@@ -378,6 +403,7 @@ relay_start(struct relay *relay, struct err *err)
 		return -1;
 	timer_start(&relay->patience, &relay->loop, out_of_patience, relay);
 	timer_start(&relay->watchdog, &relay->loop, sign_of_life, relay);
+	timer_start(&relay->told, &relay->loop, on_told, relay);
 	sign_of_life(relay);
 	acceptor_start(&relay->acceptor, &relay->loop, &relay->spool);
 	closer_start();
@@ -543,6 +569,7 @@ relay_close(struct relay *relay)
 	drop_doors(relay);
 	timer_free(&relay->patience);
 	timer_free(&relay->watchdog);
+	timer_free(&relay->told);
 	rate_free(&relay->rate);
 	rate_free(&relay->user_rate);
 	if (relay->spool.settings != NULL)

@@ -87,6 +87,8 @@ struct relay {
 	struct meters meters;
 	struct rate rate;	/* of clients */
 	struct rate user_rate;
+	struct timer told;	/* the events of this turn are to be written to the history */
+	bool gathers;
 	struct timer watchdog;	/* of whoever started us */
 	struct timer patience;	/* with sessions and roads, once we are ending */
 	bool ending;
@@ -102,6 +104,8 @@ int relay_open(struct relay *relay, struct setup *setup, struct err *err);	/* bi
 int relay_start(struct relay *relay, struct err *err);	/* repairs the spool, then all begins */
 void relay_reload(struct relay *relay);
 void relay_stop(struct relay *relay);	/* no new work; what is under way may end */
+void relay_gather(struct relay *relay);	/* events from here to the end of this turn are written together, */
+void relay_tell(struct relay *relay);	/* or here */
 void relay_left(struct relay *relay);	/* a session or a lane ended: was it the last? */
 void relay_close(struct relay *relay);
 

@@ -34,6 +34,7 @@ log_accepted(struct smtp *smtp)
 {
 	struct envelope *env = &smtp->server.env;
 
+	relay_gather(smtp->session->relay);
 	spool_event(&smtp->session->relay->spool, str_c(&smtp->id),
 	    "event=accepted from=<%s> rcpts=%zu size=%llu client=%s relay=%s%s%s", str_c(&env->from), env->rcpts,
 	    (unsigned long long)smtp->arrival.body_len, str_c(&smtp->session->where),

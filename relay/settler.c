@@ -169,6 +169,7 @@ settle(struct settler *settler, bool sure)
 
 	if (acceptor_hand_over(&settler->relay->acceptor, &err) < 0)
 		log_error("-: event=settle-failed why=\"%s\"", err.text);
+	relay_tell(settler->relay);	/* that it was accepted, before that it is queued */
 	if (!ask(settler, sure))
 		settled_by_us(settler, sure);
 }

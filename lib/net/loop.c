@@ -129,6 +129,12 @@ timer_set_before(struct timer *timer, int64_t microseconds)
 }
 
 void
+timer_now(struct timer *timer)
+{
+	event_active(timer->event, EV_TIMEOUT, 0);
+}
+
+void
 timer_clear(struct timer *timer)
 {
 	event_del(timer->event);

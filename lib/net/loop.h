@@ -42,6 +42,7 @@ struct timer {
 void timer_start(struct timer *timer, struct loop *loop, loop_call *call, void *ctx);
 void timer_set(struct timer *timer, int64_t microseconds);
 void timer_set_before(struct timer *timer, int64_t microseconds);	/* never later than it is set */
+void timer_now(struct timer *timer);	/* in this turn of the loop, behind what came with it */
 void timer_clear(struct timer *timer);
 void timer_free(struct timer *timer);	/* {0} is fine, here and below */
 

@@ -318,6 +318,57 @@ START_TEST(a_port_is_bound_once)
 }
 END_TEST
 
+/* Two pipes have something at once; who reads the first asks for a look behind both, and fills a third. */
+static struct {
+	int pipe[3][2];
+	struct watch watch[3];
+	struct timer now;
+	struct str order;
+} turn;
+
+static void
+turn_reads(void *ctx)
+{
+	const int *end = ctx;
+	char byte;
+
+	ck_assert_int_eq(read(end[0], &byte, 1), 1);
+	if (turn.order.len == 0) {
+		timer_now(&turn.now);
+		ck_assert_int_eq(write(turn.pipe[2][1], "c", 1), 1);
+	}
+	str_add_char(&turn.order, byte);
+	if (byte == 'c')
+		loop_stop(&loop);
+}
+
+static void
+turn_ends(void *ctx)
+{
+	str_add_char(ctx, '.');
+}
+
+START_TEST(now_is_behind_what_came_and_before_what_comes)
+{
+	timer_start(&turn.now, &loop, turn_ends, &turn.order);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(pipe(turn.pipe[i]), 0);
+		watch_start(&turn.watch[i], &loop, turn.pipe[i][0], WATCH_READ, turn_reads, turn.pipe[i]);
+	}
+	ck_assert_int_eq(write(turn.pipe[0][1], "a", 1), 1);
+	ck_assert_int_eq(write(turn.pipe[1][1], "a", 1), 1);
+	looping(&loop, 60000);
+	ck_assert_str_eq(str_c(&turn.order), "aa.c");
+	for (int i = 0; i < 3; i++) {
+		watch_free(&turn.watch[i]);
+		close(turn.pipe[i][0]);
+		close(turn.pipe[i][1]);
+	}
+	timer_free(&turn.now);
+	str_free(&turn.order);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -339,6 +390,7 @@ main(void)
 	    (int)(sizeof nowhere / sizeof nowhere[0]));
 	tcase_add_test(tests, a_call_given_up_is_never_answered);
 	tcase_add_test(tests, a_port_is_bound_once);
+	tcase_add_test(tests, now_is_behind_what_came_and_before_what_comes);
 	suite_add_tcase(suite, tests);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
