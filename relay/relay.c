@@ -55,7 +55,7 @@ add_instance(struct setup *setup, const struct relay_settings *settings, struct 
 	    read_access(instance, str_c(&relay_from), err) < 0 ||
 	    secrets_load(&setup->settings, settings, &instance->tls, err) < 0 ? -1 : 0;
 	if (result == 0 && relaying_check(&setup->settings, str_c(&relay_from), err) < 0)
-		result = err_prefix(err, "this would be an open relay");
+		result = err->kind == ERR_CONFIG ? err_prefix(err, "this would be an open relay") : -1;
 	str_free(&relay_from);
 	return result < 0 ? err_prefix(err, "[relay %s]", settings->name) : 0;
 }

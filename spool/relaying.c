@@ -62,6 +62,8 @@ relaying_check(const struct settings *settings, const char *relay_from, struct e
 	struct route_match anywhere = route_find(settings, SPAN("anybody@anywhere.invalid"));
 	struct span rest = span_of(relay_from), word;
 
+	if (anywhere.kind == ROUTE_LATER)
+		return err_set(err, ERR_TEMP, "whether this is an open relay cannot be said now: %.300s", anywhere.rest);
 	if (!route_leads_out(anywhere.kind))
 		return 0;
 	if (!anywhere.wildcard)

@@ -9,7 +9,7 @@
 
 #include "spool/settings.h"
 
-/* 0, or ERR_CONFIG with what makes it one.  relay_from: the networks of a [relay]; a word that
+/* 0, or ERR_CONFIG with what makes it one, or ERR_TEMP where a table does not say.  relay_from: the networks of a [relay]; a word that
  * is none is another's to refuse. */
 int relaying_check(const struct settings *settings, const char *relay_from, struct err *err);
 

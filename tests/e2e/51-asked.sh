@@ -149,7 +149,13 @@ echo "200 smtp:127.0.0.1:1" >"$work/said"
 kill -HUP "$relay"
 check "not those by which it would be an open relay" wait_for 20 counted "reload-refused.*open relay" 1
 check "and all is as before" rcpt bob@table.example 250
+echo "400 down" >"$work/said"
+kill -HUP "$relay"
+check "nor those of which nobody knows" wait_for 20 counted "reload-refused.*cannot be said" 1
+check "and all is as before that, too" rcpt bob@table.example 250
 stop "$relay"
+mochila-relay --root "$root" >"$work/start" 2>&1
+check "with them it does not start" test $? -eq 75
 left() { test "$(grep -lsa "^/bin/sh.$work/" /proc/[0-9]*/cmdline | wc -l)" -eq 0; }
 check "no program is left behind" wait_for 10 left
 
