@@ -629,7 +629,7 @@ message_over(struct lane *lane, const struct err *why)
 	lane->busy = false;
 	road->relay->runner.busy--;
 	size_t served = why != NULL ? others_served(road, stem_of(lane)) : 0;
-	if (served > 0)
+	if (served > 0 && road->halted == 0)	/* else the last one ends it, whatever it says */
 		crowded(road, lane, served, why);
 	else if (why != NULL)
 		unreachable(road, why);
