@@ -85,25 +85,34 @@ still_ours(const struct journal *j, struct err *err)
 	return err_set(err, ERR_TEMP, "in/%s was taken from under its writer", str_c(&name));
 }
 
-/* The pending entries and, in the same write, zeros for those to come. */
+/* Zeros for the entries to come, from END on: as many as we have room for, and more the next time. */
+static int
+write_ahead(struct journal *j, off_t end, struct err *err)
+{
+	static char zeros[JOURNAL_AHEAD];	/* the same each time: they stay in the processor's caches */
+	size_t room = end < JOURNAL_MAX ? (size_t)(JOURNAL_MAX - end) : 0;
+	size_t ahead = j->ahead < room ? j->ahead : room;
+
+	for (j->filled = end; ahead > 0; ) {
+		size_t some = ahead < sizeof zeros ? ahead : sizeof zeros;
+		if (fs_pwrite(j->fd, zeros, some, j->filled, err) < 0)
+			return -1;
+		j->filled += (off_t)some;
+		ahead -= some;
+	}
+	j->ahead = 2 * j->ahead < JOURNAL_MAX ? 2 * j->ahead : JOURNAL_MAX;
+	return 0;
+}
+
+/* The pending entries, and where they end behind the zeros more of these. */
 static int
 write_pending(struct journal *j, struct err *err)
 {
-	size_t len = j->pending.len;
-	off_t end = j->good + (off_t)len;
+	off_t end = j->good + (off_t)j->pending.len;
 
-	if (end > j->filled) {
-		size_t room = end < JOURNAL_MAX ? (size_t)(JOURNAL_MAX - end) : 0;
-		size_t ahead = j->ahead < room ? j->ahead : room;
-		memset(str_room(&j->pending, ahead), 0, ahead);
-		j->pending.len += ahead;
-		j->ahead = 2 * j->ahead < JOURNAL_MAX ? 2 * j->ahead : JOURNAL_MAX;
-	}
-	int result = fs_pwrite(j->fd, j->pending.p, j->pending.len, j->good, err);
-	if (result == 0 && j->good + (off_t)j->pending.len > j->filled)
-		j->filled = j->good + (off_t)j->pending.len;
-	j->pending.len = len;
-	return result;
+	if (fs_pwrite(j->fd, j->pending.p, j->pending.len, j->good, err) < 0)
+		return -1;
+	return end > j->filled ? write_ahead(j, end, err) : 0;
 }
 
 /* What was promised before stays; what was not is cut off, and the file is done with. */

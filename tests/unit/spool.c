@@ -662,6 +662,30 @@ START_TEST(many_share_a_sync_and_become_one_file)
 }
 END_TEST
 
+START_TEST(a_journal_has_room_before_it_is_needed)
+{
+	struct journal j = { .spool = &spool };
+	struct stat st;
+	char room[1000];
+
+	clock_set(1795373102 * CLOCK_SECOND);
+	for (int round = 0; round < 60; round++) {
+		post(&j, to_home, 3000, 1);
+		OK(journal_sync(&j, &err));
+		OK(fstat(j.fd, &st));
+		ck_assert_int_ge(st.st_size, j.good);
+	}
+	ck_assert_int_ge(st.st_size, j.good + (off_t)sizeof room);	/* 64 KB at first, twice as much the next time */
+	ck_assert_int_eq(pread(j.fd, room, sizeof room, j.good), (ssize_t)sizeof room);
+	for (size_t i = 0; i < sizeof room; i++)
+		ck_assert_int_eq(room[i], '\0');
+	ck_assert_uint_lt(j.pending.size, JOURNAL_AHEAD);	/* which is no memory of ours */
+	OK(journal_turn(&j, &err));
+	ck_assert_uint_eq(settle().messages, 60);
+	journal_close(&j);
+}
+END_TEST
+
 START_TEST(a_large_message_has_a_file_of_its_own)
 {
 	struct journal j = { .spool = &spool };
@@ -1711,6 +1735,7 @@ main(void)
 		a_repeat_of_a_peer_is_dropped_and_a_loop_is_not, a_file_damaged_in_its_middle_is_held_whole,
 		an_undone_message_leaves_nothing, a_large_body_has_its_length_in_its_head,
 		an_arrival_not_committed_is_gone, many_share_a_sync_and_become_one_file,
+		a_journal_has_room_before_it_is_needed,
 		a_large_message_has_a_file_of_its_own,
 		a_dead_writers_journal_is_settled_to_its_last_whole_entry,
 		a_journal_taken_away_promises_nothing,
