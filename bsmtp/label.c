@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "lib/base/bytes.h"
 #include "lib/mail/base64.h"
 #include "spool/queue.h"
 
@@ -100,8 +101,8 @@ read_values(struct span word, uint64_t *values, size_t most, size_t *count)
 	*count = len / 8;
 	if (len % 8 != 0 || *count == 0 || *count > most || read_bytes(word, bytes, len) < 0)
 		return -1;
-	for (size_t i = 0; i < len; i++)
-		values[i / 8] = values[i / 8] << 8 | bytes[i];
+	for (size_t i = 0; i < *count; i++)
+		values[i] = bytes_number(bytes + 8 * i, 8);
 	return 0;
 }
 
@@ -605,9 +606,5 @@ label_take(struct span *bytes, struct label *label, struct err *err)
 uint64_t
 label_name(const struct label *label)
 {
-	uint64_t name = 0;
-
-	for (int i = 0; i < 8; i++)
-		name = name << 8 | label->sum[i];
-	return name;
+	return bytes_number(label->sum, 8);
 }

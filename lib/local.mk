@@ -1,6 +1,7 @@
 # lib: see lib/base, lib/mail, lib/proto, lib/net; each is one archive.
 noinst_LIBRARIES += lib/libbase.a
 lib_libbase_a_SOURCES = \
+	%D%/base/bytes.h \
 	%D%/base/cert.c %D%/base/cert.h \
 	%D%/base/child.c %D%/base/child.h \
 	%D%/base/clock.c %D%/base/clock.h \

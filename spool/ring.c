@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/bytes.h"
 #include "lib/base/log.h"
 
 enum {
@@ -18,16 +19,6 @@ enum {
 };
 
 /* links */
-
-static uint64_t
-first_bytes(const unsigned char *sum)
-{
-	uint64_t value = 0;
-
-	for (int i = 0; i < 8; i++)
-		value = value << 8 | sum[i];
-	return value;
-}
 
 static void
 put_bytes(uint64_t value, unsigned char bytes[8])
@@ -45,7 +36,7 @@ ring_mark_behind(struct ring_mark mark, const unsigned char digest[DIGEST_SIZE],
 	memcpy(text + 8, digest, DIGEST_SIZE);
 	put_bytes(len, text + 8 + DIGEST_SIZE);
 	digest_of(text, sizeof text, sum);
-	return (struct ring_mark){ mark.k + 1, first_bytes(sum) };
+	return (struct ring_mark){ mark.k + 1, bytes_number(sum, 8) };
 }
 
 static uint64_t

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/bytes.h"
 #include "lib/base/closed.h"
 #include "lib/base/digest.h"
 #include "lib/base/fs.h"
@@ -40,11 +41,9 @@ add_bytes(struct str *out, struct span bytes)
 static int
 take_bytes(struct span *rest, struct span *bytes)
 {
-	const unsigned char *p = (const unsigned char *)rest->p;
-
 	if (rest->len < 4)
 		return -1;
-	size_t len = (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
+	size_t len = (size_t)bytes_number(rest->p, 4);
 	if (len > rest->len - 4)
 		return -1;
 	*bytes = span_to(span_from(*rest, 4), len);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "lib/base/bytes.h"
 #include "uucico-ssh/m-parts.h"
 
 enum { V_MAX = 9, HELD_MAX = 1 << 20 };
@@ -45,11 +46,8 @@ uint64_t
 m_get_number(struct m_cursor *c, size_t bytes)
 {
 	const unsigned char *p = m_get_bytes(c, bytes);
-	uint64_t number = 0;
 
-	for (size_t i = 0; p != NULL && i < bytes; i++)
-		number = number << 8 | p[i];
-	return number;
+	return p != NULL ? bytes_number(p, bytes) : 0;
 }
 
 uint64_t

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/bytes.h"
 #include "lib/base/clock.h"
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
@@ -142,9 +143,7 @@ sum_of(int fd, uint64_t len, uint64_t *check, struct err *err)
 		at += want;
 	}
 	digest_end(&digest, sum);
-	*check = 0;
-	for (int i = 0; i < 8; i++)
-		*check = *check << 8 | sum[i];
+	*check = bytes_number(sum, 8);
 	free(piece);
 	return result;
 }

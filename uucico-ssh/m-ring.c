@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/bytes.h"
 #include "lib/base/log.h"
 #include "spool/class.h"
 #include "spool/dictionary.h"
@@ -12,11 +13,7 @@
 uint64_t
 m_ring_key(const unsigned char name[M_NAME])
 {
-	uint64_t key = 0;
-
-	for (size_t i = 0; i < 8; i++)
-		key = key << 8 | name[i];
-	return key;
+	return bytes_number(name, 8);
 }
 
 bool

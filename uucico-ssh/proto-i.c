@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/bytes.h"
 #include "lib/base/clock.h"
 #include "uucico-ssh/frame.h"
 #include "uucico-ssh/sum.h"
@@ -226,11 +227,10 @@ static int
 take_position(struct uucp *u, const struct arrived *packet)
 {
 	struct i_state *i = u->state;
-	const unsigned char *p = (const unsigned char *)packet->data.p;
 
 	if (packet->data.len != 4)
 		return uucp_wrong(u, "a position of %zu bytes", packet->data.len);
-	i->got_at = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+	i->got_at = (uint32_t)bytes_number(packet->data.p, 4);
 	return 0;
 }
 
@@ -393,10 +393,7 @@ packet_len(const unsigned char head[FRAME_HEAD])
 static bool
 data_is_good(struct span data)
 {
-	const unsigned char *crc = (const unsigned char *)data.p + data.len;
-
-	return data.len == 0 || sum_crc(data) ==
-	    ((uint32_t)crc[0] << 24 | (uint32_t)crc[1] << 16 | (uint32_t)crc[2] << 8 | crc[3]);
+	return data.len == 0 || sum_crc(data) == bytes_number(data.p + data.len, 4);
 }
 
 static int

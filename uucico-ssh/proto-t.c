@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/bytes.h"
+
 enum { COMMAND_LEN = 512, LENGTH_LEN = 4, OUR_BLOCK = 1024, BLOCK_MAX = 65536 };
 
 struct t_state {
@@ -61,14 +63,12 @@ static int
 take_length(struct uucp *u, struct t_state *t, struct span *rest)
 {
 	struct span part = span_to(*rest, LENGTH_LEN - t->length.len);
-	const unsigned char *p;
 
 	str_add_span(&t->length, part);
 	*rest = span_from(*rest, part.len);
 	if (t->length.len < LENGTH_LEN)
 		return 0;
-	p = (const unsigned char *)t->length.p;
-	t->left = (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
+	t->left = (size_t)bytes_number(t->length.p, LENGTH_LEN);
 	str_clear(&t->length);
 	if (t->left > BLOCK_MAX)
 		return uucp_wrong(u, "a block of %zu bytes", t->left);

@@ -7,6 +7,7 @@
 #include <openssl/hmac.h>
 #include <string.h>
 
+#include "lib/base/bytes.h"
 #include "uucico-ssh/quick.h"
 
 enum { LENGTH = 4, PAD_LEAST = 4, CLEAR_BLOCK = 8 };
@@ -31,11 +32,9 @@ quick_put(struct str *out, struct span bytes)
 int
 quick_get_number(struct span *rest, uint32_t *number)
 {
-	const unsigned char *p = (const unsigned char *)rest->p;
-
 	if (rest->len < 4)
 		return -1;
-	*number = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+	*number = (uint32_t)bytes_number(rest->p, 4);
 	*rest = span_from(*rest, 4);
 	return 0;
 }

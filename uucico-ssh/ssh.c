@@ -11,6 +11,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "lib/base/bytes.h"
 #include "lib/base/clock.h"
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
@@ -363,12 +364,6 @@ step_handshake(struct ssh *ssh)
 	return result == LIBSSH2_ERROR_EAGAIN && ssh->secrets > 0 ? 0 : result;
 }
 
-static uint32_t
-big_endian(const unsigned char *at)
-{
-	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
 /* The server's host key algorithms, from its KEXINIT (RFC 4253 7.1), which comes in the
  * clear behind its banner: length 4, padding 1, type 20, cookie 16, two name-lists. */
 static struct span
@@ -382,7 +377,7 @@ offered_types(const struct str *early)
 		return none;
 	rest = span_from(rest, 22);
 	for (int list = 0; rest.len >= 4; list++) {
-		size_t len = big_endian((const unsigned char *)rest.p);
+		size_t len = (size_t)bytes_number(rest.p, 4);
 		rest = span_from(rest, 4);
 		if (len > rest.len)
 			return none;

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/bytes.h"
+
 enum { HASH_LOG_MIN = 12, HASH_LOG_MAX = 22 };
 
 unsigned
@@ -41,23 +43,13 @@ make_scales(struct mix_text *text)
 
 /* repetitions */
 
-static uint64_t
-eight(const unsigned char *p)
-{
-	uint64_t n = 0;
-
-	for (int i = 0; i < 8; i++)
-		n = n << 8 | p[i];
-	return n;
-}
-
 #define PRIME 0x9e3779b185ebca87ull
 #define PRIME_2 0xc2b2ae3d27d4eb4full
 
 uint32_t *
 mix_text_near(const struct mix_text *text)
 {
-	return &text->near[(eight(text->bytes + text->at - 8) << 16) * PRIME >> (64 - text->hash_log)];
+	return &text->near[(bytes_number(text->bytes + text->at - 8, 8) << 16) * PRIME >> (64 - text->hash_log)];
 }
 
 uint32_t *
@@ -65,7 +57,7 @@ mix_text_far(const struct mix_text *text)
 {
 	const unsigned char *p = text->bytes + text->at;
 
-	return &text->far[(eight(p - 8) * PRIME ^ eight(p - 16) * PRIME_2) * PRIME >> (64 - text->hash_log)];
+	return &text->far[(bytes_number(p - 8, 8) * PRIME ^ bytes_number(p - 16, 8) * PRIME_2) * PRIME >> (64 - text->hash_log)];
 }
 
 uint32_t

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/bytes.h"
 #include "lib/mail/header.h"
 
 /* What may be done to the message, and what is not told: bits of the negotiation. */
@@ -40,11 +41,7 @@ add_number(struct str *out, uint32_t number)
 static uint32_t
 number_at(struct span bytes)
 {
-	uint32_t number = 0;
-
-	for (size_t i = 0; i < 4; i++)
-		number = number << 8 | (unsigned char)bytes.p[i];
-	return number;
+	return (uint32_t)bytes_number(bytes.p, 4);
 }
 
 static void

@@ -3,22 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/bytes.h"
 #include "lib/base/clock.h"
 #include "lib/base/digest.h"
 
 enum { PIPE = 65536, PIECE = 1460, TURNS_MAX = 2000000 };
 
 /* --- rings --- */
-
-static uint64_t
-first_eight(const unsigned char *sum)
-{
-	uint64_t number = 0;
-
-	for (size_t i = 0; i < 8; i++)
-		number = number << 8 | sum[i];
-	return number;
-}
 
 static struct m_mark
 ring_end(const struct ring_of *r)
@@ -67,7 +58,7 @@ ring_add(struct ring_of *r, const unsigned char name[M_NAME], struct span bytes)
 	if (r->count == COMMITS)
 		abort();
 	struct commit *c = &r->commit[r->count++];
-	*c = (struct commit){ .mark = { last.k + 1, first_eight(sum) } };
+	*c = (struct commit){ .mark = { last.k + 1, bytes_number(sum, 8) } };
 	memcpy(c->name, name, M_NAME);
 	str_add_span(&c->bytes, bytes);
 }
@@ -510,7 +501,7 @@ tell_partials(struct end *end)
 			continue;
 		digest_of(part->bytes.p, part->synced, sum);
 		struct m_partial *p = &end->partials[count++];
-		*p = (struct m_partial){ .at = part->synced, .check = first_eight(sum) };
+		*p = (struct m_partial){ .at = part->synced, .check = bytes_number(sum, 8) };
 		memcpy(p->name, part->name, M_NAME);
 	}
 	end->config.partials = end->partials;
