@@ -75,10 +75,10 @@ texture_of(struct span message, struct texture *texture)
 }
 
 static int
-look_at_piece(void *ctx, struct span piece, struct err *err)
+look_at_piece(void *ctx, const void *bytes, size_t len, struct err *err)
 {
 	(void)err;
-	look_at(ctx, piece);
+	look_at(ctx, (struct span){ bytes, len });
 	return 0;
 }
 

@@ -156,7 +156,7 @@ write_message(struct packing *p, struct message *m, const struct envelope *env, 
 	if (writer_entry(&p->writer, &entry->info, env, entry->body_len, err) < 0)
 		return -1;
 	int result = carry->recodes ? write_recoded(p, m, &carry->recode, err) :
-	    writer_body_of(&p->writer, m->fd, entry->body_at, entry->body_len, err);
+	    body_pieces(m->fd, entry->body_at, entry->body_len, to_writer, p, err);
 	return result < 0 ? -1 : writer_entry_end(&p->writer, err);
 }
 

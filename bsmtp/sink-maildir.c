@@ -6,11 +6,10 @@
 
 #include <stdlib.h>
 
+#include "spool/body.h"
 #include "spool/maildir.h"
 
 extern const struct sink sink_maildir;
-
-enum { PIECE = 64 << 10 };
 
 struct to_maildir {
 	const struct settings *settings;
@@ -48,21 +47,9 @@ write_fields(struct maildir *box, const struct entry *entry, struct span rcpt, s
 }
 
 static int
-write_body(struct maildir *box, const struct message *m, struct err *err)
+write_piece(void *box, const void *bytes, size_t len, struct err *err)
 {
-	off_t at = m->entry.body_at, end = at + (off_t)m->entry.body_len;
-	char *piece = mem_get(PIECE);
-	int result = 0;
-
-	while (at < end && result == 0) {
-		ssize_t got = fs_pread(m->fd, piece, end - at < PIECE ? (size_t)(end - at) : PIECE, at, err);
-		if (got == 0)
-			err_set(err, ERR_TEMP, "the message became shorter");
-		result = got <= 0 ? -1 : maildir_body(box, piece, (size_t)got, err);
-		at += got;
-	}
-	free(piece);
-	return result;
+	return maildir_body(box, bytes, len, err);
 }
 
 /* 0: it is there, now or since an earlier try. */
@@ -74,7 +61,7 @@ deliver(const struct to_maildir *to, struct message *m, struct span rcpt, struct
 
 	int result = maildir_folder(to->settings, to->where, rcpt, &folder, err);
 	if (result == 0 && (result = maildir_open(&box, str_c(&folder), str_c(&m->id), err)) == 0) {
-		if (write_fields(&box, &m->entry, rcpt, err) < 0 || write_body(&box, m, err) < 0 ||
+		if (write_fields(&box, &m->entry, rcpt, err) < 0 || body_pieces(m->fd, m->entry.body_at, m->entry.body_len, write_piece, &box, err) < 0 ||
 		    maildir_commit(&box, err) < 0)
 			result = -1;
 		maildir_close(&box);

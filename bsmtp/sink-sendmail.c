@@ -18,10 +18,11 @@
 #include "lib/base/child.h"
 #include "lib/base/opt.h"
 #include "lib/mail/crlf.h"
+#include "spool/body.h"
 
 extern const struct sink sink_sendmail;
 
-enum { PIECE = 64 << 10, CHILD_SECONDS = 1800, ARGS_MAX = 64 << 10 };
+enum { CHILD_SECONDS = 1800, ARGS_MAX = 64 << 10 };
 
 static int
 check_sendmail(const char *where, struct err *err)
@@ -43,32 +44,31 @@ open_sendmail(const struct settings *settings, const char *where, void **work, s
 	return 0;
 }
 
+struct feeding {
+	int fd;
+	bool cr;
+	struct str lines;
+};
+
+static int
+feed_piece(void *ctx, const void *bytes, size_t len, struct err *err)
+{
+	struct feeding *f = ctx;
+
+	str_clear(&f->lines);
+	crlf_to_lf((struct span){ bytes, len }, &f->cr, &f->lines);
+	return fs_write(f->fd, f->lines.p, f->lines.len, err);
+}
+
 static int
 feed_body(const struct message *m, int fd, struct err *err)
 {
-	off_t at = m->entry.body_at, end = at + (off_t)m->entry.body_len;
-	char *piece = mem_get(PIECE);
-	struct str lines = {0};
-	bool cr = false;
-	int result = 0;
+	struct feeding f = { .fd = fd };
+	int result = body_pieces(m->fd, m->entry.body_at, m->entry.body_len, feed_piece, &f, err);
 
-	while (at < end && result == 0) {
-		ssize_t got = fs_pread(m->fd, piece, end - at < PIECE ? (size_t)(end - at) : PIECE, at, err);
-		if (got == 0)
-			err_set(err, ERR_TEMP, "the message became shorter");
-		if (got <= 0) {
-			result = -1;
-			break;
-		}
-		str_clear(&lines);
-		crlf_to_lf((struct span){ piece, (size_t)got }, &cr, &lines);
-		result = fs_write(fd, lines.p, lines.len, err);
-		at += got;
-	}
-	if (result == 0 && cr)
+	if (result == 0 && f.cr)
 		result = fs_write(fd, "\r", 1, err);
-	str_free(&lines);
-	free(piece);
+	str_free(&f.lines);
 	return result;
 }
 

@@ -1,6 +1,5 @@
 #include "bsmtp/writer.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,7 +8,7 @@
 #include "lib/base/log.h"
 #include "spool/dictionary.h"
 
-enum { PIECE = 65536, HISTORY_OLD = 4 << 20 };
+enum { HISTORY_OLD = 4 << 20 };
 
 static int
 write_packed(void *ctx, const void *bytes, size_t len, struct err *err)
@@ -133,24 +132,6 @@ writer_entry_end(struct writer *w, struct err *err)
 	if (w->format->tail != NULL)
 		w->format->tail(&w->body, &w->text);
 	return write_text(w, err);
-}
-
-int
-writer_body_of(struct writer *w, int fd, off_t at, uint64_t len, struct err *err)
-{
-	char *piece = mem_get(PIECE);
-	int result = 0;
-
-	while (len > 0 && result == 0) {
-		ssize_t got = fs_pread(fd, piece, len < PIECE ? (size_t)len : PIECE, at, err);
-		if (got == 0)
-			err_set(err, ERR_PERM, "a body that is shorter than its length says");
-		result = got <= 0 ? -1 : writer_body(w, piece, (size_t)got, err);
-		at += got;
-		len -= result == 0 ? (uint64_t)got : 0;
-	}
-	free(piece);
-	return result;
 }
 
 static int

@@ -65,7 +65,6 @@ int writer_entry(struct writer *w, const struct entry_info *info, const struct e
     uint64_t body_len, struct err *err);
 int writer_body(struct writer *w, const void *bytes, size_t len, struct err *err);
 int writer_entry_end(struct writer *w, struct err *err);
-int writer_body_of(struct writer *w, int fd, off_t at, uint64_t len, struct err *err);
 int writer_end(struct writer *w, struct err *err);
 void writer_free(struct writer *w);
 

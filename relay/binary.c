@@ -20,12 +20,6 @@ binary_body(struct binary *b, const char *bytes, size_t len, struct err *err)
 	return fs_write(b->fd, bytes, len, err);
 }
 
-static int
-to_arrival(void *ctx, const void *bytes, size_t len, struct err *err)
-{
-	return arrival_body(ctx, bytes, len, err);
-}
-
 /* RFC 3463: 5.6.3, it would have to be converted, and cannot be. */
 int
 binary_end(struct binary *b, struct arrival *arrival, struct err *err)
@@ -35,7 +29,7 @@ binary_end(struct binary *b, struct arrival *arrival, struct err *err)
 
 	if (result == 0) {
 		recode_again(&recode);
-		result = recoded_pass(&recode, b->fd, 0, b->len, to_arrival, arrival, err);
+		result = recoded_pass(&recode, b->fd, 0, b->len, body_to_arrival, arrival, err);
 	} else if (err->kind == ERR_PERM) {
 		err_prefix(err, "what is no lines cannot be made into lines here");
 		err_as_reply(err, 554, "5.6.3");

@@ -8,7 +8,7 @@
 #include "spool/alias.h"
 #include "spool/maildir.h"
 
-enum { PIECE = 64 << 10, HEADER_MAX = 256 << 10 };
+enum { HEADER_MAX = 256 << 10 };
 
 /* Behind a mark of [addresses] extension there is only a remark: it is the same mailbox. */
 static int
@@ -137,19 +137,7 @@ mailbox_write(struct lane *lane, const struct mailboxes *boxes, size_t first,
     const struct mailbox_writer *writer, void *box, struct err *err)
 {
 	const struct message *message = &lane->message;
-	uint64_t left = message->entry.body_len;
-	off_t at = message->entry.body_at;
-	char *piece = mem_get(PIECE);
-	int result = write_fields(lane, boxes, first, writer, box, err);
 
-	while (left > 0 && result == 0) {
-		ssize_t got = fs_pread(message->fd, piece, left < PIECE ? (size_t)left : PIECE, at, err);
-		if (got == 0)
-			err_set(err, ERR_TEMP, "the message is shorter than its head says");
-		result = got <= 0 ? -1 : writer->body(box, piece, (size_t)got, err);
-		left -= got > 0 ? (uint64_t)got : 0;
-		at += got;
-	}
-	free(piece);
-	return result;
+	return write_fields(lane, boxes, first, writer, box, err) < 0 ? -1 :
+	    body_pieces(message->fd, message->entry.body_at, message->entry.body_len, writer->body, box, err);
 }

@@ -9,6 +9,7 @@
 #define RELAY_MAILBOX_H
 
 #include "lib/base/err.h"
+#include "spool/body.h"
 
 struct lane;
 
@@ -30,7 +31,7 @@ int mailbox_loop(struct err *err);			/* what its sender is told */
  * path; boxes NULL: of it alone), then the body in pieces. */
 struct mailbox_writer {
 	int (*field)(void *box, const char *name, struct span value, struct err *err);
-	int (*body)(void *box, const void *bytes, size_t len, struct err *err);
+	body_piece *body;
 };
 int mailbox_write(struct lane *lane, const struct mailboxes *boxes, size_t first,
     const struct mailbox_writer *writer, void *box, struct err *err);

@@ -2,32 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "spool/body.h"
 #include "spool/journal.h"
-
-enum { PIECE = 64 << 10 };
-
-int
-refit_body(struct arrival *arrival, int fd, off_t at, uint64_t len, struct err *err)
-{
-	char *piece = mem_get(PIECE);
-	int result = 0;
-
-	while (len > 0 && result == 0) {
-		ssize_t got = fs_pread(fd, piece, len < PIECE ? (size_t)len : PIECE, at, err);
-		if (got == 0)
-			err_set(err, ERR_TEMP, "what the filter left is shorter than it says");
-		result = got <= 0 ? -1 : arrival_body(arrival, piece, (size_t)got, err);
-		at += got;
-		len -= got > 0 ? (uint64_t)got : 0;
-	}
-	free(piece);
-	return result;
-}
 
 void
 refit_mark(struct arrival *arrival)
@@ -43,7 +23,7 @@ static int
 add_entry(struct arrival *arrival, int fd, const struct entry *entry, struct err *err)
 {
 	if (arrival_begin(arrival, &entry->info, &entry->env, err) < 0 ||
-	    refit_body(arrival, fd, entry->body_at, entry->body_len, err) < 0)
+	    body_pieces(fd, entry->body_at, entry->body_len, body_to_arrival, arrival, err) < 0)
 		return -1;
 	return arrival_end(arrival, err);
 }
@@ -107,7 +87,7 @@ refit_hold(struct arrival *arrival, const struct spool *spool, const char *reaso
 	else if (text.p != NULL)
 		result = arrival_body(&held, text.p, text.len, err);
 	else
-		result = refit_body(&held, arrival->fd, at, arrival->body_len, err);
+		result = body_pieces(arrival->fd, at, arrival->body_len, body_to_arrival, &held, err);
 	if (result == 0)
 		result = arrival_end(&held, err);
 	if (result == 0)

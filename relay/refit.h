@@ -24,7 +24,4 @@ int refit_left(const struct spool *spool, struct err *err);
 
 void refit_mark(struct arrival *arrival);	/* its last entry was filtered so */
 
-/* A piece of a file into an arrival. */
-int refit_body(struct arrival *arrival, int fd, off_t at, uint64_t len, struct err *err);
-
 #endif

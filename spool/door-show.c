@@ -1,11 +1,11 @@
 /* mochila show ID: all that is known of one message. */
 #include "spool/door.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "spool/body.h"
 
 enum { HEADER_MAX = 256 << 10 };
 
@@ -168,37 +168,29 @@ add_lines(struct span text, struct str *out)
 	}
 }
 
+static int
+print_piece(void *ctx, const void *bytes, size_t len, struct err *err)
+{
+	const bool *terminal = ctx;
+	struct span piece = { bytes, len };
+	struct str out = {0};
+
+	if (*terminal)
+		add_lines(piece, &out);
+	else
+		str_add_span(&out, piece);
+	int result = door_print(&out, err);
+	str_free(&out);
+	return result;
+}
+
 /* As it is, for a file or a program; on a terminal its lines are escaped. */
 static int
 print_body(const struct door_message *message, struct err *err)
 {
-	enum { CHUNK = 64 << 10 };
 	bool terminal = isatty(1);
-	off_t at = message->entry.body_at;
-	uint64_t left = message->entry.body_len;
-	struct str chunk = {0}, out = {0};
-	int result = 0;
 
-	while (left > 0 && result == 0) {
-		size_t want = left < CHUNK ? (size_t)left : CHUNK;
-		str_clear(&chunk);
-		ssize_t got = fs_pread(message->fd, str_room(&chunk, want), want, at, err);
-		if (got <= 0) {
-			result = got < 0 ? -1 : err_set(err, ERR_PERM, "the body ended early");
-			break;
-		}
-		chunk.len = (size_t)got;
-		if (terminal)
-			add_lines(str_span(&chunk), &out);
-		else
-			str_add_span(&out, str_span(&chunk));
-		result = door_print(&out, err);
-		at += got;
-		left -= (uint64_t)got;
-	}
-	str_free(&chunk);
-	str_free(&out);
-	return result;
+	return body_pieces(message->fd, message->entry.body_at, message->entry.body_len, print_piece, &terminal, err);
 }
 
 static json_t *

@@ -5,6 +5,7 @@ spool_libspool_a_SOURCES = \
 	%D%/allowance.c %D%/allowance.h \
 	%D%/arrival.c \
 	%D%/batch.c \
+	%D%/body.c %D%/body.h \
 	%D%/bucket.c %D%/bucket.h \
 	%D%/budget.c %D%/budget.h \
 	%D%/claim.c \

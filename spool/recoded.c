@@ -1,14 +1,11 @@
 #include "spool/recoded.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "lib/mail/utf8.h"
 
-enum { PIECE = 64 << 10 };
-
 static int
-hand_on(struct recode *recode, recoded_put *put, void *ctx, struct err *err)
+hand_on(struct recode *recode, body_piece *put, void *ctx, struct err *err)
 {
 	int result = put != NULL && recode->out.len > 0 ? put(ctx, recode->out.p, recode->out.len, err) : 0;
 
@@ -16,40 +13,22 @@ hand_on(struct recode *recode, recoded_put *put, void *ctx, struct err *err)
 	return result;
 }
 
-int
-body_pieces(int fd, off_t at, uint64_t len, body_piece *each, void *ctx, struct err *err)
-{
-	char *piece = mem_get(PIECE);
-	int result = 0;
-
-	while (len > 0 && result == 0) {
-		ssize_t got = fs_pread(fd, piece, len < PIECE ? (size_t)len : PIECE, at, err);
-		if (got == 0)
-			err_set(err, ERR_TEMP, "a body that is shorter than its length says");
-		result = got <= 0 ? -1 : each(ctx, (struct span){ piece, (size_t)got }, err);
-		at += got;
-		len -= got > 0 ? (uint64_t)got : 0;
-	}
-	free(piece);
-	return result;
-}
-
 struct passing {
 	struct recode *recode;
-	recoded_put *put;
+	body_piece *put;
 	void *ctx;
 };
 
 static int
-pass_piece(void *ctx, struct span piece, struct err *err)
+pass_piece(void *ctx, const void *bytes, size_t len, struct err *err)
 {
 	struct passing *p = ctx;
 
-	return recode_feed(p->recode, piece, err) < 0 ? -1 : hand_on(p->recode, p->put, p->ctx, err);
+	return recode_feed(p->recode, (struct span){ bytes, len }, err) < 0 ? -1 : hand_on(p->recode, p->put, p->ctx, err);
 }
 
 int
-recoded_pass(struct recode *recode, int fd, off_t at, uint64_t len, recoded_put *put, void *ctx, struct err *err)
+recoded_pass(struct recode *recode, int fd, off_t at, uint64_t len, body_piece *put, void *ctx, struct err *err)
 {
 	struct passing passing = { recode, put, ctx };
 	int result = body_pieces(fd, at, len, pass_piece, &passing, err);
@@ -58,11 +37,11 @@ recoded_pass(struct recode *recode, int fd, off_t at, uint64_t len, recoded_put 
 }
 
 static int
-has_eight(void *ctx, struct span piece, struct err *err)
+has_eight(void *ctx, const void *bytes, size_t len, struct err *err)
 {
 	(void)ctx;
 	(void)err;
-	return !utf8_is_ascii(piece);
+	return !utf8_is_ascii((struct span){ bytes, len });
 }
 
 static int

@@ -9,16 +9,10 @@
 #define SPOOL_RECODED_H
 
 #include "lib/mail/recode.h"
+#include "spool/body.h"
 #include "spool/spool.h"
 
-/* A body in pieces, until one of them is answered with anything but 0: that, or -1; ERR_TEMP where the
- * file ends before it. */
-typedef int body_piece(void *ctx, struct span piece, struct err *err);
-int body_pieces(int fd, off_t at, uint64_t len, body_piece *each, void *ctx, struct err *err);
-
-typedef int recoded_put(void *ctx, const void *bytes, size_t len, struct err *err);
-
-int recoded_pass(struct recode *recode, int fd, off_t at, uint64_t len, recoded_put *put, void *ctx,
+int recoded_pass(struct recode *recode, int fd, off_t at, uint64_t len, body_piece *put, void *ctx,
     struct err *err);
 
 /* For a host that takes no 8 bits (RFC 6152 3).  1: *to is a scratch file with *to_len bytes, for the

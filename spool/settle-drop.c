@@ -6,26 +6,8 @@
 #include <unistd.h>
 
 #include "lib/base/log.h"
+#include "spool/body.h"
 #include "spool/lock.h"
-
-static int
-import_body(struct arrival *a, int fd, const struct entry *entry, struct err *err)
-{
-	char chunk[16384];
-	off_t at = entry->body_at;
-	uint64_t left = entry->body_len;
-
-	while (left > 0) {
-		ssize_t got = fs_pread(fd, chunk, left < sizeof chunk ? (size_t)left : sizeof chunk, at, err);
-		if (got <= 0)
-			return got < 0 ? -1 : err_set(err, ERR_PERM, "the body ended early");
-		if (arrival_body(a, chunk, (size_t)got, err) < 0)
-			return -1;
-		at += got;
-		left -= (uint64_t)got;
-	}
-	return 0;
-}
 
 static int
 import_entry(const struct spool *spool, const char *name, int fd, const struct stat *st,
@@ -42,7 +24,7 @@ import_entry(const struct spool *spool, const char *name, int fd, const struct s
 	int result = arrival_open(&a, spool, str_c(&as), err);
 	if (result == 0) {
 		if (arrival_begin(&a, &info, &entry->env, err) < 0 ||
-		    import_body(&a, fd, entry, err) < 0 || arrival_end(&a, err) < 0 ||
+		    body_pieces(fd, entry->body_at, entry->body_len, body_to_arrival, &a, err) < 0 || arrival_end(&a, err) < 0 ||
 		    arrival_commit(&a, err) < 0)
 			result = -1;
 		else

@@ -2,13 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/mail/header.h"
+#include "spool/body.h"
 
 enum { HEADER_MAX = 256 << 10, PIECE = 64 << 10 };
 
@@ -136,25 +136,6 @@ end_of_first(int fd, const struct entry *entry, uint64_t bytes, uint64_t *len, s
 }
 
 static int
-copy_first(struct arrival *a, int fd, const struct entry *entry, uint64_t len, struct err *err)
-{
-	char *piece = mem_get(PIECE);
-	off_t at = entry->body_at;
-	int result = 0;
-
-	while (len > 0 && result == 0) {
-		ssize_t got = fs_pread(fd, piece, len < PIECE ? (size_t)len : PIECE, at, err);
-		if (got == 0)
-			err_set(err, ERR_TEMP, "the body ended early");
-		result = got <= 0 ? -1 : arrival_body(a, piece, (size_t)got, err);
-		at += got;
-		len -= got > 0 ? (uint64_t)got : 0;
-	}
-	free(piece);
-	return result;
-}
-
-static int
 write_first(const struct spool *spool, int fd, const struct entry *entry, uint64_t len, struct err *err)
 {
 	struct arrival a;
@@ -167,7 +148,7 @@ write_first(const struct spool *spool, int fd, const struct entry *entry, uint64
 	str_printf(&mark, "X-Mochila-First: %llu of %llu bytes\r\n", (unsigned long long)len, (unsigned long long)entry->body_len);
 	str_set(&info.from, WHOLE_FROM);
 	if (arrival_begin(&a, &info, &entry->env, err) < 0 || arrival_body(&a, mark.p, mark.len, err) < 0 ||
-	    copy_first(&a, fd, entry, len, err) < 0 || arrival_end(&a, err) < 0)
+	    body_pieces(fd, entry->body_at, len, body_to_arrival, &a, err) < 0 || arrival_end(&a, err) < 0)
 		result = -1;
 	str_clear(&mark);
 	entry_state_line(clock_now(), NULL, "filtered", NULL, (struct span){0}, &mark);

@@ -11,11 +11,12 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/mail/address.h"
+#include "spool/body.h"
 #include "spool/heldback.h"
 #include "uucico-ssh/m-part.h"
 
 enum {
-	PIECE = 65536, LINE_MOST = 1000, WORD_MOST = 120, RCPTS_TOLD = 20, FIRST_MOST = 8192,
+	LINE_MOST = 1000, WORD_MOST = 120, RCPTS_TOLD = 20, FIRST_MOST = 8192,
 	WELCOME_MOST = 256 << 10,
 };
 
@@ -36,7 +37,7 @@ hold_is_request(const struct entry *entry, const char *site)
 /* --- what a message is about --- */
 
 struct about {
-	struct str subject;
+	struct str subject, line;	/* the line: as far as it was read */
 	bool in_body;
 	unsigned pictures, sounds, films, files;
 };
@@ -67,29 +68,29 @@ look_at_line(struct about *a, struct span line)
 
 /* Lines up to LINE_MOST are looked at; the rest of a longer one is none. */
 static int
+look_at_piece(void *ctx, const void *bytes, size_t len, struct err *err)
+{
+	struct about *a = ctx;
+	const char *piece = bytes;
+
+	(void)err;
+	for (size_t i = 0; i < len; i++) {
+		if (piece[i] == '\n') {
+			look_at_line(a, str_span(&a->line));
+			str_clear(&a->line);
+		} else if (a->line.len < LINE_MOST) {
+			str_add_char(&a->line, piece[i]);
+		}
+	}
+	return 0;
+}
+
+static int
 look_at_message(struct message *m, struct about *a, struct err *err)
 {
-	char *piece = mem_get(PIECE);
-	struct str line = {0};
-	off_t at = m->entry.body_at, end = at + (off_t)m->entry.body_len;
-	int result = 0;
+	int result = body_pieces(m->fd, m->entry.body_at, m->entry.body_len, look_at_piece, a, err);
 
-	while (at < end && result == 0) {
-		ssize_t got = fs_pread(m->fd, piece, end - at < PIECE ? (size_t)(end - at) : PIECE, at, err);
-		if (got <= 0)
-			result = got < 0 ? -1 : err_set(err, ERR_PERM, "a body that is shorter than its length says");
-		for (ssize_t i = 0; i < got; i++) {
-			if (piece[i] == '\n') {
-				look_at_line(a, str_span(&line));
-				str_clear(&line);
-			} else if (line.len < LINE_MOST) {
-				str_add_char(&line, piece[i]);
-			}
-		}
-		at += got;
-	}
-	free(piece);
-	str_free(&line);
+	str_free(&a->line);
 	return result;
 }
 
