@@ -107,7 +107,7 @@ noinst_LIBRARIES += tests/fuzz/libreplay.a
 check_PROGRAMS += tests/fuzz/smtp-server tests/fuzz/smtp-client tests/fuzz/pop3-server \
 	tests/fuzz/sasl tests/fuzz/secrets tests/fuzz/words
 endif
-tests_fuzz_libreplay_a_SOURCES = %D%/fuzz/replay.c
+tests_fuzz_libreplay_a_SOURCES = %D%/fuzz/replay.c %D%/fuzz/fuzz.h
 tests_fuzz_smtp_server_SOURCES = %D%/fuzz/smtp-server.c %D%/talk/fake.c %D%/talk/fake.h
 tests_fuzz_smtp_server_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_smtp_server_LDADD = $(FUZZ_REPLAY) lib/libproto.a lib/libmail.a $(BASE_LIBS)

@@ -7,11 +7,11 @@
  *
  * No more than MOST is taken, or a few bytes that unpack to megabytes would have all of the time.
  */
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bsmtp/reader.h"
+#include "tests/fuzz/fuzz.h"
 
 enum { MOST = 1 << 16 };
 
@@ -85,8 +85,6 @@ take(const uint8_t *data, size_t size, size_t step, struct seen *seen)
 	reader_free(&reader);
 	return result;
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

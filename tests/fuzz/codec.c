@@ -6,12 +6,12 @@
  * pieces, and never more than are taken here; what is packed comes back.  The dictionary is
  * the shipped one, or what stands in front of the text: then it is refused, or serves both ways.
  */
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bsmtp/codec.h"
 #include "spool/dictionary.h"
+#include "tests/fuzz/fuzz.h"
 #include "tests/unit/gather.h"
 
 enum { MOST = 1 << 20, WHICH = 7, RING = 8, SHIPPED = 16, OURS = 32, TEXT = 64, BRIEF = 128 };
@@ -112,8 +112,6 @@ dictionary_of(struct span *in, struct str *out)
 		abort();
 	return str_span(out);
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -5,8 +5,6 @@
  * goes beyond the file or back; a report of anything has CRLF lines of a lawful length
  * and cannot be ended from within.
  */
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,15 +14,7 @@
 #include "lib/base/fs.h"
 #include "lib/mail/dsn.h"
 #include "spool/entry.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define HOLD(what) do {						\
-	if (!(what)) {						\
-		fprintf(stderr, "does not hold: %s\n", #what);	\
-		abort();					\
-	}							\
-} while (0)
+#include "tests/fuzz/fuzz.h"
 
 static int
 file_of(struct span bytes)

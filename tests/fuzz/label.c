@@ -4,12 +4,10 @@
  * What must hold: it is wanting, refused or read whatever stands behind it; what is read
  * can be written and shown, and a part of it is never taken for the whole.
  */
-#include <stdint.h>
 #include <stdlib.h>
 
 #include "bsmtp/label.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 static void
 check_read(struct span said, const struct label *label)

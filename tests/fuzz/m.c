@@ -16,16 +16,14 @@
  * name, memory stays small, and the end comes.  Between two ends of ours nothing comes twice
  * or wrong, nothing is told as stored that is not, and the next call brings all.
  */
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/digest.h"
+#include "tests/fuzz/fuzz.h"
 #include "tests/unit/m-ends.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { CALLER = 1, BYTES = 2, LATE = 4, FRAMED = 8, HALF = 16, WIRE = 32, WARM = 64, MIXED = 128 };
 enum { OUT_MAX = 1 << 20, TURNS = 100000 };

@@ -5,13 +5,11 @@
  * needs more memory than was offered; what fails is told, and for now; whole and single bytes
  * give the same.
  */
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/proto/milter.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 static void
 run(const uint8_t *data, size_t size, size_t step, struct str *seen)

@@ -5,10 +5,10 @@
  * comes.  What must hold: any text comes back, whatever it became; any stream is refused,
  * or is the only one that says what it says.
  */
-#include <stdint.h>
 #include <stdlib.h>
 
 #include "bsmtp/codec.h"
+#include "tests/fuzz/fuzz.h"
 #include "tests/unit/gather.h"
 
 /* Little of everything: what a model makes of a byte takes microseconds, and there is nothing in it
@@ -63,8 +63,6 @@ unpack(const struct codec *mix, struct codec_setup setup, struct span in, size_t
 	str_free(&text);
 	str_free(&again);
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -5,11 +5,11 @@
  * comes back byte for byte; anything unpacked is refused or gives at most three times its
  * length and a line, the same in whatever pieces, and that packs and comes back.
  */
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/mail/plain.h"
+#include "tests/fuzz/fuzz.h"
 #include "tests/unit/gather.h"
 
 static int
@@ -42,8 +42,6 @@ there_and_back(struct span in, size_t step)
 	str_free(&travels);
 	str_free(&back);
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,9 +1,8 @@
 /* The POP3 server on anything: what it says is bounded, and only QUIT removes. */
 #include <stdlib.h>
 
+#include "tests/fuzz/fuzz.h"
 #include "tests/talk/fake-pop3.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

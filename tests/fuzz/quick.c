@@ -7,13 +7,11 @@
  *
  * Held: what is kept is bounded, whole pieces and single bytes end the same, and a failure has its words.
  */
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/fuzz/fuzz.h"
 #include "tests/unit/quick-host.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { MOST = 2 * QUICK_PACKET };
 

@@ -5,10 +5,10 @@
  * agree whatever the pieces; what comes out has no byte above 127 but for parts that needed
  * nothing, no NUL, no line that is too long, and needs nothing more.
  */
-#include <stdint.h>
 #include <stdlib.h>
 
 #include "lib/mail/recode.h"
+#include "tests/fuzz/fuzz.h"
 
 enum { LINE = 998 };
 
@@ -39,8 +39,6 @@ recoded(struct span text, size_t step, bool *changes, struct str *out)
 	recode_free(&r);
 	return result;
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

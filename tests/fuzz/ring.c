@@ -4,20 +4,10 @@
  * Held: what is taken of it lies inside the file, in order; the last commit is what its link
  * says; a mark that is known has bytes, and one that is not has none.
  */
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "spool/ring.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define HOLD(what) do {						\
-	if (!(what)) {						\
-		fprintf(stderr, "does not hold: %s\n", #what);	\
-		abort();					\
-	}							\
-} while (0)
+#include "tests/fuzz/fuzz.h"
 
 static void
 check_commits(const struct ring *r, size_t size)

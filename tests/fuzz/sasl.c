@@ -11,8 +11,7 @@
 
 #include "lib/proto/sasl-line.h"
 #include "lib/proto/sasl.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 enum { STEPS = 10, REPEATED_MAX = 4096 };
 

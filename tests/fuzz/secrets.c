@@ -11,8 +11,7 @@
 
 #include "relay/secretsfile.h"
 #include "spool/users.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 static void
 try_user(struct span text, struct span user)

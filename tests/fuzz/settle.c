@@ -11,7 +11,6 @@
  * sender; the next settle finds nothing to do.
  */
 #include <fcntl.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,15 +21,7 @@
 #include "lib/base/log.h"
 #include "spool/route.h"
 #include "spool/spool.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define HOLD(what) do {						\
-	if (!(what)) {						\
-		fprintf(stderr, "does not hold: %s\n", #what);	\
-		abort();					\
-	}							\
-} while (0)
+#include "tests/fuzz/fuzz.h"
 
 enum { RAW = 1, OF_AN_ID = 2 };
 static const char batch_name[] = "b-1", id_name[] = "20261121T184502.123456-7f3a9c02d41be066-1";

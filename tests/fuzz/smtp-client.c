@@ -9,24 +9,13 @@
  * nothing is called sent without a commit; what leaves has CRLF line ends only; words
  * handed on are one printable line; and whole lines give the same as single bytes.
  */
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/mail/dot.h"
 #include "lib/proto/smtp-client.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 enum { RCPTS = 3, MESSAGES = 3 };
-
-#define HOLD(what) do {						\
-	if (!(what)) {						\
-		fprintf(stderr, "does not hold: %s\n", #what);	\
-		abort();					\
-	}							\
-} while (0)
 
 struct run;
 

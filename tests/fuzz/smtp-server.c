@@ -8,23 +8,12 @@
  * never more messages than ends; a session always comes to an end or an abort; replies are
  * lines of printable ASCII; and outside a batch no message holds a bare CR or LF.
  */
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/clock.h"
 #include "lib/mail/dot.h"
+#include "tests/fuzz/fuzz.h"
 #include "tests/talk/fake.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define HOLD(what) do {						\
-	if (!(what)) {						\
-		fprintf(stderr, "does not hold: %s\n", #what);	\
-		abort();					\
-	}							\
-} while (0)
 
 static void
 hold_replies(struct span out)

@@ -4,15 +4,13 @@
  * Held: what is kept of an answer is bounded, a failure is for now, and whole and single bytes
  * give the same.
  */
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/proto/clamd.h"
 #include "lib/proto/rspamd.h"
 #include "lib/proto/spamd.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 static const struct span message = { "Subject: x\r\n\r\nhello\r\n", 21 };
 

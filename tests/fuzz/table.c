@@ -9,7 +9,6 @@
  * domains that its site may speak for, a line each, and what it says is then known.
  */
 #include <fcntl.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,15 +20,7 @@
 #include "lib/mail/address.h"
 #include "spool/recipients.h"
 #include "spool/table.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define HOLD(what) do {						\
-	if (!(what)) {						\
-		fprintf(stderr, "does not hold: %s\n", #what);	\
-		abort();					\
-	}							\
-} while (0)
+#include "tests/fuzz/fuzz.h"
 
 static struct settings settings;
 static char root[64];

@@ -8,8 +8,7 @@
 #include <string.h>
 
 #include "lib/mail/thin.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 /* Half of what it was, as something else. */
 static int

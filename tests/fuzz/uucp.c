@@ -18,15 +18,13 @@
  * under another's number, and the protocol has nothing to tell.  The others have no sums, or none
  * to speak of (e, t, y tells and ends).
  */
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/clock.h"
+#include "tests/fuzz/fuzz.h"
 #include "uucico-ssh/sum.h"
 #include "uucico-ssh/uucp.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { CALLER = 1, BYTES = 2, LATE = 4, GREETED = 8, FRAMED = 16, WIRE = 32 };
 enum { OURS = 4, OUR_SIZE = 9000, KEPT_MAX = 1 << 20, HEAD = 6 };

@@ -8,9 +8,6 @@
  * stays one field; what is called a valid date can be written; a header whose addresses
  * keep their names is the same, and one whose addresses change has no line more.
  */
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/mail/address.h"
@@ -21,15 +18,7 @@
 #include "lib/mail/rewrite.h"
 #include "lib/mail/utf8.h"
 #include "lib/mail/xtext.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define HOLD(what) do {						\
-	if (!(what)) {						\
-		fprintf(stderr, "does not hold: %s\n", #what);	\
-		abort();					\
-	}							\
-} while (0)
+#include "tests/fuzz/fuzz.h"
 
 static void
 try_address(struct span text)
