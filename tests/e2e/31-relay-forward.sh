@@ -33,13 +33,6 @@ script granted "$taken"'say yes\n< QUIT\n> 221 bye\n'
 script rest '< MAIL\n> 250 ok\n< RCPT TO:<later@\n> 250 ok\n< DATA\n> 354 go\n<.\n> 250 2.0.0 taken\nsay rest\n< QUIT\n> 221 bye\n'
 script slow '< MAIL\n> 250 ok\n< RCPT\n> 250 ok\n< DATA\nsay slow\nwait 1500\n> 354 go\n< Received\nsay more\n'
 printf 'say deaf\nwait 30000\n' >"$work/deaf"
-serve() { # NAME SCRIPT...
-	serve_name=$1
-	shift
-	start "$serve_name" "$wire" serve "$work/$serve_name.port" "$@"
-	wait_for 10 test -s "$work/$serve_name.port"
-	port=$(cat "$work/$serve_name.port")
-}
 said() { grep -qx "$2" "$work/$1.log" 2>/dev/null; }
 cd "$work" || exit 99
 serve parts some rest && parts=$port

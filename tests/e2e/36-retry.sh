@@ -28,9 +28,7 @@ cd "$work" || exit 99
 	printf "$taken"'< RCPT TO:<big@\n> 250 ok\nsay broke\nreset\n' >broken
 	printf "$taken"'< RCPT TO:<small@\n> 250 ok\n< DATA\n> 354 go\n<.\n> 250 2.0.0 taken\nsay took\n< QUIT\n> 221 bye\n' >works
 }
-start hop "$wire" serve "$work/hop.port" broken works
-wait_for 10 test -s "$work/hop.port"
-hop_port=$(cat "$work/hop.port")
+serve hop broken works && hop_port=$port
 
 make_site "$hub" hub
 cat >>"$hub/mochila.conf" <<-END

@@ -51,9 +51,8 @@ hop() {
 		echo '< QUIT'
 		echo '> 221 bye'
 	} >"$1.script"
-	start "$1" "$wire" serve "$work/$1.port" "$1.script"
-	wait_for 10 test -s "$work/$1.port"
-	echo "$1.example = smtp:127.0.0.1:$(cat "$work/$1.port")" >>routes
+	serve "$1" "$1.script"
+	echo "$1.example = smtp:127.0.0.1:$port" >>routes
 }
 hops='dsn-taken dsn-rcpt dsn-end plain-taken plain-rcpt plain-end'
 : >routes

@@ -30,8 +30,7 @@ mkdir "$work/got"
 lmtp='> 220 fake\n< LHLO\n> 250-fake\n> 250-PIPELINING\n> 250 SIZE\n'
 # shellcheck disable=SC2059	# the format is the script
 printf "$lmtp< MAIL\n> 250 ok\n< RCPT TO:<one@\n> 250 ok\n< RCPT TO:<two@\n> 250 ok\n< RCPT TO:<three@\n> 550 5.1.1 none\n< DATA\n> 354 go\n<.\n> 250 2.0.0 one has it\n> 552 5.2.2 two is full\nsay all\n< QUIT\n> 221 bye\n" >"$work/lmtp.script"
-start lmtp "$wire" serve "$work/lmtp.port" "$work/lmtp.script"
-wait_for 10 test -s "$work/lmtp.port"
+serve lmtp "$work/lmtp.script"
 cat >>"$root/mochila.conf" <<-END
 	retry-after = 1h
 	mailbox-quota = 2000
@@ -43,7 +42,7 @@ cat >>"$root/mochila.conf" <<-END
 	files.example = mbox:boxes/%u
 	one.example = mbox:boxes/shared
 	run.example = command:$work/program %u -x %d --to=%r
-	lm.example = lmtp:127.0.0.1:$(cat "$work/lmtp.port")
+	lm.example = lmtp:127.0.0.1:$port
 	/^list-.*@files\.example$/ = mbox:boxes/lists
 END
 mkdir "$root/boxes"

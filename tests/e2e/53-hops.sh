@@ -48,9 +48,7 @@ relay_up "$work/bare" || fail "bare does not start"
 # One that offers what it cannot do.
 printf '> 220 x\n< EHLO\n> 250-x\n> 250 STARTTLS\n< STARTTLS\n> 220 go\nwait 300\nclose\n' >"$work/broken1"
 printf '> 220 x\n< EHLO\n> 250-x\n> 250 STARTTLS\n< MAIL\n> 250 ok\n< RCPT\n> 250 ok\n< DATA\n> 354 go\n<.\n> 250 2.0.0 taken\nsay all\n' >"$work/broken2"
-start broken "$wire" serve "$work/broken.port" "$work/broken1" "$work/broken2"
-wait_for 10 test -s "$work/broken.port"
-broken=$(cat "$work/broken.port")
+serve broken "$work/broken1" "$work/broken2" && broken=$port
 
 root=$work/hub
 make_site "$root" hub

@@ -22,11 +22,8 @@ hops=''
 hop() {
 	hop_name=$1 hop_settings=$2
 	shift 2
-	start "$hop_name" python3 "$top/tests/e2e/flights.py" "$work/$hop_name.port" "$work/$hop_name.said" "$@"
-	wait_for 20 test -s "$work/$hop_name.port" || skip "no next hop: $(tail -n 1 "$work/$hop_name.log")"
-	hop_port=$(cat "$work/$hop_name.port")
-	sed -i "s/^\[routes\]/&\n$hop_name.example = smtp:127.0.0.1:$hop_port/" "$root/mochila.conf"
-	printf '[hop smtp:127.0.0.1:%s]\nconnections = 1\nkeep = 0\n%b\n' "$hop_port" "$hop_settings" >>"$root/mochila.conf"
+	play "$hop_name" flights.py "$@"
+	leads_to "$hop_name" "connections = 1\nkeep = 0\n$hop_settings"
 	hops="$hops $hop_name"
 }
 hop deep '' chunks=yes together=4

@@ -18,9 +18,8 @@ cat >>"$root/mochila.conf" <<-END
 END
 for name in plain eight; do
 	mkdir "$work/$name"
-	start $name python3 "$top/tests/e2e/hop.py" "$work/$name.port" "$work/$name.said" $name taken "$work/$name"
-	wait_for 20 test -s "$work/$name.port" || skip "no next hop: $(tail -n 1 "$work/$name.log")"
-	say "$name.example = smtp:127.0.0.1:$(cat "$work/$name.port")" >>"$root/mochila.conf"
+	play $name hop.py $name taken "$work/$name"
+	say "$name.example = smtp:127.0.0.1:$port" >>"$root/mochila.conf"
 done
 # mail NAME: what is to be sent as it; "word" has a byte above 127.
 word=$(printf 'gr\303\274n')

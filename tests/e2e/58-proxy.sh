@@ -9,14 +9,6 @@ need python3
 stage
 
 root=$work/hub
-# hop NAME SCRIPT...: a next hop that plays these; its port in $port.
-hop() {
-	hop_name=$1
-	shift
-	start "$hop_name" "$wire" serve "$work/$hop_name.port" "$@"
-	wait_for 10 test -s "$work/$hop_name.port" || fail "no $hop_name"
-	port=$(cat "$work/$hop_name.port")
-}
 # turn NAME LINE...: the script of a connection with one message, up to its recipients and on.
 turn() {
 	turn_name=$1
@@ -31,10 +23,9 @@ turn 5 "> 250 ok" "< RCPT" "> 550 5.1.1 not he" "< DATA" "> 354 go" "<." "> 250 
 turn 6 "> 250 ok" "< DATA" "> 354 go" "<." "> 250 2.0.0 taken without DSN"
 printf '%s\n' "> 220 hop" "< EHLO" "> 250 hop" "< MAIL" "> 250 ok" "< RCPT" "> 250 ok" "< DATA" "> 354 go" "<." close >"$work/7"
 turn 8 "> 250 ok" "< DATA" "> 354 go" "<." "> 250 2.0.0 the second time"
-hop words "$work/1" "$work/2" "$work/3" "$work/4" "$work/5" "$work/6" "$work/7" "$work/8" && words=$port
+serve words "$work/1" "$work/2" "$work/3" "$work/4" "$work/5" "$work/6" "$work/7" "$work/8" && words=$port
 free_port && down=$port
-start held python3 "$top/tests/e2e/lanes.py" "$work/held.port" "$work/held.said" "gate=$work/gate"
-wait_for 20 test -s "$work/held.port" || skip "no next hop"
+play held lanes.py "gate=$work/gate"
 make_site "$root" hub
 cat >>"$root/mochila.conf" <<-END
 	retry-after = 1h

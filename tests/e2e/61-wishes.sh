@@ -43,8 +43,7 @@ cat >"$work/plain" <<-'END'
 	< QUIT
 	close
 END
-start plain "$wire" serve "$work/plain-port" "$work/refused" "$work/plain"
-wait_for 10 test -s "$work/plain-port" || fail "no plain hop"
+serve plain "$work/refused" "$work/plain"
 cat >>"$hub/mochila.conf" <<-END
 	[site far]
 	[relay main]
@@ -59,7 +58,7 @@ cat >>"$hub/mochila.conf" <<-END
 	[routes]
 	hub.example = maildir:mail/%u
 	home.example = smtp:$(at "$home")
-	plain.example = smtp:127.0.0.1:$(cat "$work/plain-port")
+	plain.example = smtp:127.0.0.1:$port
 	far.example = site:far
 	* = maildir:mail/others
 END

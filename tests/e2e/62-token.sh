@@ -59,10 +59,8 @@ printf '%s\n' '> 220 x' '< EHLO' '> 250-x' '> 250 AUTH XOAUTH2' '< AUTH XOAUTH2'
 printf '%s\n' '> 220 x' '< EHLO' '> 250-x' '> 250 AUTH XOAUTH2' \
     '<= AUTH XOAUTH2 dXNlcj1hbm5Ac21hcnQuZXhhbXBsZQFhdXRoPUJlYXJlciBvbmUBAQ==' '> 235 2.7.0 in' '< MAIL' '> 250 ok' '< RCPT' \
     '> 250 ok' '< DATA' '> 354 go' '<.' '> 250 2.0.0 taken' >"$work/take"
-start played "$wire" serve "$work/played.port" "$work/take" "$work/refuse" "$work/take"
-start refusing "$wire" serve "$work/refusing.port" "$work/refuse"
-wait_for 10 test -s "$work/played.port" && wait_for 10 test -s "$work/refusing.port"
-p3=$(cat "$work/played.port") p4=$(cat "$work/refusing.port")
+serve played "$work/take" "$work/refuse" "$work/take" && p3=$port
+serve refusing "$work/refuse" && p4=$port
 
 umask 077
 cat >"$work/secrets" <<-END

@@ -25,6 +25,33 @@ killed() {
 	true
 }
 
+# serve NAME SCRIPT...: a server that is played (tests/e2e/wire.c), a script a connection; its port in
+# $port, and in $work/NAME.port.
+serve() {
+	serve_name=$1
+	shift
+	start "$serve_name" "$wire" serve "$work/$serve_name.port" "$@"
+	wait_for 10 test -s "$work/$serve_name.port" || fail "no $serve_name"
+	port=$(cat "$work/$serve_name.port")
+}
+
+# play NAME PROGRAM OPTION...: a next hop that is a program of tests/e2e, and what it heard in
+# $work/NAME.said; its port in $port, and in $work/NAME.port.
+play() {
+	play_name=$1 play_program=$2
+	shift 2
+	start "$play_name" python3 "$top/tests/e2e/$play_program" "$work/$play_name.port" "$work/$play_name.said" "$@"
+	wait_for 20 test -s "$work/$play_name.port" || skip "no next hop: $(tail -n 1 "$work/$play_name.log")"
+	port=$(cat "$work/$play_name.port")
+}
+
+# leads_to NAME SETTINGS: the mail for NAME.example goes from $root to what is played at $port; \n parts
+# what is said in its [hop].
+leads_to() {
+	sed -i "s/^\[routes\]/&\n$1.example = smtp:127.0.0.1:$port/" "$root/mochila.conf"
+	printf '[hop smtp:127.0.0.1:%s]\n%b\n' "$port" "$2" >>"$root/mochila.conf"
+}
+
 # call WHERE LINE...: a dialogue (tests/e2e/wire.c), a line an argument.
 call() {
 	call_where=$1
