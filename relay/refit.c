@@ -117,23 +117,31 @@ hide_arrival(struct message *message, struct arrival *arrival, const char *id, s
 	return result;
 }
 
+/* An entry as a file of its own, that says whether it is held.  Close the arrival, whatever is returned. */
+static int
+write_entry(struct arrival *arrival, const struct spool *spool, int fd, const struct entry *entry, struct err *err)
+{
+	struct str line = {0};
+
+	if (arrival_open(arrival, spool, NULL, err) < 0 || add_entry(arrival, fd, entry, err) < 0)
+		return -1;
+	refit_mark(arrival);
+	if (entry->held.len > 0)
+		entry_state_line(clock_now(), NULL, "held", "reason", str_span(&entry->held), &line);
+	arrival_states(arrival, str_span(&line));
+	str_free(&line);
+	return 0;
+}
+
 static int
 hide_entry(struct message *message, int fd, struct entry *entry, struct err *err)
 {
 	struct arrival arrival;
-	struct str line = {0};
-	int result = arrival_open(&arrival, message->spool, NULL, err);
+	int result = write_entry(&arrival, message->spool, fd, entry, err);
 
 	if (result == 0)
-		result = add_entry(&arrival, fd, entry, err);
-	if (result == 0) {
-		refit_mark(&arrival);
-		entry_state_line(clock_now(), NULL, "held", "reason", str_span(&entry->held), &line);
-		arrival_states(&arrival, str_span(&line));
 		result = hide_arrival(message, &arrival, str_c(&entry->info.id), err);
-	}
 	arrival_close(&arrival);
-	str_free(&line);
 	return result;
 }
 
@@ -256,22 +264,13 @@ static int
 replace_by(struct message *message, int fd, const struct entry *entry, struct err *err)
 {
 	struct arrival arrival;
-	struct str line = {0};
-	int result = arrival_open(&arrival, message->spool, NULL, err);
+	int result = write_entry(&arrival, message->spool, fd, entry, err);
 
 	if (result == 0)
-		result = add_entry(&arrival, fd, entry, err);
-	if (result == 0) {
-		refit_mark(&arrival);
-		if (entry->held.len > 0)
-			entry_state_line(clock_now(), NULL, "held", "reason", str_span(&entry->held), &line);
-		arrival_states(&arrival, str_span(&line));
 		result = message_still_there(message) ?
 		    arrival_replace(&arrival, message_dir(message), str_c(&message->id), err) :
 		    err_set(err, ERR_TEMP, "it was moved away while it was filtered");
-	}
 	arrival_close(&arrival);
-	str_free(&line);
 	return result < 0 ? -1 : message_reopen(message, err);
 }
 
