@@ -12,11 +12,10 @@
 static void
 edit(struct letter *letter, struct rspamd *r)
 {
-	struct span text = letter_text(letter), header = letter_header(letter);
 	struct fields fields;
-	struct str out = {0}, status = {0};
+	struct str status = {0};
 
-	fields_read(&fields, header);
+	fields_read(&fields, letter_header(letter));
 	/* Those of others say nothing: ours take their place. */
 	for (size_t i = 0; r->action == RSPAMD_MARK && i < fields.count; i++)
 		fields.one[i].gone = span_is_case(fields.one[i].name, "X-Spam-Flag") ||
@@ -35,10 +34,7 @@ edit(struct letter *letter, struct rspamd *r)
 	}
 	if (r->action == RSPAMD_SUBJECT && r->subject.len > 0)
 		fields_change(&fields, SPAN("Subject"), 1, str_span(&r->subject), true);
-	fields_write(&fields, &out);
-	str_add_span(&out, span_from(text, header.len));
-	letter_replace_take(letter, &out);
-	fields_free(&fields);
+	letter_fields_take(letter, &fields);
 	str_free(&status);
 }
 

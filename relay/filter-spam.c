@@ -45,9 +45,9 @@ spam_run(struct filter_job *job, const struct filter_spec *spec, struct letter *
 static void
 report(struct letter *letter, struct spamd *spamd)
 {
-	struct span text = letter_text(letter), header = letter_header(letter), names = span_trim(str_span(&spamd->text)), line;
+	struct span names = span_trim(str_span(&spamd->text)), line;
 	struct fields fields;
-	struct str status = {0}, out = {0};
+	struct str status = {0};
 
 	span_cut(&names, '\n', &line);
 	line = span_trim(line);
@@ -55,17 +55,14 @@ report(struct letter *letter, struct spamd *spamd)
 		line.len--;
 	str_printf(&status, "%s, score=%s required=%s tests=%.*s", spamd->spam ? "Yes" : "No", str_c(&spamd->score),
 	    str_c(&spamd->threshold), line.len > 600 ? 600 : (int)line.len, line.len > 0 ? line.p : "none");
-	fields_read(&fields, header);
+	fields_read(&fields, letter_header(letter));
 	for (size_t i = 0; i < fields.count; i++)
 		fields.one[i].gone = span_is_case(fields.one[i].name, "X-Spam-Flag") ||
 		    span_is_case(fields.one[i].name, "X-Spam-Status");
 	fields_insert(&fields, 0, SPAN("X-Spam-Status"), str_span(&status), true);
 	if (spamd->spam)
 		fields_insert(&fields, 0, SPAN("X-Spam-Flag"), SPAN("YES"), true);
-	fields_write(&fields, &out);
-	str_add_span(&out, span_from(text, header.len));
-	letter_replace_take(letter, &out);
-	fields_free(&fields);
+	letter_fields_take(letter, &fields);
 	str_free(&status);
 }
 

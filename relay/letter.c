@@ -130,18 +130,24 @@ letter_add_field(struct letter *letter, const char *name, struct span value)
 }
 
 void
+letter_fields_take(struct letter *letter, struct fields *fields)
+{
+	struct str text = {0};
+
+	fields_write(fields, &text);
+	str_add_span(&text, span_from(letter_text(letter), letter_header(letter).len));
+	letter_replace_take(letter, &text);
+	fields_free(fields);
+}
+
+void
 letter_set_field(struct letter *letter, const char *name, struct span value)
 {
-	struct span text = letter_text(letter), header = letter_header(letter);
 	struct fields fields;
-	struct str out = {0};
 
-	fields_read(&fields, header);
+	fields_read(&fields, letter_header(letter));
 	for (size_t i = 0; i < fields.count; i++)
 		fields.one[i].gone = span_is_case(fields.one[i].name, name);
-	fields_write(&fields, &out);
-	str_add_span(&out, span_from(text, header.len));
-	letter_replace_take(letter, &out);
-	fields_free(&fields);
+	letter_fields_take(letter, &fields);
 	letter_add_field(letter, name, value);
 }

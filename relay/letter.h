@@ -9,6 +9,8 @@
 
 #include "spool/entry.h"
 
+struct fields;
+
 struct content {
 	unsigned holders;
 	struct span bytes;
@@ -38,6 +40,7 @@ void letter_free(struct letter *letter);
 struct span letter_text(const struct letter *letter);
 struct span letter_header(const struct letter *letter);	/* its fields, without the empty line */
 void letter_replace_take(struct letter *letter, struct str *text);
+void letter_fields_take(struct letter *letter, struct fields *fields);	/* made of letter_header(); it has these now */
 /* "Name: value\r\n" on top.  Line ends in value become blanks. */
 void letter_add_field(struct letter *letter, const char *name, struct span value);
 /* The same, and none that somebody else wrote stays. */
