@@ -843,7 +843,8 @@ smtp_client_secured(struct smtp_client *client)
 	client->handshake = false;
 	client->secured = true;
 	client->offers = 0;
-	client->max_size = 0;
+	client->max_size = client->max_rcpts = client->max_mails = 0;
+	str_clear(&client->work->mechs);
 	say_hello(client);
 }
 

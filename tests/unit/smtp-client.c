@@ -453,6 +453,24 @@ START_TEST(what_was_offered_in_plain_text_is_forgotten)
 }
 END_TEST
 
+START_TEST(a_login_is_not_by_what_plain_text_offered)		/* RFC 3207 4.2 */
+{
+	static const struct smtp_login login = { .name = "ann", .password = "secret" };
+	struct sender sender = {0};
+
+	sender_start(&sender);
+	sender.client.tls = true;
+	sender.client.login = &login;
+	feed(&sender, "220 mx\r\n250-mx\r\n250-AUTH PLAIN\r\n250-LIMITS MAILMAX=1\r\n250 STARTTLS\r\n220 go\r\n", 0);
+	smtp_client_secured(&sender.client);
+	str_clear(&sender.client.out);
+	feed(&sender, "250-mx\r\n250 PIPELINING\r\n", 0);
+	ck_assert_str_eq(str_c(&sender.client.out), "");
+	ck_assert(sender.client.failed && sender.client.max_mails == 0);
+	sender_free(&sender);
+}
+END_TEST
+
 static const struct { bool verified; const char *ehlo; const char *said; } required[] = {
 	{ true, "250-mx\r\n250 REQUIRETLS\r\n", "MAIL FROM:<a@b> REQUIRETLS\r\n" },
 	{ true, "250 mx\r\n", "" }, { false, "250-mx\r\n250 REQUIRETLS\r\n", "" },
@@ -747,6 +765,7 @@ UNIT("smtp-client",
 	{ limits_are_read, 1 },
 	{ without_tls_mail_goes_only_where_it_may, ROWS(tls_rows) },
 	{ what_was_offered_in_plain_text_is_forgotten, 1 },
+	{ a_login_is_not_by_what_plain_text_offered, 1 },
 	{ dialogues_go_as_the_rows_say, ROWS(dialogues) },
 	{ a_server_without_ehlo_gets_helo, 1 },
 	{ a_greeting_that_is_none_is_temporary, 9 },
