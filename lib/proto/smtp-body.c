@@ -292,6 +292,11 @@ smtp_body_chunk(struct smtp_server *server, uint64_t size, bool last)
 	struct smtp_server_work *work = server->work;
 	struct err err = {0};
 
+	/* RFC 3030 allows them; they bring a message no nearer to its end. */
+	if (size == 0 && !last && smtp_is_junk_too_many(server)) {
+		smtp_die(server, "421 4.7.0 too many chunks without a byte");
+		return;
+	}
 	work->chunk_left = size;
 	work->chunk_last = last;
 	if (server->state == SMTP_CHUNKS) {

@@ -21,6 +21,7 @@ struct smtp_server_work {
 	smtp_step *step;	/* after SMTP_LATER */
 	struct rcpt rcpt;	/* the one being asked about */
 	unsigned junk, refused;
+	unsigned beyond;	/* recipients above the limit, of all messages */
 	unsigned spoilt;	/* MAIL or a chunk was refused: so many commands that the client
 				 * may have sent behind it are out of order but no error */
 	size_t overlong;	/* bytes of a line that is too long ... */
@@ -52,6 +53,7 @@ void smtp_error_err(struct smtp_server *server, const struct err *err);
 void smtp_die(struct smtp_server *server, const char *reply);	/* the last words */
 void smtp_die_err(struct smtp_server *server, const struct err *err);
 void smtp_err_is_no(struct err *err);	/* a hook said no without a reason: TEMP */
+bool smtp_is_junk_too_many(struct smtp_server *server);	/* counts one more: max_junk */
 void smtp_refuse_order(struct smtp_server *server, const struct err *err);
 void smtp_out_of_order(const struct smtp_server *server, struct err *err);	/* 503 */
 void smtp_ask(struct smtp_server *server, int result, const struct err *err, smtp_step *step);

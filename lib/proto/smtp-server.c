@@ -219,12 +219,12 @@ has_controls(struct span line)
 	return false;
 }
 
-static bool
-is_junk_too_many(struct smtp_server *server, const struct smtp_verb *verb)
+bool
+smtp_is_junk_too_many(struct smtp_server *server)
 {
 	unsigned most = server->options.max_junk;
 
-	return (verb->flags & VERB_JUNK) != 0 && ++server->work->junk > most && most > 0;
+	return ++server->work->junk > most && most > 0;
 }
 
 static bool
@@ -255,7 +255,7 @@ command(struct smtp_server *server, struct span line)
 		smtp_error(server, "501 5.5.2 ASCII, please");
 	else if ((verb->states & server->state) == 0)
 		out_of_order(server);
-	else if (is_junk_too_many(server, verb))
+	else if ((verb->flags & VERB_JUNK) != 0 && smtp_is_junk_too_many(server))
 		smtp_die(server, "421 4.7.0 too many commands without mail");
 	else if ((verb->flags & VERB_PACED) == 0 || !smtp_too_early(server))
 		verb->run(server, args);

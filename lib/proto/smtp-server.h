@@ -56,7 +56,7 @@ struct smtp_server_options {
 	uint64_t max_size;	/* announced by SIZE, enforced on what comes; 0 = none */
 	size_t max_recipients;	/* beyond: 452 4.5.3 */
 	unsigned max_errors;	/* commands not understood; beyond: 421 and close; 0 = never */
-	unsigned max_junk;	/* NOOP, VRFY, RSET ... since the last message; the same */
+	unsigned max_junk;	/* NOOP, VRFY, RSET, empty chunks ... since the last message; the same */
 	unsigned max_refused;	/* senders and recipients that hooks refused (OR-75); the same */
 	bool lmtp;		/* RFC 2033: LHLO, and behind a body a reply for each recipient */
 	bool xclient;		/* this client may speak for others: hook xclient */

@@ -235,6 +235,18 @@ parse_rcpt(struct smtp_server *server, struct span args, struct err *err)
 	return smtp_params_check(server, true, args, &rcpt->args, err);
 }
 
+/* SMTP-07.  Who sends ahead says all he has, and hears it for each; who never stops is ended. */
+static void
+too_many_recipients(struct smtp_server *server)
+{
+	static const char reply[] = "452 4.5.3 that many recipients are enough for one message";
+
+	if (++server->work->beyond > SMTP_SPOILT_MAX)
+		smtp_error(server, reply);
+	else
+		smtp_reply(server, "%s", reply);
+}
+
 static void
 verb_rcpt(struct smtp_server *server, struct span args)
 {
@@ -251,8 +263,8 @@ verb_rcpt(struct smtp_server *server, struct span args)
 		smtp_error_err(server, &err);
 		return;
 	}
-	if (most > 0 && server->env.rcpts >= most) {	/* SMTP-07 */
-		smtp_reply(server, "452 4.5.3 that many recipients are enough for one message");
+	if (most > 0 && server->env.rcpts >= most) {
+		too_many_recipients(server);
 		return;
 	}
 	int result = server->hooks->rcpt(server->ctx, &server->env, &server->work->rcpt, &err);

@@ -62,6 +62,8 @@ static const struct dialogue sessions[] = {
 	  "220|500 5.5.2|500 5.5.2|500 5.5.2|500 5.5.2|500 5.5.2|421 4.7.0!", NULL },
 	{ "junk is counted (SMTP-16)", SAID("NOOP\r\nNOOP\r\nHELP\r\nVRFY x\r\nRSET\r\nNOOP\r\nNOOP\r\n"),
 	  "220|250|250|214|252|250|421 4.7.0!", NULL },
+	{ "empty chunks are junk, too (SMTP-16)", SAID(START "BDAT 0\r\nBDAT 1\r\nxBDAT 0\r\nBDAT 0\r\nBDAT 0\r\nBDAT 0\r\n"),
+	  GO "250|250|250|250|250|421 4.7.0!", NULL },
 	{ "known, not done", SAID("EXPN x\r\nSTARTTLS\r\nAUTH PLAIN\r\n"), "220|502|502|502", NULL },
 	{ "a web browser", SAID("POST / HTTP/1.1\r\nHost: x\r\n" EHLO), "220|421 4.7.0!", NULL },
 	{ "controls in a command (SMTP-04)",
@@ -338,6 +340,23 @@ START_TEST(fifty_thousand_recipients_are_no_trouble)
 END_TEST
 
 /* SMTP-13 and the relay's deadlines. */
+START_TEST(one_who_never_stops_naming_recipients_is_ended)
+{
+	struct fake fake = {0};
+	unsigned said = 0;
+
+	fake_start(&fake, &usual);
+	fake_feed(&fake, SAID_SPAN(EHLO "MAIL FROM:<a@b.example>\r\n"), 0);
+	for (; !fake.server.closing && said < 10000; said++) {
+		fake_feed(&fake, SAID_SPAN("RCPT TO:<c@d.example>\r\n"), 0);
+		str_clear(&fake.server.out);
+	}
+	ck_assert_uint_eq(said, usual.max_recipients + SMTP_SPOILT_MAX + usual.max_errors + 1);
+	ck_assert_str_eq(fake.server.last_reply, "421 4.7.0 too many errors");
+	fake_free(&fake);
+}
+END_TEST
+
 START_TEST(a_peer_that_is_gone_leaves_nothing)
 {
 	static const char *const cuts[] = {
@@ -442,6 +461,7 @@ UNIT("smtp-server",
 	{ size_is_enforced_on_what_comes, 6 },
 	{ running_ahead_closes, 4 },
 	{ fifty_thousand_recipients_are_no_trouble, 1 },
+	{ one_who_never_stops_naming_recipients_is_ended, 1 },
 	{ a_peer_that_is_gone_leaves_nothing, 9 },
 	{ what_comes_while_a_hook_thinks_is_kept_within_bounds, 1 },
 	{ notes_in_a_batch_reach_the_hook, 1 },
