@@ -104,10 +104,13 @@ clock_parse_utc(struct span text, int64_t *when)
 		}
 	}
 	struct tm tm = { .tm_year = part[0] - 1900, .tm_mon = part[1] - 1, .tm_mday = part[2],
-		.tm_hour = part[3], .tm_min = part[4], .tm_sec = part[5] };
+		.tm_hour = part[3], .tm_min = part[4] };
 	if (part[1] < 1 || part[1] > 12 || part[2] < 1 || part[2] > 31 || part[3] > 23 ||
 	    part[4] > 59 || part[5] > 60)
 		return -1;
-	*when = (int64_t)timegm(&tm) * CLOCK_SECOND;
+	int64_t minute = (int64_t)timegm(&tm);
+	if (tm.tm_mday != part[2])	/* the 30th of February */
+		return -1;
+	*when = (minute + part[5]) * CLOCK_SECOND;
 	return 0;
 }
