@@ -336,9 +336,9 @@ span_number(struct span span, uint64_t max, uint64_t *number)
 int
 span_decimal(struct span span, unsigned places, uint64_t *number)
 {
-	struct span rest = span, whole;
+	struct span rest = span, whole = {0};
 	uint64_t scale = 1, part = 0;
-	bool point = memchr(span.p, '.', span.len) != NULL;
+	bool point = span_count(span, '.') > 0;
 
 	span_cut(&rest, '.', &whole);
 	if (span_number(whole, UINT64_MAX, number) < 0 || (point && (rest.len > places ||

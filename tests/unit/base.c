@@ -112,6 +112,7 @@ START_TEST(a_decimal_is_checked)
 
 	ck_assert_int_eq(result, decimals[_i].number < 0 ? -1 : 0);
 	ck_assert_uint_eq(number, decimals[_i].number < 0 ? 12345 : (uint64_t)decimals[_i].number);
+	ck_assert_int_eq(span_decimal((struct span){0}, 6, &number), -1);
 }
 END_TEST
 
