@@ -14,7 +14,7 @@
  * or without; no is -1 with err. */
 typedef void smtp_step(struct smtp_server *server, int result, const struct err *err);
 
-enum { SMTP_SPOILT_MAX = 1000 };
+enum { SMTP_SPOILT_MAX = 1000, SMTP_BEYOND_MAX = 100000 };
 
 struct smtp_server_work {
 	size_t at;		/* of server.in: what is before was read */

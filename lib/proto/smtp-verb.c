@@ -241,7 +241,7 @@ too_many_recipients(struct smtp_server *server)
 {
 	static const char reply[] = "452 4.5.3 that many recipients are enough for one message";
 
-	if (++server->work->beyond > SMTP_SPOILT_MAX)
+	if (++server->work->beyond > SMTP_BEYOND_MAX)
 		smtp_error(server, reply);
 	else
 		smtp_reply(server, "%s", reply);
