@@ -37,6 +37,7 @@ faulted() { # WHAT AT COMMAND...: sets status, and count, the calls there were; 
 		"$@"
 	) >/dev/null 2>>said
 	status=$?
+	# shellcheck disable=SC2094	# a variable of that name, too
 	read -r count <count || count=999999
 	test $status -eq 0 || test $status -eq 75 || test $status -eq 78 || test $status -ge 128 ||
 	    fail "$*, $faulted_what at $faulted_at: exit $status: $(cat said)"
