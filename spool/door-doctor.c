@@ -486,7 +486,7 @@ static const struct doctor_check checks[] = {
 	{ "hosts", check_hosts, "say shared = yes in [spool] on each; or, if @ never comes again, remove hosts/@ here" },
 	{ "half moves", check_halves, "mochila retry" },
 	{ "clock", check_clock, "set the clock right: timedatectl; mail is late meanwhile, and not lost" },
-	{ "daemon", check_daemon, "mochila-relay --background" },
+	{ "daemon", check_daemon, SBINDIR "/mochila-relay --background" },
 	{ "stranger", check_strangers, "mochila pair @ ssh://USER@@HOST, or mochila hold --site @" },
 	{ "waiting", check_waiting, "mochila call @" },
 	{ "commands", check_commands, "mochila call @" },
