@@ -94,22 +94,18 @@ write_input(const struct message *m, struct err *err)
 static int
 run_program(struct child *child, struct message *m, struct err *err)
 {
-	int status, result;
+	int status = 0;
 
 	if ((child->in = write_input(m, err)) < 0)
 		return -1;
-	result = message_still_there(m) ? child_run(child, CHILD_SECONDS, &status, err) :
-	    err_set(err, ERR_TEMP, "it was moved away");
-	bool read_all = child_read_all(child->in);
-	close(child->in);
-	if (result < 0)
-		return -1;
-	child_status(status, child->argv[0], err);
+	if (!message_still_there(m)) {
+		close(child->in);
+		return err_set(err, ERR_TEMP, "it was moved away");
+	}
+	int result = child_feed(child, child->argv[0], CHILD_SECONDS, &status, err);
 	if (status == EX_OSERR)		/* its host's trouble, not the message's */
 		err->kind = ERR_TEMP;
-	if (status == 0 && !read_all)
-		return err_set(err, ERR_TEMP, "%s did not read all of the message", child->argv[0]);
-	return status == 0 ? 0 : -1;
+	return result;
 }
 
 static void

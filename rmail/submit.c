@@ -310,15 +310,7 @@ feed_child(struct child *child, const char *name, struct span bytes, struct err 
 		return -1;
 	child->out = -1;
 	child->errors = STDERR_FILENO;
-	int result = child_run(child, CHILD_SECONDS, &status, err);
-	bool read_all = child_read_all(child->in);
-	close(child->in);
-	if (result < 0)
-		return -1;
-	child_status(status, name, err);
-	if (status == 0 && !read_all)
-		return err_set(err, ERR_TEMP, "%s did not read all of the message", name);
-	return status == 0 ? 0 : -1;
+	return child_feed(child, name, CHILD_SECONDS, &status, err);
 }
 
 static int

@@ -270,12 +270,28 @@ child_run(const struct child *child, int64_t seconds, int *status, struct err *e
 }
 
 /* Who has it open has one place in it with us. */
-bool
-child_read_all(int in)
+static bool
+has_read_all(int in)
 {
 	struct stat st;
 
 	return fstat(in, &st) == 0 && lseek(in, 0, SEEK_CUR) >= st.st_size;
+}
+
+int
+child_feed(struct child *child, const char *name, int64_t seconds, int *status, struct err *err)
+{
+	int result = child_run(child, seconds, status, err);
+	bool read_all = has_read_all(child->in);
+
+	close(child->in);
+	child->in = -1;
+	if (result < 0)
+		return -1;
+	child_status(*status, name, err);
+	if (*status == 0 && !read_all)
+		return err_set(err, ERR_TEMP, "%s did not read all of the message", name);
+	return *status == 0 ? 0 : -1;
 }
 
 /* "pid (name) state ...", where the name may hold anything. */

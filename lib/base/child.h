@@ -42,7 +42,9 @@ int child_wait(pid_t pid, int64_t seconds, int *status, struct err *err);
 	/* status: the exit status, or 128 + signal.  After seconds (0: for ever) it is
 	 * killed, and that is ERR_TEMP. */
 int child_run(const struct child *child, int64_t seconds, int *status, struct err *err);
-bool child_read_all(int in);	/* the file that one had as its input, to its end */
+int child_feed(struct child *child, const char *name, int64_t seconds, int *status, struct err *err);
+	/* The same with a file, at its beginning, as child->in, which is closed.  0, or its refusal
+	 * (child_status()); one that says 0 and did not read all of it: ERR_TEMP. */
 uint64_t process_began(pid_t pid);	/* any, in ticks since the boot, so that a number that is used again
 	is told from what it was; 0: there is none, or it is over */
 void child_status(int status, const char *name, struct err *err);	/* an exit status as an
