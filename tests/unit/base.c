@@ -750,7 +750,6 @@ END_TEST
 START_TEST(empty_folders_go_behind_our_back_and_full_ones_stay)
 {
 	char dir[] = "/tmp/closer.XXXXXX";
-	struct err err;
 	int at = fs_dir(AT_FDCWD, mkdtemp(dir), &err);
 
 	for (int round = 0; round < 2; round++) {
