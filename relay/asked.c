@@ -168,6 +168,41 @@ ask_aside(struct asked *asked)
 		ask(asked, &asked->again, &ignored);
 }
 
+/* For the tables, before the loop. */
+static int
+wait_for_program(void *ctx, struct span table, struct span key, struct str *value, struct err *err)
+{
+	struct asked_first *first = ctx;
+	int64_t left = first->until - clock_mono();
+
+	(void)key, (void)value;
+	if (left <= 0)
+		return err_set(err, ERR_TEMP, "no answer in the %d s that a start has for programs of tables",
+		    ASKED_FIRST_SECONDS);
+	if (!span_is(table, str_c(&first->said)))
+		log_info("-: event=asking table=\"%.*s\" secs=%.0f", (int)(table.len < 200 ? table.len : 200), table.p,
+		    (double)left / CLOCK_SECOND);
+	str_set_span(&first->said, table);
+	first->tables->patience = left < TABLE_SECONDS * CLOCK_SECOND ? left : 0;
+	return TABLE_ASK;
+}
+
+void
+asked_first(struct asked_first *first, struct tables *tables)
+{
+	*first = (struct asked_first){ .tables = tables, .until = clock_mono() + ASKED_FIRST_SECONDS * CLOCK_SECOND };
+	tables->known = wait_for_program;
+	tables->ctx = first;
+}
+
+void
+asked_first_end(struct asked_first *first)
+{
+	tables_close(first->tables);
+	*first->tables = (struct tables){ .root = first->tables->root };
+	str_free(&first->said);
+}
+
 void
 asked_start(struct asked *asked, struct relay *relay)
 {

@@ -21,7 +21,8 @@
 #include "spool/table.h"
 
 enum { ASKED_MAX = 4096, ASKED_BYTES_MAX = 8 << 20, ASKED_WORKERS = 4, ASKED_SECONDS = 3 * TABLE_SECONDS,
-	ASKED_HERE_MS = 200 };
+	ASKED_HERE_MS = 200,
+	ASKED_FIRST_SECONDS = 30 };	/* systemd(1) gives a start 90 s */
 
 struct asked_question {			/* embedded in who waits; {0} waits for nothing */
 	struct pool_question asked;
@@ -42,6 +43,16 @@ struct asked {
 	struct asked_question again;	/* what nobody waits for */
 	bool here;			/* tables may ask for themselves what is not known */
 };
+
+/* Before there is a loop: programs are asked here and now, for ASKED_FIRST_SECONDS in all, and the log says
+ * whom we wait for.  At its end none of them is left. */
+struct asked_first {
+	struct tables *tables;
+	int64_t until;
+	struct str said;	/* of whom the log was told last */
+};
+void asked_first(struct asked_first *first, struct tables *tables);
+void asked_first_end(struct asked_first *first);
 
 void asked_start(struct asked *asked, struct relay *relay);
 void asked_use(struct asked *asked, const struct settings *settings);	/* its tables look here */

@@ -45,19 +45,15 @@ static int
 add_instance(struct setup *setup, const struct relay_settings *settings, struct err *err)
 {
 	struct instance *instance = &setup->instance[setup->instances++];
-	struct str relay_from = {0};
 
 	*instance = (struct instance){ .settings = settings };
-	str_add_text(&relay_from, settings->relay_from);
-	int result = gate_check(settings, err) < 0 || verify_check(settings->login, err) < 0 ||
+	str_add_text(&instance->relay_from, settings->relay_from);
+	return gate_check(settings, err) < 0 || verify_check(settings->login, err) < 0 ||
 	    auth_check(settings->login_mechanisms, err) < 0 ||
-	    auth_networks(&setup->settings, settings->login, &relay_from, err) < 0 ||
-	    read_access(instance, str_c(&relay_from), err) < 0 ||
-	    secrets_load(&setup->settings, settings, &instance->tls, err) < 0 ? -1 : 0;
-	if (result == 0 && relaying_check(&setup->settings, str_c(&relay_from), err) < 0)
-		result = err->kind == ERR_CONFIG ? err_prefix(err, "this would be an open relay") : -1;
-	str_free(&relay_from);
-	return result < 0 ? err_prefix(err, "[relay %s]", settings->name) : 0;
+	    auth_networks(&setup->settings, settings->login, &instance->relay_from, err) < 0 ||
+	    read_access(instance, str_c(&instance->relay_from), err) < 0 ||
+	    secrets_load(&setup->settings, settings, &instance->tls, err) < 0 ?
+	    err_prefix(err, "[relay %s]", settings->name) : 0;
 }
 
 /* What mail goes through must be there before the first message comes. */
@@ -122,6 +118,23 @@ setup_new(struct settings *settings, const char *only, struct err *err)
 	return NULL;
 }
 
+int
+setup_check(const struct setup *setup, struct err *err)
+{
+	struct route_match anywhere;
+
+	if (relaying_ask(&setup->settings, &anywhere, err) < 0)
+		return -1;
+	for (size_t i = 0; i < setup->instances; i++) {
+		const struct instance *instance = &setup->instance[i];
+		if (relaying_check(&anywhere, str_c(&instance->relay_from), err) < 0) {
+			err_prefix(err, "this would be an open relay");
+			return err_prefix(err, "[relay %s]", instance->settings->name);
+		}
+	}
+	return 0;
+}
+
 struct setup *
 setup_hold(struct setup *setup)
 {
@@ -141,6 +154,7 @@ setup_drop(struct setup *setup)
 		access_free(&setup->instance[i].denied);
 		access_free(&setup->instance[i].welcome);
 		tls_drop(setup->instance[i].tls);
+		str_free(&setup->instance[i].relay_from);
 	}
 	free(setup->instance);
 	settings_free(&setup->settings);
@@ -392,9 +406,23 @@ on_expiry(void *ctx)
 	timer_set(&relay->expiry, EXPIRY_SECONDS * CLOCK_SECOND);
 }
 
+/* Nobody is served yet: the programs of tables are waited for. */
+static int
+check_setup(const struct setup *setup, struct err *err)
+{
+	struct asked_first first;
+
+	asked_first(&first, setup->settings.tables);
+	int result = setup_check(setup, err);
+	asked_first_end(&first);
+	return result;
+}
+
 int
 relay_start(struct relay *relay, struct err *err)
 {
+	if (check_setup(relay->setup, err) < 0)
+		return -1;
 	if (auth_key(&relay->setup->settings, err) < 0)
 		log_warn("-: event=no-login-key why=\"%s\"", err->text);
 	*err = (struct err){0};
@@ -445,7 +473,10 @@ load_again(struct relay *relay, struct err *err)
 		setup = setup_new(&settings, relay->only, err);
 	}
 	settings_free(&settings);
-	return setup;
+	if (setup == NULL || setup_check(setup, err) == 0)
+		return setup;
+	setup_drop(setup);
+	return NULL;
 }
 
 static void

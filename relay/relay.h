@@ -40,6 +40,7 @@ struct instance {		/* a [relay NAME] */
 	struct access proxies, spokesmen;	/* proxy-from, xclient-from */
 	struct access denied, welcome;	/* deny-from, welcome-from */
 	struct tls *tls;	/* NULL: plain text only */
+	struct str relay_from;	/* with the networks that its logins name */
 };
 
 struct setup {
@@ -94,14 +95,15 @@ struct relay {
 	bool ending;
 };
 
-/* Takes the settings, reads the networks, checks that it is no open relay. */
+/* Takes the settings, reads the networks. */
 struct setup *setup_new(struct settings *settings, const char *only, struct err *err);
+int setup_check(const struct setup *setup, struct err *err);	/* is it no open relay?  Programs of tables may be asked */
 struct setup *setup_hold(struct setup *setup);
 void setup_drop(struct setup *setup);
 const struct instance *setup_instance(const struct setup *setup, const char *name);
 
 int relay_open(struct relay *relay, struct setup *setup, struct err *err);	/* binds */
-int relay_start(struct relay *relay, struct err *err);	/* repairs the spool, then all begins */
+int relay_start(struct relay *relay, struct err *err);	/* checks the setup, repairs the spool, then all begins */
 void relay_reload(struct relay *relay);
 void relay_stop(struct relay *relay);	/* no new work; what is under way may end */
 void relay_gather(struct relay *relay);	/* events from here to the end of this turn are written together, */

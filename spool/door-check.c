@@ -216,12 +216,16 @@ void
 check_relay(struct doctor *doctor)
 {
 	const struct settings *settings = &doctor->door->settings;
+	struct route_match anywhere;
+	struct err err;
 
-	for (size_t i = 0; i < settings->relays; i++) {
-		struct err err;
-		if (relaying_check(settings, settings->relay[i].relay_from, &err) < 0)
-			doctor_found(doctor, "", NULL, "[relay %s] %s", settings->relay[i].name, err.text);
+	if (settings->relays > 0 && relaying_ask(settings, &anywhere, &err) < 0) {
+		doctor_found(doctor, "", "ask it by hand: \"get anywhere.invalid\" on its standard input", "%s", err.text);
+		return;
 	}
+	for (size_t i = 0; i < settings->relays; i++)
+		if (relaying_check(&anywhere, settings->relay[i].relay_from, &err) < 0)
+			doctor_found(doctor, "", NULL, "[relay %s] %s", settings->relay[i].name, err.text);
 }
 
 enum { SOON_DAYS = 14 };

@@ -3,8 +3,6 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "spool/route.h"
-
 enum { V4 = 96 };	/* bits before an IPv4 address that is written as an IPv6 one */
 
 /* "192.0.2.0/24", as bytes of an IPv6 address and the length of its prefix. */
@@ -57,16 +55,24 @@ is_everybody(struct span word)
 }
 
 int
-relaying_check(const struct settings *settings, const char *relay_from, struct err *err)
+relaying_ask(const struct settings *settings, struct route_match *anywhere, struct err *err)
 {
-	struct route_match anywhere = route_find(settings, SPAN("anybody@anywhere.invalid"));
+	*anywhere = route_find(settings, SPAN("anybody@anywhere.invalid"));
+	if (anywhere->kind != ROUTE_LATER)
+		return 0;
+	return err_set(err, ERR_TEMP, "%s: [addresses] routes: whether this is an open relay cannot be said now: %.300s; "
+	    "see that it answers, or take it out there", conf_origin(&settings->conf, "addresses", "", "routes"),
+	    anywhere->rest);
+}
+
+int
+relaying_check(const struct route_match *anywhere, const char *relay_from, struct err *err)
+{
 	struct span rest = span_of(relay_from), word;
 
-	if (anywhere.kind == ROUTE_LATER)
-		return err_set(err, ERR_TEMP, "whether this is an open relay cannot be said now: %.300s", anywhere.rest);
-	if (!route_leads_out(anywhere.kind))
+	if (!route_leads_out(anywhere->kind))
 		return 0;
-	if (!anywhere.wildcard)
+	if (!anywhere->wildcard)
 		return err_set(err, ERR_CONFIG, "a pattern of [routes] that is not \"*\" means every address; say "
 		    "\"*\", which only relay-from may use");
 	while ((word = span_word(&rest)).len > 0)

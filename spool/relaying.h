@@ -7,10 +7,14 @@
 #ifndef SPOOL_RELAYING_H
 #define SPOOL_RELAYING_H
 
-#include "spool/settings.h"
+#include "spool/route.h"
 
-/* 0, or ERR_CONFIG with what makes it one, or ERR_TEMP where a table does not say.  relay_from: the networks of a [relay]; a word that
- * is none is another's to refuse. */
-int relaying_check(const struct settings *settings, const char *relay_from, struct err *err);
+/* Where does mail go that is for an address of nobody's?  Once for all [relay]s: it may ask programs of
+ * tables.  -1, ERR_TEMP, where one of those does not say. */
+int relaying_ask(const struct settings *settings, struct route_match *anywhere, struct err *err);
+
+/* 0, or ERR_CONFIG with what makes it one.  relay_from: the networks of a [relay]; a word that is none is
+ * another's to refuse. */
+int relaying_check(const struct route_match *anywhere, const char *relay_from, struct err *err);
 
 #endif

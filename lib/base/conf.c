@@ -430,8 +430,8 @@ conf_drop(const struct conf_row *rows, void *object)
 			rows->type->drop(field_of(rows, object));
 }
 
-static const char *
-origin_of(const struct conf *conf, const char *kind, const char *name, const char *key)
+const char *
+conf_origin(const struct conf *conf, const char *kind, const char *name, const char *key)
 {
 	const char *origin = "preset";
 
@@ -448,7 +448,7 @@ conf_show(const struct conf *conf, const char *kind, const char *name,
 {
 	str_printf(out, name[0] != '\0' ? "[%s %s]\n" : "[%s]\n", kind, name);
 	for (; rows->name != NULL; rows++) {
-		str_printf(out, "# %s (%s)\n%s = ", rows->help, origin_of(conf, kind, name, rows->name),
+		str_printf(out, "# %s (%s)\n%s = ", rows->help, conf_origin(conf, kind, name, rows->name),
 		    rows->name);
 		rows->type->show((const char *)object + rows->at, out);
 		str_add_char(out, '\n');

@@ -79,6 +79,8 @@ int conf_fill(const struct conf *conf, const char *kind, const char *name,
 void conf_drop(const struct conf_row *rows, void *object);
 void conf_show(const struct conf *conf, const char *kind, const char *name,
     const struct conf_row *rows, const void *object, struct str *out);
+const char *conf_origin(const struct conf *conf, const char *kind, const char *name, const char *key);
+			/* of the word that counts, or "preset" */
 void conf_free(struct conf *conf);
 
 /* The name of rows nearest to what was said, or NULL. */

@@ -126,6 +126,7 @@ cat >"$work/ways" <<END
 #!/bin/sh
 echo "\$\$" >>"$work/ways.began"
 while read -r get key; do
+	echo "\$key" >>"$work/ways.asked"
 	while ! test -f "$work/said"; do sleep 0.1; done
 	case \$key in
 	anybody@*) cat "$work/said" ;;
@@ -156,8 +157,24 @@ check "and all is as before that, too" rcpt bob@table.example 250
 stop "$relay"
 mochila-relay --root "$root" >"$work/start" 2>&1
 check "with them it does not start" test $? -eq 75
+line=$(grep -n "^routes = " "$root/mochila.conf")
+check "and says where they are, which one it is, and what to do" grep -q "mochila.conf:${line%%:*}: \[addresses\] routes: \
+whether .*table |$work/ways: it says \"400 down\"; see that it answers" "$work/start"
+slow=$build/tests/e2e/slow-clock.so
+if test -f "$slow"; then
+	LD_PRELOAD=$slow SLOW_CLOCK=1 mochila-relay --root "$root" >"$work/start" 2>&1
+	check "nor when all of them together take too long" test $? -eq 75
+	check "as it says" grep -q "table |$work/ways: no answer in the 30 s that a start has" "$work/start"
+fi
 left() { test "$(grep -lsa "^/bin/sh.$work/" /proc/[0-9]*/cmdline | wc -l)" -eq 0; }
 check "no program is left behind" wait_for 10 left
+echo "500 none" >"$work/said"
+rm -f "$work/ways.asked"
+relay_up "$root" --set "relay second.listen=127.0.0.1:0" || fail "the relay does not start"
+check "two [relay]s are no open relay by one answer" test "$(grep -cx anybody@anywhere.invalid "$work/ways.asked")" -eq 1
+check "of a program that the log names before it is waited for" grep -q "event=asking table=\"|$work/ways\"" "$work/hub.log"
+check "and that is not kept" wait_for 10 left
+stop "$relay"
 
 say "# a spool that others may share: nobody but us can settle there"
 sed "s|^\[addresses\]|shared = yes\n&|" "$work/conf" >"$root/mochila.conf"
