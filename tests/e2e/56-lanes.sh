@@ -31,6 +31,7 @@ hop narrow 'connections = 5\nkeep = 1h' "gate=$work/gate2" most=2
 hop single 'connections = 1\nkeep = 0' "gate=$work/gate"
 hop limited 'connections = 1\nkeep = 0' limits=RCPTMAX=2,MAILMAX=3
 hop strict 'connections = 1\nkeep = 0' rcpts=3
+hop fallen 'connections = 2\nkeep = 1h' "gate=$work/gate3" "falls=$work/fall"
 hop few 'connections = 1\nkeep = 1h\nmax-messages = 2'
 if peer microsocks; then
 	free_port && socks=$port
@@ -98,6 +99,21 @@ check "all arrive" wait_for 30 says narrow ^took 9
 check "none twice" once_each narrow 9
 check "never more than two" says narrow '^at-once 3' 0
 check "who was turned away was no trouble" no_line "event=unreachable by=$(place narrow)" "$work/hub.log"
+
+say "# fewer than we have, and then none"
+send f0@fallen.example
+check "a message is under way" wait_for 20 says fallen '^at-once 1' 1
+for n in 1 2; do send "f$n@fallen.example"; done
+touch "$work/gate3"
+unreachable() { test "$(grep -c "event=unreachable by=$(place fallen)" "$work/hub.log")" -eq "$1"; }
+check "it gets through, and then the connection and its successor are gone" wait_for 20 unreachable 1
+check "while a second one waits for its greeting" says fallen ^turned-away 1
+touch "$work/fall"
+check "and is sent away, too" wait_for 20 says fallen ^turned-away 2
+check "which is the same trouble, not a crowd" wait_for 20 unreachable 2
+mochila --root "$root" retry "$(place fallen)" >"$work/retry" 2>&1
+check "that has an end: both are tried again, and arrive" wait_for 20 says fallen ^took 3
+check "none twice" once_each fallen 3
 
 say "# one only"
 for n in 0 1 2 3 4; do send "s$n@single.example"; done

@@ -5,6 +5,8 @@
 #	limits=WORDS	of LIMITS, as RCPTMAX=2,MAILMAX=3
 #	rcpts=N		recipients of a transaction; one more is told 452
 #	gate=FILE	a message is answered when FILE is there
+#	falls=FILE	the first connection ends at its second message, when there is another one, which is told
+#			421 when FILE is there; and so is, at once, the third
 #
 # LOG has a line for each connection, transaction and goodbye; "at-once N" is the most that
 # were in hand side by side so far.
@@ -35,6 +37,10 @@ class Hop(socketserver.StreamRequestHandler):
             standing += 1
             number += 1
             mine, crowd = number, standing > int(options.get("most", 1000))
+        if "falls" in options and mine in (2, 3):
+            crowd = True
+            while mine == 2 and not os.path.exists(options["falls"]):
+                time.sleep(0.02)
         try:
             if crowd:
                 note("turned-away %d" % mine)
@@ -76,6 +82,10 @@ class Hop(socketserver.StreamRequestHandler):
                 self.say("250-hop", "250-PIPELINING", "250 LIMITS " + options["limits"].replace(",", " "))
             elif verb == "EHLO":
                 self.say("250-hop", "250 PIPELINING")
+            elif verb == "MAIL" and mine == 1 and rcpts and "falls" in options:
+                while number < 2:
+                    time.sleep(0.02)
+                return
             elif verb == "MAIL":
                 rcpts = []
                 self.say("250 2.1.0 ok")
