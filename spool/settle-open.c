@@ -57,7 +57,6 @@ turn_open(const struct spool *spool, const char *name, struct err *err)
 	}
 	while (entry_read(s.fd, &good, true, &entry, err) > 0)
 		entry_free(&entry);
-	result = 0;
 	if (err->kind == ERR_TEMP)
 		result = -1;
 	else if (good == 0)
