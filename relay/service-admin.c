@@ -152,6 +152,7 @@ start(struct admin *admin, const char *const *argv, struct err *err)
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return err_sys(err, "pipe");
+	relay_tell(admin->session->relay);	/* what happened before it is asked, it can read */
 	settings_door(&path);
 	child.path = str_c(&path);
 	child.out = child.errors = ends[1];

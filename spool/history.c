@@ -182,6 +182,8 @@ struct history_file {
 	int fd;			/* -1: not open */
 	dev_t device;
 	ino_t inode;
+	bool torn;		/* its last line has no end: the disk was full */
+	bool failing;		/* it cannot be written, and that was said */
 	bool gathers;
 	struct str gathered;
 };
@@ -208,7 +210,7 @@ history_file_free(struct spool *spool)
 
 /* The size it has, or -1: there is none. */
 static off_t
-find_current(const struct spool *spool, struct history_file *h)
+find_current(const struct spool *spool, struct history_file *h, struct err *err)
 {
 	struct str name = {0};
 	struct stat st;
@@ -222,6 +224,9 @@ find_current(const struct spool *spool, struct history_file *h)
 		h->fd = openat(spool->log, str_c(&name),
 		    O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
 		is = h->fd >= 0 && fstat(h->fd, &st) == 0;
+		if (!is)
+			err_sys(err, "%s", str_c(&name));
+		h->torn = false;
 		if (is) {
 			h->device = st.st_dev;
 			h->inode = st.st_ino;
@@ -231,17 +236,41 @@ find_current(const struct spool *spool, struct history_file *h)
 	return is ? st.st_size : -1;
 }
 
+/* One write, as a rule: others write before it or behind it.  A line that a full disk cut gets its end
+ * before the next one. */
+static int
+append(struct history_file *h, struct span lines, struct err *err)
+{
+	if (h->torn && fs_write(h->fd, "\n", 1, err) < 0)
+		return -1;
+	h->torn = false;
+	while (lines.len > 0) {
+		ssize_t done = write(h->fd, lines.p, lines.len);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return err_sys(err, "write");
+		h->torn = lines.p[done - 1] != '\n';
+		lines = span_from(lines, (size_t)done);
+	}
+	return 0;
+}
+
+/* A history that cannot be written stops no mail.  It is said, once until it can be again. */
 static void
 write_lines(const struct spool *spool, struct history_file *h, struct span lines)
 {
 	uint64_t limit = spool->settings->spool.log_size;
-	off_t size = lines.len > 0 ? find_current(spool, h) : -1;
+	struct err err;
 
-	if (size < 0)
+	if (lines.len == 0)
 		return;
-	ssize_t done = write(h->fd, lines.p, lines.len);	/* a history that cannot be */
-	(void)done;						/* written stops no mail */
-	if (limit > 0 && (uint64_t)size + lines.len >= limit)
+	off_t size = find_current(spool, h, &err);
+	bool failed = size < 0 || append(h, lines, &err) < 0;
+	if (failed && !h->failing)
+		log_warn("-: event=history-failed why=\"%s\" lost=\"what happens until it can be written; no mail\"", err.text);
+	h->failing = failed;
+	if (size >= 0 && limit > 0 && (uint64_t)size + lines.len >= limit)
 		turn(spool);
 }
 

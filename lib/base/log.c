@@ -38,6 +38,15 @@ open_path(const char *path)
 	return fd < 0 && errno == EACCES ? helper_open(path, HELPER_APPEND) : fd;
 }
 
+static void
+put_out(struct str *lines)
+{
+	ssize_t done = lines->len > 0 ? write(state.fd, lines->p, lines->len) : 0;
+
+	(void)done;
+	str_free(lines);
+}
+
 int
 log_open(const char *program, const char *to, enum log_level level, struct err *err)
 {
@@ -65,6 +74,7 @@ log_reopen(void)
 {
 	if (state.path == NULL)
 		return;
+	put_out(&gathered.lines);	/* of before: the old file has them */
 	int fd = open_path(state.path);
 	if (fd < 0)
 		return;
@@ -75,6 +85,7 @@ log_reopen(void)
 void
 log_close(void)
 {
+	put_out(&gathered.lines);
 	if (state.path != NULL && state.fd > 2)
 		close(state.fd);
 	if (state.syslog)
@@ -121,15 +132,6 @@ log_escape(struct str *out, struct span bytes, size_t max)
 	}
 	if (bytes.len > max)
 		str_add_text(out, "[...]");
-}
-
-static void
-put_out(struct str *lines)
-{
-	ssize_t done = lines->len > 0 ? write(state.fd, lines->p, lines->len) : 0;
-
-	(void)done;
-	str_free(lines);
 }
 
 void

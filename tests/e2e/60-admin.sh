@@ -78,6 +78,34 @@ tried() { test "$(grep -c event=unreachable "$work/hub.log")" -gt "$tries"; }
 check "retry" test "$(ask "retry smtp:127.0.0.1:1")" = ok
 check "is heard by the relay at once" wait_for 20 tried
 
+say "# the history, which is written behind the replies of a turn"
+# told ADDRESS: what was answered with 250 is in what the socket is asked for next.
+told() {
+	mail "$main" ann@hub.example "$1" told && test "$(ask log)" = ok && test "$(grep -c event=accepted "$work/said")" -eq "$accepted"
+}
+accepted=$(grep -c event=accepted "$root/spool/log/mochila.log")
+for i in 1 2 3 4 5; do
+	accepted=$((accepted + 1))
+	told "told$i@hub.example" || fail "told$i is not known"
+done
+mail "$main" ann@hub.example hup@hub.example hup
+kill -HUP "$relay"
+check "SIGHUP" wait_for 10 grep -q event=reloaded "$work/hub.log"
+check "loses none" test "$(grep -c event=accepted "$root/spool/log/mochila.log")" -eq $((accepted + 1))
+mv "$root/spool/log/mochila.log" "$work/before" && mkdir "$root/spool/log/mochila.log"
+for i in 1 2 3; do mail "$main" ann@hub.example "lost$i@hub.example" "lost$i" || fail "mail"; done
+arrived() { has_mail "$root" lost1 1 && has_mail "$root" lost2 1 && has_mail "$root" lost3 1; }
+check "while it cannot be written mail goes on" wait_for 20 arrived
+check "and it is said" grep -q 'event=history-failed why="mochila.log: Is a directory"' "$work/hub.log"
+check "once" test "$(grep -c event=history-failed "$work/hub.log")" -eq 1
+rmdir "$root/spool/log/mochila.log"
+mail "$main" ann@hub.example last@hub.example last
+kill "$relay"
+wait "$relay"
+check "what was answered before the stop is there" test "$(grep -c event=accepted "$root/spool/log/mochila.log")" -eq 1
+relay_up "$root" || fail "the relay does not start"
+main=$(at "$root")
+
 say "# what it does not do"
 check "no such message" test "$(ask "show 20261121T184502.123456-7f3a9c02d41be066-1")" = "error $(
     mochila --root "$root" show 20261121T184502.123456-7f3a9c02d41be066-1 >/dev/null 2>&1; echo $?)"

@@ -563,6 +563,42 @@ static const struct {
 	{ "ann secret", NULL, 0640 }, { "ann secret", NULL, 0602 },
 };
 
+static bool
+log_has(int dir, const char *name, const char *line)
+{
+	struct str text = {0};
+
+	ck_assert_int_eq(fs_load(dir, name, 1 << 20, &text, &err), 0);
+	bool has = strstr(str_c(&text), line) != NULL;
+	str_free(&text);
+	return has;
+}
+
+START_TEST(lines_that_wait_are_in_the_log_of_then)
+{
+	char place[] = "/tmp/mochila-log-XXXXXX", path[40];
+
+	ck_assert_ptr_nonnull(mkdtemp(place));
+	int dir = fs_dir(AT_FDCWD, place, &err);
+	snprintf(path, sizeof path, "%s/now", place);
+	ck_assert_int_eq(log_open("base", path, LOG_LEVEL_INFO, &err), 0);
+	log_gather();
+	log_info("first");
+	ck_assert(!log_has(dir, "now", "first"));
+	ck_assert_int_eq(renameat(dir, "now", dir, "then"), 0);
+	log_reopen();
+	log_info("second");
+	log_close();
+	log_write();
+	ck_assert(log_has(dir, "then", "first") && !log_has(dir, "then", "second"));
+	ck_assert(log_has(dir, "now", "second") && !log_has(dir, "now", "first"));
+	unlinkat(dir, "now", 0);
+	unlinkat(dir, "then", 0);
+	close(dir);
+	rmdir(place);
+}
+END_TEST
+
 START_TEST(a_login_is_read_from_a_file_that_is_closed)
 {
 	char path[] = "closed.XXXXXX";
@@ -804,6 +840,7 @@ main(void)
 	tcase_add_test(tests, an_error_is_one_printable_reply_line_however_long);
 	tcase_add_test(tests, what_time_cannot_heal_waits_for_a_person);
 	tcase_add_loop_test(tests, the_log_encodes_what_is_not_printable, 0, COUNT(escapes));
+	tcase_add_test(tests, lines_that_wait_are_in_the_log_of_then);
 	tcase_add_loop_test(tests, a_time_is_written_and_read_alike, 0, COUNT(times));
 	tcase_add_test(tests, the_clock_can_be_frozen);
 	tcase_add_loop_test(tests, a_login_is_read_from_a_file_that_is_closed, 0, COUNT(logins));

@@ -5,9 +5,11 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -1392,6 +1394,57 @@ START_TEST(a_history_that_somebody_moves_or_removes_is_begun_anew)
 }
 END_TEST
 
+START_TEST(events_that_wait_are_written_when_the_spool_is_closed)
+{
+	history_gather(&spool);
+	spool_event(&spool, "id", "event=test");
+	ck_assert_uint_eq(count_lines(0), 0);
+	spool_close(&spool);
+	OK(spool_open(&spool, &settings, true, &err));
+	ck_assert_uint_eq(count_lines(0), 1);
+}
+END_TEST
+
+static size_t
+count_words(int dir, const char *name, const char *word)
+{
+	struct str text = {0};
+	size_t count = 0;
+
+	OK(fs_load(dir, name, 1 << 20, &text, &err));
+	for (const char *at = str_c(&text); (at = strstr(at, word)) != NULL; at += strlen(word))
+		count++;
+	str_free(&text);
+	return count;
+}
+
+START_TEST(a_history_that_cannot_be_written_is_said_once_and_goes_on)	/* a disk full in the middle of a line */
+{
+	struct rlimit most;
+	struct stat st;
+	char path[sizeof root + 10];
+
+	snprintf(path, sizeof path, "%s/said", root);
+	OK(log_open("spool", path, LOG_LEVEL_WARN, &err));
+	write_events(0);
+	OK(fstatat(spool.log, "mochila.log", &st, 0));
+	ck_assert_ptr_ne(signal(SIGXFSZ, SIG_IGN), SIG_ERR);
+	OK(getrlimit(RLIMIT_FSIZE, &most));
+	const struct rlimit full = { (rlim_t)st.st_size + 10, most.rlim_max };
+	for (int round = 1; round <= 2; round++) {
+		OK(setrlimit(RLIMIT_FSIZE, &full));
+		for (int i = 0; i < 3; i++)
+			spool_event(&spool, "id", "event=lost");
+		OK(setrlimit(RLIMIT_FSIZE, &most));
+		ck_assert_uint_eq(count_words(AT_FDCWD, path, "event=history-failed why=\"write: "), (size_t)round);
+		ck_assert_uint_eq(count_words(spool.log, "mochila.log", "event=lost"), 0);
+		spool_event(&spool, "id", "event=round");
+		ck_assert_uint_eq(count_words(spool.log, "mochila.log", " id: event=round\n"), (size_t)round);
+	}
+	ck_assert_uint_eq(count_lines(0), EVENTS + 3);		/* and one that is no whole one */
+}
+END_TEST
+
 START_TEST(events_that_wait_are_all_written_in_order)
 {
 	enum { MANY = 3000 };	/* more than wait in memory */
@@ -1757,7 +1810,8 @@ main(void)
 		so_many_old_files_of_the_history_are_kept,
 		a_hole_in_the_history_is_filled_and_loses_nothing,
 		a_history_that_somebody_moves_or_removes_is_begun_anew,
-		events_that_wait_are_all_written_in_order,
+		events_that_wait_are_all_written_in_order, events_that_wait_are_written_when_the_spool_is_closed,
+		a_history_that_cannot_be_written_is_said_once_and_goes_on,
 		entries_behind_each_other_are_read_as_each_alone, our_own_arrival_is_settled_without_being_read_again,
 		what_is_altered_in_an_arrival_is_found_by_whoever_has_not_written_it,
 		a_quota_puts_mail_off_and_recovers_by_itself,
