@@ -20,6 +20,7 @@
 
 enum {
 	REFRESH_SECONDS = 10,	/* at most, and a 300th of the window */
+	JUNK_MAX = 50,		/* CAPA, USER ... before a login */
 	COUNT_SLICE = 10000,	/* microseconds: the others wait so long while mail is counted */
 };
 
@@ -310,6 +311,7 @@ pop3_open(struct session *session)
 		.tls = session->stream.tls != NULL,
 		.clear = limits->login_in_clear || ip_is_loopback(&session->ip),
 		.max_errors = (unsigned)limits->max_errors,
+		.max_junk = JUNK_MAX,
 	};
 	log_info("-: event=connect service=pop3 relay=%s client=%s", limits->name, str_c(&session->where));
 	pop3_server_start(&pop3->server, &options, &hooks, pop3);

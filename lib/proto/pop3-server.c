@@ -23,6 +23,7 @@ struct pop3_server_work {
 	size_t at;		/* so much of it was read */
 	bool swallow;		/* a line that is too long, to its end */
 	struct str user;	/* of USER, when PASS may follow */
+	unsigned junk;
 	enum asked asked;	/* what a hook will say later */
 	bool exchange;		/* the next line answers a challenge */
 	size_t count;
@@ -611,23 +612,24 @@ static const struct {
 	unsigned states;
 	void (*run)(struct pop3_server *server, struct span args);
 	size_t shown;		/* words of it that are no secret */
+	bool junk;		/* before a login only so many */
 } verbs[] = {
-	{ "CAPA", AUTHORIZATION | TRANSACTION, verb_capa, SHOWN_ALL },
-	{ "USER", AUTHORIZATION, verb_user, SHOWN_ALL },
-	{ "PASS", AUTHORIZATION, verb_pass, 1 },
-	{ "APOP", AUTHORIZATION, verb_apop, 2 },
-	{ "AUTH", AUTHORIZATION, verb_auth, 2 },
-	{ "STLS", AUTHORIZATION, verb_stls, SHOWN_ALL },
-	{ "UTF8", AUTHORIZATION, verb_utf8, SHOWN_ALL },
-	{ "STAT", TRANSACTION, verb_stat, SHOWN_ALL },
-	{ "LIST", TRANSACTION, verb_list, SHOWN_ALL },
-	{ "UIDL", TRANSACTION, verb_uidl, SHOWN_ALL },
-	{ "RETR", TRANSACTION, verb_retr, SHOWN_ALL },
-	{ "TOP", TRANSACTION, verb_top, SHOWN_ALL },
-	{ "DELE", TRANSACTION, verb_dele, SHOWN_ALL },
-	{ "RSET", TRANSACTION, verb_rset, SHOWN_ALL },
-	{ "NOOP", TRANSACTION, verb_noop, SHOWN_ALL },
-	{ "QUIT", AUTHORIZATION | TRANSACTION, verb_quit, SHOWN_ALL },
+	{ "CAPA", AUTHORIZATION | TRANSACTION, verb_capa, SHOWN_ALL, true },
+	{ "USER", AUTHORIZATION, verb_user, SHOWN_ALL, true },
+	{ "PASS", AUTHORIZATION, verb_pass, 1, false },
+	{ "APOP", AUTHORIZATION, verb_apop, 2, true },
+	{ "AUTH", AUTHORIZATION, verb_auth, 2, true },
+	{ "STLS", AUTHORIZATION, verb_stls, SHOWN_ALL, true },
+	{ "UTF8", AUTHORIZATION, verb_utf8, SHOWN_ALL, true },
+	{ "STAT", TRANSACTION, verb_stat, SHOWN_ALL, false },
+	{ "LIST", TRANSACTION, verb_list, SHOWN_ALL, false },
+	{ "UIDL", TRANSACTION, verb_uidl, SHOWN_ALL, false },
+	{ "RETR", TRANSACTION, verb_retr, SHOWN_ALL, false },
+	{ "TOP", TRANSACTION, verb_top, SHOWN_ALL, false },
+	{ "DELE", TRANSACTION, verb_dele, SHOWN_ALL, false },
+	{ "RSET", TRANSACTION, verb_rset, SHOWN_ALL, false },
+	{ "NOOP", TRANSACTION, verb_noop, SHOWN_ALL, false },
+	{ "QUIT", AUTHORIZATION | TRANSACTION, verb_quit, SHOWN_ALL, false },
 };
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
 
@@ -662,6 +664,15 @@ has_controls(struct span line)
 	return false;
 }
 
+/* PASS comes behind USER, and what is not understood is counted as an error. */
+static bool
+is_junk_too_many(struct pop3_server *server)
+{
+	unsigned most = server->options.max_junk;
+
+	return ++server->work->junk > most && most > 0;
+}
+
 /* The arguments of PASS are all that stands behind the one blank. */
 static void
 command(struct pop3_server *server, struct span line)
@@ -670,12 +681,16 @@ command(struct pop3_server *server, struct span line)
 
 	span_cut(&args, ' ', &name);
 	size_t i = find_verb(name);
-	if (i == VERBS)
+	if (i == VERBS) {
 		wrong(server, "no such command");
-	else if ((verbs[i].states & server->work->state) == 0)
+	} else if ((verbs[i].states & server->work->state) == 0) {
 		wrong(server, server->in ? "you are logged in already" : "log in first");
-	else
+	} else if (!server->in && verbs[i].junk && is_junk_too_many(server)) {
+		say(server, "-ERR too many commands without a login");
+		die(server);
+	} else {
 		verbs[i].run(server, verbs[i].run == verb_pass ? args : span_trim(args));
+	}
 }
 
 static void

@@ -49,6 +49,7 @@ struct pop3_server_options {
 	const char *stamp;	/* "<1896.697170952@dbc.mtview.ca.us>", for APOP; NULL: no APOP */
 	struct shown shown;	/* who looks on */
 	unsigned max_errors;	/* commands not understood, and logins that failed; beyond: closed */
+	unsigned max_junk;	/* CAPA, USER, AUTH ... before somebody is logged in; the same; 0: never */
 };
 
 /* Each returns 0, -1 with *err, or one of the words above.  A hook never calls back

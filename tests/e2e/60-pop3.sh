@@ -67,6 +67,14 @@ done
 mail "$(at "$root")" ann@x.example evelyn@home.example e >/dev/null
 wait_for 10 has_mail "$root" bob 3
 wait_for 10 has_mail "$root" evelyn 1
+junk() { # TIMES LINE...
+	junk_times=$1
+	shift
+	{ echo "< +OK" && yes "> UTF8" | head -n "$junk_times" && yes "< +OK" | head -n 50 && printf '%s\n' "$@"; } |
+	    "$wire" call "$(at_pop)" >"$work/junk" 2>&1
+}
+check "who says much before he logs in" junk 50 "> PASS x" "< -ERR say USER first"
+check "and too much, is sent away" junk 51 "< -ERR too many commands" "<!"
 cat >"$work/pop.py" <<-'END'
 	import poplib, sys
 	host, port = sys.argv[1].rsplit(':', 1)

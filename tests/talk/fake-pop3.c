@@ -12,6 +12,7 @@ const char *const fake_pop3_messages[3] = {
 const struct pop3_server_options fake_pop3_options = {
 	.host = "pop.example", .stls = true, .clear = true, .mechanisms = "PLAIN SLOW-LOGIN",
 	.clear_mechanisms = "PLAIN SLOW-LOGIN", .stamp = "<1@pop.example>", .max_errors = 6,
+	.max_junk = 8,
 };
 
 static int

@@ -76,6 +76,9 @@ static const struct {
 	{ "a\r\nb\r\nc\r\nd\r\ne\r\nf\r\ng\r\nh\r\n", IN "-ERR no such command\r\n-ERR no such command\r\n"
 	  "-ERR no such command\r\n-ERR no such command\r\n-ERR no such command\r\n-ERR no such command\r\n"
 	  "-ERR no such command\r\n-ERR too many errors\r\n", true },
+	{ "UTF8\r\nUSER bob\r\nUTF8\r\nUSER bob\r\nUTF8\r\nUTF8\r\nUTF8\r\nUTF8\r\nUTF8\r\nQUIT\r\n",
+	  IN "+OK\r\n+OK and the password?\r\n+OK\r\n+OK and the password?\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n"
+	  "-ERR too many commands without a login\r\n", true },
 };
 
 static void
@@ -94,6 +97,19 @@ START_TEST(dialogues_go_as_the_rows_say)
 		ck_assert_int_eq(fake.server.closing, rows[_i].closed);
 		fake_pop3_free(&fake);
 	}
+}
+END_TEST
+
+START_TEST(who_is_logged_in_may_ask_as_often_as_he_likes)
+{
+	struct fake_pop3 fake = {0};
+
+	play(&fake, LOGIN, 0);
+	for (int i = 0; i < 100; i++)
+		fake_pop3_feed(&fake, SPAN("CAPA\r\n"), 0);
+	ck_assert(!fake.server.closing);
+	ck_assert_ptr_null(strstr(str_c(&fake.heard), "-ERR"));
+	fake_pop3_free(&fake);
 }
 END_TEST
 
@@ -234,6 +250,7 @@ END_TEST
 
 UNIT("pop3-server",
 	{ dialogues_go_as_the_rows_say, ROWS(rows) },
+	{ who_is_logged_in_may_ask_as_often_as_he_likes, 1 },
 	{ only_quit_removes_and_only_what_is_marked, 1 },
 	{ a_session_cut_anywhere_before_quit_removes_nothing, 1 },
 	{ quit_says_so_when_not_all_is_gone, 1 },
