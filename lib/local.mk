@@ -20,6 +20,7 @@ lib_libbase_a_SOURCES = \
 	%D%/base/slim.c %D%/base/slim.h \
 	%D%/base/str.c %D%/base/str.h \
 	%D%/base/syncer.c %D%/base/syncer.h \
+	%D%/base/thread.c %D%/base/thread.h \
 	%D%/base/words.c %D%/base/words.h
 
 # What mochila-small of --enable-small=core has in place of what it goes without (lib/base/small.h).

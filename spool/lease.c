@@ -2,8 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +12,7 @@
 #include "lib/base/child.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/thread.h"
 #include "spool/entry.h"
 #include "spool/hosts.h"
 
@@ -208,17 +207,11 @@ beat_on(void *ctx)
 	return NULL;
 }
 
-/* Signals are the program's, never the thread's. */
 static int
 start_thread(struct lease *lease, struct err *err)
 {
-	sigset_t all, old;
-
 	lease->stop = false;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	int number = pthread_create(&lease->thread, NULL, beat_on, lease);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	int number = thread_start(&lease->thread, beat_on, lease);
 	lease->beating = number == 0;
 	errno = number;
 	return number == 0 ? 0 : err_sys(err, "signs of life");

@@ -1,8 +1,6 @@
 #include "lib/base/closer.h"
 
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/base/str.h"
+#include "lib/base/thread.h"
 
 enum {
 	THREADS = 4,		/* a disk that is told of each does several at a time */
@@ -105,20 +104,14 @@ close_all(void *none)
 	return none;
 }
 
-/* Is there one?  The first when it is needed, the others when it does not keep up; signals are for
- * the process's own thread. */
+/* Is there one?  The first when it is needed, the others when it does not keep up. */
 static bool
 run(void)
 {
-	sigset_t all, before;
-
 	if (!state.started || state.threads == THREADS || state.waiting < state.threads * BEHIND)
 		return state.threads > 0;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (pthread_create(&state.thread[state.threads], NULL, close_all, NULL) == 0)
+	if (thread_start(&state.thread[state.threads], close_all, NULL) == 0)
 		state.threads++;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return state.threads > 0;
 }
 

@@ -1,12 +1,12 @@
 #include "lib/base/syncer.h"
 
-#include <signal.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/fs.h"
+#include "lib/base/thread.h"
 
 /* Called, and left, with the lock.  It is told without it: whoever is woken wants it. */
 static void
@@ -54,18 +54,12 @@ syncer_start(struct syncer *s)
 	pthread_cond_init(&s->changed, NULL);
 }
 
-/* When it is needed; signals are for the process's own thread. */
+/* When it is needed. */
 static bool
 run(struct syncer *s)
 {
-	sigset_t all, before;
-
-	if (s->running || s->told < 0)
-		return s->running;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	s->running = pthread_create(&s->thread, NULL, sync_all, s) == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (!s->running && s->told >= 0)
+		s->running = thread_start(&s->thread, sync_all, s) == 0;
 	return s->running;
 }
 

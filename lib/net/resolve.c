@@ -2,12 +2,12 @@
 
 #include <fcntl.h>
 #include <netdb.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "lib/base/thread.h"
 
 /* Owned by both sides; the last to let go frees it. */
 struct question {
@@ -67,22 +67,15 @@ asker(void *arg)
 static int
 ask_in_thread(struct question *question)
 {
-	pthread_attr_t attr;
 	pthread_t thread;
-	sigset_t all, before;
 
 	if (pipe2(question->bell, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -1;
 	question->holders++;
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	sigfillset(&all);	/* signals are the loop's */
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int failed = pthread_create(&thread, &attr, asker, question);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	if (failed == 0)
+	if (thread_start(&thread, asker, question) == 0) {
+		pthread_detach(thread);
 		return 0;
+	}
 	question->holders--;
 	return -1;
 }
