@@ -107,6 +107,16 @@ smtp_on_mail(void *ctx, const struct envelope *env, uint64_t size, struct err *e
 	return -1;
 }
 
+/* One more of name's in this hour. */
+static int
+count_hourly(const struct smtp *smtp, const struct str *name, uint64_t most, const char *what, struct err *err)
+{
+	if (rate_name(&smtp->session->relay->user_rate, str_span(name), 3600, 1, clock_mono()) <= most)
+		return 0;
+	err_set(err, ERR_TEMP, "more than %llu %s in an hour", (unsigned long long)most, what);
+	return err_as_reply(err, 450, "4.7.1");
+}
+
 /* Of a password that was stolen not much can be made in an hour. */
 static int
 check_user_rate(const struct smtp *smtp, struct err *err)
@@ -117,12 +127,9 @@ check_user_rate(const struct smtp *smtp, struct err *err)
 	if (most == 0 || !smtp->server.authenticated)
 		return 0;
 	str_add_lower(&name, str_span(&smtp->auth.user));
-	uint64_t count = rate_name(&smtp->session->relay->user_rate, str_span(&name), 3600, 1, clock_mono());
+	int result = count_hourly(smtp, &name, most, "recipients", err);
 	str_free(&name);
-	if (count <= most)
-		return 0;
-	err_set(err, ERR_TEMP, "more than %llu recipients in an hour", (unsigned long long)most);
-	return err_as_reply(err, 450, "4.7.1");
+	return result;
 }
 
 /* Such a report goes to whom he names as the sender: he is not to send many people mail by us. */
@@ -137,12 +144,9 @@ check_report_rate(const struct smtp *smtp, const struct envelope *env, const str
 		return 0;
 	str_add_text(&name, "reports for ");
 	ip_show(&host, &name);
-	uint64_t count = rate_name(&smtp->session->relay->user_rate, str_span(&name), 3600, 1, clock_mono());
+	int result = count_hourly(smtp, &name, most, "reports of success asked for", err);
 	str_free(&name);
-	if (count <= most)
-		return 0;
-	err_set(err, ERR_TEMP, "more than %llu reports of success asked for in an hour", (unsigned long long)most);
-	return err_as_reply(err, 450, "4.7.1");
+	return result;
 }
 
 /* What counts is the address that he has here. */
@@ -295,8 +299,5 @@ on_table(struct asked_question *question)
 		return;
 	}
 	int result = decide_rcpt(smtp, &err);
-	if (result == SMTP_LATER)
-		return;
-	smtp_server_answer(&smtp->server, result, &err);
-	smtp_follow(smtp);
+	smtp_answer(smtp, result, &err);
 }

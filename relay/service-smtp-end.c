@@ -75,8 +75,7 @@ on_synced(struct waiter *waiter, const struct err *trouble)
 		err = *trouble;
 		not_accepted(smtp, &err);
 	}
-	smtp_server_answer(&smtp->server, trouble == NULL ? 0 : -1, &err);
-	smtp_follow(smtp);
+	smtp_answer(smtp, trouble == NULL ? 0 : -1, &err);
 }
 
 /* What the arrival has is the spool's.  Who is alone waits for the disk here; of many that came in
@@ -234,10 +233,7 @@ smtp_on_passed(struct pass *pass, enum passed how, const struct err *said)
 	struct err err = *said;
 	int result = after_pass(smtp, how, &err);
 
-	if (result == SMTP_LATER)
-		return;
-	smtp_server_answer(&smtp->server, result, &err);
-	smtp_follow(smtp);
+	smtp_answer(smtp, result, &err);
 }
 
 static void
@@ -247,10 +243,7 @@ on_filtered(struct filters_asking *asking, struct filtered *filtered)
 	struct err err = {0};
 	int result = smtp_ended(smtp, take_filtered(smtp, filtered, &err), &err);
 
-	if (result == SMTP_LATER)
-		return;
-	smtp_server_answer(&smtp->server, result, &err);
-	smtp_follow(smtp);
+	smtp_answer(smtp, result, &err);
 }
 
 static void

@@ -78,8 +78,7 @@ on_known(struct auth *auth, int result, const struct err *err)
 
 	if (result == 0)
 		logged_in(smtp);
-	smtp_server_answer(&smtp->server, result, err);
-	smtp_follow(smtp);
+	smtp_answer(smtp, result, err);
 }
 
 static int
@@ -164,6 +163,15 @@ smtp_follow(struct smtp *smtp)
 		session_end(session);
 	else if (smtp->server.handshake && session->stream.tls == NULL)
 		session_secure(session);
+}
+
+void
+smtp_answer(struct smtp *smtp, int result, const struct err *err)
+{
+	if (result == SMTP_LATER)
+		return;
+	smtp_server_answer(&smtp->server, result, err);
+	smtp_follow(smtp);
 }
 
 static const char *

@@ -65,6 +65,8 @@ const struct settings *smtp_settings(const struct smtp *smtp);
 bool smtp_others_busy(const struct smtp *smtp);
 bool smtp_others_write(const struct smtp *smtp);
 void smtp_follow(struct smtp *smtp);	/* after the engine ran or was answered */
+void smtp_answer(struct smtp *smtp, int result, const struct err *err);	/* the engine, that waited, and follows;
+			   it waits on with SMTP_LATER */
 
 /* service-smtp-decide.c; smtp_on_... are the hooks of the engine, and answers of what we wait for */
 int smtp_on_mail(void *ctx, const struct envelope *env, uint64_t size, struct err *err);
