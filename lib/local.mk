@@ -13,6 +13,7 @@ lib_libbase_a_SOURCES = \
 	%D%/base/fs.c %D%/base/fs.h \
 	%D%/base/helper.c %D%/base/helper.h \
 	%D%/base/log.c %D%/base/log.h \
+	%D%/base/number.c %D%/base/number.h \
 	%D%/base/opt.c %D%/base/opt.h \
 	%D%/base/program.h \
 	%D%/base/sandbox.c %D%/base/sandbox.h \

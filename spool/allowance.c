@@ -2,6 +2,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/number.h"
 #include "spool/budget.h"
 
 void
@@ -34,8 +35,7 @@ time_of(const struct usage_row *calls, uint64_t bytes)
 
 	if (moved == 0)
 		return 0;
-	double share = bytes < moved ? (double)bytes / (double)moved : 1;
-	return (int64_t)((double)calls->micros * share);
+	return (int64_t)number_share(calls->micros, bytes < moved ? bytes : moved, moved, false);
 }
 
 static const char *

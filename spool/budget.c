@@ -1,37 +1,17 @@
 #include "spool/budget.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/number.h"
 #include "spool/usage.h"
 
 #define MEGABYTE UINT64_C(1000000)
 #define MINUTE (60 * (uint64_t)CLOCK_SECOND)
 
-/* What does not fit is as much as there is. */
-
-static uint64_t
-sum(uint64_t a, uint64_t b)
-{
-	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
-}
-
-static uint64_t
-times(uint64_t a, uint64_t b)
-{
-	return b > 0 && a > UINT64_MAX / b ? UINT64_MAX : a * b;
-}
-
-/* a * b / by, in parts that fit (by is small); the last is rounded, up by so much. */
-static uint64_t
-share(uint64_t a, uint64_t b, uint64_t by, uint64_t up)
-{
-	return sum(sum(times(a / by, b), times(a % by, b / by)), ((a % by) * (b % by) + up) / by);
-}
-
 uint64_t
 budget_cost(const struct tariff *tariff, uint64_t bytes, int64_t micros)
 {
-	return sum(share(tariff->megabyte, bytes, MEGABYTE, MEGABYTE - 1),
-	    share(tariff->minute, micros > 0 ? (uint64_t)micros : 0, MINUTE, MINUTE - 1));
+	return number_sum(number_share(tariff->megabyte, bytes, MEGABYTE, true),
+	    number_share(tariff->minute, micros > 0 ? (uint64_t)micros : 0, MINUTE, true));
 }
 
 /* 0 of a setting means that it says nothing. */
@@ -56,8 +36,8 @@ limits_of_month(const struct spool *spool, const struct site_settings *site, str
 	static const struct usage_row nothing;
 	if (used == NULL)
 		used = &nothing;
-	limit(&left->bytes, "month-bytes", site->month_bytes, sum(used->out, used->in));
-	limit(&left->micros, "month-time", times((uint64_t)site->month_time, CLOCK_SECOND), used->micros);
+	limit(&left->bytes, "month-bytes", site->month_bytes, number_sum(used->out, used->in));
+	limit(&left->micros, "month-time", number_times((uint64_t)site->month_time, CLOCK_SECOND), used->micros);
 	limit(&left->money, "month-money", site->month_money, used->cost);
 	usage_free(&usage);
 }
@@ -73,7 +53,7 @@ budget_left(const struct spool *spool, const struct site_settings *site, struct 
 		.tariff = { site->money_per_megabyte, site->money_per_minute },
 	};
 	limit(&left->bytes, "call-bytes", site->call_bytes, 0);
-	limit(&left->micros, "call-time", times((uint64_t)site->call_time, CLOCK_SECOND), 0);
+	limit(&left->micros, "call-time", number_times((uint64_t)site->call_time, CLOCK_SECOND), 0);
 	limits_of_month(spool, site, left);
 }
 
@@ -102,7 +82,7 @@ still(const struct budget *left, const struct budget_limit *limit, uint64_t used
 
 	if (left->money.by != NULL && price > 0) {
 		uint64_t money = left->money.left > cost ? left->money.left - cost : 0;
-		uint64_t bought = sum(times(money / price, unit), times(money % price, unit) / price);
+		uint64_t bought = number_share(money, unit, price, false);
 		most = bought < most ? bought : most;
 	}
 	return most;

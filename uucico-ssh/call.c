@@ -13,6 +13,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/helper.h"
 #include "lib/base/log.h"
+#include "lib/base/number.h"
 #include "spool/job.h"
 #include "uucico-ssh/helper.h"
 #include "uucico-ssh/lock.h"
@@ -124,30 +125,31 @@ const struct uucp_hooks call_hooks = {
 
 /* One direction of protocol m: what moves, how far it is, how fast all of it goes. */
 static void
-show_way(const char *sign, struct str *id, uint64_t at, uint64_t length, uint64_t bytes, double secs)
+show_way(const char *sign, struct str *id, uint64_t at, uint64_t length, uint64_t bytes, int64_t took)
 {
-	double rate = secs > 0 ? (double)bytes / secs : 0;
+	uint64_t rate = number_share(bytes, CLOCK_SECOND, (uint64_t)took, false);
 
 	if (id->len == 0) {
 		fprintf(stderr, "  %s -", sign);
 		return;
 	}
-	fprintf(stderr, "  %s ..%s %llu%% of %llu, %.1f kB/s", sign, str_c(id) + (id->len > 12 ? id->len - 12 : 0),
-	    (unsigned long long)(length > 0 ? at * 100 / length : 100), (unsigned long long)length, rate / 1000);
+	fprintf(stderr, "  %s ..%s %llu%% of %llu, %llu.%llu kB/s", sign, str_c(id) + (id->len > 12 ? id->len - 12 : 0),
+	    (unsigned long long)(length > 0 ? at * 100 / length : 100), (unsigned long long)length,
+	    (unsigned long long)rate / 1000, (unsigned long long)rate / 100 % 10);
 	if (rate > 0 && length > at)
-		fprintf(stderr, " %.0f s", (double)(length - at) / rate);
+		fprintf(stderr, " %llu s", (unsigned long long)((length - at) / rate));
 }
 
 static void
-show_m(struct call *call, double secs, bool last)
+show_m(struct call *call, int64_t took, bool last)
 {
 	const struct uucp *u = &call->uucp;
 	struct m_out *out = &call->m.out;
 	struct m_in *in = &call->m.in;
 
 	fprintf(stderr, "\r%s:", call->site->name);
-	show_way(">", &out->showing, out->shown_at, out->shown_length, u->bytes_out, secs);
-	show_way("<", &in->showing, in->shown_at, in->shown_length, u->bytes_in, secs);
+	show_way(">", &out->showing, out->shown_at, out->shown_length, u->bytes_out, took);
+	show_way("<", &in->showing, in->shown_at, in->shown_length, u->bytes_in, took);
 	fprintf(stderr, "   %s", last ? "\n" : "");
 }
 
@@ -156,20 +158,20 @@ show_progress(struct call *call, bool last)
 {
 	const struct uucp *u = &call->uucp;
 	int64_t now = clock_mono();
-	double secs = (double)(now - call->started) / CLOCK_SECOND;
-	uint64_t moved = u->bytes_out + u->bytes_in;
+	int64_t took = now > call->started ? now - call->started : 1;
+	uint64_t rate = number_share(u->bytes_out + u->bytes_in, CLOCK_SECOND, (uint64_t)took, false);
 
 	if (!call->progress || (!last && now - call->shown < SHOW_EACH))
 		return;
 	call->shown = now;
 	if (call->spoke_m) {
-		show_m(call, secs, last);
+		show_m(call, took, last);
 		return;
 	}
-	fprintf(stderr, "\r%s: sent %llu of %llu bytes (%llu %%), received %llu, %.1f kB/s   %s",
+	fprintf(stderr, "\r%s: sent %llu of %llu bytes (%llu %%), received %llu, %llu.%llu kB/s   %s",
 	    call->site->name, (unsigned long long)u->bytes_out, (unsigned long long)call->out.total,
 	    (unsigned long long)(call->out.total > 0 ? u->bytes_out * 100 / call->out.total : 100),
-	    (unsigned long long)u->bytes_in, secs > 0 ? (double)moved / 1000 / secs : 0,
+	    (unsigned long long)u->bytes_in, (unsigned long long)rate / 1000, (unsigned long long)rate / 100 % 10,
 	    last ? "\n" : "");
 }
 
@@ -178,22 +180,24 @@ summary(const struct call *call, struct str *out)
 {
 	const struct uucp *u = &call->uucp;
 	const struct link *link = &call->link;
+	long long took = clock_mono() - call->started;
 
 	str_printf(out, "peer=%s role=%s protocol=%c jobs_out=%llu jobs_in=%llu data_out=%llu data_in=%llu "
-	    "up=%llu down=%llu wire_up=%llu wire_down=%llu turns=%llu secs=%.2f", call->site->name,
+	    "up=%llu down=%llu wire_up=%llu wire_down=%llu turns=%llu secs=%lld.%02lld", call->site->name,
 	    u->config.caller ? "caller" : "called", uucp_letter(u),
 	    (unsigned long long)u->jobs_out, (unsigned long long)u->jobs_in,
 	    (unsigned long long)u->bytes_out, (unsigned long long)u->bytes_in,
 	    (unsigned long long)link->up, (unsigned long long)link->down,
 	    (unsigned long long)link->wire_up, (unsigned long long)link->wire_down,
-	    (unsigned long long)u->turns, (double)(clock_mono() - call->started) / CLOCK_SECOND);
+	    (unsigned long long)u->turns, took / CLOCK_SECOND, took % CLOCK_SECOND / (CLOCK_SECOND / 100));
 	if (u->m != NULL && u->m->mixes > 0)
 		str_printf(out, " mixes=%u mixed_out=%llu mixed_in=%llu", u->m->mixes, (unsigned long long)u->m->mixed_out,
 		    (unsigned long long)u->m->mixed_in);
 	if (u->m != NULL)
-		str_printf(out, " packed_out=%llu packed_in=%llu again=%llu rtt=%.3f",
+		str_printf(out, " packed_out=%llu packed_in=%llu again=%llu rtt=%lld.%03lld",
 		    (unsigned long long)u->m->packed_out, (unsigned long long)u->m->packed_in,
-		    (unsigned long long)u->m->again_out, (double)u->m->rtt / CLOCK_SECOND);
+		    (unsigned long long)u->m->again_out, (long long)(u->m->rtt / CLOCK_SECOND),
+		    (long long)(u->m->rtt % CLOCK_SECOND / (CLOCK_SECOND / 1000)));
 }
 
 static void

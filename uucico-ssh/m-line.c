@@ -12,6 +12,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/digest.h"
+#include "lib/base/number.h"
 #include "uucico-ssh/m-parts.h"
 
 #define FLOOR (8 * CLOCK_SECOND)		/* no line is dead before */
@@ -84,12 +85,6 @@ measured_rtt(struct m *m, int64_t rtt)
 	line->smooth = line->smooth == 0 ? rtt : line->smooth + (rtt - line->smooth) / 8;
 }
 
-static uint64_t
-per_second(uint64_t bytes, int64_t micros)
-{
-	return (uint64_t)((double)bytes * CLOCK_SECOND / (double)micros);
-}
-
 /* The best of the last while is what the line can do: less may be for lack of mail. */
 static void
 measured_rate(struct m *m, uint64_t rate)
@@ -156,7 +151,7 @@ m_seen(struct m *m, uint64_t seen)
 	if (last.at != 0 && !m->config.half_duplex) {
 		int64_t took = m->own->now - last.seen_at;
 		measured_rtt(m, m->own->now - last.at);
-		measured_rate(m, per_second(seen - last.seen, at_least(took, 1000)));
+		measured_rate(m, number_share(seen - last.seen, CLOCK_SECOND, (uint64_t)at_least(took, 1000), false));
 	}
 	line->seen_at = m->own->now;
 }
@@ -193,7 +188,7 @@ window(const struct m *m)
 	int64_t time = at_most(at_least(6 * m->rtt, DELAY_MOST), at_least(3 * m->rtt, worst * 9 / 10));
 
 	if (m->rate > 0 && m->rtt > 0)
-		want = CREDIT_LEAST + (uint64_t)((double)m->rate * (double)at_least(time, QUEUE) / CLOCK_SECOND);
+		want = CREDIT_LEAST + number_share(m->rate, (uint64_t)at_least(time, QUEUE), CLOCK_SECOND, false);
 	return want < most ? want : most;
 }
 
@@ -330,7 +325,7 @@ patience(const struct m *m)
 		return most;
 	wait = line->smooth > 0 ? 3 * m->rtt + line->smooth : 10 * m->config.rtt;
 	if (m->rate > 0)
-		wait += (int64_t)((double)(2 * out) * CLOCK_SECOND / (double)m->rate);
+		wait += (int64_t)number_share(2 * out, CLOCK_SECOND, m->rate, false);
 	/* They have it all, or nearly, and say nothing while they write it to a disk. */
 	for (size_t i = 0; i < m->own->sendings; i++)
 		if (m->own->sending[i]->sent)
@@ -394,8 +389,8 @@ m_line_tick(struct m *m)
 		 * the next call waits for as long as is set. */
 		if (line->smooth == 0)
 			m->rtt = 0, m->rate = 0;
-		m_fail(m, M_BYE_STOP, ERR_TEMP, "the line is dead: nothing came for %.0f s",
-		    (double)(now - line->heard) / CLOCK_SECOND);
+		m_fail(m, M_BYE_STOP, ERR_TEMP, "the line is dead: nothing came for %lld s",
+		    (long long)((now - line->heard) / CLOCK_SECOND));
 		return;
 	}
 	bool ask = m->rtt == 0 && line->got >= ASK_AFTER && !line->pinged && !m->config.half_duplex;

@@ -7,6 +7,7 @@
 #include <sysexits.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/number.h"
 #include "uucico-ssh/m-parts.h"
 
 #define LINGER (CLOCK_SECOND / 2)	/* and two round trips: for ACKs behind both BYEs */
@@ -256,7 +257,7 @@ measure_burst(struct m *m)
 
 	if (!m->config.half_duplex || own->floor || own->burst < M_BURST_TOLD || took <= 0)
 		return;
-	m->rate = (uint64_t)((double)own->burst * CLOCK_SECOND / (double)took);
+	m->rate = number_share(own->burst, CLOCK_SECOND, (uint64_t)took, false);
 	own->burst = 0;
 }
 

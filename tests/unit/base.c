@@ -17,6 +17,7 @@
 #include "lib/base/digest.h"
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
+#include "lib/base/number.h"
 #include "lib/base/opt.h"
 #include "lib/base/slim.h"
 #include "lib/base/words.h"
@@ -69,6 +70,21 @@ START_TEST(spans_are_cut_into_words)
 	ck_assert(span_is_case(SPAN("MaIl"), "mail") && !span_is_case(SPAN("mails"), "mail"));
 	ck_assert(span_ends_case(SPAN("a.EXAMPLE"), ".example") && !span_begins(SPAN("a"), "ab"));
 	ck_assert(span_same((struct span){0}, SPAN("")));
+}
+END_TEST
+
+static const struct { uint64_t a, b, by, share; } shares[] = {
+	{ 10, 3, 4, 7 }, { 0, 9, 4, 0 }, { 9, 0, 4, 0 }, { 5, 1000000, 1, 5000000 },
+	{ UINT64_MAX, 1, 1, UINT64_MAX }, { UINT64_MAX, 2, 1, UINT64_MAX }, { UINT64_MAX, 2, 4, UINT64_MAX / 2 },
+	{ 16986673, UINT64_C(17548739496991546893), 33196417, UINT64_C(8979725113031924223) },
+	{ UINT64_C(1) << 50, 1000000, UINT64_C(1) << 50, 1000000 }, { (UINT64_C(1) << 50) - 1, 1000000, UINT64_C(1) << 50, 999999 },
+};
+
+START_TEST(a_share_is_told_without_going_over)
+{
+	ck_assert_uint_eq(number_share(shares[_i].a, shares[_i].b, shares[_i].by, false), shares[_i].share);
+	ck_assert_uint_eq(number_share(7, 3, 10, true), 3);
+	ck_assert_uint_eq(number_share(7, 3, 7, true), 3);
 }
 END_TEST
 
@@ -833,6 +849,7 @@ main(void)
 	tcase_set_timeout(tests, 120);	/* the machine may be busy with the others */
 	tcase_add_test(tests, a_string_grows_and_is_cut);
 	tcase_add_test(tests, spans_are_cut_into_words);
+	tcase_add_loop_test(tests, a_share_is_told_without_going_over, 0, COUNT(shares));
 	tcase_add_loop_test(tests, a_glob_matches_all_of_a_text, 0, sizeof globs / sizeof globs[0]);
 	tcase_add_test(tests, a_hostile_glob_takes_no_time);
 	tcase_add_loop_test(tests, a_decimal_is_checked, 0, COUNT(decimals));
