@@ -46,7 +46,7 @@ is_host_name(const char *host)
 	size_t len = strlen(host);
 
 	return len > 0 && len <= 253 && host[0] != '.' && host[0] != '-' &&
-	    strspn(host, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_") == len;
+	    span_has_only(span_of(host), ".-_");
 }
 
 static int

@@ -88,11 +88,9 @@ door_key_fingerprint(const struct door_key *key, struct str *out, struct err *er
 static int
 add_path(const char *path, struct str *out, struct err *err)
 {
-	static const char plain[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._+-@:,=";
 	size_t len = strlen(path);
 
-	if (strspn(path, plain) == len) {
+	if (span_has_only(span_of(path), "/._+-@:,=")) {
 		str_add_text(out, path);
 		return 0;
 	}

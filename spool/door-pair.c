@@ -531,8 +531,7 @@ is_ssh_link(const char *link)
 {
 	struct span text = span_of(link), user;
 
-	if (!span_begins(text, "ssh://") || strspn(link, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	    "0123456789:/@._~+%[] -") != text.len)
+	if (!span_begins(text, "ssh://") || !span_has_only(text, ":/@._~+%[] -"))
 		return false;
 	text = span_from(text, 6);
 	return span_cut(&text, '@', &user) && user.len > 0 && user.p[0] != '-' && text.len > 0 &&
@@ -542,8 +541,7 @@ is_ssh_link(const char *link)
 static bool
 plain_path(const char *path)
 {
-	return path[0] != '-' && path[0] != '\0' && strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	    "0123456789/._~+-") == strlen(path);
+	return path[0] != '-' && path[0] != '\0' && span_has_only(span_of(path), "/._~+-");
 }
 
 /* LOGIN@HOST[:PORT] */

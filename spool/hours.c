@@ -42,7 +42,7 @@ take_days(struct span word, struct window *window)
 	if (from < 0 || to < 0)
 		return false;
 	window->days = 1u << to;
-	for (int day = from; day != to; day = (day + 1) % 7)
+	for (int day = from; day != to; day = day < 6 ? day + 1 : 0)
 		window->days |= 1u << day;
 	return true;
 }
@@ -129,13 +129,12 @@ hours_valid(const char *text)
 bool
 hours_zone_known(const char *zone)
 {
-	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/_+-";
 	const char *folder = getenv("TZDIR");
 	struct str path = {0};
 
 	if (zone[0] == '\0' || strcmp(zone, "UTC") == 0)
 		return true;
-	if (zone[0] == '/' || strspn(zone, letters) != strlen(zone))
+	if (zone[0] == '/' || !span_has_only(span_of(zone), "/_+-"))
 		return false;
 	str_printf(&path, "%s/%s", folder != NULL ? folder : "/usr/share/zoneinfo", zone);
 	bool known = access(str_c(&path), R_OK) == 0;
@@ -178,7 +177,7 @@ minute_of_week(int64_t when)
 	struct tm tm;
 
 	localtime_r(&seconds, &tm);
-	return (tm.tm_wday + 6) % 7 * DAY + tm.tm_hour * 60 + tm.tm_min;
+	return (tm.tm_wday > 0 ? tm.tm_wday - 1 : 6) * DAY + tm.tm_hour * 60 + tm.tm_min;
 }
 
 /* what holds */
@@ -188,7 +187,7 @@ is_open(const struct window *window, int minute)
 {
 	for (int day = 0; day < 7; day++)
 		if ((window->days & 1u << day) != 0 &&
-		    (minute - day * DAY - window->begin + 2 * WEEK) % WEEK < window->minutes)
+		    (unsigned)(minute - day * DAY - window->begin + 2 * WEEK) % WEEK < (unsigned)window->minutes)
 			return true;
 	return false;
 }

@@ -370,10 +370,7 @@ say(struct emailrelay *e, const char *option, const char *section, const char *k
 static bool
 is_host_port(struct span value)
 {
-	for (size_t i = 0; i < value.len; i++)
-		if (!isalnum((unsigned char)value.p[i]) && strchr(".-_:[]", value.p[i]) == NULL)
-			return false;
-	return value.len > 0 && memchr(value.p, ':', value.len) != NULL;
+	return span_has_only(value, ".-_:[]") && value.len > 0 && memchr(value.p, ':', value.len) != NULL;
 }
 
 /* The smart host: a route for all, and how it is spoken with; its section in hop. */

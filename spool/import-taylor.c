@@ -426,10 +426,7 @@ port_number(struct span service)
 static bool
 is_host(struct span host)
 {
-	for (size_t i = 0; i < host.len; i++)
-		if (!isalnum((unsigned char)host.p[i]) && strchr(".-_:", host.p[i]) == NULL)
-			return false;
-	return host.len > 0 && host.len <= 253 && host.p[0] != '-';
+	return span_has_only(host, ".-_:") && host.len > 0 && host.len <= 253 && host.p[0] != '-';
 }
 
 /* The link that a way is; an empty one, with the reason in *why, when it can be none. */

@@ -122,15 +122,14 @@ wait_for(const char *of_site, const char *of_spool, char grade)
 struct patience
 settings_patience(const struct settings *settings, const char *name, char grade)
 {
-	static const struct site_settings nothing;
-	const struct site_settings *found = settings_site(settings, name), *site = found != NULL ? found : &nothing;
+	const struct site_settings *site = settings_site(settings, name);
 	const struct spool_settings *spool = &settings->spool;
 
 	return (struct patience){
-		.retry_after = wait_for(site->retry_after, spool->retry_after, grade),
-		.retry_max = wait_for(site->retry_max, spool->retry_max, grade),
-		.delay_after = wait_for(site->delay_after, spool->delay_after, grade),
-		.expire_after = wait_for(site->expire_after, spool->expire_after, grade),
+		.retry_after = wait_for(site != NULL ? site->retry_after : NULL, spool->retry_after, grade),
+		.retry_max = wait_for(site != NULL ? site->retry_max : NULL, spool->retry_max, grade),
+		.delay_after = wait_for(site != NULL ? site->delay_after : NULL, spool->delay_after, grade),
+		.expire_after = wait_for(site != NULL ? site->expire_after : NULL, spool->expire_after, grade),
 	};
 }
 
@@ -276,7 +275,7 @@ settings_site_name(const char *name)
 
 	if (len < 1 || len > 40 || name[0] == '.' || name[0] == '-')
 		return false;
-	return strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == len;
+	return span_has_only(span_of(name), "._-");
 }
 
 static int
@@ -369,7 +368,6 @@ read_overrides(struct settings *settings, const struct settings_args *args, stru
 }
 
 enum { NODE_MAX = 40 };
-static const char node_letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
 
 /* It becomes part of names in the spool. */
 static void
@@ -377,8 +375,9 @@ preset_node(struct spool_settings *spool, const char *host)
 {
 	char *node = mem_text_n(host, strlen(host) < NODE_MAX ? strlen(host) : NODE_MAX);
 
-	for (char *c = node; *(c += strspn(c, node_letters)) != '\0';)
-		*c = '_';
+	for (size_t i = 0; node[i] != '\0'; i++)
+		if (!span_has_only((struct span){ node + i, 1 }, "_-"))
+			node[i] = '_';
 	conf_text.set(&spool->node, node);
 	free(node);
 }
@@ -539,7 +538,7 @@ check_values(const struct settings *s, struct err *err)
 		return err_set(err, ERR_CONFIG, "spool.site = %s: a site's name is 1-40 of A-Z a-z 0-9 . _ -",
 		    s->spool.site);
 	if (s->spool.node[0] == '\0' || strlen(s->spool.node) > NODE_MAX ||
-	    strspn(s->spool.node, node_letters) != strlen(s->spool.node))
+	    !span_has_only(span_of(s->spool.node), "_-"))
 		return err_set(err, ERR_CONFIG, "spool.node = %s: want 1-%d of A-Z a-z 0-9 _ -", s->spool.node, NODE_MAX);
 	if (s->spool.lease < 1)
 		return err_set(err, ERR_CONFIG, "spool.lease = 0: want a second at least; a minute is right");

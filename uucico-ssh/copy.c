@@ -166,8 +166,7 @@ start(struct copy *c, int argc, char **argv, struct err *err)
 		return done;
 	if (argc < 2)
 		return usage_error(err, "a file and where it is to be are expected", "uucp");
-	if (c->grade != NULL && (strlen(c->grade) != 1 || strspn(c->grade,
-	    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") != 1))
+	if (c->grade != NULL && (strlen(c->grade) != 1 || !span_has_only(span_of(c->grade), "")))
 		return usage_error(err, "a grade is one letter or digit", c->grade);
 	helper_environment(&c->settings, &c->args);
 	return queue_all(c, argc, argv, err);

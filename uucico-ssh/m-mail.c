@@ -44,10 +44,7 @@ is_canonical(const struct entry *entry, struct span head)
 static bool
 is_id(const struct str *id)
 {
-	for (size_t i = 0; i < id->len; i++)
-		if (!isalnum((unsigned char)id->p[i]) && strchr(".-_", id->p[i]) == NULL)
-			return false;
-	return id->len > 0 && id->len <= ID_MAX;
+	return span_has_only(str_span(id), ".-_") && id->len > 0 && id->len <= ID_MAX;
 }
 
 static void

@@ -30,12 +30,7 @@ m_stream_class(struct str *body, const char *class)
 static bool
 shaped(struct span name)
 {
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
-
-	for (size_t i = 0; i < name.len; i++)
-		if (memchr(letters, name.p[i], sizeof letters - 1) == NULL)
-			return false;
-	return name.len > 0 && name.len <= M_CLASS_MAX && name.p[0] != '.' && name.p[0] != '-';
+	return span_has_only(name, "-_.") && name.len > 0 && name.len <= M_CLASS_MAX && name.p[0] != '.' && name.p[0] != '-';
 }
 
 bool

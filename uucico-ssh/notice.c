@@ -1,6 +1,5 @@
 #include "uucico-ssh/notice.h"
 
-#include <ctype.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -78,10 +77,7 @@ notice_here(const struct spool *spool, const struct notice *notice)
 static bool
 is_login(struct span user)
 {
-	for (size_t i = 0; i < user.len; i++)
-		if (!isalnum((unsigned char)user.p[i]) && (i == 0 || strchr("._-", user.p[i]) == NULL))
-			return false;
-	return user.len > 0 && user.len <= USER_MOST;
+	return user.len > 0 && user.len <= USER_MOST && span_has_only(user, "._-") && span_has_only(span_to(user, 1), "");
 }
 
 static int

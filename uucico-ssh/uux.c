@@ -389,8 +389,7 @@ start(struct uux *x, int argc, char **argv, struct err *err)
 		return done;
 	if (argc == 0)
 		return usage_error(err, "no command is given", "uux");
-	if (x->grade != NULL && (strlen(x->grade) != 1 || strspn(x->grade,
-	    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") != 1))
+	if (x->grade != NULL && (strlen(x->grade) != 1 || !span_has_only(span_of(x->grade), "")))
 		return usage_error(err, "a grade is one letter or digit", x->grade);
 	helper_environment(&x->settings, &x->args);
 	return queue_command(x, argv, err);

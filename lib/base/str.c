@@ -247,6 +247,17 @@ span_count(struct span span, char c)
 }
 
 bool
+span_has_only(struct span span, const char *beside)
+{
+	for (size_t i = 0; i < span.len; i++) {
+		char c = span.p[i], lower = (char)(c | 0x20);
+		if (!(lower >= 'a' && lower <= 'z') && !(c >= '0' && c <= '9') && memchr(beside, c, strlen(beside)) == NULL)
+			return false;
+	}
+	return true;
+}
+
+bool
 span_begins(struct span span, const char *text)
 {
 	size_t len = strlen(text);

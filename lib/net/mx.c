@@ -198,7 +198,7 @@ is_host_name(const char *name)
 	size_t len = strlen(name);
 
 	return len > 0 && len <= NAME_LONGEST && name[0] != '-' && name[0] != '.' &&
-	    strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") == len;
+	    span_has_only(span_of(name), "-_.");
 }
 
 static void

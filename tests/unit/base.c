@@ -73,6 +73,16 @@ START_TEST(spans_are_cut_into_words)
 }
 END_TEST
 
+START_TEST(a_text_has_letters_digits_and_those_beside)
+{
+	ck_assert(span_has_only(SPAN("azAZ09"), "") && span_has_only(SPAN(""), ""));
+	ck_assert(span_has_only(SPAN("a-b_c"), "_-") && !span_has_only(SPAN("a.b"), "_-"));
+	for (const char *c = "@[`{/:\x7f\x80\xe9"; *c != '\0'; c++)
+		ck_assert_msg(!span_has_only((struct span){ c, 1 }, "-"), "%#x", (unsigned char)*c);
+	ck_assert_msg(!span_has_only((struct span){ "a\0b", 3 }, ".-_"), "a text's end is no letter of it");
+}
+END_TEST
+
 static const struct { uint64_t a, b, by, share; } shares[] = {
 	{ 10, 3, 4, 7 }, { 0, 9, 4, 0 }, { 9, 0, 4, 0 }, { 5, 1000000, 1, 5000000 },
 	{ UINT64_MAX, 1, 1, UINT64_MAX }, { UINT64_MAX, 2, 1, UINT64_MAX }, { UINT64_MAX, 2, 4, UINT64_MAX / 2 },
@@ -849,6 +859,7 @@ main(void)
 	tcase_set_timeout(tests, 120);	/* the machine may be busy with the others */
 	tcase_add_test(tests, a_string_grows_and_is_cut);
 	tcase_add_test(tests, spans_are_cut_into_words);
+	tcase_add_test(tests, a_text_has_letters_digits_and_those_beside);
 	tcase_add_loop_test(tests, a_share_is_told_without_going_over, 0, COUNT(shares));
 	tcase_add_loop_test(tests, a_glob_matches_all_of_a_text, 0, sizeof globs / sizeof globs[0]);
 	tcase_add_test(tests, a_hostile_glob_takes_no_time);
