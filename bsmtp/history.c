@@ -279,8 +279,7 @@ history_of(struct ring *ring, const struct spool *spool, const char *site, enum 
 	if (ring_at(ring, mark, len, history, err) > 0 && history->len == len)
 		return 0;
 	ring_close(ring);
-	return err_set(err, ERR_TEMP, "it is packed against commit %llu of a history that is not here: "
-	    "its sender must pack it again", (unsigned long long)label->mark.k);
+	return label_without(label, " that is not here: its sender must pack it again", err);
 }
 
 int
@@ -289,13 +288,11 @@ past_find(struct past *p, const struct label *label, struct codec_setup *setup, 
 	const char *class = class_on(label);
 
 	if (p->site == NULL)
-		return err_set(err, ERR_TEMP, "it is packed against commit %llu of a history: whose? say --peer",
-		    (unsigned long long)label->mark.k);
+		return label_without(label, ": whose? say --peer", err);
 	p->open = keeps(p->site, class) && history_of(&p->ring, p->spool, p->site->name, RING_FROM, label,
 	    &setup->prefix, err) == 0;
 	p->lost = !p->open;
-	return p->open ? 0 : err_set(err, ERR_TEMP, "it is packed against commit %llu of a history that is "
-	    "not here", (unsigned long long)label->mark.k);
+	return p->open ? 0 : label_without(label, " that is not here", err);
 }
 
 void

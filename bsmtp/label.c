@@ -300,6 +300,13 @@ label_vouches(const struct label *label, const unsigned char sum[DIGEST_SIZE])
 	return memcmp(label->sum, sum, sum_len(label)) == 0;
 }
 
+int
+label_without(const struct label *label, const char *why, struct err *err)
+{
+	return err_set(err, ERR_TEMP, "it is packed against commit %llu of a history%s",
+	    (unsigned long long)label->mark.k, why);
+}
+
 void
 label_show(const struct label *label, struct str *out)
 {

@@ -102,5 +102,6 @@ bool label_begins(struct span first);	/* CODEC_MAGIC_MAX bytes or all: is a labe
 int label_take(struct span *bytes, struct label *label, struct err *err);
 void label_put(const struct label *label, struct str *out);
 void label_show(const struct label *label, struct str *out);	/* as a line, for people */
+int label_without(const struct label *label, const char *why, struct err *err);	/* -1: its history " is not here" */
 
 #endif

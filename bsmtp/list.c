@@ -42,8 +42,7 @@ find_ring(struct looking *l, const struct label *label, struct span *history, st
 		str_set_span(&site, (struct span){ l->name, (size_t)(slash - l->name) });
 	if (site.len == 0 || !settings_site_name(str_c(&site))) {
 		str_free(&site);
-		return err_set(err, ERR_TEMP, "it is packed against commit %llu of a history: whose? say --peer",
-		    (unsigned long long)label->mark.k);
+		return label_without(label, ": whose? say --peer", err);
 	}
 	int result = spool_open(&l->spool, &l->b->settings, false, err);
 	if (result == 0 && (result = history_of(&l->ring, &l->spool, str_c(&site), way, label, history, err)) < 0)

@@ -388,8 +388,7 @@ find_history(struct reader *r, struct codec_setup *setup, struct err *err)
 		return 0;
 	if (r->hooks->history != NULL)
 		return r->hooks->history(past_of(r), &r->label, setup, err);
-	return err_set(err, ERR_TEMP, "it is packed against commit %llu of a history that is not here: "
-	    "its sender must pack it again with codec zstd-plain", (unsigned long long)r->label.mark.k);
+	return label_without(&r->label, " that is not here: its sender must pack it again with codec zstd-plain", err);
 }
 
 /* Takes the label off r->first. */
