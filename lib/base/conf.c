@@ -448,7 +448,7 @@ conf_show(const struct conf *conf, const char *kind, const char *name,
 {
 	str_printf(out, name[0] != '\0' ? "[%s %s]\n" : "[%s]\n", kind, name);
 	for (; rows->name != NULL; rows++) {
-		str_printf(out, "# %s (%s)\n%s = ", rows->help, conf_origin(conf, kind, name, rows->name),
+		str_printf(out, "# %s (%s)\n%s = ", CONF_HELP(rows), conf_origin(conf, kind, name, rows->name),
 		    rows->name);
 		rows->type->show((const char *)object + rows->at, out);
 		str_add_char(out, '\n');

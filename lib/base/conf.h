@@ -43,16 +43,19 @@ struct conf_row {
 	const char *name;
 	const struct conf_type *type;
 	size_t at;
-	const char *preset, *help;
+	const char *preset;
+#if !MOCHILA_SMALL
+	const char *help;
+#endif
 };
 
 #if MOCHILA_SMALL
-#define CONF_HELP(help) "mochila.conf(5) has it"
+#define ROW(name, type, field, preset, help) { (name), &conf_##type, offsetof(CONF_OF, field), (preset) }
+#define CONF_HELP(row) ((void)(row), "mochila.conf(5) has it")
 #else
-#define CONF_HELP(help) (help)
+#define ROW(name, type, field, preset, help) { (name), &conf_##type, offsetof(CONF_OF, field), (preset), (help) }
+#define CONF_HELP(row) ((row)->help)
 #endif
-#define ROW(name, type, field, preset, help) \
-	{ (name), &conf_##type, offsetof(CONF_OF, field), (preset), CONF_HELP(help) }
 
 struct conf_word {
 	char *kind, *name, *key, *value;	/* name is "" for "[kind]"; key is "" for the line
