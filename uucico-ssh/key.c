@@ -110,6 +110,13 @@ key_fingerprint(struct span blob, struct str *out)
 
 /* --- reading --- */
 
+static int
+locked(const char *path, struct err *err)
+{
+	return err_set(err, ERR_CONFIG, "key %s: it has a passphrase, and nobody is here to type it; say "
+	    "\"passphrase = FILE\", or load it into ssh-agent and leave \"key\" empty", path);
+}
+
 /* What stands behind the line that begins it, up to the one that ends it. */
 static struct span
 openssh_body(struct span rest)
@@ -137,8 +144,7 @@ check_openssh(struct span body, const char *path, bool opened, struct err *err)
 	    take_bytes(&rest, &options) < 0 || rest.len < 4)
 		result = err_set(err, ERR_CONFIG, "key %s: it is damaged", path);
 	else if (!opened && !span_is(cipher, "none"))
-		result = err_set(err, ERR_CONFIG, "key %s: it has a passphrase, and nobody is here to type it; say "
-		    "\"passphrase = FILE\", or load it into ssh-agent and leave \"key\" empty", path);
+		result = locked(path, err);
 	rest = result == 0 ? span_from(rest, 4) : rest;
 	if (result == 0 && take_bytes(&rest, &blob) == 0 && key_type(blob, &type) == 0 &&
 	    span_begins(type, "ssh-rsa"))
@@ -165,7 +171,7 @@ check_text(struct span text, const char *path, bool opened, struct err *err)
 	while (span_cut(&rest, '\n', &line))
 		encrypted = encrypted || span_begins(line, "Proc-Type: 4,ENCRYPTED");
 	if (!opened && (encrypted || span_begins(first, "-----BEGIN ENCRYPTED")))
-		return err_set(err, ERR_CONFIG, "key %s: it has a passphrase, and nobody is here to type it", path);
+		return locked(path, err);
 	return 0;
 }
 
