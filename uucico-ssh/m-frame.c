@@ -123,6 +123,8 @@ body_len(const unsigned char *frame)
 static bool
 must_wait(const struct m *m, unsigned type)
 {
+	if (!m_mix_offers(m))
+		return false;
 	if (m->own->held.len > 0)
 		return type != M_PING && type != M_PONG && type != M_SEEN;
 	return type == M_DATA && m_mix_holds(m);
@@ -152,7 +154,7 @@ m_frames_held(struct m *m, bool all)
 	size_t len = 0;
 	int result = 0;
 
-	if (held.len == 0 || (!all && m_mix_holds(m)))
+	if (!m_mix_offers(m) || held.len == 0 || (!all && m_mix_holds(m)))
 		return 0;
 	m->own->held = (struct str){0};
 	for (struct span rest = str_span(&held); rest.len > 0 && result == 0 && !m->over; rest = span_from(rest, len)) {

@@ -105,7 +105,7 @@ unique_name(const struct outgoing *out, const char *batch, struct str *name)
 	digest_add(&digest, batch, strlen(batch));
 	digest_end(&digest, sum);
 	for (size_t i = 0; i < NAME_CHARS; i++)
-		str_add_char(name, digits[(sum[2 * i] << 8 | sum[2 * i + 1]) % 62]);
+		str_add_char(name, digits[(unsigned)(sum[2 * i] << 8 | sum[2 * i + 1]) % 62]);
 }
 
 /* --- open --- */

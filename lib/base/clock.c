@@ -41,7 +41,7 @@ clock_shift(int64_t by)
 
 /* Each line of a log and of an entry has a time in it, and printf takes its own. */
 static void
-put_digits(struct str *out, int number, size_t len, char end)
+put_digits(struct str *out, unsigned number, size_t len, char end)
 {
 	char text[5];
 
@@ -59,12 +59,12 @@ write_utc(int64_t seconds, struct str *out)
 
 	if (gmtime_r(&t, &tm) == NULL || tm.tm_year < -1900 || tm.tm_year > 9999 - 1900)
 		memset(&tm, 0, sizeof tm);
-	put_digits(out, tm.tm_year + 1900, 4, '-');
-	put_digits(out, tm.tm_mon + 1, 2, '-');
-	put_digits(out, tm.tm_mday, 2, 'T');
-	put_digits(out, tm.tm_hour, 2, ':');
-	put_digits(out, tm.tm_min, 2, ':');
-	put_digits(out, tm.tm_sec, 2, 'Z');
+	put_digits(out, (unsigned)(tm.tm_year + 1900), 4, '-');
+	put_digits(out, (unsigned)(tm.tm_mon + 1), 2, '-');
+	put_digits(out, (unsigned)tm.tm_mday, 2, 'T');
+	put_digits(out, (unsigned)tm.tm_hour, 2, ':');
+	put_digits(out, (unsigned)tm.tm_min, 2, ':');
+	put_digits(out, (unsigned)tm.tm_sec, 2, 'Z');
 }
 
 /* Mostly the second is that of the time before. */
