@@ -119,5 +119,9 @@ main(int argc, char **argv)
 	for (size_t i = 0; i < many; i++)
 		served += say(&all[i], "NOOP\r\n", "250");
 	printf("served %zu\n", served);
+	for (size_t i = 0; i < many; i++)
+		SSL_free(all[i].tls);
+	SSL_CTX_free(tls);
+	free(all);
 	return served == many ? 0 : 1;
 }
