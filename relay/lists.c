@@ -36,13 +36,7 @@ struct lists_query {
 static bool
 is_zone(struct span zone)
 {
-	if (zone.len == 0 || zone.len > ZONE_MAX || zone.p[0] == '.')
-		return false;
-	for (size_t i = 0; i < zone.len; i++)
-		if (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.", zone.p[i]) == NULL ||
-		    zone.p[i] == '\0')
-			return false;
-	return true;
+	return zone.len > 0 && zone.len <= ZONE_MAX && zone.p[0] != '.' && span_has_only(zone, "-_.");
 }
 
 static bool
