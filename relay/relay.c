@@ -126,7 +126,7 @@ setup_check(const struct setup *setup, struct err *err)
 	if (relaying_ask(&setup->settings, &anywhere, err) < 0)
 		return -1;
 	for (size_t i = 0; i < setup->instances; i++) {
-		const struct instance *instance = &setup->instance[i];
+		struct instance *instance = &setup->instance[i];
 		if (relaying_check(&anywhere, str_c(&instance->relay_from), err) < 0) {
 			err_prefix(err, "this would be an open relay");
 			return err_prefix(err, "[relay %s]", instance->settings->name);
