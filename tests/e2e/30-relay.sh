@@ -170,12 +170,12 @@ main=$(at "$root")
 check "is delivered after it" wait_for 10 has_mail "$root" after 1
 (
 	printf '%s\n' "< 220" "> EHLO x" "< 250" "> MAIL FROM:<a@b.example>" "< 250" \
-	    "> RCPT TO:<term@home.example>" "< 250" "> DATA" "< 354" "> Subject: term" "> "
-	sleep 0.3
+	    "> RCPT TO:<term@home.example>" "< 250" "> DATA" "< 354" "> Subject: term" "> " "say it is on its way"
+	wait_for 10 grep -q "on its way" "$work/term.said"
 	kill -TERM "$relay"
 	sleep 0.5
 	printf '%s\n' "> body" "> ." "< 250 2.0.0" "< 421 4.3.2" "<!"
-) | "$wire" call "$main"
+) | "$wire" call "$main" >"$work/term.said"
 check "SIGTERM lets a message end" test $? -eq 0
 wait "$relay"
 check "and then leaves in good order" test $? -eq 0
