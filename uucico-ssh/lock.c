@@ -112,6 +112,12 @@ signal_holder(const struct holder *holder, int number)
 	    process_began(holder->pid) == holder->began && kill(holder->pid, number) == 0;
 }
 
+static void
+say_takeover(const char *name)
+{
+	log_warn("event=takeover lock=%s: the site calls again, so its last call is dead", name);
+}
+
 /* Whatever it is at, a step of it is done or not done: that is what a crash leaves, too.  It is
  * told first, so that it can sync what it has; who does not hear is killed, and its locks
  * with it.  It cannot write after that: this is the fence. */
@@ -126,8 +132,7 @@ end_holder(struct spool_lock *lock, const struct spool *spool, const char *name,
 		if (holder.pid != told && signal_holder(&holder, SIGHUP)) {
 			told = holder.pid;
 			told_at = i;
-			log_warn("event=takeover lock=%s pid=%ld: the site calls again, so its last call is dead", name,
-			    (long)holder.pid);
+			say_takeover(name);
 		} else if (told != 0 && holder.pid == told && i == told_at + PATIENCE) {
 			signal_holder(&holder, SIGKILL);
 		} else if (told == 0 && i == UNKNOWN_LOOKS) {
@@ -155,8 +160,7 @@ fence_holder(struct spool_lock *lock, const struct spool *spool, const char *nam
 	called = called && fs_load(lease_tmp(spool), str_c(&path), 64, &text, &ignored) == 0 &&
 	    read_holder(str_span(&text)).pid > 0 && !read_holder(str_span(&text)).caller;
 	if (called) {
-		log_warn("event=takeover lock=%s process=%s: the site calls again, so its last call is dead",
-		    name, str_c(&holder));
+		say_takeover(name);
 		lease_fence(spool, str_span(&holder));
 	}
 	str_free(&holder);
