@@ -213,18 +213,6 @@ queued_open(struct queued *queued, const struct spool *spool, const char *site, 
 	return queued->fd < 0 ? -1 : read_head(queued, name, err);
 }
 
-void
-queued_close(struct queued *queued)
-{
-	struct str *all[] = { &queued->user, &queued->options, &queued->notify, &queued->command };
-
-	if (queued->fd >= 0)
-		close(queued->fd);
-	queued->fd = -1;
-	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-		str_free(all[i]);
-}
-
 /* --- its end --- */
 
 int

@@ -15,6 +15,8 @@
 #ifndef UUCICO_SSH_QUEUED_H
 #define UUCICO_SSH_QUEUED_H
 
+#include <unistd.h>
+
 #include "spool/spool.h"
 #include "uucico-ssh/filed.h"
 
@@ -37,7 +39,19 @@ int queued_add_as(const struct spool *spool, const char *site, const char *name,
 int queued_names(const struct spool *spool, const char *site, struct fs_names *names, struct err *err);
 int queued_open(struct queued *queued, const struct spool *spool, const char *site, const char *name,
     struct err *err);
-void queued_close(struct queued *queued);
+/* A batch is one, too, where nothing else is queued. */
+static inline void
+queued_close(struct queued *queued)
+{
+	struct str *all[] = { &queued->user, &queued->options, &queued->notify, &queued->command };
+
+	if (queued->fd >= 0)
+		close(queued->fd);
+	queued->fd = -1;
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		str_free(all[i]);
+}
+
 int queued_done(const struct spool *spool, const char *site, const char *name, struct err *err);
 void queued_held_name(const char *site, const char *name, struct str *out);	/* where that goes */
 int queued_refused(const struct spool *spool, const char *site, const char *name, const char *why,

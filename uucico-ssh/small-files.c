@@ -133,12 +133,6 @@ queued_open(struct queued *queued, const struct spool *spool, const char *site, 
 	return no_files(err);
 }
 
-void
-queued_close(struct queued *queued)
-{
-	(void)queued;
-}
-
 int
 queued_done(const struct spool *spool, const char *site, const char *name, struct err *err)
 {

@@ -49,6 +49,18 @@ check "and is called by it" carry in "$separate" "$small" i
 check "the core calls one that is whole, in m" carry core-out "$work/core" "$separate" mi
 check "and is called, in i" carry core-in "$separate" "$work/core" i
 
+# More batches wait than files may be open.
+many_home=$work/core-in/hub
+i=0
+while test $((i += 1)) -le 40; do
+	printf 'Subject: many %s\n\n4\n' "$i" | MOCHILA_LIBEXEC=$work/core MOCHILA_ROOT=$many_home "$work/core/sendmail" -f bob@hub.example ann@home.example
+done
+check "the core packs one a batch" exits 0 "$work/core/bsmtp" --root "$many_home" --set='site home.batch-count=1' pack home
+sed -i '2i ulimit -n 32' "$work/core-in/answers"
+check "and sends them all" env MOCHILA_LIBEXEC="$separate" "$separate/uucico-ssh" -s hub --root="$work/core-in/home"
+many_there() { test "$(there "$work/core-in/home" many)" -eq 40; }
+check "that are there" wait_for 60 many_there
+
 export MOCHILA_LIBEXEC="$small"
 check "its first word may say which it is" exits 0 "$whole" bsmtp --version
 check "and it is that" said 'bsmtp (mochila)'
