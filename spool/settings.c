@@ -71,7 +71,7 @@ own_times_set(void *field, const char *value)
 
 #define TIMES "a time, as 90, 15m, 36h or 5d, and then those of grades, as A-F:2h"
 static const struct conf_type conf_times = { TIMES, times_set, conf_text_show, conf_text_drop };
-static const struct conf_type conf_own_times = { TIMES ", or nothing", own_times_set, conf_text_show, conf_text_drop };
+static const struct conf_type conf_own_times = { TIMES, own_times_set, conf_text_show, conf_text_drop };
 
 /* An amount of money, whatever it is called; kept in millionths. */
 

@@ -111,6 +111,12 @@ key_fingerprint(struct span blob, struct str *out)
 /* --- reading --- */
 
 static int
+unusable(const char *path, const char *why, struct err *err)
+{
+	return err_set(err, ERR_CONFIG, "key %s: %s; make an ed25519 key (uucico-ssh --new-key)", path, why);
+}
+
+static int
 locked(const char *path, struct err *err)
 {
 	return err_set(err, ERR_CONFIG, "key %s: it has a passphrase, and nobody is here to type it; say "
@@ -148,8 +154,7 @@ check_openssh(struct span body, const char *path, bool opened, struct err *err)
 	rest = result == 0 ? span_from(rest, 4) : rest;
 	if (result == 0 && take_bytes(&rest, &blob) == 0 && key_type(blob, &type) == 0 &&
 	    span_begins(type, "ssh-rsa"))
-		result = err_set(err, ERR_CONFIG, "key %s: RSA would need SHA-1 with this libssh2, which servers "
-		    "refuse; make an ed25519 key (uucico-ssh --new-key)", path);
+		result = unusable(path, "RSA would need SHA-1 with this libssh2, which servers refuse", err);
 	closed_forget(&bytes);
 	return result;
 }
@@ -164,8 +169,7 @@ check_text(struct span text, const char *path, bool opened, struct err *err)
 	if (span_begins(first, "-----BEGIN OPENSSH PRIVATE KEY-----"))
 		return check_openssh(openssh_body(rest), path, opened, err);
 	if (span_begins(first, "-----BEGIN RSA") || span_begins(first, "-----BEGIN DSA"))
-		return err_set(err, ERR_CONFIG, "key %s: RSA and DSA keys cannot be used; make an ed25519 key "
-		    "(uucico-ssh --new-key)", path);
+		return unusable(path, "RSA and DSA keys cannot be used", err);
 	if (!span_begins(first, "-----BEGIN "))
 		return err_set(err, ERR_CONFIG, "key %s: it is no private key", path);
 	while (span_cut(&rest, '\n', &line))
