@@ -168,10 +168,11 @@ check "what was accepted before the kill" test $after -eq 0
 relay_up "$root" || fail "the relay did not come back"
 main=$(at "$root")
 check "is delivered after it" wait_for 10 has_mail "$root" after 1
+on_its_way() { grep -q "on its way" "$work/term.said"; }
 (
 	printf '%s\n' "< 220" "> EHLO x" "< 250" "> MAIL FROM:<a@b.example>" "< 250" \
 	    "> RCPT TO:<term@home.example>" "< 250" "> DATA" "< 354" "> Subject: term" "> " "say it is on its way"
-	wait_for 10 grep -q "on its way" "$work/term.said"
+	wait_for 10 on_its_way
 	kill -TERM "$relay"
 	sleep 0.5
 	printf '%s\n' "> body" "> ." "< 250 2.0.0" "< 421 4.3.2" "<!"
