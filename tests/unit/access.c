@@ -262,11 +262,11 @@ static const struct {
 };
 
 static int
-check_relaying(const struct settings *settings, const char *relay_from, struct err *err)
+check_relaying(const struct settings *set, const char *relay_from, struct err *err)
 {
 	struct route_match anywhere;
 
-	return relaying_ask(settings, &anywhere, err) < 0 ? -1 : relaying_check(&anywhere, relay_from, err);
+	return relaying_ask(set, &anywhere, err) < 0 ? -1 : relaying_check(&anywhere, relay_from, err);
 }
 
 START_TEST(an_open_relay_is_not_started)
