@@ -159,7 +159,6 @@ show_progress(struct call *call, bool last)
 	const struct uucp *u = &call->uucp;
 	int64_t now = clock_mono();
 	int64_t took = now > call->started ? now - call->started : 1;
-	uint64_t rate = number_share(u->bytes_out + u->bytes_in, CLOCK_SECOND, (uint64_t)took, false);
 
 	if (!call->progress || (!last && now - call->shown < SHOW_EACH))
 		return;
@@ -168,6 +167,7 @@ show_progress(struct call *call, bool last)
 		show_m(call, took, last);
 		return;
 	}
+	uint64_t rate = number_share(u->bytes_out + u->bytes_in, CLOCK_SECOND, (uint64_t)took, false);
 	fprintf(stderr, "\r%s: sent %llu of %llu bytes (%llu %%), received %llu, %llu.%llu kB/s   %s",
 	    call->site->name, (unsigned long long)u->bytes_out, (unsigned long long)call->out.total,
 	    (unsigned long long)(call->out.total > 0 ? u->bytes_out * 100 / call->out.total : 100),
