@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,13 +40,9 @@ open_file(struct journal *j, struct err *err)
 	else
 		str_printf(&name, "%s.open", str_c(&id));
 	str_free(&id);
-	int fd = fs_create(j->spool->in, str_c(&name), 0640, err);
-	/* Locked before anybody can find it worth a look: it is empty. */
-	if (fd >= 0 && j->spool->lease == NULL && flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		err_sys(err, "lock in/%s", str_c(&name));
-		close(fd);
-		fd = -1;
-	}
+	/* Who settles may come to it before it is locked, and remove it: it is empty.  Then there is another. */
+	int fd = j->spool->lease != NULL ? fs_create(j->spool->in, str_c(&name), 0640, err) :
+	    fs_lock(j->spool->in, str_c(&name), true, err);
 	if (fd >= 0 && fs_sync_dir(j->spool->in, ".", err) < 0) {
 		unlinkat(j->spool->in, str_c(&name), 0);
 		close(fd);

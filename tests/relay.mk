@@ -49,7 +49,7 @@ EXTRA_DIST += %D%/e2e/relay-lib.sh %D%/e2e/65-gate.py
 check_PROGRAMS += tests/unit/acceptor
 tests_unit_acceptor_SOURCES = %D%/unit/acceptor.c %D%/unit/unit.h %D%/unit/scratch.h %D%/unit/looping.h relay/acceptor.c
 tests_unit_acceptor_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_acceptor_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fdatasync	# a disk of its own
+tests_unit_acceptor_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fdatasync,--wrap=flock	# a disk of its own
 tests_unit_acceptor_LDADD = spool/libspool.a lib/libproto.a lib/libmail.a $(NET_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 check_PROGRAMS += tests/unit/gate
 tests_unit_gate_SOURCES = %D%/unit/gate.c %D%/unit/unit.h %D%/unit/scratch.h relay/grey.c relay/window.c relay/lists.c \

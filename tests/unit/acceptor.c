@@ -36,8 +36,23 @@ __wrap_fdatasync(int fd)
 	return __real_fdatasync(fd);
 }
 
-static const char *const said[] = { "spool.site=hub", "spool.host=hub.example", "routes.home.example=site:home" };
+/* Somebody settles between the making of a file and the lock on it. */
+static bool settles;
 static struct scratch scratch;
+static void settle(void);
+
+int __real_flock(int fd, int what);
+int __wrap_flock(int fd, int what);
+
+int
+__wrap_flock(int fd, int what)
+{
+	if (settles)
+		settle();
+	return __real_flock(fd, what);
+}
+
+static const char *const said[] = { "spool.site=hub", "spool.host=hub.example", "routes.home.example=site:home" };
 static struct loop loop;
 static struct acceptor acceptor;
 static struct err err;
@@ -105,6 +120,16 @@ post(struct client *client, bool more, bool beside)
 {
 	put_in(client);
 	acceptor_wait(&acceptor, &client->waiter, more, beside);
+}
+
+static void
+settle(void)
+{
+	struct settled settled;
+	struct err why;
+
+	settles = false;
+	ck_assert_int_eq(spool_settle(&scratch.spool, &settled, &why), 0);
 }
 
 static size_t
@@ -233,6 +258,21 @@ START_TEST(who_is_alone_waits_for_the_disk_himself)
 }
 END_TEST
 
+/* Who settles finds an empty file that nobody has locked yet. */
+START_TEST(a_file_that_is_taken_for_a_dead_writers_is_made_anew)
+{
+	struct client client;
+
+	let_go_on(1);
+	put_in(&client);
+	settles = true;
+	ck_assert_int_eq(acceptor_at_once(&acceptor, &err), 0);
+	ck_assert(!settles);
+	ck_assert_int_eq(acceptor_hand_over(&acceptor, &err), 0);
+	ck_assert_uint_eq(settled(), 1);
+}
+END_TEST
+
 START_TEST(the_end_waits_for_what_was_begun)
 {
 	struct client client;
@@ -254,4 +294,5 @@ UNIT_WITH("acceptor", setup, teardown,
 	{ all_that_was_posted_is_handed_over, 1 },
 	{ a_client_that_left_leaves_its_message, 1 },
 	{ who_is_alone_waits_for_the_disk_himself, 1 },
+	{ a_file_that_is_taken_for_a_dead_writers_is_made_anew, 1 },
 	{ the_end_waits_for_what_was_begun, 1 })
