@@ -2,7 +2,7 @@
 
 #include "lib/base/clock.h"
 
-enum { PATIENCE_MOST = 5000 };	/* microseconds */
+enum { PATIENCE_LEAST = 400, PATIENCE_MOST = 5000 };	/* microseconds; a loop waits for a thousand at least */
 
 static void
 join(struct waiter **list, struct waiter *waiter)
@@ -133,6 +133,9 @@ void
 acceptor_wait(struct acceptor *acceptor, struct waiter *waiter, bool more, bool beside)
 {
 	int64_t patience = acceptor->took / 4 < PATIENCE_MOST ? acceptor->took / 4 : PATIENCE_MOST;
+
+	if (patience < PATIENCE_LEAST)
+		patience = 0;
 
 	join(&acceptor->waiting, waiter);
 	acceptor->beside = acceptor->beside || more || beside;

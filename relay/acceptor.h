@@ -3,8 +3,9 @@
  *
  * Small messages of sessions that are busy side by side go into one journal
  * (spool/journal.h).  A session whose message was posted waits; at the end of the
- * turn, or a quarter of a sync's time later where others are about to post, the journal
- * is synced, and all who wait are answered: accepted, or with the same trouble.
+ * turn the journal is synced, and all who wait are answered: accepted, or with the same trouble.
+ * Where others are about to post that is a quarter of a sync's time later, unless the disk is too
+ * fast for a loop to wait so little.
  *
  * Where others have something to say meanwhile, or messages are on their way onwards, a thread
  * waits for the disk, and those who post until it is back share the next sync.

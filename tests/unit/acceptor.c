@@ -258,6 +258,27 @@ START_TEST(who_is_alone_waits_for_the_disk_himself)
 }
 END_TEST
 
+static const struct {
+	int64_t took, patience;
+} disks[] = { { 0, 0 }, { 150, 0 }, { 1500, 0 }, { 2000, 500 }, { 10000, 2500 }, { 1000000, 5000 } };
+
+/* A loop waits for a millisecond at least, which is longer than some disks take. */
+START_TEST(others_are_waited_for_as_the_disk_is_slow)
+{
+	struct client client;
+
+	acceptor.took = disks[_i].took;
+	post(&client, true, false);
+	ck_assert_int_eq(acceptor.patience, disks[_i].patience);
+	let_go_on(1);
+	until_answered(&client, 1);
+	post(&client, false, true);	/* nobody else is about to */
+	ck_assert_int_eq(acceptor.patience, 0);
+	let_go_on(1);
+	until_answered(&client, 1);
+}
+END_TEST
+
 /* Who settles finds an empty file that nobody has locked yet. */
 START_TEST(a_file_that_is_taken_for_a_dead_writers_is_made_anew)
 {
@@ -294,5 +315,6 @@ UNIT_WITH("acceptor", setup, teardown,
 	{ all_that_was_posted_is_handed_over, 1 },
 	{ a_client_that_left_leaves_its_message, 1 },
 	{ who_is_alone_waits_for_the_disk_himself, 1 },
+	{ others_are_waited_for_as_the_disk_is_slow, ROWS(disks) },
 	{ a_file_that_is_taken_for_a_dead_writers_is_made_anew, 1 },
 	{ the_end_waits_for_what_was_begun, 1 })
