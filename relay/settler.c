@@ -10,6 +10,7 @@
 
 enum {
 	SETTLE_SECONDS = 600,	/* then it hangs, and its locks are in our way */
+	SYNCS = 10,		/* about so many for a few messages, in which we hear nobody */
 	SHUNNED_SECONDS = 60,	/* one that died, or cannot be started, is not tried again so long */
 };
 
@@ -76,6 +77,12 @@ is_much(const struct settler *settler)
 }
 
 static bool
+takes_long(const struct settler *settler)
+{
+	return settler->relay->session_count > 1 && SYNCS * settler->relay->acceptor.took > CLOCK_SECOND / 20;
+}
+
+static bool
 is_too_much(const struct settler *settler)
 {
 	return settler->bytes >= UNSETTLED_MAX || settler->messages >= UNSETTLED_MANY;
@@ -135,7 +142,7 @@ ask(struct settler *settler, bool sure)
 	bool must = settler->pool.args > 0 && asked_needed(&settler->relay->setup->settings);
 	if (settler->pool.args == 0 || settler->relay->ending || (clock_mono() < settler->shunned && !must))
 		return false;
-	if (settler->asked == 0 && !is_much(settler) && !must)
+	if (settler->asked == 0 && !is_much(settler) && !takes_long(settler) && !must)
 		return false;
 	if (settler->asked != 0) {
 		settler->again = true;
