@@ -30,17 +30,19 @@ accounts='mochila vmail'	# 64900 and 64901; those of the mail system follow
 ours='setpriv --reuid=64900 --regid=64900 --clear-groups'
 inside() { inside_peer "$1" "$dir" $accounts $2; }
 
-# What a pipe runs: our program, at our root (-p: sendmail gives it an effective user only, and such a
-# process lets nobody trace it, which is how --enable-sanitizers would look for leaks at its end: that is
-# left to the other tests of these programs).
+# What a pipe runs: our program, at our root.  sendmail gives it an effective user only (-p), and such a
+# process lets nobody look at it, which is how --enable-sanitizers would look for leaks at its end: built so,
+# it becomes that user altogether.
 pipe_programs() {
 	mkdir -p "$dir/bin"
+	pipe_as=''
+	! grep -q '^SAN = .*sanitize' "$build/Makefile" || pipe_as='setpriv --reuid=64900 --regid=64900 --keep-groups'
 	for pipe_each in rmail bsmtp sendmail; do
 		cat >"$dir/bin/$pipe_each" <<-END
 			#!/bin/sh -p
 			unset LD_LIBRARY_PATH MAIL_CONFIG
-			export ASAN_OPTIONS=detect_leaks=0
-			MOCHILA_ROOT=$work/$side MOCHILA_LIBEXEC=$MOCHILA_LIBEXEC exec $MOCHILA_LIBEXEC/$pipe_each "\$@"
+			export MOCHILA_ROOT=$work/$side MOCHILA_LIBEXEC=$MOCHILA_LIBEXEC
+			exec $pipe_as $MOCHILA_LIBEXEC/$pipe_each "\$@"
 		END
 	done
 	chmod -R 755 "$dir/bin"
