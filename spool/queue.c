@@ -376,6 +376,12 @@ queue_next(struct queue *q, struct message *m, struct err *err)
 	return got;
 }
 
+size_t
+queue_left(const struct queue *q)
+{
+	return q->names.count * (1 + q->buckets.count - q->bucket) - q->next;
+}
+
 int
 queue_again(struct queue *q, struct err *err)
 {

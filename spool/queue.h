@@ -69,6 +69,8 @@ int queue_open(struct queue *q, const struct spool *spool, const char *site, boo
     struct err *err);
 int queue_next(struct queue *q, struct message *m, struct err *err);
 int queue_again(struct queue *q, struct err *err);	/* queue_next begins anew, with what came meanwhile */
+size_t queue_left(const struct queue *q);	/* names that queue_next has not come to; in buckets that were not read
+					as many as in the last that was */
 int queue_take(struct queue *q, const char *bucket, const char *id, struct message *m, struct err *err);
 			/* 1: that one, and it is kept; 0: it is not there */
 bool queue_must_stop(int number);	/* an errno that is no single message's fault: without room

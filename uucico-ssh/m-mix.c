@@ -19,6 +19,7 @@ enum {
 	TAUGHT_MAX = 512 << 10, TAUGHT_LEAST = 64 << 10,
 	OBJECT_MAX = 64 << 10,
 	WORTH_A_START = 16 << 10,
+	MUCH = 512 << 10,
 	CREDIT_LEAST = 32768,		/* of theirs: a flush is never cut */
 	FLUSH_MAX = M_FRAME_MAX - 10,
 	/* How long it takes, and what it saves. */
@@ -161,6 +162,25 @@ waiting(const struct m *m, const char *class)
 			bytes += left_of(other);
 	}
 	return bytes;
+}
+
+/* What is behind the objects that are known is taken to be like them. */
+bool
+m_much_waits(const struct m *m)
+{
+	const char *class = m->own->out.class;
+	uint64_t bytes = 0;
+	size_t count = 0, behind = 0;
+
+	for (size_t i = 0; i < m->own->sendings; i++) {
+		const struct m_sending *s = m->own->sending[i];
+		behind = s->object.behind;
+		if (s->sent || !s->object.stream || strcmp(s->object.class, class) != 0)
+			continue;
+		bytes += left_of(s);
+		count++;
+	}
+	return count > 0 && bytes / count * (count + behind) > MUCH;
 }
 
 /* The most that may be taught for so many bytes; 0: no stream of mix is worth it. */

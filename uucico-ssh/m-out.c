@@ -497,7 +497,7 @@ fill_object(struct m_out_part *part, struct m_object *object)
 
 	*object = (struct m_object){ .kind = part->kind, .grade = part->grade,
 		.asked = !part->is_job && part->m.entry.asked, .packed = form->packed, .stream = part->stream,
-		.length = form->length, .mine = part };
+		.length = form->length, .behind = queue_left(&part->out->queue), .mine = part };
 	memcpy(object->name, form->name, M_NAME);
 	memcpy(object->class, part->class, sizeof object->class);
 	object->tried = offered_before(&part->out->offered, form->name) ||

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ZSTD_STATIC_LINKING_ONLY	/* ZSTD_c_forceAttachDict */
 #include "spool/dictionary.h"
 #include "uucico-ssh/m-parts.h"
 
@@ -72,6 +73,16 @@ log_of(const struct m *m)
 	return log;
 }
 
+/* Behind a dictionary libzstd makes its tables as small as that, as if little came: a backlog of
+ * megabytes becomes a tenth larger then.  Larger ones cost memory and milliseconds, which a few mails are
+ * not worth.  A libzstd that takes no such wish makes them so, and the stream is read all the same. */
+static void
+own_tables(struct m *m)
+{
+	if (m_much_waits(m))
+		ZSTD_CCtx_setParameter(m->own->out.zstd, ZSTD_c_forceAttachDict, ZSTD_dictForceLoad);
+}
+
 static size_t
 set_up(struct m *m, unsigned log, const struct m_prefix *prefix, struct span bytes)
 {
@@ -91,6 +102,8 @@ set_up(struct m *m, unsigned log, const struct m_prefix *prefix, struct span byt
 		result = ZSTD_CCtx_setParameter(zstd, set[i].parameter, set[i].value);
 	if (ZSTD_isError(result) || bytes.len == 0)
 		return result;
+	if (prefix->mark.k == 0)
+		own_tables(m);
 	return prefix->mark.k > 0 ? ZSTD_CCtx_refPrefix(zstd, bytes.p, bytes.len) :
 	    ZSTD_CCtx_loadDictionary(zstd, bytes.p, bytes.len);
 }
@@ -198,6 +211,7 @@ m_stream_begin(struct m *m, const struct m_sending *s)
 	size_t taught = m_mix_pays(m, s);
 	drop(out);	/* it may not outlive its history */
 	out->mixed = taught > 0;
+	memmove(out->class, s->object.class, strlen(s->object.class) + 1);
 	if (choose(m, s->object.class, out->mixed ? m_mix_past(m) : m->config.window, &prefix, &bytes) < 0 ||
 	    set_up_either(m, &log, &prefix, bytes, taught) < 0)
 		return -1;
@@ -207,7 +221,6 @@ m_stream_begin(struct m *m, const struct m_sending *s)
 	out->plain = 0;
 	out->window = (uint64_t)1 << log;
 	out->ratio = (out->mixed ? 3 : 2) * 256;
-	memmove(out->class, s->object.class, strlen(s->object.class) + 1);
 	say_stream(m, log, &prefix);
 	return 0;
 }

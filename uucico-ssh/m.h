@@ -68,6 +68,7 @@ struct m_object {
 	uint64_t length;	/* of all transfer bytes */
 	uint64_t at;		/* where the bytes go on; grows as they move */
 	bool asked;		/* it was asked for, so max_object does not count: of ours, or said by offered() */
+	size_t behind;		/* of ours: about how many more may follow */
 	bool tried;		/* of ours: offered in an earlier call, so wait for their HELLO */
 	void *mine;		/* of the hooks */
 };

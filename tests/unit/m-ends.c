@@ -100,6 +100,7 @@ hook_next(void *arg, bool tried, struct m_object *object, struct err *err)
 		return wait ? 2 : 0;
 	best->given = true;
 	*object = best->object;
+	object->behind = end->behind;
 	object->tried = best->tried;
 	object->mine = best;
 	best->tried = true;

@@ -78,6 +78,7 @@ struct end {
 	size_t enough;			/* write says so, behind that many bytes */
 	bool no_history;		/* history() has none */
 	bool wait;			/* next() says 2 */
+	size_t behind;			/* and how many may follow */
 	bool worked;			/* a step was done */
 	size_t read;			/* bytes that came from read() */
 	unsigned commits, settles, refers, dids;	/* times that a hook was called */

@@ -303,6 +303,40 @@ START_TEST(a_young_history_has_the_dictionary_before_it)
 }
 END_TEST
 
+/* The second half says what the first does, half a megabyte later. */
+static size_t
+backlog(size_t behind)
+{
+	enum { MAILS = 16, PERIOD = 8, LEN = 60000 };
+	char body[LEN];
+
+	drop();
+	make();
+	home.config.level = hub.config.level = 9;
+	str_set(&home.dictionary, "What the shipped dictionary says of the weather, and of tomorrow.");
+	str_set(&hub.dictionary, str_c(&home.dictionary));
+	for (size_t i = 0; i < MAILS; i++) {
+		srandom(1 + (unsigned)(i % PERIOD));
+		for (size_t n = 0; n < LEN; n++)
+			body[n] = (char)('!' + random() % 64);
+		snprintf(body, 8, "%06zu", i);
+		end_thing(&home, (struct span){ body, LEN }, 'N', "main");
+	}
+	home.behind = behind;
+	good_call(&(struct line){0});
+	stop();
+	all_there();
+	return home.m.packed_out;
+}
+
+START_TEST(a_backlog_behind_a_dictionary_has_tables_of_its_own)
+{
+	size_t small = backlog(0), large = backlog(8);
+
+	ck_assert_msg(large < small * 2 / 3, "%zu and %zu", small, large);
+}
+END_TEST
+
 static void
 no_dictionary_there(void)
 {
@@ -1558,6 +1592,7 @@ UNIT_WITH("m", make, drop,
 	{ a_bit_turned_over_is_seen, 16 },
 	{ history_makes_what_follows_smaller, 2 },
 	{ a_young_history_has_the_dictionary_before_it, 1 },
+	{ a_backlog_behind_a_dictionary_has_tables_of_its_own, 1 },
 	{ without_a_common_history_all_comes_too, ROWS(mishaps) },
 	{ mix_makes_less_of_mails_than_zstd, 3 },
 	{ whatever_it_is_mix_carries_it, 1 },

@@ -840,6 +840,7 @@ END_TEST
 START_TEST(the_queue_gives_grade_then_age)
 {
 	static const char grades[] = "NAN0A";
+	static const size_t left[] = { 2, 3, 2, 1, 0 };	/* by the bucket that was read last */
 	struct envelope env = {0};
 	char got[6] = "";
 	struct queue q;
@@ -860,6 +861,7 @@ START_TEST(the_queue_gives_grade_then_age)
 	OK(queue_open(&q, &spool, "home", false, &err));
 	for (size_t i = 0; queue_next(&q, &m, &err) > 0; i++) {
 		got[i] = m.entry.info.grade;
+		ck_assert_uint_eq(queue_left(&q), left[i]);
 		message_close(&m);
 	}
 	queue_close(&q);
