@@ -447,6 +447,7 @@ relay_start(struct relay *relay, struct err *err)
 	relay->checks.tells = true;
 	relay->checks.args = pool_words(relay, relay->checks.arg);
 	sweep_windows(relay->setup);
+	session_make_room(relay);
 	for (size_t i = 0; i < relay->doors; i++)
 		door_start(relay->door[i]);
 	return 0;
@@ -487,6 +488,7 @@ take_setup(struct relay *relay, struct setup *setup)
 	setup_drop(relay->setup);
 	relay->setup = setup;
 	relay->spool.settings = &setup->settings;
+	session_make_room(relay);
 	if (set_doors(relay, setup, &err) < 0)
 		log_error("-: event=listen-failed why=\"%s\"", err.text);
 	for (size_t i = 0; i < relay->doors; i++)

@@ -71,6 +71,7 @@ struct relay {
 	size_t doors;
 	struct session *sessions;
 	size_t session_count;
+	uint64_t room;		/* clients for whom there are descriptors */
 	size_t busy, writers;	/* those within an SMTP transaction; and those that may soon post a message */
 	struct acceptor acceptor;
 	struct settler settler;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -127,6 +128,54 @@ static const struct stream_hooks hooks = {
 
 /* limits */
 
+enum {
+	CLIENTS_MOST = 1 << 30,
+	APART = 256,		/* descriptors for all that is no client: files, next hops, helpers */
+};
+
+/* As far as the hard limit goes. */
+static void
+raise_limit(struct rlimit *files, rlim_t want)
+{
+	const struct rlimit raised = { files->rlim_max < want ? files->rlim_max : want, files->rlim_max };
+
+	if (files->rlim_cur < want && setrlimit(RLIMIT_NOFILE, &raised) == 0)
+		*files = raised;
+}
+
+/* Clients that took the last one would leave none for their mail. */
+void
+session_make_room(struct relay *relay)
+{
+	const struct setup *setup = relay->setup;
+	uint64_t clients = 0;
+	struct rlimit files;
+
+	for (size_t i = 0; i < setup->instances; i++)
+		if (setup->instance[i].settings->max_connections > clients)
+			clients = setup->instance[i].settings->max_connections;
+	if (clients > CLIENTS_MOST)
+		clients = CLIENTS_MOST;
+	relay->room = clients;
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return;
+	raise_limit(&files, (rlim_t)clients + APART);
+	if (files.rlim_cur >= clients + APART)
+		return;
+	relay->room = files.rlim_cur > 2 * APART ? files.rlim_cur - APART : files.rlim_cur / 2;
+	log_warn("-: event=few-descriptors max-connections=%llu room=%llu why=\"a process may have %llu here "
+	    "(LimitNOFILE=, ulimit -n)\"", (unsigned long long)clients, (unsigned long long)relay->room,
+	    (unsigned long long)files.rlim_cur);
+}
+
+static bool
+is_full(const struct relay *relay, const struct relay_settings *limits, bool present)
+{
+	uint64_t most = relay->room < limits->max_connections ? relay->room : limits->max_connections;
+
+	return relay->session_count >= most + present;
+}
+
 static size_t
 sessions_of(const struct relay *relay, const struct ip *ip)
 {
@@ -145,7 +194,7 @@ static const char *
 too_many(struct relay *relay, const struct relay_settings *limits, const struct service *service,
     const struct ip *ip, bool present)
 {
-	if (relay->session_count >= limits->max_connections + present)
+	if (is_full(relay, limits, present))
 		return service->full;
 	if (sessions_of(relay, ip) >= limits->max_client_connections + present)
 		return service->client_full;
@@ -271,7 +320,7 @@ session_taken(void *ctx, int fd, const struct sockaddr *peer)
 	meet(session, peer);
 	session->proxied = access_trusts(&instance->proxies, &session->ip) && !session->known;
 	if (session->proxied || session->known)
-		sorry = door->relay->session_count >= instance->settings->max_connections ? door->service->full : NULL;
+		sorry = is_full(door->relay, instance->settings, false) ? door->service->full : NULL;
 	else
 		sorry = too_many(door->relay, instance->settings, door->service, &session->ip, false);
 	door->relay->meters.connections_total += sorry == NULL;
