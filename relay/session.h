@@ -33,8 +33,9 @@ struct session {
 	void *work;		/* the service's */
 };
 
-/* A listener's hook: fd is ours, ctx is the struct door. */
 void session_make_room(struct relay *relay);	/* descriptors for as many as the settings let in */
+
+/* A listener's hook: fd is ours, ctx is the struct door. */
 void session_taken(void *ctx, int fd, const struct sockaddr *peer);
 int session_is(struct session *session, const char *ip, const char *port, struct err *err);	/* somebody
 			   whom we believe says for whom he speaks */
