@@ -15,6 +15,7 @@ inside_peer() {
 	shift 2
 	inside_id=64900
 	for inside_account; do
+		sed -i "/^$inside_account:/d" "$inside_dir/passwd" "$inside_dir/group"	# this host may have it, too
 		say "$inside_account:x:$inside_id:$inside_id::/:/bin/false" >>"$inside_dir/passwd"
 		say "$inside_account:x:$inside_id:" >>"$inside_dir/group"
 		inside_id=$((inside_id + 1))
