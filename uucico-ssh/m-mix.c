@@ -150,16 +150,19 @@ m_mix_past(const struct m *m)
 	return m->config.window < most ? m->config.window : most;
 }
 
-/* Of that class, what a stream of mix would take. */
+/* Of that class, what is no larger, and how many objects that is. */
 static uint64_t
-waiting(const struct m *m, const char *class)
+waiting(const struct m *m, const char *class, uint64_t largest, size_t *count)
 {
 	uint64_t bytes = 0;
 
+	*count = 0;
 	for (size_t i = 0; i < m->own->sendings; i++) {
-		const struct m_sending *other = m->own->sending[i];
-		if (!other->sent && small(other) && strcmp(other->object.class, class) == 0)
-			bytes += left_of(other);
+		const struct m_sending *s = m->own->sending[i];
+		if (s->sent || !s->object.stream || s->object.length > largest || strcmp(s->object.class, class) != 0)
+			continue;
+		bytes += left_of(s);
+		++*count;
 	}
 	return bytes;
 }
@@ -168,19 +171,11 @@ waiting(const struct m *m, const char *class)
 bool
 m_much_waits(const struct m *m)
 {
-	const char *class = m->own->out.class;
-	uint64_t bytes = 0;
-	size_t count = 0, behind = 0;
+	const struct m_parts *own = m->own;
+	size_t count;
+	uint64_t bytes = waiting(m, own->out.class, UINT64_MAX, &count);
 
-	for (size_t i = 0; i < m->own->sendings; i++) {
-		const struct m_sending *s = m->own->sending[i];
-		behind = s->object.behind;
-		if (s->sent || !s->object.stream || strcmp(s->object.class, class) != 0)
-			continue;
-		bytes += left_of(s);
-		count++;
-	}
-	return count > 0 && bytes / count * (count + behind) > MUCH;
+	return count > 0 && bytes / count * (count + own->sending[own->sendings - 1]->object.behind) > MUCH;
 }
 
 /* The most that may be taught for so many bytes; 0: no stream of mix is worth it. */
@@ -207,7 +202,9 @@ worth_teaching(const struct m *m, uint64_t bytes)
 size_t
 m_mix_pays(const struct m *m, const struct m_sending *s)
 {
-	return may(m) && small(s) ? worth_teaching(m, waiting(m, s->object.class)) : 0;
+	size_t count;
+
+	return may(m) && small(s) ? worth_teaching(m, waiting(m, s->object.class, OBJECT_MAX, &count)) : 0;
 }
 
 /* A machine that is busy, or slow, takes longer than was thought. */

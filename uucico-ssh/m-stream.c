@@ -102,10 +102,10 @@ set_up(struct m *m, unsigned log, const struct m_prefix *prefix, struct span byt
 		result = ZSTD_CCtx_setParameter(zstd, set[i].parameter, set[i].value);
 	if (ZSTD_isError(result) || bytes.len == 0)
 		return result;
-	if (prefix->mark.k == 0)
-		own_tables(m);
-	return prefix->mark.k > 0 ? ZSTD_CCtx_refPrefix(zstd, bytes.p, bytes.len) :
-	    ZSTD_CCtx_loadDictionary(zstd, bytes.p, bytes.len);
+	if (prefix->mark.k > 0)
+		return ZSTD_CCtx_refPrefix(zstd, bytes.p, bytes.len);
+	own_tables(m);
+	return ZSTD_CCtx_loadDictionary(zstd, bytes.p, bytes.len);
 }
 
 bool
