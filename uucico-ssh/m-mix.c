@@ -14,17 +14,19 @@
 #include "uucico-ssh/m-parts.h"
 
 enum {
-	LOG_MIN = 14, LOG_MAX = 20, LOG = 19,	/* bytes through one stream */
+	LOG_MIN = 14, LOG_MAX = 20,	/* bytes through one stream: in all, */
+	LOG_LEAST = 17, LOG_MOST = 19,	/* and what we say, by what waits */
 	PAST_MAX = 4 << 20, PAST_NEAR = 1 << 20,	/* bytes of history; where they are less dear */
-	TAUGHT_MAX = 512 << 10, TAUGHT_LEAST = 64 << 10,
+	TAUGHT_MAX = 512 << 10, TAUGHT_STEP = 32 << 10,
 	OBJECT_MAX = 64 << 10,
 	WORTH_A_START = 16 << 10,
 	MUCH = 512 << 10,
 	CREDIT_LEAST = 32768,		/* of theirs: a flush is never cut */
 	FLUSH_MAX = M_FRAME_MAX - 10,
 	/* How long it takes, and what it saves. */
-	PER_BYTE = 2000, PER_TAUGHT = 1300,	/* nanoseconds for what goes through, for what is taught, */
-	PER_PAST = 80,			/* and for what is only looked at */
+	PER_BYTE = 1800, PER_TAUGHT = 1100,	/* nanoseconds for what goes through, for what is taught, */
+	PER_PAST = 40,			/* and for what is only looked at */
+	BUSY = 3,			/* so many times as long: then we stop */
 	SAVES = 20,			/* one byte on the line of so many */
 	/* The line: bytes a second; a mobile one, and one by a satellite. */
 	RATE_NEAR = 250000, RATE_FAR = 64000, RATE_DEAR = 128000,
@@ -137,8 +139,9 @@ m_mix_takes(const struct m *m, const struct m_sending *s)
 	if (!may(m) || !small(s) || left > out->mixing.left)
 		return false;
 	/* What a model has cost is no reason to go without what it was made for. */
-	bool unused = out->mixing.left == out->mixing.most;
-	return m->config.mix == M_MIX_ALWAYS || unused ||
+	uint64_t went = out->mixing.most - out->mixing.left;
+	bool meant = went == 0 || (went < out->mixing.meant && out->spent <= BUSY * out->planned);
+	return m->config.mix == M_MIX_ALWAYS || meant ||
 	    out->spent + slowed(out, takes_time(left)) <= out->saved + saves_time(m, left) + patience(m);
 }
 
@@ -167,15 +170,21 @@ waiting(const struct m *m, const char *class, uint64_t largest, size_t *count)
 	return bytes;
 }
 
-/* What is behind the objects that are known is taken to be like them. */
-bool
-m_much_waits(const struct m *m)
+/* The same, and what is behind the objects that are known, which is taken to be like them. */
+static uint64_t
+expected(const struct m *m, const char *class, uint64_t largest)
 {
 	const struct m_parts *own = m->own;
 	size_t count;
-	uint64_t bytes = waiting(m, own->out.class, UINT64_MAX, &count);
+	uint64_t bytes = waiting(m, class, largest, &count);
 
-	return count > 0 && bytes / count * (count + own->sending[own->sendings - 1]->object.behind) > MUCH;
+	return count > 0 ? bytes / count * (count + own->sending[own->sendings - 1]->object.behind) : 0;
+}
+
+bool
+m_much_waits(const struct m *m)
+{
+	return expected(m, m->own->out.class, UINT64_MAX) > MUCH;
 }
 
 /* The most that may be taught for so many bytes; 0: no stream of mix is worth it. */
@@ -191,7 +200,7 @@ worth_teaching(const struct m *m, uint64_t bytes)
 		return 0;
 	if (bytes >= WORTH_A_START)
 		left += patience(m);
-	for (size_t n = TAUGHT_MAX; n >= TAUGHT_LEAST; n /= 2) {
+	for (size_t n = TAUGHT_MAX; n > 0; n -= TAUGHT_STEP) {
 		int64_t costs = slowed(out, prepares_in(n, m_mix_past(m)) + takes_time(bytes));
 		if (costs <= saves || costs <= left)
 			return n;
@@ -202,9 +211,7 @@ worth_teaching(const struct m *m, uint64_t bytes)
 size_t
 m_mix_pays(const struct m *m, const struct m_sending *s)
 {
-	size_t count;
-
-	return may(m) && small(s) ? worth_teaching(m, waiting(m, s->object.class, OBJECT_MAX, &count)) : 0;
+	return may(m) && small(s) ? worth_teaching(m, expected(m, s->object.class, OBJECT_MAX)) : 0;
 }
 
 /* A machine that is busy, or slow, takes longer than was thought. */
@@ -243,7 +250,7 @@ prepare(struct m_mixing *mixing)
 	if (!mixing->due)
 		return;
 	if (mixing->mix == NULL)
-		mixing->mix = mix_begin(&mixing->past, 1, mixing->taught, mixing->most);
+		mixing->mix = mix_begin(&mixing->past, 1, mixing->taught, mixing->most, MIX_SMALL);
 	mixing->due = mix_prepare(mixing->mix, MIX_STEP);
 }
 
@@ -277,11 +284,15 @@ unsigned
 m_mix_begin(struct m *m, struct span past, size_t taught)
 {
 	struct m_stream_out *out = &m->own->out;
+	uint64_t meant = expected(m, out->class, OBJECT_MAX);
+	unsigned log = LOG_LEAST;
 
-	out->mixing = (struct m_mixing){ .past = past, .taught = taught, .most = (size_t)1 << LOG, .due = true,
-		.left = 1 << LOG };
+	while (log < LOG_MOST && UINT64_C(1) << log < meant)
+		log++;
+	out->mixing = (struct m_mixing){ .past = past, .taught = taught, .most = (size_t)1 << log, .due = true,
+		.left = UINT64_C(1) << log, .meant = meant };
 	m->mixes++;
-	return LOG;
+	return log;
 }
 
 static void

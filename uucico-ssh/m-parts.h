@@ -97,6 +97,7 @@ struct m_mixing {			/* a stream of the model, at either end */
 	size_t taught, most;
 	bool due;			/* from STREAM on its way, or heard, until the model is made, in steps */
 	uint64_t left;			/* bytes that may still go through */
+	uint64_t meant;			/* ours: those that waited when it began, or were behind these */
 };
 
 struct m_stream_out {

@@ -5,7 +5,7 @@
 
 #include "lib/base/bytes.h"
 
-enum { HASH_LOG_MIN = 12, HASH_LOG_MAX = 22 };
+enum { HASH_LOG_MIN = 12 };
 
 unsigned
 mix_log_for(size_t n, unsigned least, unsigned most)
@@ -134,7 +134,8 @@ mix_text_byte(struct mix_text *text, unsigned char c)
 /* beginning and end */
 
 size_t
-mix_text_start(struct mix_text *text, const struct span *past, size_t pasts, size_t most)
+mix_text_start(struct mix_text *text, const struct span *past, size_t pasts, size_t most, size_t bytes_a_place,
+    unsigned log_max)
 {
 	size_t len = 0;
 
@@ -145,7 +146,7 @@ mix_text_start(struct mix_text *text, const struct span *past, size_t pasts, siz
 	for (size_t i = 0, at = 0; i < pasts; at += past[i++].len)
 		if (past[i].len > 0)
 			memcpy(text->bytes + at, past[i].p, past[i].len);
-	text->hash_log = mix_log_for(len + most, HASH_LOG_MIN, HASH_LOG_MAX);
+	text->hash_log = mix_log_for((len + most) / bytes_a_place, HASH_LOG_MIN, log_max);
 	text->near = mem_get(sizeof *text->near << text->hash_log);
 	text->far = mem_get(sizeof *text->far << text->hash_log);
 	make_scales(text);

@@ -28,8 +28,10 @@ struct mix_text {
 	int16_t logit[4096];			/* of a chance, in 4096ths */
 };
 
-/* The past is copied in front, but not yet gone through: its length. */
-size_t mix_text_start(struct mix_text *text, const struct span *past, size_t pasts, size_t most);
+/* The past is copied in front, but not yet gone through: its length.  One place is known for so many bytes, each of
+ * two ways, if no more than 2^log_max. */
+size_t mix_text_start(struct mix_text *text, const struct span *past, size_t pasts, size_t most, size_t bytes_a_place,
+    unsigned log_max);
 void mix_text_byte(struct mix_text *text, unsigned char c);
 void mix_text_free(struct mix_text *text);
 

@@ -19,7 +19,7 @@ enum {
 	INPUTS = 32,
 	SETS = 4, SET_SIZE = 2048,	/* of weights; one of each set has a say, */
 	LEVELS = 8, DEPTHS = 4,		/* and how much of one, by surprise and by known contexts */
-	SLOTS_LOG_MIN = 10, SLOTS_LOG_MAX = 21, SLOTS_EACH = 8,	/* lines: so many for a byte */
+	SLOTS_LOG_MIN = 10, SLOTS_LOG_MAX = 21,	/* lines */
 	CLOSE_LOG = 16,
 	SURE = 20, LONG = 32,		/* bytes of a repetition: no longer one is looked for; nothing new */
 	SHORTEST = 5, CLOSE = 3, CLOSE_SURE = 16,
@@ -68,6 +68,11 @@ struct mix {
 	uint16_t final[2][FINALS][POINTS], *point[2];
 	int32_t rate;
 	uint32_t learnt;		/* bits */
+};
+
+/* Lines of histories for a byte that teaches or comes, bytes for a place where a repetition may be, and places. */
+static const struct { size_t lines, bytes_a_place; unsigned places_log; } sizes[] = {
+	[MIX_LARGE] = { 8, 1, 22 }, [MIX_SMALL] = { 2, 2, 21 },
 };
 
 /* Zeroed, and begins where a line of the processor's memory does. */
@@ -627,16 +632,16 @@ mix_prepare(struct mix *m, size_t step)
 }
 
 struct mix *
-mix_begin(const struct span *past, size_t pasts, size_t taught, size_t most)
+mix_begin(const struct span *past, size_t pasts, size_t taught, size_t most, enum mix_size size)
 {
 	struct mix *m = mem_get(sizeof *m);
-	size_t len = mix_text_start(&m->text, past, pasts, most);
+	size_t len = mix_text_start(&m->text, past, pasts, most, sizes[size].bytes_a_place, sizes[size].places_log);
 	size_t learns = (len < taught ? len : taught) + most;
 
 	m->past = (uint32_t)len;
 	m->older = (uint32_t)(len > taught ? len - taught : 0);
 	m->bits = 1;
-	m->slots_log = mix_log_for(SLOTS_EACH * learns, SLOTS_LOG_MIN, SLOTS_LOG_MAX);
+	m->slots_log = mix_log_for(sizes[size].lines * learns, SLOTS_LOG_MIN, SLOTS_LOG_MAX);
 	m->slots = get_aligned((size_t)LINE << m->slots_log, &m->slots_from);
 	m->close = mem_get(sizeof *m->close << CLOSE_LOG);
 	make_histories(m);
@@ -649,7 +654,7 @@ mix_begin(const struct span *past, size_t pasts, size_t taught, size_t most)
 struct mix *
 mix_new(const struct span *past, size_t pasts, size_t taught, size_t most)
 {
-	struct mix *m = mix_begin(past, pasts, taught, most);
+	struct mix *m = mix_begin(past, pasts, taught, most, MIX_LARGE);
 
 	while (mix_prepare(m, MIX_STEP))
 		;

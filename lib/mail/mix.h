@@ -20,7 +20,8 @@
  * as taught says, and there only what is no long repetition: that takes two or three microseconds a
  * byte, as does each that comes.  taught is in bytes, and may be 0.
  * Both ends must say the same.  MIX_TAUGHT is what batches say; where time counts, as in a call, less
- * is nearly as good.
+ * is nearly as good.  So are small tables, a quarter as large: what no cache holds, and pages that a process
+ * touches for the first time, cost more there than they are worth.
  */
 #ifndef LIB_MAIL_MIX_H
 #define LIB_MAIL_MIX_H
@@ -28,16 +29,21 @@
 #include "lib/base/str.h"
 
 enum {
-	MIX_MODEL = 2,			/* by which two ends know that they have the same */
+	MIX_MODEL = 3,			/* by which two ends know that they have the same */
 	MIX_TAUGHT = 1 << 20,
 	MIX_STEP = 4 << 10,		/* bytes that are taught in some 5 milliseconds */
+};
+
+enum mix_size {
+	MIX_LARGE,			/* batches: 70 MB */
+	MIX_SMALL,			/* calls: 10 to 55 MB, by what is taught and may come, and by the past */
 };
 
 struct mix;
 
 struct mix *mix_new(const struct span *past, size_t pasts, size_t taught, size_t most);	/* most: bytes
 			   to come, no more than that; the past is copied */
-struct mix *mix_begin(const struct span *past, size_t pasts, size_t taught, size_t most);
+struct mix *mix_begin(const struct span *past, size_t pasts, size_t taught, size_t most, enum mix_size size);
 bool mix_prepare(struct mix *mix, size_t step);	/* so many bytes taught, or what takes as long; false: it is ready */
 unsigned mix_next(struct mix *mix);	/* 8 to 65528 */
 void mix_learn(struct mix *mix, int bit);

@@ -664,6 +664,33 @@ START_TEST(a_busy_machine_goes_on_by_zstd)
 }
 END_TEST
 
+/* Models take more than twice as long as is reckoned, at either end. */
+static void
+models_take_longer(struct line *line, struct end *a, struct end *b)
+{
+	if (a->m.models || b->m.models)
+		line->now += 12000;
+}
+
+START_TEST(what_a_model_was_made_for_goes_by_it)
+{
+	struct line line = { .rate = 250000, .delay = 60000, .each = models_take_longer };
+
+	home.config.mix = hub.config.mix = M_MIX_MAY;
+	home.config.far = 120000;
+	for (unsigned calls = 0; calls < 2; calls++) {
+		for (unsigned i = 0; i < 14; i++)
+			end_mail(&hub, 8000, 'N', 100 * calls + i);
+		hub.behind = 7;		/* of eight that are asked for before they are begun */
+		call_mixed(calls == 0 ? &(struct line){0} : &line);
+		all_there();
+		stop();
+	}
+	ck_assert_uint_eq(home.m.mixes, 1);
+	ck_assert_uint_eq(hub.m.packed_out, hub.m.mixed_out);
+}
+END_TEST
+
 /* --- what takes long --- */
 
 /* Half a second for each step of either; and those that stand end when all is there. */
@@ -1605,6 +1632,7 @@ UNIT_WITH("m", make, drop,
 	{ cut_anywhere_what_went_by_mix_goes_on, 2 },
 	{ classes_have_models_of_their_own, 1 },
 	{ what_is_refused_is_followed_too, 2 },
+	{ what_a_model_was_made_for_goes_by_it, 1 },
 	{ mix_is_for_lines_where_bytes_are_dear, ROWS(dear) },
 	{ a_busy_machine_goes_on_by_zstd, 1 },
 	{ what_takes_long_to_make_goes_at_last_and_the_others_before, 6 },
