@@ -151,7 +151,9 @@ m_seen(struct m *m, uint64_t seen)
 	if (last.at != 0 && !m->config.half_duplex) {
 		int64_t took = m->own->now - last.seen_at;
 		measured_rtt(m, m->own->now - last.at);
-		measured_rate(m, number_share(seen - last.seen, CLOCK_SECOND, (uint64_t)at_least(took, 1000), false));
+		uint64_t rate = number_share(seen - last.seen, CLOCK_SECOND, (uint64_t)at_least(took, 1000), false);
+		if (!m_mix_hides(m, took, rate))
+			measured_rate(m, rate);
 	}
 	line->seen_at = m->own->now;
 }

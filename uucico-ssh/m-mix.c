@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/number.h"
 #include "lib/mail/range.h"
 #include "spool/dictionary.h"
 #include "uucico-ssh/m-parts.h"
@@ -26,6 +27,7 @@ enum {
 	/* How long it takes, and what it saves. */
 	PER_BYTE = 1800, PER_TAUGHT = 1100,	/* nanoseconds for what goes through, for what is taught, */
 	PER_PAST = 40,			/* and for what is only looked at */
+	HIDES = 8,			/* what is so near it may be a model's, not the line's */
 	BUSY = 3,			/* so many times as long: then we stop */
 	SAVES = 20,			/* one byte on the line of so many */
 	/* The line: bytes a second; a mobile one, and one by a satellite. */
@@ -293,6 +295,18 @@ m_mix_begin(struct m *m, struct span past, size_t taught)
 		.left = UINT64_C(1) << log, .meant = meant };
 	m->mixes++;
 	return log;
+}
+
+/* In so many microseconds that rate was measured.  A line that no model, and no turn of it, makes look slow is so by
+ * far. */
+bool
+m_mix_hides(const struct m *m, int64_t took, uint64_t rate)
+{
+	const struct m_stream_out *out = &m->own->out;
+
+	if (!out->mixed || out->spent <= 0 || (m->rate > 0 && rate > m->rate))
+		return false;
+	return took < HIDES * turn_of(m) || rate > number_share(m->mixed_out, CLOCK_SECOND, (uint64_t)(HIDES * out->spent), false);
 }
 
 static void

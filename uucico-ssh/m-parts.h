@@ -289,6 +289,7 @@ bool m_mix_holds(const struct m *m);		/* what comes by their stream has to wait 
 void m_mix_clock(struct m *m, bool taken);	/* at the beginning of a turn, and when its work is on the line */
 int m_mix_pack(struct m *m, struct span bytes, bool all, struct str *to);
 int m_mix_unpack(struct m *m, struct span bytes, uint64_t left, struct span *plain);
+bool m_mix_hides(const struct m *m, int64_t took, uint64_t rate);	/* it may be our pace, not the line's */
 void m_mix_drop(struct m_mixing *mixing);
 
 /* m-send.c */

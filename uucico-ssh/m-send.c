@@ -18,7 +18,7 @@ enum {
 	CLASS_KEPT = 65536,	/* with no more left than that, an object of the present class goes first */
 	FRAME_HEAD = 10,	/* a handle */
 	MIX_PIECE = 12288,	/* plain bytes that fill no frame */
-	MIX_OUT_MAX = 6144,	/* these came slowly: they do not wait for many others */
+	MIX_OUT_MAX = 2800,	/* these came slowly: they do not wait for many others */
 	OPEN_LEN = 128,		/* no OPEN or STREAM is longer, nearly */
 	RESERVE = 1024,		/* of a budget, for ACKs */
 	BUDGET_LEAST = 256,

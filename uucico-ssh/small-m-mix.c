@@ -44,6 +44,15 @@ m_mix_past(const struct m *m)
 	return 0;
 }
 
+bool
+m_mix_hides(const struct m *m, int64_t took, uint64_t rate)
+{
+	(void)m;
+	(void)took;
+	(void)rate;
+	return false;
+}
+
 unsigned
 m_mix_begin(struct m *m, struct span past, size_t taught)
 {

@@ -691,6 +691,28 @@ START_TEST(what_a_model_was_made_for_goes_by_it)
 }
 END_TEST
 
+/* Of the line | what is told of it in the next call */
+static const struct { uint64_t rate, least, most; } paced[] = {
+	{ 250000, 0, 0 }, { 300, 150, 400 }, { 4000, 2000, 5000 },
+};
+
+START_TEST(what_mix_packs_says_little_of_a_fast_line)
+{
+	struct line line = { .rate = paced[_i].rate, .delay = 60000 };
+
+	home.config.mix = hub.config.mix = M_MIX_MAY;
+	home.config.far = 120000;
+	for (unsigned i = 0; i < 14; i++)
+		end_mail(&hub, 8000, 'N', i);
+	call_mixed(&line);
+	all_there();
+	ck_assert_uint_gt(hub.m.mixed_out, 0);
+	ck_assert_msg(hub.m.rate >= paced[_i].least && hub.m.rate <= paced[_i].most, "%d of %d", (int)hub.m.rate,
+	    (int)paced[_i].rate);
+	stop();
+}
+END_TEST
+
 /* --- what takes long --- */
 
 /* Half a second for each step of either; and those that stand end when all is there. */
@@ -1633,6 +1655,7 @@ UNIT_WITH("m", make, drop,
 	{ classes_have_models_of_their_own, 1 },
 	{ what_is_refused_is_followed_too, 2 },
 	{ what_a_model_was_made_for_goes_by_it, 1 },
+	{ what_mix_packs_says_little_of_a_fast_line, ROWS(paced) },
 	{ mix_is_for_lines_where_bytes_are_dear, ROWS(dear) },
 	{ a_busy_machine_goes_on_by_zstd, 1 },
 	{ what_takes_long_to_make_goes_at_last_and_the_others_before, 6 },
