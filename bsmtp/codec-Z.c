@@ -37,6 +37,8 @@ struct lzw {
 	uint16_t before[CODES];		/* a string is the one of this code ... */
 	unsigned char byte[CODES];	/* ... and this byte */
 	unsigned char string[CODES];	/* written from its end */
+	unsigned char out[CODES];	/* strings that are not given on yet: most of them are of few bytes */
+	size_t out_len;
 };
 
 static int
@@ -92,6 +94,15 @@ change_width(struct lzw *z)
 	z->in_group = 0;
 }
 
+static int
+give(struct codec_stream *stream, struct lzw *z, struct err *err)
+{
+	size_t len = z->out_len;
+
+	z->out_len = 0;
+	return len > 0 ? codec_out(stream, z->out, len, err) : 0;
+}
+
 /* Writes the code's string, which is at most as long as there are codes. */
 static int
 write_string(struct codec_stream *stream, struct lzw *z, unsigned code, struct err *err)
@@ -105,7 +116,12 @@ write_string(struct codec_stream *stream, struct lzw *z, unsigned code, struct e
 		*--at = z->byte[known];
 	*--at = z->byte[known];
 	z->last_first = *at;
-	return codec_out(stream, at, (size_t)(z->string + sizeof z->string - at), err);
+	size_t len = (size_t)(z->string + sizeof z->string - at);
+	if (len > sizeof z->out - z->out_len && give(stream, z, err) < 0)
+		return -1;
+	memcpy(z->out + z->out_len, at, len);
+	z->out_len += len;
+	return 0;
 }
 
 static int
@@ -166,7 +182,7 @@ Z_feed(struct codec_stream *stream, const void *bytes, size_t len, struct err *e
 		if (result < 0)
 			return -1;
 	}
-	return 0;
+	return give(stream, z, err);
 }
 
 static int

@@ -20,13 +20,23 @@ static const char text[] =
 static const struct codec *became;	/* what the last stream was packed by: it may not be what was asked for */
 static bool in_brief;	/* and whether it is one block */
 
+static unsigned pieces;	/* that came out of the last run */
+
+static int
+count(void *ctx, const void *bytes, size_t len, struct err *why)
+{
+	pieces++;
+	return gather(ctx, bytes, len, why);
+}
+
 static int
 run_setup(const struct codec *codec, enum codec_way way, const struct codec_setup *setup, struct span in,
     size_t step, struct str *out)
 {
 	struct codec_stream stream;
-	int result = codec_start(&stream, codec, way, setup, gather, out, &err);
+	int result = codec_start(&stream, codec, way, setup, count, out, &err);
 
+	pieces = 0;
 	for (; in.len > 0 && result == 0; in = span_from(in, step))
 		result = codec_feed(&stream, in.p, in.len < step ? in.len : step, &err);
 	if (result == 0)
@@ -254,6 +264,7 @@ START_TEST(what_compress_wrote_is_read)
 		ck_assert(span_same(str_span(&out), str_span(&want)));
 		str_free(&out);
 	}
+	ck_assert_uint_lt(pieces, 3);	/* and not one for each of its strings */
 	ck_assert_int_eq(run(named("Z"), CODEC_PACK, span_of(text), 100, &want), -1);
 	ck_assert_int_eq(err_exit(&err), 78);
 	str_free(&packed);
