@@ -68,18 +68,26 @@ batch_pick(struct batch *b, struct message *m, struct err *err)
 	return 0;
 }
 
-int
-batch_relayed(struct batch *b, struct err *err)
+/* An empty file of B.d, and synced with that. */
+static int
+put_mark(struct batch *b, const char *name, struct err *err)
 {
 	struct str path = {0};
 
 	folder_of(str_c(&b->site), str_c(&b->name), &path);
-	str_printf(&path, "/%s", relayed_mark);
-	int fd = fs_create(b->spool->sent, str_c(&path), 0640, err);	/* synced with B.d */
+	str_printf(&path, "/%s", name);
+	int fd = fs_create(b->spool->sent, str_c(&path), 0640, err);
 	str_free(&path);
-	if (fd < 0)
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? -1 : 0;
+}
+
+int
+batch_relayed(struct batch *b, struct err *err)
+{
+	if (put_mark(b, relayed_mark, err) < 0)
 		return -1;
-	close(fd);
 	b->relayed = true;
 	return 0;
 }
@@ -121,16 +129,12 @@ remove_marks(int dir, struct err *err)
 int
 batch_needs(struct batch *b, const char *ring, uint64_t name, struct err *err)
 {
-	struct str path = {0};
+	struct str note = {0};
 
-	folder_of(str_c(&b->site), str_c(&b->name), &path);
-	str_add_char(&path, '/');
-	note_name(ring, name, &path);
-	int fd = fs_create(b->spool->sent, str_c(&path), 0640, err);
-	if (fd >= 0)
-		close(fd);
-	str_free(&path);
-	return fd < 0 ? -1 : 0;
+	note_name(ring, name, &note);
+	int result = put_mark(b, str_c(&note), err);
+	str_free(&note);
+	return result;
 }
 
 static int

@@ -481,7 +481,7 @@ add_folder(void *ctx, const struct named *named)
 			    "a folder of its own\"", (int)named->key.len, named->key.p, named->path);
 		sandbox_may(&walls->sandbox, str_c(&folder), write ? SANDBOX_WRITE : SANDBOX_READ);
 	} else if (write && folder.len == 1) {
-		log_warn("-: event=sandbox why=\"no folder for %s is there yet: it will not be made\"", named->path);
+		log_warn("-: event=sandbox why=\"%s has no folder yet, and gets none\"", named->path);
 	}
 	str_free(&folder);
 }
