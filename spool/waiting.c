@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/thread.h"
 
 enum {
 	READERS = 64, EACH = 16,	/* at most so many at once; for so many destinations one more */
@@ -244,7 +244,7 @@ read_all(struct reading *reading)
 		reading->order[i] = &w->site[i];
 	qsort(reading->order, w->sites, sizeof *reading->order, by_inode);
 	while (readers < READERS && readers < wanted &&
-	    pthread_create(&reader[readers], NULL, read_sites, reading) == 0)
+	    thread_start(&reader[readers], read_sites, reading) == 0)
 		readers++;
 	read_sites(reading);		/* also when no thread could be had */
 	while (readers > 0)
