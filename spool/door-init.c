@@ -40,21 +40,12 @@ static const char conf_text_of_ours[] =
 	"# link = ssh://mochila@home.example\n"
 	"# codec = gz\n";
 
-static bool
-is_host_name(const char *host)
-{
-	size_t len = strlen(host);
-
-	return len > 0 && len <= 253 && host[0] != '.' && host[0] != '-' &&
-	    span_has_only(span_of(host), ".-_");
-}
-
 static int
 check_names(const char *site, const char *host, struct err *err)
 {
 	if (!settings_site_name(site))
 		return err_set(err, ERR_CONFIG, "--site %.60s: a site's name is 1-40 of A-Z a-z 0-9 . _ -", site);
-	if (!is_host_name(host))
+	if (!span_is_host(span_of(host)))
 		return err_set(err, ERR_CONFIG, "--host %.60s: not a host's name", host);
 	return 0;
 }

@@ -7,6 +7,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+enum { HOST_MAX = 253 };	/* RFC 1035 3.1, without the dot at its end */
+
 static _Noreturn void
 out_of_memory(void)
 {
@@ -255,6 +257,13 @@ span_has_only(struct span span, const char *beside)
 			return false;
 	}
 	return true;
+}
+
+bool
+span_is_host(struct span name)
+{
+	return name.len > 0 && name.len <= HOST_MAX && name.p[0] != '-' && name.p[0] != '.' &&
+	    span_has_only(name, "-_.");
 }
 
 bool

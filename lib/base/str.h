@@ -57,6 +57,7 @@ bool span_same(struct span a, struct span b);
 bool span_is_case(struct span span, const char *text);	/* ASCII, any case */
 bool span_begins(struct span span, const char *text);
 bool span_has_only(struct span span, const char *beside);	/* letters and digits of ASCII, and those */
+bool span_is_host(struct span name);	/* a host's, and no log, command or handshake takes it for anything else */
 size_t span_run(struct span span, char a, char b);	/* bytes from the front that are neither; nothing behind
 						   them is looked at for long */
 size_t span_count(struct span span, char c);	/* how many c there are */

@@ -14,8 +14,6 @@
 #include "lib/base/digest.h"
 #include "lib/net/place.h"
 
-enum { NAME_LONGEST = 253 };
-
 static const char no_answer[] = "no answer in time";
 
 struct mx_host {
@@ -192,19 +190,10 @@ ask_addresses(struct mx *mx)
 /* hosts */
 
 /* What a zone calls a host goes to the log and into a handshake: a host's name, or none. */
-static bool
-is_host_name(const char *name)
-{
-	size_t len = strlen(name);
-
-	return len > 0 && len <= NAME_LONGEST && name[0] != '-' && name[0] != '.' &&
-	    span_has_only(span_of(name), "-_.");
-}
-
 static void
 add_name(struct mx *mx, const char *name, unsigned preference)
 {
-	if (mx->hosts == MX_HOSTS || !is_host_name(name))
+	if (mx->hosts == MX_HOSTS || !span_is_host(span_of(name)))
 		return;
 	struct mx_host *host = &mx->host[mx->hosts++];
 	*host = (struct mx_host){ .mx = mx, .name = mem_text(name), .preference = preference, .none = true };

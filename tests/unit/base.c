@@ -77,6 +77,8 @@ START_TEST(a_text_has_letters_digits_and_those_beside)
 {
 	ck_assert(span_has_only(SPAN("azAZ09"), "") && span_has_only(SPAN(""), ""));
 	ck_assert(span_has_only(SPAN("a-b_c"), "_-") && !span_has_only(SPAN("a.b"), "_-"));
+	ck_assert(span_is_host(SPAN("mx-1.ex_ample.org")) && span_is_host(SPAN("a")) && !span_is_host(SPAN("")));
+	ck_assert(!span_is_host(SPAN("-oa")) && !span_is_host(SPAN(".a")) && !span_is_host(SPAN("a b")));
 	for (const char *c = "@[`{/:\x7f\x80\xe9"; *c != '\0'; c++)
 		ck_assert_msg(!span_has_only((struct span){ c, 1 }, "-"), "%#x", (unsigned char)*c);
 	ck_assert_msg(!span_has_only((struct span){ "a\0b", 3 }, ".-_"), "a text's end is no letter of it");
