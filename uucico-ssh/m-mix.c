@@ -210,10 +210,28 @@ worth_teaching(const struct m *m, uint64_t bytes)
 	return 0;
 }
 
+/* What a stream is worth to begin for, and what it is taught: all that is expected, or some of that. */
+static uint64_t
+worth(const struct m *m, const char *class, size_t *taught)
+{
+	uint64_t bytes = expected(m, class, OBJECT_MAX);
+
+	*taught = worth_teaching(m, bytes);
+	while (*taught == 0 && bytes >= 2 * WORTH_A_START) {
+		bytes /= 2;
+		*taught = worth_teaching(m, bytes);
+	}
+	return bytes;
+}
+
 size_t
 m_mix_pays(const struct m *m, const struct m_sending *s)
 {
-	return may(m) && small(s) ? worth_teaching(m, expected(m, s->object.class, OBJECT_MAX)) : 0;
+	size_t taught = 0;
+
+	if (may(m) && small(s))
+		worth(m, s->object.class, &taught);
+	return taught;
 }
 
 /* A machine that is busy, or slow, takes longer than was thought. */
@@ -286,7 +304,8 @@ unsigned
 m_mix_begin(struct m *m, struct span past, size_t taught)
 {
 	struct m_stream_out *out = &m->own->out;
-	uint64_t meant = expected(m, out->class, OBJECT_MAX);
+	size_t as_much;
+	uint64_t meant = worth(m, out->class, &as_much);
 	unsigned log = LOG_LEAST;
 
 	while (log < LOG_MOST && UINT64_C(1) << log < meant)

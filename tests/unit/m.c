@@ -639,6 +639,24 @@ START_TEST(mix_is_for_lines_where_bytes_are_dear)
 }
 END_TEST
 
+/* Of more mail than there is time for, some goes by mix. */
+START_TEST(a_backlog_has_its_share_of_mix)
+{
+	struct line line = { .rate = 250000, .delay = 60000 };
+
+	home.config.mix = hub.config.mix = M_MIX_MAY;
+	home.config.far = 120000;
+	for (unsigned i = 0; i < 14; i++)
+		end_mail(&hub, 30000, 'N', i);
+	hub.behind = 500;
+	call_mixed(&line);
+	all_there();
+	ck_assert_uint_gt(hub.m.mixed_out, 0);
+	ck_assert_uint_lt(hub.m.mixed_out, hub.m.packed_out);
+	stop();
+}
+END_TEST
+
 /* Our processor is busy: a second for each turn. */
 static void
 works_slowly(struct line *line, struct end *a, struct end *b)
@@ -1656,6 +1674,7 @@ UNIT_WITH("m", make, drop,
 	{ what_is_refused_is_followed_too, 2 },
 	{ what_a_model_was_made_for_goes_by_it, 1 },
 	{ what_mix_packs_says_little_of_a_fast_line, ROWS(paced) },
+	{ a_backlog_has_its_share_of_mix, 1 },
 	{ mix_is_for_lines_where_bytes_are_dear, ROWS(dear) },
 	{ a_busy_machine_goes_on_by_zstd, 1 },
 	{ what_takes_long_to_make_goes_at_last_and_the_others_before, 6 },
