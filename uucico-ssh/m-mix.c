@@ -306,7 +306,8 @@ m_mix_begin(struct m *m, struct span past, size_t taught)
 	struct m_stream_out *out = &m->own->out;
 	size_t as_much;
 	uint64_t meant = worth(m, out->class, &as_much);
-	unsigned log = LOG_LEAST;
+	bool more = m->config.mix == M_MIX_ALWAYS || m->config.stay || m->own->peer.stay;
+	unsigned log = more ? LOG_MOST : LOG_LEAST;
 
 	while (log < LOG_MOST && UINT64_C(1) << log < meant)
 		log++;
@@ -325,7 +326,8 @@ m_mix_hides(const struct m *m, int64_t took, uint64_t rate)
 
 	if (!out->mixed || out->spent <= 0 || (m->rate > 0 && rate > m->rate))
 		return false;
-	return took < HIDES * turn_of(m) || rate > number_share(m->mixed_out, CLOCK_SECOND, (uint64_t)(HIDES * out->spent), false);
+	uint64_t pace = number_share(m->mixed_out, CLOCK_SECOND, (uint64_t)out->spent, false);
+	return took < HIDES * turn_of(m) || rate > pace / HIDES;
 }
 
 static void
