@@ -17,9 +17,10 @@
 
 # page NAME: that example of mochila-mta(7), with the ports and paths of $side (hub or home).
 page() {
-	example mochila-mta.7 "$1" | sed -e "s/:25\$/:$theirs/" -e "s/127\.0\.0\.1:2525/127.0.0.1:$listens/" \
+	# Theirs at last: it may begin with 2525, too.
+	example mochila-mta.7 "$1" | sed -e "s/127\.0\.0\.1:2525/127.0.0.1:$listens/" \
 	    -e "s/\]:2525/]:$listens/" -e "s/port = 2525/port = $listens/" -e "s/\$h 2525/\$h $listens/" \
-	    -e "s|/usr/libexec/mochila/|$dir/bin/|" -e "s|/run/dovecot/|$dir/base/|"
+	    -e "s/:25\$/:$theirs/" -e "s|/usr/libexec/mochila/|$dir/bin/|" -e "s|/run/dovecot/|$dir/base/|"
 }
 pipe_page() { page "$1" | sed 's/home\.example/pipe.example/g'; }
 
