@@ -224,14 +224,14 @@ worth(const struct m *m, const char *class, size_t *taught)
 	return bytes;
 }
 
-size_t
+bool
 m_mix_pays(const struct m *m, const struct m_sending *s)
 {
 	size_t taught = 0;
 
 	if (may(m) && small(s))
 		worth(m, s->object.class, &taught);
-	return taught;
+	return taught > 0;
 }
 
 /* A machine that is busy, or slow, takes longer than was thought. */
@@ -301,11 +301,11 @@ m_mix_holds(const struct m *m)
 /* --- ours --- */
 
 unsigned
-m_mix_begin(struct m *m, struct span past, size_t taught)
+m_mix_begin(struct m *m, struct span past)
 {
 	struct m_stream_out *out = &m->own->out;
-	size_t as_much;
-	uint64_t meant = worth(m, out->class, &as_much);
+	size_t taught;
+	uint64_t meant = worth(m, out->class, &taught);
 	bool more = m->config.mix == M_MIX_ALWAYS || m->config.stay || m->own->peer.stay;
 	unsigned log = more ? LOG_MOST : LOG_LEAST;
 

@@ -276,12 +276,11 @@ void m_stream_free(struct m *m);
 bool m_mix_offers(const struct m *m);		/* we follow such streams */
 bool m_mix_hears(struct span models);		/* what they follow: ours is among it */
 bool m_mix_takes(const struct m *m, const struct m_sending *s);	/* it may go with such a stream, */
-size_t m_mix_pays(const struct m *m, const struct m_sending *s);	/* and is worth to begin one that is
-					   taught so many bytes; 0: it is not */
+bool m_mix_pays(const struct m *m, const struct m_sending *s);	/* and is worth to begin one */
 bool m_much_waits(const struct m *m);		/* of the class of the stream that begins: more than zstd's small
 					tables are for */
 size_t m_mix_past(const struct m *m);		/* bytes of history at most */
-unsigned m_mix_begin(struct m *m, struct span past, size_t taught);	/* log of what may go through */
+unsigned m_mix_begin(struct m *m, struct span past);	/* log of what may go through */
 int m_mix_follow(struct m *m, unsigned log, uint64_t taught, struct span past);
 void m_mix_prepare(struct m *m);		/* a step of what is due */
 bool m_mix_due(const struct m *m);

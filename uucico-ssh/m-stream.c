@@ -177,12 +177,12 @@ text_of(const struct m_prefix *prefix, struct span bytes)
 }
 
 static int
-set_up_either(struct m *m, unsigned *log, const struct m_prefix *prefix, struct span bytes, size_t taught)
+set_up_either(struct m *m, unsigned *log, const struct m_prefix *prefix, struct span bytes)
 {
 	struct m_stream_out *out = &m->own->out;
 
 	if (out->mixed) {
-		*log = m_mix_begin(m, text_of(prefix, bytes), taught);
+		*log = m_mix_begin(m, text_of(prefix, bytes));
 		return 0;
 	}
 	*log = log_of(m);
@@ -208,12 +208,11 @@ m_stream_begin(struct m *m, const struct m_sending *s)
 	struct span bytes;
 	unsigned log;
 
-	size_t taught = m_mix_pays(m, s);
 	drop(out);	/* it may not outlive its history */
-	out->mixed = taught > 0;
+	out->mixed = m_mix_pays(m, s);
 	memmove(out->class, s->object.class, strlen(s->object.class) + 1);
 	if (choose(m, s->object.class, out->mixed ? m_mix_past(m) : m->config.window, &prefix, &bytes) < 0 ||
-	    set_up_either(m, &log, &prefix, bytes, taught) < 0)
+	    set_up_either(m, &log, &prefix, bytes) < 0)
 		return -1;
 	out->number++;
 	out->depths[out->number % M_STREAMS_KEPT] = (unsigned char)depth_of(&prefix, out->mixed);

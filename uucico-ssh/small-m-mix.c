@@ -24,10 +24,10 @@ m_mix_takes(const struct m *m, const struct m_sending *s)
 	return false;
 }
 
-size_t
+bool
 m_mix_pays(const struct m *m, const struct m_sending *s)
 {
-	return m_mix_takes(m, s) ? 1 : 0;
+	return m_mix_takes(m, s);
 }
 
 bool
@@ -54,11 +54,10 @@ m_mix_hides(const struct m *m, int64_t took, uint64_t rate)
 }
 
 unsigned
-m_mix_begin(struct m *m, struct span past, size_t taught)
+m_mix_begin(struct m *m, struct span past)
 {
 	(void)m;
 	(void)past;
-	(void)taught;
 	return 0;
 }
 

@@ -14,6 +14,7 @@ enum {
 	MIX_LOGIT_IN = 2047,
 	MIX_COMPARED = 40,		/* bytes of a repetition that are looked at */
 	MIX_HASHED = 16,		/* no place of one is known before so many */
+	MIX_PLACES_LOG = 22,		/* of the most places that are known, each of two ways */
 };
 
 struct mix_text {

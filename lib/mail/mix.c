@@ -72,7 +72,7 @@ struct mix {
 
 /* Lines of histories for a byte that teaches or comes, bytes for a place where a repetition may be, and places. */
 static const struct { size_t lines, bytes_a_place; unsigned places_log; } sizes[] = {
-	[MIX_LARGE] = { 8, 1, 22 }, [MIX_SMALL] = { 2, 2, 21 },
+	[MIX_LARGE] = { 8, 1, MIX_PLACES_LOG }, [MIX_SMALL] = { 2, 2, MIX_PLACES_LOG - 1 },
 };
 
 /* Zeroed, and begins where a line of the processor's memory does. */
