@@ -709,6 +709,21 @@ START_TEST(what_a_model_was_made_for_goes_by_it)
 }
 END_TEST
 
+/* More than what is known of at its beginning needs another, but where all goes by mix. */
+START_TEST(a_model_lasts_where_more_may_come)
+{
+	struct line line = { .rate = 250000, .delay = 60000 };
+
+	mixed();
+	for (unsigned i = 0; i < 14; i++)
+		end_mail(&hub, 20000, 'N', i);
+	call_mixed(&line);
+	all_there();
+	ck_assert_uint_eq(home.m.mixes, 1);
+	stop();
+}
+END_TEST
+
 /* Of the line | what is told of it in the next call */
 static const struct { uint64_t rate, least, most; } paced[] = {
 	{ 250000, 0, 0 }, { 300, 150, 400 }, { 4000, 2000, 5000 },
@@ -1673,6 +1688,7 @@ UNIT_WITH("m", make, drop,
 	{ classes_have_models_of_their_own, 1 },
 	{ what_is_refused_is_followed_too, 2 },
 	{ what_a_model_was_made_for_goes_by_it, 1 },
+	{ a_model_lasts_where_more_may_come, 1 },
 	{ what_mix_packs_says_little_of_a_fast_line, ROWS(paced) },
 	{ a_backlog_has_its_share_of_mix, 1 },
 	{ mix_is_for_lines_where_bytes_are_dear, ROWS(dear) },
