@@ -11,6 +11,7 @@
 enum {
 	SETTLE_SECONDS = 600,	/* then it hangs, and its locks are in our way */
 	SYNCS = 10,		/* about so many for a few messages, in which we hear nobody */
+	LONGEST = 4 * CLOCK_SECOND,	/* what was accepted waits for more, the slower the disk */
 	SHUNNED_SECONDS = 60,	/* one that died, or cannot be started, is not tried again so long */
 };
 
@@ -194,13 +195,16 @@ between(int64_t value, int64_t least, int64_t most)
 }
 
 /* So long what was accepted may wait for more.  Where several send, more of the time is ours
- * than the disk's, and mochila-settle has its own, unless syncs are slow: each time takes some.
- * One that waits for each sync is only held up. */
+ * than the disk's, and mochila-settle has its own, unless syncs are slow: each time takes some,
+ * and half of the disk's time is for accepting.  One that waits for each sync is only held up. */
 static int64_t
 longest(const struct settler *settler)
 {
-	return settler->relay->session_count > 1 ?
-	    between(100 * settler->relay->acceptor.took, CLOCK_SECOND / 4, CLOCK_SECOND) : CLOCK_SECOND;
+	int64_t took = settler->relay->acceptor.took;
+
+	if (settler->relay->session_count <= 1)
+		return CLOCK_SECOND;
+	return between(2 * SYNCS * took, between(100 * took, CLOCK_SECOND / 4, CLOCK_SECOND), LONGEST);
 }
 
 /* Nobody has said anything so long: more than a sync, in which nobody is heard. */

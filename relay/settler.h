@@ -1,12 +1,12 @@
 /*
  * settler - when the spool is settled.
  *
- * At once when there is but one session, and it is not in the middle of a message, nor was
- * another settled a moment ago; when all were quiet for a moment; within a second otherwise, or,
- * with several sessions and a quick disk, a quarter of one, so that a busy relay settles in large
- * gulps, or as soon as the journal is full or 256 MB, or 32,768 messages, were accepted; when
- * run/bell is rung; and each minute, whatever was missed.  Nothing is accepted meanwhile: who
- * sends faster than we settle waits, and in/ stays small.
+ * At once when there is but one session, and it is not in the middle of a message, nor was another
+ * settled a moment ago; when all were quiet for a moment; within a second otherwise, or, with
+ * several sessions, within a quarter of one where the disk is quick and four where it is slow, so
+ * that a busy relay settles in large gulps, or as soon as the journal is full or 256 MB, or 32,768
+ * messages, were accepted; when run/bell is rung; and each minute, whatever was missed.  Nothing is
+ * accepted meanwhile: who sends faster than we settle waits, and in/ stays small.
  *
  * But when it is much, mochila-settle does it, a process of its own, and we go on accepting.
  * What it has not come to when in/ holds too much is settled here, all the same: each file by
