@@ -17,6 +17,7 @@ lib_libmail_a_SOURCES = \
 	%D%/html-text.c %D%/html-text.h \
 	%D%/mbox.c %D%/mbox.h \
 	%D%/mix.c %D%/mix.h \
+	%D%/mix-keep.c %D%/mix-keep.h \
 	%D%/mix-first.c %D%/mix-first.h \
 	%D%/mix-text.c %D%/mix-text.h \
 	%D%/plain.c %D%/plain.h \

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/base/bytes.h"
+#include "lib/mail/mix.h"
 
 enum { HASH_LOG_MIN = 12 };
 
@@ -133,6 +134,12 @@ mix_text_byte(struct mix_text *text, unsigned char c)
 
 /* beginning and end */
 
+unsigned
+mix_text_log(size_t bytes, size_t bytes_a_place, unsigned log_max)
+{
+	return mix_log_for(bytes / bytes_a_place, HASH_LOG_MIN, log_max);
+}
+
 size_t
 mix_text_start(struct mix_text *text, const struct span *past, size_t pasts, size_t most, size_t bytes_a_place,
     unsigned log_max)
@@ -146,11 +153,26 @@ mix_text_start(struct mix_text *text, const struct span *past, size_t pasts, siz
 	for (size_t i = 0, at = 0; i < pasts; at += past[i++].len)
 		if (past[i].len > 0)
 			memcpy(text->bytes + at, past[i].p, past[i].len);
-	text->hash_log = mix_log_for((len + most) / bytes_a_place, HASH_LOG_MIN, log_max);
+	text->hash_log = mix_text_log(len + most, bytes_a_place, log_max);
 	text->near = mem_get(sizeof *text->near << text->hash_log);
 	text->far = mem_get(sizeof *text->far << text->hash_log);
 	make_scales(text);
 	return len;
+}
+
+size_t
+mix_text_pieces(struct mix_text *text, struct mix_piece *piece)
+{
+	uint32_t *const numbers[] = { &text->at, &text->last4, &text->before4, &text->word, &text->word_before, &text->field,
+		&text->name, &text->part, &text->column, &text->above, &text->line_start };
+	size_t count = 0;
+
+	for (; count < sizeof numbers / sizeof numbers[0]; count++)
+		piece[count] = (struct mix_piece){ numbers[count], sizeof *numbers[count] };
+	piece[count++] = (struct mix_piece){ &text->in_name, sizeof text->in_name };
+	piece[count++] = (struct mix_piece){ text->near, sizeof *text->near << text->hash_log };
+	piece[count++] = (struct mix_piece){ text->far, sizeof *text->far << text->hash_log };
+	return count;
 }
 
 void

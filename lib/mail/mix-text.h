@@ -33,8 +33,12 @@ struct mix_text {
  * two ways, if no more than 2^log_max. */
 size_t mix_text_start(struct mix_text *text, const struct span *past, size_t pasts, size_t most, size_t bytes_a_place,
     unsigned log_max);
+unsigned mix_text_log(size_t bytes, size_t bytes_a_place, unsigned log_max);	/* of the places, for all that will be there */
 void mix_text_byte(struct mix_text *text, unsigned char c);
 void mix_text_free(struct mix_text *text);
+/* Where it is, and what it knows of the bytes behind it, but not these (mix.h): so many pieces. */
+struct mix_piece;
+size_t mix_text_pieces(struct mix_text *text, struct mix_piece *piece);
 
 uint32_t *mix_text_near(const struct mix_text *text);
 uint32_t *mix_text_far(const struct mix_text *text);

@@ -19,7 +19,7 @@ enum {
 	INPUTS = 32,
 	SETS = 4, SET_SIZE = 2048,	/* of weights; one of each set has a say, */
 	LEVELS = 8, DEPTHS = 4,		/* and how much of one, by surprise and by known contexts */
-	SLOTS_LOG_MIN = 10, SLOTS_LOG_MAX = 21,	/* lines */
+	SLOTS_LOG_MIN = 10,		/* lines */
 	CLOSE_LOG = 16,
 	SURE = 20, LONG = 32,		/* bytes of a repetition: no longer one is looked for; nothing new */
 	SHORTEST = 5, CLOSE = 3, CLOSE_SURE = 16,
@@ -42,6 +42,7 @@ struct mix {
 	/* histories */
 	uint8_t next[STATES][2], total[STATES];
 	uint8_t *slots, *line[CONTEXTS], *node[CONTEXTS];
+	uint32_t line_at[CONTEXTS];	/* the former, in slots, while it is put away */
 	void *slots_from;
 	unsigned slots_log;
 	uint32_t context[CONTEXTS], place[CONTEXTS];
@@ -70,10 +71,30 @@ struct mix {
 	uint32_t learnt;		/* bits */
 };
 
-/* Lines of histories for a byte that teaches or comes, bytes for a place where a repetition may be, and places. */
-static const struct { size_t lines, bytes_a_place; unsigned places_log; } sizes[] = {
-	[MIX_LARGE] = { 8, 1, MIX_PLACES_LOG }, [MIX_SMALL] = { 2, 2, MIX_PLACES_LOG - 1 },
+/* Lines of histories for a byte that teaches or comes, and most of them; bytes for a place where a repetition may be, and places. */
+static const struct { size_t lines; unsigned lines_log; size_t bytes_a_place; unsigned places_log; } sizes[] = {
+	[MIX_LARGE] = { 8, 21, 1, MIX_PLACES_LOG }, [MIX_SMALL] = { 2, 20, 4, MIX_PLACES_LOG - 2 },
 };
+
+/* Of its lines. */
+static unsigned
+lines_log(size_t past, size_t taught, size_t most, enum mix_size size)
+{
+	return mix_log_for(sizes[size].lines * ((past < taught ? past : taught) + most), SLOTS_LOG_MIN, sizes[size].lines_log);
+}
+
+static unsigned
+places_log(size_t past, size_t most, enum mix_size size)
+{
+	return mix_text_log(past + most, sizes[size].bytes_a_place, sizes[size].places_log);
+}
+
+bool
+mix_may_grow(size_t past, size_t taught, size_t most, enum mix_size size, size_t more)
+{
+	return lines_log(past + more, taught + more, most, size) == lines_log(past, taught, most, size) &&
+	    places_log(past + more, most, size) == places_log(past, most, size);
+}
 
 /* Zeroed, and begins where a line of the processor's memory does. */
 static void *
@@ -636,12 +657,11 @@ mix_begin(const struct span *past, size_t pasts, size_t taught, size_t most, enu
 {
 	struct mix *m = mem_get(sizeof *m);
 	size_t len = mix_text_start(&m->text, past, pasts, most, sizes[size].bytes_a_place, sizes[size].places_log);
-	size_t learns = (len < taught ? len : taught) + most;
 
 	m->past = (uint32_t)len;
 	m->older = (uint32_t)(len > taught ? len - taught : 0);
 	m->bits = 1;
-	m->slots_log = mix_log_for(sizes[size].lines * learns, SLOTS_LOG_MIN, SLOTS_LOG_MAX);
+	m->slots_log = lines_log(len, taught, most, size);
 	m->slots = get_aligned((size_t)LINE << m->slots_log, &m->slots_from);
 	m->close = mem_get(sizeof *m->close << CLOSE_LOG);
 	make_histories(m);
@@ -659,6 +679,43 @@ mix_new(const struct span *past, size_t pasts, size_t taught, size_t most)
 	while (mix_prepare(m, MIX_STEP))
 		;
 	return m;
+}
+
+/* putting away */
+
+size_t
+mix_pieces(struct mix *m, struct mix_piece piece[MIX_PIECES])
+{
+	const struct mix_piece own[] = {
+		{ &m->ready, sizeof m->ready }, { m->line_at, sizeof m->line_at }, { m->context, sizeof m->context },
+		{ m->map, sizeof m->map }, { &m->from, sizeof m->from }, { &m->same, sizeof m->same },
+		{ &m->missed, sizeof m->missed }, { &m->from_close, sizeof m->from_close },
+		{ &m->same_close, sizeof m->same_close }, { m->repeats, sizeof m->repeats },
+		{ m->repeats_close, sizeof m->repeats_close }, { m->followed, sizeof m->followed },
+		{ &m->surprise, sizeof m->surprise }, { &m->level, sizeof m->level }, { m->share, sizeof m->share },
+		{ &m->rate, sizeof m->rate }, { &m->learnt, sizeof m->learnt }, { m->final, sizeof m->final },
+		{ m->weight, SETS * sizeof *m->weight }, { m->close, sizeof *m->close << CLOSE_LOG },
+		{ m->slots, (size_t)LINE << m->slots_log },
+	};
+	size_t texts = mix_text_pieces(&m->text, piece);
+
+	for (size_t i = 0; i < CONTEXTS; i++)
+		m->line_at[i] = m->ready ? (uint32_t)(m->line[i] - m->slots) : 0;
+	memcpy(piece + texts, own, sizeof own);
+	return texts + sizeof own / sizeof own[0];
+}
+
+bool
+mix_resumes(struct mix *m)
+{
+	uint32_t at = m->text.at;
+	bool can = at <= m->past && m->from <= at && m->from_close <= at && m->level < LEVELS;
+
+	for (size_t i = 0; i < CONTEXTS && can; i++) {
+		can = m->line_at[i] < (size_t)LINE << m->slots_log && m->line_at[i] % LINE == 0;
+		m->line[i] = m->slots + m->line_at[i];
+	}
+	return can;
 }
 
 void

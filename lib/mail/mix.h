@@ -22,6 +22,8 @@
  * Both ends must say the same.  MIX_TAUGHT is what batches say; where time counts, as in a call, less
  * is nearly as good.  So are small tables, a quarter as large: what no cache holds, and pages that a process
  * touches for the first time, cost more there than they are worth.
+ *
+ * One that is prepared may be put away, and another one goes on from there: mix-keep.h.
  */
 #ifndef LIB_MAIL_MIX_H
 #define LIB_MAIL_MIX_H
@@ -29,14 +31,15 @@
 #include "lib/base/str.h"
 
 enum {
-	MIX_MODEL = 3,			/* by which two ends know that they have the same */
+	MIX_MODEL = 4,			/* by which two ends know that they have the same */
 	MIX_TAUGHT = 1 << 20,
 	MIX_STEP = 4 << 10,		/* bytes that are taught in some 5 milliseconds */
+	MIX_PIECES = 40,
 };
 
 enum mix_size {
 	MIX_LARGE,			/* batches: 70 MB */
-	MIX_SMALL,			/* calls: 10 to 55 MB, by what is taught and may come, and by the past */
+	MIX_SMALL,			/* calls: 10 to 35 MB, by what is taught and may come, and by the past */
 };
 
 struct mix;
@@ -48,5 +51,18 @@ bool mix_prepare(struct mix *mix, size_t step);	/* so many bytes taught, or what
 unsigned mix_next(struct mix *mix);	/* 8 to 65528 */
 void mix_learn(struct mix *mix, int bit);
 void mix_free(struct mix *mix);
+
+/* What one is that was prepared and has not gone on, but for its past: pieces of its memory, always in the
+ * same order.  Two that were begun with the same number of bytes to come, and of the same size, have the same. */
+struct mix_piece {
+	void *p;
+	size_t len;
+};
+size_t mix_pieces(struct mix *mix, struct mix_piece piece[MIX_PIECES]);
+/* Would one have them with so many bytes more, of its past and of what it is taught? */
+bool mix_may_grow(size_t past, size_t taught, size_t most, enum mix_size size, size_t more);
+/* They were overwritten with those of another, whose past is the beginning of this one's, up to the point where
+ * this one begins to be taught, and beyond.  false: they cannot be, and the mix is of no use any more. */
+bool mix_resumes(struct mix *mix);
 
 #endif

@@ -8,6 +8,7 @@
 #include "bsmtp/trailer.h"
 #include "lib/base/digest.h"
 #include "lib/base/fs.h"
+#include "lib/mail/mix-keep.h"
 #include "tests/unit/gather.h"
 #include "tests/unit/unit.h"
 
@@ -575,6 +576,93 @@ START_TEST(mixed_contexts_are_the_same_everywhere)
 }
 END_TEST
 
+/* All that it says of those bytes, for who compares. */
+static void
+say_all(struct mix *mix, struct span bytes, struct str *out)
+{
+	for (size_t i = 0; i < 8 * bytes.len; i++) {
+		unsigned chance = mix_next(mix);
+		str_add(out, &chance, sizeof chance);
+		mix_learn(mix, bytes.p[i / 8] >> (7 - i % 8) & 1);
+	}
+}
+
+static struct mix *
+ready(struct mix *mix)
+{
+	while (mix != NULL && mix_prepare(mix, MIX_STEP))
+		;
+	return mix;
+}
+
+/* Bytes in front of what teaches; those that came since it was put away. */
+static const struct { size_t older, grown; } put_away[] = { { 0, 0 }, { 0, 3000 }, { 20000, 1 }, { 20000, 9000 } };
+
+START_TEST(a_mix_that_was_put_away_goes_on_as_if_it_had_stayed)
+{
+	enum { TAUGHT = 30000, MORE = 8000, MOST = 1 << 17 };
+	size_t first = put_away[_i].older + TAUGHT, grown = put_away[_i].grown;
+	struct str fixture = {0}, mbox = {0}, kept = {0}, one = {0}, other = {0};
+
+	load_fixture("demo.mbox", &fixture);
+	while (mbox.len < first + grown + MORE)
+		str_add_span(&mbox, str_span(&fixture));
+	struct span past = span_to(str_span(&mbox), first), longer = span_to(str_span(&mbox), first + grown);
+	struct span next = span_to(span_from(str_span(&mbox), first + grown), MORE);
+	struct mix *mix = ready(mix_begin(&past, 1, TAUGHT, MOST, MIX_SMALL));
+	ck_assert_int_eq(mix_keep(mix, &kept, &err), 0);
+	mix_free(mix);
+	mix = ready(mix_begin(&longer, 1, TAUGHT + grown, MOST, MIX_SMALL));
+	say_all(mix, next, &one);
+	mix_free(mix);
+	mix = ready(mix_take_up(longer, TAUGHT + grown, MOST, MIX_SMALL, str_span(&kept)));
+	ck_assert_ptr_nonnull(mix);
+	say_all(mix, next, &other);
+	mix_free(mix);
+	ck_assert(span_same(str_span(&one), str_span(&other)));
+	ck_assert_ptr_null(mix_take_up(longer, TAUGHT + grown, 1 << 20, MIX_SMALL, str_span(&kept)));
+	ck_assert_ptr_null(mix_take_up(longer, TAUGHT + grown, MOST, MIX_LARGE, str_span(&kept)));
+	ck_assert_ptr_null(mix_take_up(span_to(past, 100), 100, MOST, MIX_SMALL, str_span(&kept)));
+	str_free(&fixture);
+	str_free(&mbox);
+	str_free(&kept);
+	str_free(&one);
+	str_free(&other);
+}
+END_TEST
+
+/* A bit that says nothing, in the head of zstd's frame, changes nothing. */
+START_TEST(what_no_mix_was_put_away_as_is_not_taken_up)
+{
+	struct span past = span_of(text), next = SPAN("Subject: your letter");
+	struct str kept = {0}, wanted = {0}, said = {0};
+	struct mix *mix = ready(mix_begin(&past, 1, past.len, 1000, MIX_SMALL));
+	unsigned taken = 0;
+
+	ck_assert_int_eq(mix_keep(mix, &kept, &err), 0);
+	say_all(mix, next, &wanted);
+	mix_free(mix);
+	for (size_t i = 0; i < 300; i++) {
+		size_t at = i < 20 ? i : kept.len * i / 300;
+		ck_assert_ptr_null(mix_take_up(past, past.len, 1000, MIX_SMALL, span_to(str_span(&kept), at)));
+		kept.p[at] ^= (char)(1 << i % 8);
+		mix = mix_take_up(past, past.len, 1000, MIX_SMALL, str_span(&kept));
+		kept.p[at] ^= (char)(1 << i % 8);
+		str_clear(&said);
+		if (mix != NULL && ++taken > 0)
+			say_all(mix, next, &said);
+		ck_assert(mix == NULL || span_same(str_span(&said), str_span(&wanted)));
+		mix_free(mix);
+	}
+	ck_assert_uint_lt(taken, 10);
+	str_add_char(&kept, 'x');
+	ck_assert_ptr_null(mix_take_up(past, past.len, 1000, MIX_SMALL, str_span(&kept)));
+	str_free(&kept);
+	str_free(&wanted);
+	str_free(&said);
+}
+END_TEST
+
 /* A length that lies, and streams that were never packed, in bounded time and memory. */
 START_TEST(what_mix_never_wrote_is_bounded)
 {
@@ -922,6 +1010,8 @@ UNIT("codec",
 	{ what_is_in_brief_is_short, 1 },
 	{ mixed_contexts_are_the_same_everywhere, 1 },
 	{ what_mix_never_wrote_is_bounded, 1 },
+	{ a_mix_that_was_put_away_goes_on_as_if_it_had_stayed, ROWS(put_away) },
+	{ what_no_mix_was_put_away_as_is_not_taken_up, 1 },
 	{ a_label_says_again_what_it_said, ROWS(labels) },
 	{ a_short_label_says_the_same, ROWS(labels) },
 	{ a_length_of_history_is_said_in_a_byte, ROWS(histories) },
