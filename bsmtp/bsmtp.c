@@ -26,6 +26,7 @@ static const struct command {
 	{ "check", check },
 	{ "cat", cat },
 	{ "diff", diff },
+	{ "teach", teach },
 	{0},
 };
 

@@ -8,7 +8,7 @@
  *	session		SMTP to a server		session.h
  *	format, carry	how messages stand in one, and which can	format.h, format-*.c, carry.h
  *	pack, unpack,	the sub-commands		here; gather.h
- *	list, diff
+ *	list, diff, teach
  *
  * A struct bsmtp is what the command line and the settings said.
  */
@@ -47,6 +47,7 @@ int list(const struct bsmtp *b, int count, char **args, struct err *err);
 int check(const struct bsmtp *b, int count, char **args, struct err *err);
 int cat(const struct bsmtp *b, int count, char **args, struct err *err);
 int diff(const struct bsmtp *b, int count, char **args, struct err *err);
+int teach(const struct bsmtp *b, int count, char **args, struct err *err);
 
 int usage(struct err *err, const char *what);	/* EX_USAGE */
 extern const char bsmtp_usage[];	/* the ways that this build knows (list.c, small-by-hand.c) */

@@ -17,7 +17,7 @@
 const char bsmtp_usage[] =
     "bsmtp pack SITE...|--all | pack --mbox=FILE|--maildir=DIR|--files FILE... [--to=ADDRESS] [-o FILE] |\n"
     "       unpack [--to=SINK] [FILE] | deliver --to=SINK | list [FILE] | check [FILE] | cat [N] [FILE] |\n"
-    "       diff CODEC[:LEVEL]... [FILE]";
+    "       diff CODEC[:LEVEL]... [FILE] | teach SITE";
 
 enum { PIECE = 65536 };
 /* What a batch refers to: it came from --peer, or is one of ours, SITE/NAME in the spool. */

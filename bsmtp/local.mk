@@ -22,7 +22,7 @@ BATCH_LIBS = bsmtp/libbatch.a lib/libproto.a $(SPOOL_LIBS) $(ZLIB_LIBS) $(BZ2_LI
 if !SMALL
 pkglibexec_PROGRAMS += bsmtp/bsmtp
 endif
-bsmtp_by_hand = %D%/diff.c %D%/gather.c %D%/gather.h %D%/list.c
+bsmtp_by_hand = %D%/diff.c %D%/gather.c %D%/gather.h %D%/list.c %D%/teach.c
 small_instead += %D%/small-by-hand.c %D%/small-codecs.c
 bsmtp_bsmtp_SOURCES = $(bsmtp_core) $(bsmtp_by_hand)
 bsmtp_core = \

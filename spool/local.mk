@@ -43,6 +43,7 @@ spool_libspool_a_SOURCES = \
 	%D%/spool.c %D%/spool.h \
 	%D%/waiting.c %D%/waiting.h \
 	%D%/table.c %D%/table.h \
+	%D%/taught.c %D%/taught.h \
 	%D%/usage.c %D%/usage.h \
 	%D%/users.c %D%/users.h \
 	%D%/way.c %D%/way.h \
@@ -93,7 +94,7 @@ spool_rrecipients_LDADD = $(SPOOL_LIBS)
 # (configure --enable-small), and what the tests of it link.
 SMALL_NAMES = uucico-ssh
 small_instead += %D%/small-addresses.c %D%/small-alone.c %D%/small-budget.c %D%/small-lease.c \
-	%D%/small-quota.c %D%/small-recipients.c %D%/small-settings.c
+	%D%/small-quota.c %D%/small-recipients.c %D%/small-settings.c %D%/small-taught.c
 small_core = %D%/main-small.c %D%/small.h $(bsmtp_core) $(rmail_rmail_SOURCES) \
 	$(uucico_ssh_uucico_ssh_SOURCES) $(uucico_ssh_uuxqt_SOURCES)
 small_all = $(small_core) %D%/small-others.c %D%/rrecipients.c $(bsmtp_by_hand) $(uucico_ssh_uux_SOURCES) $(uucico_ssh_uucp_SOURCES) \

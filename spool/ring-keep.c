@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lib/base/log.h"
+#include "spool/taught.h"
 
 static bool
 split_name(const char *name, enum ring_way *way, const char **class)
@@ -33,11 +34,17 @@ add_file(struct ring_files *files, const char *site, const char *name)
 	files->file[files->count++] = (struct ring_file){ .site = mem_text(site), .name = mem_text(name) };
 }
 
-/* "to-main+9a01...": bytes of a ring that may not be there yet */
+/* "to-main+9a01...": bytes of a ring that may not be there yet; "to-main~model": what was taught its history */
+static size_t
+ring_part(const char *name)
+{
+	return strcspn(name, "+~");
+}
+
 static void
 add_name(struct ring_files *files, const char *site, const char *name)
 {
-	char *ring = mem_text_n(name, strcspn(name, "+"));
+	char *ring = mem_text_n(name, ring_part(name));
 	enum ring_way way;
 	const char *class;
 
@@ -53,7 +60,7 @@ add_size(struct ring_files *files, int dir, const char *name)
 {
 	struct ring_file *file = files->count > 0 ? &files->file[files->count - 1] : NULL;
 	struct stat st;
-	size_t len = strcspn(name, "+");
+	size_t len = ring_part(name);
 
 	if (file == NULL || strlen(file->name) != len || strncmp(file->name, name, len) != 0 ||
 	    fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -116,7 +123,7 @@ remove_all(const struct ring *r, struct err *err)
 	int result = fs_names(r->dir, ".", &names, err);
 
 	for (size_t i = 0; i < names.count && result == 0; i++) {
-		size_t len = strcspn(names.name[i], "+");
+		size_t len = ring_part(names.name[i]);
 		if (len == r->name.len && memcmp(names.name[i], r->name.p, len) == 0)
 			result = fs_remove(r->dir, names.name[i], err);
 	}
@@ -137,6 +144,7 @@ ring_erase(const struct spool *spool, const char *site, const char *name, struct
 		return err_set(err, ERR_CONFIG, "ring/%s/%s: no ring is called so", site, name);
 	if (ring_open(&r, spool, site, way, class, RING_WINDOW_MAX, err) < 0)
 		return -1;
+	taught_drop(&r);
 	int result = way == RING_FROM && r.fd >= 0 ? ring_anew(&r, err) : remove_all(&r, err);
 	ring_close(&r);
 	if (result == 0)
@@ -165,6 +173,7 @@ ring_budget(const struct spool *spool, struct err *err)
 
 	if (files.count > 1)
 		qsort(files.file, files.count, sizeof *files.file, by_use);
+	taught_budget(spool, &files, budget);
 	for (size_t i = 0; i + 1 < files.count && files.bytes > budget; i++) {
 		if (files.file[i].bytes <= EMPTY_RING)
 			continue;

@@ -549,7 +549,7 @@ room_for_one(const struct ring *r, struct err *err)
 	if (fs_names(r->dir, ".", &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.count; i++)
-		rings += span_begins(span_of(names.name[i]), prefix) && strchr(names.name[i], '+') == NULL;
+		rings += span_begins(span_of(names.name[i]), prefix) && strpbrk(names.name[i], "+~") == NULL;
 	fs_names_free(&names);
 	return rings < RING_CLASSES_MAX ? 0 :
 	    err_set(err, ERR_TEMP, "there are %d rings of this site already", RING_CLASSES_MAX);

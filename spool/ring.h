@@ -142,7 +142,7 @@ int ring_learn(struct ring *r, const struct ring_word *word, bool lost, struct e
 /* All rings (ring-keep.c): what there is, and how much of it may be. */
 struct ring_file {
 	char *site, *name;		/* "from-main" */
-	uint64_t bytes;			/* with what waits for it */
+	uint64_t bytes;			/* with what waits for it, and its model (spool/taught.h) */
 	int64_t used;			/* when last; seconds */
 };
 struct ring_files {

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/base/log.h"
+#include "spool/taught.h"
 #include "tests/unit/unit.h"
 
 #define OK(call) do {							\
@@ -669,6 +670,167 @@ START_TEST(what_is_used_least_is_erased_first)
 }
 END_TEST
 
+/* ---- the model that was taught it ---- */
+
+/* Of all that is committed there. */
+static void
+teach(const char *site, struct span model)
+{
+	struct taught t = { .length = 1, .dictionary = 1, .bytes = 7, .past = { 1, 2, 3 }, .model = model };
+	struct ring r;
+
+	OK(ring_open(&r, &spool, site, RING_FROM, "main", WINDOW, err));
+	t.mark = ring_last(&r);
+	OK(taught_write(&r, &t, err));
+	ring_close(&r);
+}
+
+static int
+find(const char *site, struct taught *t)
+{
+	struct err err;
+	int result = taught_open(t, &spool, site, RING_FROM, "main", &err);
+
+	if (result < 0)
+		ck_assert_int_eq(err.kind, ERR_CONFIG);
+	return result;
+}
+
+static bool
+has_model(const char *site)
+{
+	struct taught t;
+	bool has = find(site, &t) > 0;
+
+	taught_close(&t);
+	return has;
+}
+
+static void
+commit_more(const char *site, size_t count, size_t len)
+{
+	struct ring r;
+
+	OK(ring_open(&r, &spool, site, RING_FROM, "main", WINDOW, err));
+	for (size_t name = 1; name <= count; name++)
+		commit_into(&r, name, len);
+	ring_close(&r);
+}
+
+START_TEST(a_model_is_kept_beside_its_ring)
+{
+	struct taught t;
+	struct ring r;
+	struct stat st;
+
+	start();
+	commit_more("home", 3, 100);
+	ck_assert_int_eq(find("home", &t), 0);
+	teach("home", SPAN("the model\nof a ring"));
+	ck_assert_int_eq(find("home", &t), 1);
+	ck_assert(span_is(t.model, "the model\nof a ring"));
+	ck_assert_uint_eq(t.mark.k, 3);
+	ck_assert_uint_eq(t.length, 1);
+	ck_assert_uint_eq(t.dictionary, 1);
+	ck_assert_uint_eq(t.bytes, 7);
+	ck_assert_mem_eq(t.past, "\1\2\3\0", 4);
+	ck_assert_int_eq(fstatat(spool.ring, "home/from-main~model", &st, 0), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0600);
+	OK(ring_open(&r, &spool, "home", RING_FROM, "main", WINDOW, err));
+	ck_assert_int_eq(taught_grown(&r, &t), 0);
+	commit_into(&r, 9, 100);
+	ck_assert_int_eq(taught_grown(&r, &t), 168);
+	OK(ring_anew(&r, err));		/* and what it was made from is gone */
+	ck_assert_int_eq(taught_grown(&r, &t), -1);
+	OK(taught_write(&r, &t, err));
+	ring_close(&r);
+	taught_close(&t);
+	ck_assert(!has_model("home"));
+	stop();
+}
+END_TEST
+
+START_TEST(a_model_goes_with_its_ring)
+{
+	struct ring_files files;
+
+	start();
+	commit_more("home", 3, 100);
+	teach("home", SPAN("it"));
+	OK(ring_list(&spool, &files, err));
+	ck_assert_uint_eq(files.count, 1);
+	ck_assert_str_eq(files.file[0].name, "from-main");
+	ck_assert_uint_gt(files.file[0].bytes, 144 + 3 * 168 + 100);	/* with it */
+	ring_files_free(&files);
+	OK(ring_erase(&spool, "home", "from-main", err));
+	ck_assert(!has_model("home"));
+	stop();
+}
+END_TEST
+
+/* Before any history goes; and who finds no room is not kept. */
+START_TEST(models_go_first_where_disk_is_short)
+{
+	static const char *const sites[] = { "a", "b", "c" };
+	static char model[12000];
+	struct ring_files files;
+
+	start();
+	for (size_t i = 0; i < 3; i++) {
+		commit_more(sites[i], 1, 20000);
+		teach(sites[i], (struct span){ model, sizeof model });
+		ck_assert(has_model(sites[i]));
+	}
+	teach("a", (struct span){ model, sizeof model });	/* in place of its own */
+	ck_assert(has_model("a"));
+	commit_more("d", 1, 30000);
+	OK(ring_budget(&spool, err));
+	OK(ring_list(&spool, &files, err));
+	ck_assert_uint_eq(files.count, 4);
+	for (size_t i = 0; i < 4; i++)
+		ck_assert_uint_ge(files.file[i].bytes, 20000);
+	ck_assert_uint_le(files.bytes, 100 << 10);
+	ring_files_free(&files);
+	teach("d", (struct span){ model, sizeof model });
+	ck_assert(!has_model("d"));
+	stop();
+}
+END_TEST
+
+static const struct { const char *text; int found; } model_files[] = {
+	{ "", 0 }, { "x", 0 }, { "mochila-model=1\n", 0 }, { "mochila-model=0 k=1\n", 0 },
+	{ "mochila-model=2 what=ever\nmodel", -1 },
+	{ "mochila-model=1 mix=1.8l k=3 link=0000000000000001 length=1 dictionary=0 taught=1 past="
+	    "0000000000000000000000000000000000000000000000000000000000000000\nof another time", 0 },
+	{ "mochila-model=1 k=3 link=0000000000000001 length=99999999999 dictionary=0 taught=1 past="
+	    "0000000000000000000000000000000000000000000000000000000000000000\nmodel", 0 },
+	{ "mochila-model=1 k=3 link=000000000000000g length=1 dictionary=0 taught=1 past="
+	    "0000000000000000000000000000000000000000000000000000000000000000\nmodel", 0 },
+	{ "mochila-model=1 k=3 link=0000000000000001 length=1 dictionary=0 taught=1 past=00\nmodel", 0 },
+	{ "mochila-model=1 k=3 link=0000000000000001 length=1 dictionary=0 taught=1 more=1\nmodel", 0 },
+};
+
+/* Newer ones stay where they are; any other is as if there were none. */
+START_TEST(what_is_no_model_is_left_alone)
+{
+	struct taught t;
+	struct str now = {0};
+	int dir;
+
+	start();
+	commit_more("home", 3, 100);
+	dir = openat(spool.ring, "home", O_RDONLY | O_DIRECTORY);
+	OK(fs_replace(dir, "from-main~model", span_of(model_files[_i].text), 0600, err));
+	ck_assert_int_eq(find("home", &t), model_files[_i].found);
+	taught_close(&t);
+	OK(fs_load(dir, "from-main~model", 1000, &now, err));
+	ck_assert_str_eq(str_c(&now), model_files[_i].text);
+	str_free(&now);
+	close(dir);
+	stop();
+}
+END_TEST
+
 START_TEST(a_peer_cannot_invent_classes_without_end)
 {
 	struct ring r;
@@ -708,4 +870,8 @@ UNIT("ring",
 	{ whatever_happens_no_mark_means_two_things, 8 },
 	{ a_spool_of_before_gets_its_folder, 1 },
 	{ what_is_used_least_is_erased_first, 1 },
+	{ a_model_is_kept_beside_its_ring, 1 },
+	{ a_model_goes_with_its_ring, 1 },
+	{ models_go_first_where_disk_is_short, 1 },
+	{ what_is_no_model_is_left_alone, ROWS(model_files) },
 	{ a_peer_cannot_invent_classes_without_end, 1 })
