@@ -190,9 +190,8 @@ summary(const struct call *call, struct str *out)
 	    (unsigned long long)link->up, (unsigned long long)link->down,
 	    (unsigned long long)link->wire_up, (unsigned long long)link->wire_down,
 	    (unsigned long long)u->turns, took / CLOCK_SECOND, took % CLOCK_SECOND / (CLOCK_SECOND / 100));
-	if (u->m != NULL && u->m->mixes > 0)
-		str_printf(out, " mixes=%u mixed_out=%llu mixed_in=%llu", u->m->mixes, (unsigned long long)u->m->mixed_out,
-		    (unsigned long long)u->m->mixed_in);
+	if (u->m != NULL)
+		m_tell_mix(u->m, out);
 	if (u->m != NULL)
 		str_printf(out, " packed_out=%llu packed_in=%llu again=%llu rtt=%lld.%03lld",
 		    (unsigned long long)u->m->packed_out, (unsigned long long)u->m->packed_in,
@@ -617,6 +616,7 @@ finish(struct call *call, struct err *err)
 	report(call);
 	*err = u->err;
 	ended_early(call, err);
+	call->teaches = u->m != NULL && m_teaches(u->m);
 	call->redial = u->redial;
 	if (u->redial)
 		m_peer_forget(call->spool, call->site->name);

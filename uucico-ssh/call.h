@@ -53,6 +53,7 @@ struct call {
 	bool run_jobs;		/* theirs, while it stays */
 	pid_t jobs;		/* who runs them; 0: nobody */
 	bool deliver;		/* mail came that a sink of bsmtp waits for: [site] unpack */
+	bool teaches;		/* models of the history are worth to be kept for the next one */
 	int64_t stopping;	/* we have said that the call ends; 0: not yet */
 	struct err ended;	/* and why */
 	int64_t asked;		/* for the queue */

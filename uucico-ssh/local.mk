@@ -26,6 +26,7 @@ uucico_ssh_libuucico_a_SOURCES = \
 	%D%/m-out.c %D%/m-out.h \
 	%D%/m-part.c %D%/m-part.h \
 	%D%/m-ring.c %D%/m-ring.h \
+	%D%/m-taught.c %D%/m-taught.h \
 	%D%/outgoing.c %D%/outgoing.h \
 	%D%/pair.c %D%/pair.h \
 	%D%/proto.h %D%/proto-e.c %D%/proto-g.c %D%/proto-i.c %D%/proto-m.c %D%/proto-t.c %D%/proto-y.c \

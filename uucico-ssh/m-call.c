@@ -7,6 +7,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/mail/mix.h"
+#include "uucico-ssh/m-taught.h"
 
 #define MIX_FAR (CLOCK_SECOND / 20)	/* a line is slow, as long as nothing else is known, when it is as long */
 
@@ -140,10 +141,17 @@ hook_untold(void *arg, const char *class, struct m_mark known, unsigned char (*n
 	return m_in_untold(&c->in, class, known, names, most);
 }
 
+static bool
+hook_kept(void *arg, const char *class, bool ours, struct m_kept *kept)
+{
+	struct m_call *c = arg;
+	return m_taught_find(ours ? &c->out.taught : &c->in.taught, c->spool, c->site, ours ? RING_TO : RING_FROM, class, kept);
+}
+
 const struct m_hooks m_call_hooks = {
 	.next = hook_next, .work = hook_work, .read = hook_read, .fate = hook_fate, .did = hook_did, .settled = hook_settled,
 	.refer = hook_refer, .offered = hook_offered, .write = hook_write, .complete = hook_complete,
-	.commit = hook_commit, .dropped = hook_dropped, .history = hook_history, .untold = hook_untold,
+	.commit = hook_commit, .dropped = hook_dropped, .history = hook_history, .untold = hook_untold, .kept = hook_kept,
 };
 
 /* --- what is remembered --- */

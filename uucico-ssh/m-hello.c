@@ -79,7 +79,7 @@ m_hello_say(struct m *m)
 	if (config->stay)
 		str_add_text(&text, " stay");
 	if (m_mix_offers(m))
-		add_number(&text, "mix", MIX_MODEL);
+		m_mix_say(m, &text);
 	if (m_mix_offers(m) && config->caller && config->far >= MILLISECOND)
 		add_number(&text, "rtt", (uint64_t)(config->far / MILLISECOND));
 	add_partials(&text, config);
@@ -225,7 +225,7 @@ hear_stay(struct m *m, struct span text)
 static int
 hear_mix(struct m *m, struct span text)
 {
-	m->mix_theirs = m_mix_hears(text);
+	m->mix_theirs = m_mix_hears(m, text);
 	return 0;
 }
 

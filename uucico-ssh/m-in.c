@@ -876,5 +876,6 @@ m_in_close(struct m_in *in)
 	m_commits_free(&in->commits);
 	str_free(&in->folder);
 	str_free(&in->history);
+	taught_close(&in->taught);
 	str_free(&in->showing);
 }

@@ -15,6 +15,7 @@
 #define UUCICO_SSH_M_IN_H
 
 #include "spool/journal.h"
+#include "spool/taught.h"
 #include "uucico-ssh/m-part.h"
 #include "uucico-ssh/m-ring.h"
 
@@ -35,6 +36,7 @@ struct m_in {
 	struct m_in_part *parts;
 	struct m_commits commits;
 	struct str history;
+	struct taught taught;		/* what kept() gave last */
 	/* for people */
 	struct str showing;
 	uint64_t shown_at, shown_length;

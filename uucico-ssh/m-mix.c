@@ -8,10 +8,13 @@
  */
 #include <string.h>
 
+#include "lib/base/bytes.h"
 #include "lib/base/clock.h"
 #include "lib/base/number.h"
+#include "lib/mail/mix-keep.h"
 #include "lib/mail/range.h"
 #include "spool/dictionary.h"
+#include "spool/taught.h"
 #include "uucico-ssh/m-parts.h"
 
 enum {
@@ -20,7 +23,7 @@ enum {
 	PAST_MAX = 4 << 20, PAST_NEAR = 1 << 20,	/* bytes of history; where they are less dear */
 	TAUGHT_MAX = 512 << 10, TAUGHT_STEP = 32 << 10,
 	OBJECT_MAX = 64 << 10,
-	WORTH_A_START = 16 << 10,
+	WORTH_A_START = 16 << 10, WORTH_TAKING_UP = 8 << 10,
 	MUCH = 512 << 10,
 	CREDIT_LEAST = 32768,		/* of theirs: a flush is never cut */
 	FLUSH_MAX = M_FRAME_MAX - 10,
@@ -39,6 +42,7 @@ enum {
 };
 
 #define FAR (CLOCK_SECOND * 3 / 10)	/* what takes as long there and back is a satellite's */
+#define TAKE_UP (CLOCK_SECOND / 25)	/* a model that was kept */
 #define PATIENCE (CLOCK_SECOND / 2)	/* in a call, for bytes that are worth more than their time; */
 #define PATIENCE_MAX (5 * CLOCK_SECOND)
 enum { PATIENCE_TURNS = 3 };		/* over a long line, as long as so many turns of it take */
@@ -51,15 +55,48 @@ m_mix_offers(const struct m *m)
 	return m->config.mix != M_MIX_NEVER && m->config.credit >= CREDIT_LEAST;
 }
 
-bool
-m_mix_hears(struct span models)
+void
+m_mix_say(const struct m *m, struct str *hello)
 {
+	str_printf(hello, " mix=%d", MIX_MODEL);
+	for (size_t i = 0; i < m->config.class_count && i < M_CLASSES_MAX; i++) {
+		const struct m_class *c = &m->config.classes[i];
+		if (c->kept != 0)
+			str_printf(hello, ",%s:%llu", strcmp(c->name, "main") == 0 ? "" : c->name, (unsigned long long)c->kept);
+	}
+}
+
+/* "CLASS:NUMBER", "main" by no name.  What is none may be of another time. */
+static void
+hear_kept(struct m_peer *peer, struct span one)
+{
+	struct m_class *class = &peer->kept[peer->kepts];
+	struct span name;
 	uint64_t number;
 
-	for (struct span one; span_cut(&models, ',', &one);)
-		if (span_number(one, UINT32_MAX, &number) == 0 && number == MIX_MODEL)
-			return true;
-	return false;
+	if (peer->kepts == M_CLASSES_MAX || !span_cut(&one, ':', &name) || name.len > M_CLASS_MAX ||
+	    span_number(one, UINT32_MAX, &number) < 0)
+		return;
+	if (name.len == 0)
+		name = SPAN("main");
+	*class = (struct m_class){ .kept = (uint32_t)number };
+	memcpy(class->name, name.p, name.len);
+	peer->kepts++;
+}
+
+bool
+m_mix_hears(struct m *m, struct span models)
+{
+	bool ours = false;
+	uint64_t number;
+
+	for (struct span one; span_cut(&models, ',', &one);) {
+		if (span_number(one, UINT32_MAX, &number) == 0)
+			ours = ours || number == MIX_MODEL;
+		else
+			hear_kept(&m->own->peer, one);
+	}
+	return ours;
 }
 
 static bool
@@ -189,49 +226,153 @@ m_much_waits(const struct m *m)
 	return expected(m, m->own->out.class, UINT64_MAX) > MUCH;
 }
 
-/* The most that may be taught for so many bytes; 0: no stream of mix is worth it. */
-static size_t
-worth_teaching(const struct m *m, uint64_t bytes)
+/* The model that is kept at both ends for the history of such mail; NULL: none is. */
+static const struct m_kept *
+kept_for(const struct m *m, const char *class)
+{
+	const struct m_peer *peer = &m->own->peer;
+	struct m_stream_out *out = &m->own->out;
+	uint32_t theirs = 0;
+
+	for (size_t i = 0; i < peer->kepts; i++)
+		if (strcmp(peer->kept[i].name, class) == 0)
+			theirs = peer->kept[i].kept;
+	if (theirs == 0 || out->fallen > 0 || m->hooks->kept == NULL)
+		return NULL;
+	if (strcmp(out->kept_class, class) != 0) {
+		if (out->mixing.due)	/* by the one that was looked up before */
+			return NULL;
+		memmove(out->kept_class, class, strlen(class) + 1);
+		if (!m->hooks->kept(m->arg, class, true, &out->kept))
+			out->kept = (struct m_kept){0};
+	}
+	return out->kept.past > 0 && bytes_number(out->kept.digest, 4) == theirs ? &out->kept : NULL;
+}
+
+/* What it may cost for so many bytes. */
+static int64_t
+may_cost(const struct m *m, uint64_t bytes, uint64_t least)
 {
 	const struct m_stream_out *out = &m->own->out;
 	int64_t saves = saves_time(m, bytes), left = out->saved + saves - out->spent;
 
+	if (bytes >= least)
+		left += patience(m);
+	return saves > left ? saves : left;
+}
+
+/* The most that may be taught for so many bytes; 0: no stream of mix is worth it. */
+static size_t
+worth_teaching(const struct m *m, uint64_t bytes)
+{
 	if (m->config.mix == M_MIX_ALWAYS || bytes == 0)
 		return bytes > 0 ? TAUGHT_MAX : 0;
 	if (rate_of(m) > M_MIX_RATE)
 		return 0;
-	if (bytes >= WORTH_A_START)
-		left += patience(m);
-	for (size_t n = TAUGHT_MAX; n > 0; n -= TAUGHT_STEP) {
-		int64_t costs = slowed(out, prepares_in(n, m_mix_past(m)) + takes_time(bytes));
-		if (costs <= saves || costs <= left)
+	for (size_t n = TAUGHT_MAX; n > 0; n -= TAUGHT_STEP)
+		if (slowed(&m->own->out, prepares_in(n, m_mix_past(m)) + takes_time(bytes)) <= may_cost(m, bytes, WORTH_A_START))
 			return n;
-	}
 	return 0;
 }
 
-/* What a stream is worth to begin for, and what it is taught: all that is expected, or some of that. */
-static uint64_t
-worth(const struct m *m, const char *class, size_t *taught)
+static bool
+may_go_on(const struct m_kept *kept)
+{
+	return kept->grown <= TAUGHT_GROWN &&
+	    mix_may_grow(kept->past, kept->taught, (size_t)1 << TAUGHT_MOST_LOG, MIX_SMALL, (size_t)kept->grown);
+}
+
+static bool
+worth_taking_up(const struct m *m, const struct m_kept *kept, uint64_t bytes)
+{
+	if (kept == NULL || bytes == 0 || bytes > UINT64_C(1) << TAUGHT_MOST_LOG || rate_of(m) > M_MIX_RATE || !may_go_on(kept))
+		return false;
+	return slowed(&m->own->out, TAKE_UP + prepares_in(kept->grown, 0) + takes_time(bytes)) <=
+	    may_cost(m, bytes, WORTH_TAKING_UP);
+}
+
+/* More may always come. */
+static bool
+lasts(const struct m *m)
+{
+	return m->config.mix == M_MIX_ALWAYS || m->config.stay || m->own->peer.stay;
+}
+
+/* What a stream is worth to begin for, and how: all that is expected, or some of that. */
+struct plan {
+	uint64_t meant;
+	size_t taught;			/* or */
+	const struct m_kept *kept;	/* the model that is kept */
+};
+
+static struct plan
+plan_for(const struct m *m, const char *class, uint64_t bytes)
+{
+	struct plan plan = { .meant = bytes, .taught = worth_teaching(m, bytes), .kept = kept_for(m, class) };
+
+	if (lasts(m) || !worth_taking_up(m, plan.kept, bytes) ||
+	    (plan.taught > TAUGHT_BYTES && plan.kept->taught == TAUGHT_BYTES))	/* there is more history, and time for it */
+		plan.kept = NULL;
+	return plan;
+}
+
+static bool
+pays(const struct plan *plan)
+{
+	return plan->taught > 0 || plan->kept != NULL;
+}
+
+static struct plan
+make_plan(const struct m *m, const char *class)
 {
 	uint64_t bytes = expected(m, class, OBJECT_MAX);
+	struct plan plan = plan_for(m, class, bytes);
 
-	*taught = worth_teaching(m, bytes);
-	while (*taught == 0 && bytes >= 2 * WORTH_A_START) {
+	while (!pays(&plan) && bytes >= 2 * WORTH_A_START) {
 		bytes /= 2;
-		*taught = worth_teaching(m, bytes);
+		plan = plan_for(m, class, bytes);
 	}
-	return bytes;
+	return plan;
 }
 
 bool
 m_mix_pays(const struct m *m, const struct m_sending *s)
 {
-	size_t taught = 0;
+	struct plan plan = {0};
 
 	if (may(m) && small(s))
-		worth(m, s->object.class, &taught);
-	return taught > 0;
+		plan = make_plan(m, s->object.class);
+	return pays(&plan);
+}
+
+bool
+m_mix_wants_kept(const struct m *m, const char *class)
+{
+	return make_plan(m, class).kept != NULL;
+}
+
+bool
+m_mix_goes_on(struct m *m, struct span past)
+{
+	struct m_kept *kept = &m->own->out.kept;
+
+	kept->grown = past.len >= kept->past ? past.len - kept->past : UINT64_MAX;
+	return may_go_on(kept);
+}
+
+void
+m_tell_mix(const struct m *m, struct str *line)
+{
+	if (m->mixes > 0)
+		str_printf(line, " mixes=%u kept=%u mixed_out=%llu mixed_in=%llu", m->mixes, m->taken_up,
+		    (unsigned long long)m->mixed_out, (unsigned long long)m->mixed_in);
+}
+
+bool
+m_teaches(const struct m *m)
+{
+	return m->met && m->mix_theirs && m->config.mix == M_MIX_MAY && rate_of(m) <= M_MIX_RATE &&
+	    m->objects_in + m->objects_out > 0;
 }
 
 /* A machine that is busy, or slow, takes longer than was thought. */
@@ -264,13 +405,37 @@ m_mix_drop(struct m_mixing *mixing)
 	*mixing = (struct m_mixing){0};
 }
 
+/* It was made from the beginning of the same past, and began to be taught at the same place. */
+static bool
+goes_on(const struct m_mixing *mixing)
+{
+	const struct m_kept *kept = &mixing->kept;
+	unsigned char digest[DIGEST_SIZE];
+
+	if (kept->model.len == 0 || kept->past > mixing->past.len || kept->taught > mixing->taught ||
+	    mixing->past.len - kept->past != mixing->taught - kept->taught)
+		return false;
+	digest_of(mixing->past.p, kept->past, digest);
+	return memcmp(digest, kept->digest, sizeof digest) == 0;
+}
+
 static void
-prepare(struct m_mixing *mixing)
+begin(struct m *m, struct m_mixing *mixing)
+{
+	if (goes_on(mixing))
+		mixing->mix = mix_take_up(mixing->past, mixing->taught, mixing->most, MIX_SMALL, mixing->kept.model);
+	m->taken_up += mixing->mix != NULL;
+	if (mixing->mix == NULL)
+		mixing->mix = mix_begin(&mixing->past, 1, mixing->taught, mixing->most, MIX_SMALL);
+}
+
+static void
+prepare(struct m *m, struct m_mixing *mixing)
 {
 	if (!mixing->due)
 		return;
 	if (mixing->mix == NULL)
-		mixing->mix = mix_begin(&mixing->past, 1, mixing->taught, mixing->most, MIX_SMALL);
+		begin(m, mixing);
 	mixing->due = mix_prepare(mixing->mix, MIX_STEP);
 }
 
@@ -286,10 +451,10 @@ m_mix_prepare(struct m *m)
 	struct m_stream_out *out = &m->own->out;
 
 	m->models = m_mix_due(m);
-	prepare(&m->own->stream.mixing);
+	prepare(m, &m->own->stream.mixing);
 	if (out->mixing.due)
-		works(out, prepares_in(MIX_STEP, 0));
-	prepare(&out->mixing);
+		works(out, prepares_in(MIX_STEP, 0) + (out->mixing.mix == NULL && out->mixing.kept.model.len > 0 ? TAKE_UP : 0));
+	prepare(m, &out->mixing);
 }
 
 bool
@@ -301,18 +466,22 @@ m_mix_holds(const struct m *m)
 /* --- ours --- */
 
 unsigned
-m_mix_begin(struct m *m, struct span past)
+m_mix_begin(struct m *m, struct span past, bool kept)
 {
 	struct m_stream_out *out = &m->own->out;
-	size_t taught;
-	uint64_t meant = worth(m, out->class, &taught);
-	bool more = m->config.mix == M_MIX_ALWAYS || m->config.stay || m->own->peer.stay;
-	unsigned log = more ? LOG_MOST : LOG_LEAST;
+	struct plan plan = make_plan(m, out->class);
+	unsigned log = lasts(m) ? LOG_MOST : LOG_LEAST;
 
-	while (log < LOG_MOST && UINT64_C(1) << log < meant)
+	while (log < LOG_MOST && UINT64_C(1) << log < plan.meant)
 		log++;
-	out->mixing = (struct m_mixing){ .past = past, .taught = taught, .most = (size_t)1 << log, .due = true,
-		.left = UINT64_C(1) << log, .meant = meant };
+	if (kept) {
+		log = TAUGHT_MOST_LOG;
+		plan.taught = out->kept.taught + (size_t)out->kept.grown;
+	}
+	out->mixing = (struct m_mixing){ .past = past, .taught = plan.taught, .most = (size_t)1 << log, .due = true,
+		.left = UINT64_C(1) << log, .meant = plan.meant };
+	if (kept)
+		out->mixing.kept = out->kept;
 	m->mixes++;
 	return log;
 }
@@ -378,6 +547,8 @@ m_mix_follow(struct m *m, unsigned log, uint64_t taught, struct span past)
 	m->mixes++;
 	in->mixing = (struct m_mixing){ .past = past, .taught = (size_t)taught, .most = (size_t)1 << log, .due = true,
 		.left = UINT64_C(1) << log };
+	if (m->hooks->kept != NULL && log == TAUGHT_MOST_LOG && !m->hooks->kept(m->arg, in->class, false, &in->mixing.kept))
+		in->mixing.kept = (struct m_kept){0};
 	return 0;
 }
 
@@ -442,7 +613,7 @@ m_mix_unpack(struct m *m, struct span bytes, uint64_t left, struct span *plain)
 		return m_wrong(m, "more bytes than the object has");
 	m->mixed_in += bytes.len;
 	while (in->mixing.due)
-		prepare(&in->mixing);
+		prepare(m, &in->mixing);
 	if (in->work <= WORK + WORK_PER_BYTE * m->own->line.got && get_all(in, bytes, left, &plain->len) == 0)
 		return 0;
 	plain->len = 0;

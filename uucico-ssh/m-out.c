@@ -10,6 +10,7 @@
 #include "spool/class.h"
 #include "spool/dictionary.h"
 #include "uucico-ssh/m-hold.h"
+#include "uucico-ssh/m-taught.h"
 
 enum {
 	LARGE_MAX = 4, PUT_OFF_MAX = 1000, SMALL = M_HISTORY_MAX,
@@ -211,6 +212,7 @@ m_out_close(struct m_out *out)
 	free_ids(out->restored, out->restoreds);
 	m_commits_free(&out->commits);
 	str_free(&out->history);
+	taught_close(&out->taught);
 	str_free(&out->showing);
 	*out = (struct m_out){ .spool = out->spool, .site = out->site };
 }
@@ -964,6 +966,7 @@ int
 m_out_refer(struct m_out *out, const char *class, struct m_mark theirs, size_t most,
     struct m_prefix *prefix, struct span *bytes, struct err *err)
 {
+	bool kept = prefix->kept;
 	struct ring ring;
 
 	(void)err;
@@ -972,7 +975,8 @@ m_out_refer(struct m_out *out, const char *class, struct m_mark theirs, size_t m
 	m_commits_write(&out->commits, out->spool, out->site, RING_TO);
 	if (strcmp(class, CLASS_NONE) != 0 && m_ring_open(&ring, out->spool, out->site, RING_TO, class)) {
 		reconcile(out, &ring, class, theirs);
-		copy_history(out, &ring, most, prefix);
+		if (!kept || !m_taught_refer(&out->taught, &ring, prefix, &out->history))
+			copy_history(out, &ring, most, prefix);
 		ring_close(&ring);
 	}
 	if (out->history.len == 0 && m_ring_dictionary(DICTIONARY_VERSION, false, &out->history))

@@ -20,6 +20,7 @@
 #define UUCICO_SSH_M_OUT_H
 
 #include "spool/allowance.h"
+#include "spool/taught.h"
 #include "uucico-ssh/m-form.h"
 #include "uucico-ssh/m-offered.h"
 #include "uucico-ssh/m-ring.h"
@@ -50,6 +51,7 @@ struct m_out {
 	size_t put_offs;
 	struct m_commits commits;
 	struct str history;		/* what refer() gave last */
+	struct taught taught;		/* what kept() did */
 	struct m_class classes[M_CLASSES_MAX];	/* as the call began, and as our HELLO tells */
 	size_t class_count;
 	char **restored;		/* classes in which they went back */

@@ -89,6 +89,8 @@ struct m_peer {				/* their HELLO */
 	bool stay;
 	struct m_partial have[M_HAVE_MAX];
 	size_t haves;
+	struct m_class kept[M_CLASSES_MAX];	/* of which they keep a model: name and kept */
+	size_t kepts;
 };
 
 struct m_mixing {			/* a stream of the model, at either end */
@@ -98,6 +100,7 @@ struct m_mixing {			/* a stream of the model, at either end */
 	bool due;			/* from STREAM on its way, or heard, until the model is made, in steps */
 	uint64_t left;			/* bytes that may still go through */
 	uint64_t meant;			/* ours: those that waited when it began, or were behind these */
+	struct m_kept kept;		/* it goes on from that one, if that is so */
 };
 
 struct m_stream_out {
@@ -105,6 +108,8 @@ struct m_stream_out {
 	struct m_mixing mixing;
 	bool mixed;			/* the present stream is of mix */
 	bool unmixed;			/* no more of that in this call */
+	struct m_kept kept;		/* for the history of this class, if we know: */
+	char kept_class[M_CLASS_MAX + 1];
 	int64_t planned, spent, saved;	/* microseconds, by that in this call: of the processor, as was thought and
 					   as it was; on the line */
 	int64_t working, worked;	/* since when, as the clock was then, and how much of spent that is; 0: not */
@@ -274,13 +279,16 @@ void m_stream_free(struct m *m);
 
 /* m-mix.c */
 bool m_mix_offers(const struct m *m);		/* we follow such streams */
-bool m_mix_hears(struct span models);		/* what they follow: ours is among it */
+void m_mix_say(const struct m *m, struct str *hello);	/* and what is kept for them */
+bool m_mix_hears(struct m *m, struct span models);	/* what they follow: ours is among it */
 bool m_mix_takes(const struct m *m, const struct m_sending *s);	/* it may go with such a stream, */
 bool m_mix_pays(const struct m *m, const struct m_sending *s);	/* and is worth to begin one */
 bool m_much_waits(const struct m *m);		/* of the class of the stream that begins: more than zstd's small
 					tables are for */
 size_t m_mix_past(const struct m *m);		/* bytes of history at most */
-unsigned m_mix_begin(struct m *m, struct span past);	/* log of what may go through */
+bool m_mix_wants_kept(const struct m *m, const char *class);	/* it is to go on from the model that is kept */
+bool m_mix_goes_on(struct m *m, struct span past);	/* and can, from there */
+unsigned m_mix_begin(struct m *m, struct span past, bool kept);	/* log of what may go through */
 int m_mix_follow(struct m *m, unsigned log, uint64_t taught, struct span past);
 void m_mix_prepare(struct m *m);		/* a step of what is due */
 bool m_mix_due(const struct m *m);

@@ -7,6 +7,7 @@
 #include "lib/base/log.h"
 #include "spool/class.h"
 #include "spool/dictionary.h"
+#include "uucico-ssh/m-taught.h"
 
 #define NAMES_ONLY (64ULL << 10)	/* the window of a ring that holds only names */
 
@@ -72,6 +73,7 @@ read_marks(const struct spool *spool, const struct site_settings *site, struct m
 		*ways[i].mark = (struct m_mark){ ring_last(&ring).k, ring_last(&ring).link };
 		ring_close(&ring);
 	}
+	class->kept = m_taught_number(spool, site, class->name);
 	return class->from.k > 0 || class->to.k > 0;
 }
 

@@ -120,13 +120,13 @@ m_stream_fits(const struct m *m, const struct m_sending *s)
 
 /* What it shall be compressed against, by how much they could follow so far. */
 static int
-choose(struct m *m, const char *class, size_t most, struct m_prefix *prefix, struct span *bytes)
+choose(struct m *m, const char *class, size_t most, bool kept, struct m_prefix *prefix, struct span *bytes)
 {
 	unsigned fallen = m->own->out.fallen;
 	struct m_mark theirs = fallen == 0 ? m_theirs(m, class) : (struct m_mark){0};
 	struct err err = {0};
 
-	*prefix = (struct m_prefix){0};
+	*prefix = (struct m_prefix){ .kept = kept };
 	*bytes = (struct span){0};
 	if (fallen < 2 && m->hooks->refer(m->arg, class, theirs, most, prefix, bytes, &err) < 0)
 		return m_hook_failed(m, &err);
@@ -182,7 +182,7 @@ set_up_either(struct m *m, unsigned *log, const struct m_prefix *prefix, struct 
 	struct m_stream_out *out = &m->own->out;
 
 	if (out->mixed) {
-		*log = m_mix_begin(m, text_of(prefix, bytes));
+		*log = m_mix_begin(m, text_of(prefix, bytes), prefix->kept);
 		return 0;
 	}
 	*log = log_of(m);
@@ -200,6 +200,22 @@ depth_of(const struct m_prefix *prefix, bool mixed)
 	return prefix->dictionary > 0 || mixed ? 1 : 2;
 }
 
+/* The kind of stream, and what it refers to. */
+static int
+choose_kind(struct m *m, const struct m_sending *s, struct m_prefix *prefix, struct span *bytes)
+{
+	struct m_stream_out *out = &m->own->out;
+	const char *class = out->class;
+
+	out->mixed = m_mix_pays(m, s);
+	bool kept = out->mixed && m_mix_wants_kept(m, class);
+	int result = choose(m, class, out->mixed ? m_mix_past(m) : m->config.window, kept, prefix, bytes);
+	if (result < 0 || !kept || (prefix->kept && m_mix_goes_on(m, text_of(prefix, *bytes))))
+		return result;
+	out->kept = (struct m_kept){0};		/* it cannot go on any more */
+	return choose_kind(m, s, prefix, bytes);
+}
+
 int
 m_stream_begin(struct m *m, const struct m_sending *s)
 {
@@ -209,10 +225,8 @@ m_stream_begin(struct m *m, const struct m_sending *s)
 	unsigned log;
 
 	drop(out);	/* it may not outlive its history */
-	out->mixed = m_mix_pays(m, s);
 	memmove(out->class, s->object.class, strlen(s->object.class) + 1);
-	if (choose(m, s->object.class, out->mixed ? m_mix_past(m) : m->config.window, &prefix, &bytes) < 0 ||
-	    set_up_either(m, &log, &prefix, bytes) < 0)
+	if (choose_kind(m, s, &prefix, &bytes) < 0 || set_up_either(m, &log, &prefix, bytes) < 0)
 		return -1;
 	out->number++;
 	out->depths[out->number % M_STREAMS_KEPT] = (unsigned char)depth_of(&prefix, out->mixed);

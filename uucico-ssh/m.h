@@ -29,6 +29,7 @@
 #ifndef UUCICO_SSH_M_H
 #define UUCICO_SSH_M_H
 
+#include "lib/base/digest.h"
 #include "lib/base/err.h"
 #include "lib/base/shown.h"
 
@@ -80,12 +81,21 @@ struct m_prefix {		/* what a stream may refer to besides itself */
 	struct m_mark mark;	/* history up to this commit of theirs; k = 0: none of it */
 	uint64_t length;	/* the last so many bytes of it */
 	uint64_t dictionary;	/* version of the shipped one that goes before it; 0: none */
+	bool kept;		/* of ours: such that the model that is kept goes on from there */
+};
+
+struct m_kept {			/* a model of mix that was taught history before (spool/taught.h) */
+	struct span model;	/* lib/mail/mix-keep.h; stays until the next call of the hook for that way */
+	size_t past, taught;	/* bytes that it was made from, and was taught */
+	uint64_t grown;		/* bytes of history behind these */
+	unsigned char digest[DIGEST_SIZE];	/* of what it was made from */
 };
 
 struct m_class {
 	char name[M_CLASS_MAX + 1];
 	struct m_mark from;	/* my last commit of theirs */
 	struct m_mark to;	/* the last of their commits of mine that I know of */
+	uint32_t kept;		/* the first bytes of what the model that is kept for theirs was made from; 0: none is */
 };
 
 struct m_partial {		/* theirs, of an earlier call; its bytes are synced */
@@ -139,7 +149,8 @@ struct m_hooks {
 	/* `theirs` is their mark of our class, or what we knew of it before their HELLO: what history may we
 	 * refer to?  Fills prefix and at most `most` bytes that stay until the next call of this
 	 * hook: the dictionary, where history follows without its first DICTIONARY_MARK bytes, and
-	 * the history. */
+	 * the history.  prefix->kept is a wish, and stays where it came true: whatever `most` says, what the
+	 * model that is kept was made from, and what came since. */
 	int (*refer)(void *arg, const char *class, struct m_mark theirs, size_t most,
 	    struct m_prefix *prefix, struct span *bytes, struct err *err);
 
@@ -163,6 +174,8 @@ struct m_hooks {
 	 * 0: we do not have them. */
 	int (*history)(void *arg, const char *class, const struct m_prefix *prefix, struct span *bytes,
 	    struct err *err);
+	/* The model that is kept for the history of ours, or of theirs.  False: none is. */
+	bool (*kept)(void *arg, const char *class, bool ours, struct m_kept *kept);
 	/* Which of our commits of their class they do not know: names in order, the last `most` of
 	 * them. */
 	size_t (*untold)(void *arg, const char *class, struct m_mark known,
@@ -209,7 +222,8 @@ struct m {
 	uint64_t objects_out, objects_in, bytes_out, bytes_in;	/* done, and transfer bytes moved */
 	uint64_t packed_out, packed_in;		/* the same as they went over the wire */
 	uint64_t mixed_out, mixed_in;		/* of the former, through mix */
-	unsigned mixes;		/* streams of it, both ways */
+	unsigned mixes;		/* streams of it, both ways, */
+	unsigned taken_up;	/* and those whose model was kept */
 	bool models;		/* in this turn a model was being made for one */
 	bool mix_theirs;	/* they follow our model */
 	uint64_t again_out;	/* transfer bytes that had to be sent once more in this call */
@@ -234,6 +248,8 @@ bool m_stands(const struct m *m);	/* one of both ends stays, and neither has sai
 bool m_silent(const struct m *m);	/* half duplex: the floor is theirs */
 void m_end(struct m *m, enum m_bye why);
 void m_stop(struct m *m, const struct err *why);	/* the line broke */
+void m_tell_mix(const struct m *m, struct str *line);	/* words for the log, if there was any */
+bool m_teaches(const struct m *m);	/* after it: a model of the history is worth to be kept for the next call */
 void m_free(struct m *m);
 
 #endif

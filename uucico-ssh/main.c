@@ -40,6 +40,7 @@ struct main {
 	bool new_key;
 	bool no_pack, no_jobs, quiet;
 	bool deliver;		/* mail came for a sink of bsmtp */
+	bool teaches;		/* call.h */
 	bool now, stay;
 	struct way way;			/* over which it is called; site is its settings then */
 	bool stood, told;		/* the last call stayed, as protocol m can; it was told to stop */
@@ -147,7 +148,7 @@ start(struct main *m, int argc, char **argv, struct err *err)
 		{ "now", 0, NULL, "call outside the site's call-window, too", OPT_FLAG, &m->now },
 		{ "stay", 0, NULL, "go on: call again when mail comes, and each quarter of an hour", OPT_FLAG, &m->stay },
 		{ "no-pack", 0, NULL, "do not pack what waits before the call", OPT_FLAG, &m->no_pack },
-		{ "no-jobs", 0, NULL, "do not run received jobs after the call", OPT_FLAG, &m->no_jobs },
+		{ "no-jobs", 0, NULL, "do not run received jobs after the call, nor prepare the next", OPT_FLAG, &m->no_jobs },
 		{ "quiet", 'q', NULL, "no progress on a terminal", OPT_FLAG, &m->quiet },
 		{ "wire-stats", 0, "FILE", "append the numbers of the call to FILE", OPT_TEXT, &m->stats },
 		{ "new-key", 0, NULL, "make a key pair, in FILE or keys/id_ed25519", OPT_FLAG, &m->new_key },
@@ -290,6 +291,7 @@ converse(struct main *m, const char *busy, const struct spool_lock *lock, struct
 	if (call.spent == NULL && call.ended.kind == ERR_NONE)	/* else the line was good */
 		remember(m, err);
 	m->deliver = call.deliver;
+	m->teaches = call.teaches;
 	return result < 0 ? err_prefix(err, "%s", m->site->name) : 0;
 }
 
@@ -346,6 +348,16 @@ converse_somehow(struct main *m, const struct spool_lock *lock, struct err *err)
 	return result;
 }
 
+/* Whoever started the answering end waits for it, or ends it when it lingers. */
+static void
+after(const struct main *m, const char *program, const char *word)
+{
+	if (answering(m))
+		helper_leave(program, word, m->site->name);
+	else
+		helper_run(program, word, m->site->name, JOBS_SECONDS);
+}
+
 static int
 run(struct main *m, struct err *err)
 {
@@ -363,13 +375,10 @@ run(struct main *m, struct err *err)
 		return result;
 	lock_over(&lock);	/* the site may call again while its jobs run */
 	deliver(m);
-	if (m->no_jobs || !m->site->run_jobs)
-		return result;
-	/* Whoever started the answering end waits for it, or ends it when it lingers. */
-	if (answering(m))
-		helper_leave("uuxqt", "-s", m->site->name);
-	else
-		helper_run("uuxqt", "-s", m->site->name, JOBS_SECONDS);
+	if (!m->no_jobs && m->site->run_jobs)
+		after(m, "uuxqt", "-s");
+	if (!m->no_jobs && m->teaches)
+		after(m, "bsmtp", "teach");
 	return result;
 }
 

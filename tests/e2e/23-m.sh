@@ -63,10 +63,11 @@ check "have a mail each way" arrived "$hub" floor-there
 check "" arrived "$home" floor-back
 check "in two turns" less turns 3
 check "and no model for so little" sh -c "! grep -q mixes= '$work/stats'"
-texts() { for i in 1 2 3 4; do { printf 'Subject: %s-%s\n\n' "$1" $i; head -c 6000 "$top/LICENSE" "$top/README" | tail -c 6000; } |
+texts() { for i in ${2:-1 2 3 4}; do { printf 'Subject: %s-%s\n\n' "$1" "$i"; head -c 6000 "$top/LICENSE" "$top/README" | tail -c 6000; } |
     MOCHILA_ROOT=$hub sendmail -f bob@hub.example ann@home.example; done; }
 texts text
-sed -i '1s/.*/m=1 rtt=0 rate=100/' "$home/spool/out/hub/.peer" "$hub/spool/out/home/.peer"
+line_was() { sed -i "1s/.*/m=1 rtt=0 rate=$1/" "$home/spool/out/hub/.peer" "$hub/spool/out/home/.peer"; }
+line_was 100
 check "over a line so slow" exits 0 ours -s hub --wire-stats="$work/stats"
 check "more text goes by mix" sh -c "tail -n 1 '$work/stats' | grep -q 'mixes=[1-9]'"
 for i in 1 2 3 4; do check "" arrived "$home" "text-$i"; done
@@ -84,6 +85,36 @@ if test -f "$slow"; then
 	for i in 1 2 3 4; do check "" arrived "$home" "without-$i"; done
 	check "as do all that follow" slow_peer
 fi
+
+# What was said is taught to a model behind the call, at both ends, and the next begins with it.
+kept_there() { test -f "$hub/spool/ring/home/to-main~model" && test -f "$home/spool/ring/hub/from-main~model"; }
+kept_word() { tail -n 1 "$work/stats" | sed -n 's/.* kept=\([0-9]*\).*/\1/p'; }
+line_was 100
+texts lesson "1 2 3 4 5 6 7 8 9 10 11 12"
+check "a longer history" exits 0 ours -s hub --wire-stats="$work/stats"
+check "is taught behind the call" wait_for 20 kept_there
+line_was 100
+texts taught
+check "and the next call" exits 0 ours -s hub --wire-stats="$work/stats"
+check "begins with that" test "$(kept_word)" = 1
+for i in 1 2 3 4; do check "" arrived "$home" "taught-$i"; done
+cp "$home/spool/ring/hub/from-main~model" "$work/model"
+said_taught() { rm "$home/spool/ring/hub/to-main~model" && bsmtp teach -v --root="$home" hub 2>"$work/said" && grep -q 'event=taught history=to-main' "$work/said"; }
+test ! -f "$home/spool/ring/hub/to-main~model" || check "who asks sees it" said_taught
+check "as long as little came since" exits 0 bsmtp teach --root="$home" hub
+check "it stays" cmp "$home/spool/ring/hub/from-main~model" "$work/model"
+printf 'damaged' | dd of="$home/spool/ring/hub/from-main~model" bs=1 seek=3000 conv=notrunc status=none
+line_was 100
+texts damaged
+check "one that is damaged" exits 0 ours -s hub --wire-stats="$work/stats"
+check "is of no use" test "$(kept_word)" = 0
+for i in 1 2 3 4; do check "" arrived "$home" "damaged-$i"; done
+check "history that is forgotten" exits 0 mochila --root="$home" history --erase hub
+check "takes it along" test ! -e "$home/spool/ring/hub/from-main~model"
+line_was 100
+texts forgotten
+check "and mail goes on" exits 0 ours -s hub
+for i in 1 2 3 4; do check "" arrived "$home" "forgotten-$i"; done
 floor 0
 
 # ---- Lines that are cut -------------------------------------------------------------------

@@ -6,6 +6,8 @@
 #include "lib/base/bytes.h"
 #include "lib/base/clock.h"
 #include "lib/base/digest.h"
+#include "lib/mail/mix-keep.h"
+#include "spool/taught.h"
 
 enum { PIPE = 65536, PIECE = 1460, TURNS_MAX = 2000000 };
 
@@ -36,7 +38,7 @@ ring_of(struct ring_of *rings, const char *class)
 }
 
 static void
-ring_cut(struct ring_of *r, size_t count)
+cut_ring(struct ring_of *r, size_t count)
 {
 	while (r->count > count)
 		str_free(&r->commit[--r->count].bytes);
@@ -192,9 +194,9 @@ hook_did(void *arg, const char *class, const unsigned char (*names)[M_NAME], siz
 	if (same_mark(ring_end(r), last))
 		return 0;
 	size_t known;
-	ring_cut(r, ring_find(r, last, &known) ? known : 0);
+	cut_ring(r, ring_find(r, last, &known) ? known : 0);
 	if (!same_mark(ring_end(r), last)) {
-		ring_cut(r, 0);
+		cut_ring(r, 0);
 		r->base = last;
 	}
 	return 0;
@@ -218,6 +220,8 @@ hook_refer(void *arg, const char *class, struct m_mark theirs, size_t most, stru
 	struct ring_of *r = ring_of(end->to, class);
 	size_t count;
 
+	bool kept = prefix->kept;
+
 	(void)err;
 	end->refers++;
 	*prefix = (struct m_prefix){ .dictionary = end->dictionary.len > 0 ? 1 : 0 };
@@ -228,10 +232,15 @@ hook_refer(void *arg, const char *class, struct m_mark theirs, size_t most, stru
 	if (end->history_out.len == 0)
 		return 0;
 	struct span history = str_span(&end->history_out);
+	if (kept) {	/* which was made from all that there was */
+		*prefix = (struct m_prefix){ .mark = ring_end(r), .length = history.len, .kept = true };
+		*bytes = history;
+		return 0;
+	}
 	if (history.len > most)
 		history = span_from(history, history.len - most);
 	*prefix = (struct m_prefix){ ring_end(r), history.len,
-		history.len + end->dictionary.len <= most ? prefix->dictionary : 0 };
+		history.len + end->dictionary.len <= most ? prefix->dictionary : 0, false };
 	*bytes = joined(&end->joined_out, end, prefix->dictionary > 0, history);
 	return 0;
 }
@@ -410,10 +419,28 @@ hook_untold(void *arg, const char *class, struct m_mark known, unsigned char (*n
 	return count;
 }
 
+static bool
+hook_kept(void *arg, const char *class, bool ours, struct m_kept *kept)
+{
+	struct end *end = arg;
+	const struct kept *k = ours ? &end->kept_out : &end->kept_in;
+	struct ring_of *r = ring_of(ours ? end->to : end->from, class);
+	struct str history = {0};
+
+	if (k->model.len == 0 || strcmp(class, "main") != 0)
+		return false;
+	ring_bytes(r, r->count, &history);
+	*kept = (struct m_kept){ .model = str_span(&k->model), .past = k->past, .taught = k->taught,
+		.grown = history.len - k->past };
+	memcpy(kept->digest, k->digest, DIGEST_SIZE);
+	str_free(&history);
+	return true;
+}
+
 const struct m_hooks end_hooks = {
 	.next = hook_next, .work = hook_work, .read = hook_read, .fate = hook_fate, .did = hook_did, .settled = hook_settled,
 	.refer = hook_refer, .offered = hook_offered, .write = hook_write, .complete = hook_complete,
-	.commit = hook_commit, .dropped = hook_dropped, .history = hook_history, .untold = hook_untold,
+	.commit = hook_commit, .dropped = hook_dropped, .history = hook_history, .untold = hook_untold, .kept = hook_kept,
 };
 
 /* --- ends --- */
@@ -485,6 +512,8 @@ tell_classes(struct end *end)
 			c->from = ring_end(from);
 		if (to->count > 0 || to->base.k > 0)
 			c->to = ring_end(to);
+		if (strcmp(class, "main") == 0 && end->kept_in.model.len > 0)
+			c->kept = (uint32_t)bytes_number(end->kept_in.digest, 4);
 	}
 	end->config.classes = end->classes;
 	end->config.class_count = count;
@@ -507,6 +536,37 @@ tell_partials(struct end *end)
 	}
 	end->config.partials = end->partials;
 	end->config.partial_count = count;
+}
+
+static void
+teach(struct ring_of *r, struct kept *kept)
+{
+	struct str history = {0};
+	struct err err;
+
+	str_free(&kept->model);
+	*kept = (struct kept){0};
+	ring_bytes(r, r->count, &history);
+	struct span past = str_span(&history);
+	if (past.len == 0)
+		return;
+	kept->past = past.len;
+	kept->taught = past.len < TAUGHT_BYTES ? past.len : TAUGHT_BYTES;
+	digest_of(past.p, past.len, kept->digest);
+	struct mix *mix = mix_begin(&past, 1, kept->taught, (size_t)1 << TAUGHT_MOST_LOG, MIX_SMALL);
+	while (mix_prepare(mix, MIX_STEP))
+		;
+	if (mix_keep(mix, &kept->model, &err) < 0)
+		abort();
+	mix_free(mix);
+	str_free(&history);
+}
+
+void
+end_teach(struct end *end)
+{
+	teach(ring_of(end->to, "main"), &end->kept_out);
+	teach(ring_of(end->from, "main"), &end->kept_in);
 }
 
 void
@@ -547,7 +607,7 @@ end_crash(struct end *end)
 	end->crashed = true;
 	end_stop(end);
 	for (size_t i = 0; i < CLASSES; i++)
-		ring_cut(&end->to[i], count[i]);
+		cut_ring(&end->to[i], count[i]);
 	for (size_t i = 0; i < end->things; i++)
 		end->thing[i].done = end->thing[i].done_synced = done[i];
 	for (size_t i = 0; i < PARTS; i++) {
@@ -561,8 +621,8 @@ void
 end_forget_rings(struct end *end)
 {
 	for (size_t i = 0; i < CLASSES; i++) {
-		ring_cut(&end->from[i], 0);
-		ring_cut(&end->to[i], 0);
+		cut_ring(&end->from[i], 0);
+		cut_ring(&end->to[i], 0);
 		end->to[i].base = (struct m_mark){0};
 		end->from[i].base = (struct m_mark){ 0, end->from[i].base.link + 0x1234 };
 	}
@@ -580,14 +640,16 @@ end_free(struct end *end)
 	for (size_t i = 0; i < PARTS; i++)
 		part_free(&end->part[i]);
 	for (size_t i = 0; i < CLASSES; i++) {
-		ring_cut(&end->from[i], 0);
-		ring_cut(&end->to[i], 0);
+		cut_ring(&end->from[i], 0);
+		cut_ring(&end->to[i], 0);
 	}
 	str_free(&end->dictionary);
 	str_free(&end->history_out);
 	str_free(&end->history_in);
 	str_free(&end->joined_out);
 	str_free(&end->joined_in);
+	str_free(&end->kept_out.model);
+	str_free(&end->kept_in.model);
 }
 
 int

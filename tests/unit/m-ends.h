@@ -53,6 +53,12 @@ struct ring_of {
 	struct m_mark known;		/* FROM: what they are known to know */
 };
 
+struct kept {				/* a model, and of how much of the ring */
+	struct str model;
+	size_t past, taught;
+	unsigned char digest[DIGEST_SIZE];
+};
+
 struct end {
 	const char *name;
 	struct m m;
@@ -70,6 +76,7 @@ struct end {
 	struct ring_of from[CLASSES], to[CLASSES];
 	struct str dictionary;
 	struct str history_out, history_in, joined_out, joined_in;
+	struct kept kept_out, kept_in;	/* of class main */
 
 	/* what the hooks shall do */
 	enum m_status offer;		/* to all that is offered; M_TAKE */
@@ -113,6 +120,7 @@ void end_free(struct end *end);
 /* Adds one to be sent; returns its number.  Text of the mails of a seed resembles that of others. */
 size_t end_mail(struct end *end, size_t len, char grade, unsigned seed);
 size_t end_thing(struct end *end, struct span bytes, char grade, const char *class);
+void end_teach(struct end *end);		/* the history as it is, for the next call */
 void end_begin(struct end *end, bool caller, int64_t now);
 void end_stop(struct end *end);
 void end_crash(struct end *end);

@@ -709,6 +709,51 @@ START_TEST(what_a_model_was_made_for_goes_by_it)
 }
 END_TEST
 
+static void
+call_with(unsigned mails, unsigned seed, enum m_mixes mix, struct line *line)
+{
+	home.config.mix = hub.config.mix = mix;
+	for (unsigned i = 0; i < mails; i++)
+		end_mail(&hub, 8000, 'N', seed + i);
+	call_mixed(line);
+	all_there();
+	stop();
+}
+
+/* Mails that came since, what is wrong with it, and who takes it up. */
+static const struct { unsigned grown; bool damaged, missing, other; unsigned hub, home; } kept[] = {
+	{ .hub = 1, .home = 1 },
+	{ .grown = 2, .hub = 1, .home = 1 },
+	{ .grown = 6 },		/* it would have had larger tables */
+	{ .grown = 14 },
+	{ .damaged = true, .hub = 1 },
+	{ .missing = true },
+	{ .other = true },
+};
+
+START_TEST(a_model_that_is_kept_need_not_be_taught)
+{
+	struct line line = { .rate = 250000, .delay = 60000 };
+
+	home.config.far = 120000;
+	call_with(14, 0, M_MIX_NEVER, &line);
+	end_teach(&hub);
+	end_teach(&home);
+	if (kept[_i].grown > 0)
+		call_with(kept[_i].grown, 100, M_MIX_NEVER, &line);
+	if (kept[_i].damaged)
+		home.kept_in.model.p[home.kept_in.model.len / 2] ^= 1;
+	if (kept[_i].missing)
+		str_free(&home.kept_in.model);
+	if (kept[_i].other)
+		home.kept_in.digest[0] ^= 1;
+	call_with(14, 200, M_MIX_MAY, &line);
+	ck_assert_uint_eq(hub.m.taken_up, kept[_i].hub);
+	ck_assert_uint_eq(home.m.taken_up, kept[_i].home);
+	ck_assert_uint_gt(hub.m.mixed_out, 0);
+}
+END_TEST
+
 /* More than what is known of at its beginning needs another, but where all goes by mix. */
 START_TEST(a_model_lasts_where_more_may_come)
 {
@@ -1688,6 +1733,7 @@ UNIT_WITH("m", make, drop,
 	{ classes_have_models_of_their_own, 1 },
 	{ what_is_refused_is_followed_too, 2 },
 	{ what_a_model_was_made_for_goes_by_it, 1 },
+	{ a_model_that_is_kept_need_not_be_taught, ROWS(kept) },
 	{ a_model_lasts_where_more_may_come, 1 },
 	{ what_mix_packs_says_little_of_a_fast_line, ROWS(paced) },
 	{ a_backlog_has_its_share_of_mix, 1 },
