@@ -192,6 +192,8 @@ m_peer_load(const struct spool *spool, const char *site, const char *link, struc
 				memory->rate = number_of(word);
 			else if (span_is(name, "mix"))
 				memory->mix = number_of(word) == MIX_MODEL;
+			else if (m_taught_noted(name))
+				memory->kept = true;
 			else if (span_is(name, "slow"))
 				memory->slow = true;
 		}
@@ -212,6 +214,7 @@ m_peer_save(const struct spool *spool, const char *site, const char *link, const
 	str_printf(&text, "m=1 rtt=%lld rate=%llu", (long long)memory->rtt, (unsigned long long)memory->rate);
 	if (memory->mix)
 		str_printf(&text, " mix=%d", MIX_MODEL);
+	m_taught_note(memory->kept, &text);
 	if (memory->slow)
 		str_add_text(&text, " slow");
 	str_printf(&text, "\n%s\n", link);
@@ -239,7 +242,7 @@ m_call_remember(struct m_call *c, const struct m *m)
 
 	if (m != NULL && (m->met || doubted))
 		m_peer_save(c->spool, c->site->name, c->link,
-		    &(struct m_peer_memory){ .rtt = m->rtt, .rate = m->rate, .mix = m->mix_theirs,
+		    &(struct m_peer_memory){ .rtt = m->rtt, .rate = m->rate, .mix = m->mix_theirs, .kept = m_keeps_same(m),
 		    .slow = c->slow || c->memory.slow });
 	else if (m == NULL && c->memory.speaks)
 		m_peer_forget(c->spool, c->site->name);
@@ -300,7 +303,7 @@ m_call_config(struct m_call *c, bool caller, int64_t rtt, char grade, const stru
 		.window = site->history < WINDOW_MAX ? (size_t)site->history : WINDOW_MAX,
 		.level = m_call_level(site->level, c->memory.rate),
 		.mix = c->memory.slow ? M_MIX_NEVER : m_call_mix(site, caller, c->memory.rate, far),
-		.mix_theirs = c->memory.mix,
+		.mix_theirs = c->memory.mix, .kept_theirs = c->memory.mix && c->memory.kept,
 		.rtt = c->memory.rtt, .far = far, .rate = c->memory.rate,
 		.classes = c->out.classes, .class_count = c->out.class_count,
 		.partials = c->in.partials, .partial_count = c->in.partial_count,

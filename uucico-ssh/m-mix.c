@@ -233,11 +233,12 @@ kept_for(const struct m *m, const char *class)
 	const struct m_peer *peer = &m->own->peer;
 	struct m_stream_out *out = &m->own->out;
 	uint32_t theirs = 0;
+	bool same = !m->met && m->config.kept_theirs;	/* until they say otherwise */
 
 	for (size_t i = 0; i < peer->kepts; i++)
 		if (strcmp(peer->kept[i].name, class) == 0)
 			theirs = peer->kept[i].kept;
-	if (theirs == 0 || out->fallen > 0 || m->hooks->kept == NULL)
+	if ((theirs == 0 && !same) || out->fallen > 0 || m->hooks->kept == NULL)
 		return NULL;
 	if (strcmp(out->kept_class, class) != 0) {
 		if (out->mixing.due)	/* by the one that was looked up before */
@@ -246,7 +247,7 @@ kept_for(const struct m *m, const char *class)
 		if (!m->hooks->kept(m->arg, class, true, &out->kept))
 			out->kept = (struct m_kept){0};
 	}
-	return out->kept.past > 0 && bytes_number(out->kept.digest, 4) == theirs ? &out->kept : NULL;
+	return out->kept.past > 0 && (same || bytes_number(out->kept.digest, 4) == theirs) ? &out->kept : NULL;
 }
 
 /* What it may cost for so many bytes. */
@@ -366,6 +367,12 @@ m_tell_mix(const struct m *m, struct str *line)
 	if (m->mixes > 0)
 		str_printf(line, " mixes=%u kept=%u mixed_out=%llu mixed_in=%llu", m->mixes, m->taken_up,
 		    (unsigned long long)m->mixed_out, (unsigned long long)m->mixed_in);
+}
+
+bool
+m_keeps_same(const struct m *m)
+{
+	return m->met && kept_for(m, "main") != NULL;
 }
 
 bool

@@ -74,3 +74,16 @@ m_taught_refer(const struct taught *taught, struct ring *ring, struct m_prefix *
 		.kept = true };
 	return true;
 }
+
+void
+m_taught_note(bool kept, struct str *words)
+{
+	if (kept)
+		str_add_text(words, " kept");
+}
+
+bool
+m_taught_noted(struct span word)
+{
+	return span_is(word, "kept");
+}

@@ -17,4 +17,8 @@ bool m_taught_find(struct taught *taught, const struct spool *spool, const struc
 /* What it was made from and what came since, up to the ring's last commit, is in bytes; false: that cannot be had. */
 bool m_taught_refer(const struct taught *taught, struct ring *ring, struct m_prefix *prefix, struct str *bytes);
 
+/* What is remembered of a peer: that it kept the same as we. */
+void m_taught_note(bool kept, struct str *words);
+bool m_taught_noted(struct span word);
+
 #endif

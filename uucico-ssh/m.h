@@ -198,7 +198,8 @@ struct m_config {
 	size_t window;		/* most bytes of history and stream window, each way */
 	int level;		/* of zstd */
 	enum m_mixes mix;
-	bool mix_theirs;	/* they followed our model the last time */
+	bool mix_theirs;	/* they followed our model the last time, */
+	bool kept_theirs;	/* and kept the same for our history as we */
 	size_t credit;		/* most bytes that may be on their way to us unacknowledged */
 	int64_t rtt;		/* remembered of this link, microseconds; 0: unknown */
 	int64_t far;		/* the line alone, there and back; what the caller knows is told */
@@ -249,6 +250,7 @@ bool m_silent(const struct m *m);	/* half duplex: the floor is theirs */
 void m_end(struct m *m, enum m_bye why);
 void m_stop(struct m *m, const struct err *why);	/* the line broke */
 void m_tell_mix(const struct m *m, struct str *line);	/* words for the log, if there was any */
+bool m_keeps_same(const struct m *m);	/* both ends kept the same model for our mail of class main */
 bool m_teaches(const struct m *m);	/* after it: a model of the history is worth to be kept for the next call */
 void m_free(struct m *m);
 

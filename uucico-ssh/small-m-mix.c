@@ -104,6 +104,13 @@ m_tell_mix(const struct m *m, struct str *line)
 }
 
 bool
+m_keeps_same(const struct m *m)
+{
+	(void)m;
+	return false;
+}
+
+bool
 m_teaches(const struct m *m)
 {
 	(void)m;
@@ -191,5 +198,19 @@ m_taught_refer(const struct taught *taught, struct ring *ring, struct m_prefix *
 	(void)ring;
 	(void)prefix;
 	(void)bytes;
+	return false;
+}
+
+void
+m_taught_note(bool kept, struct str *words)
+{
+	(void)kept;
+	(void)words;
+}
+
+bool
+m_taught_noted(struct span word)
+{
+	(void)word;
 	return false;
 }

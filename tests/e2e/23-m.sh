@@ -97,6 +97,7 @@ line_was 100
 texts taught
 check "and the next call" exits 0 ours -s hub --wire-stats="$work/stats"
 check "begins with that" test "$(kept_word)" = 1
+check "as the sender remembers" wait_for 10 grep -q '^m=1 .* kept' "$hub/spool/out/home/.peer"
 for i in 1 2 3 4; do check "" arrived "$home" "taught-$i"; done
 cp "$home/spool/ring/hub/from-main~model" "$work/model"
 said_taught() { rm "$home/spool/ring/hub/to-main~model" && bsmtp teach -v --root="$home" hub 2>"$work/said" && grep -q 'event=taught history=to-main' "$work/said"; }

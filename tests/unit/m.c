@@ -754,6 +754,34 @@ START_TEST(a_model_that_is_kept_need_not_be_taught)
 }
 END_TEST
 
+/* Before a word of theirs was heard: as they said in the last call. */
+START_TEST(who_kept_a_model_the_last_time_has_one_now)
+{
+	struct line line = { .rate = 250000, .delay = 60000 };
+
+	home.config.far = 120000;
+	home.config.mix = hub.config.mix = M_MIX_NEVER;
+	for (unsigned i = 0; i < 14; i++)
+		end_mail(&home, 8000, 'N', i);
+	good_call(&line);
+	all_there();
+	stop();
+	end_teach(&hub);
+	end_teach(&home);
+	home.config.mix = hub.config.mix = M_MIX_MAY;
+	home.config.mix_theirs = true;
+	home.config.kept_theirs = _i == 0;
+	for (unsigned i = 0; i < 14; i++)
+		end_mail(&home, 8000, 'N', 100 + i);
+	good_call(&line);
+	all_there();
+	ck_assert_uint_eq(home.m.taken_up, _i == 0);
+	ck_assert_uint_eq(hub.m.taken_up, _i == 0);
+	ck_assert(m_keeps_same(&home.m));
+	stop();
+}
+END_TEST
+
 /* More than what is known of at its beginning needs another, but where all goes by mix. */
 START_TEST(a_model_lasts_where_more_may_come)
 {
@@ -1734,6 +1762,7 @@ UNIT_WITH("m", make, drop,
 	{ what_is_refused_is_followed_too, 2 },
 	{ what_a_model_was_made_for_goes_by_it, 1 },
 	{ a_model_that_is_kept_need_not_be_taught, ROWS(kept) },
+	{ who_kept_a_model_the_last_time_has_one_now, 2 },
 	{ a_model_lasts_where_more_may_come, 1 },
 	{ what_mix_packs_says_little_of_a_fast_line, ROWS(paced) },
 	{ a_backlog_has_its_share_of_mix, 1 },
