@@ -81,6 +81,8 @@ chmod 755 "$work/recorded"
 check "a call that somebody records" exits 0 ours -s hub "--set=site hub.link=exec:$work/recorded"
 check "brings it" arrived "$hub" fourth
 jobs_of() { find "$hub/spool/xqt" "$hub/spool/in" "$hub/spool/out" -type f ! -name '.*' | wc -l; }
+all_run() { test -z "$(find "$hub/spool/xqt" "$hub/spool/in" -type f ! -name '.*')"; }
+check "and all that came is run" wait_for 20 all_run
 before=$(jobs_of)
 "$work/answers" <"$work/record" >"$work/answer" 2>&1
 check "said again, it is no call" failed_there 'not authentic'
