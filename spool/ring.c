@@ -70,25 +70,12 @@ print_line(uint64_t k, const struct ring_commit *commit, size_t len, struct str 
 }
 
 static int
-take_hex(struct span digits, uint64_t *value)
-{
-	*value = 0;
-	for (size_t i = 0; i < digits.len; i++) {
-		char c = digits.p[i];
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')) || i == 16)
-			return -1;
-		*value = *value << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
-	}
-	return digits.len > 0 ? 0 : -1;
-}
-
-static int
 take_base(struct span value, struct ring_mark *base)
 {
 	struct span k;
 
 	return !span_cut(&value, ':', &k) || span_number(k, UINT64_MAX, &base->k) < 0 ||
-	    take_hex(value, &base->link) < 0 ? -1 : 0;
+	    span_hex(value, &base->link) < 0 ? -1 : 0;
 }
 
 static int
@@ -139,9 +126,9 @@ parse_line(struct span line, uint64_t want, struct ring_commit *commit, size_t *
 		return -1;
 	line = span_to(span_from(line, strlen("NOOP commit ")), LINE_LEN - strlen("NOOP commit ") - 1);
 	if (span_number(span_word(&line), UINT64_MAX, &k) < 0 || k != want ||
-	    take_hex(span_word(&line), &commit->link) < 0 ||
-	    take_hex(span_word(&line), &commit->name) < 0 ||
-	    take_hex(span_word(&line), &bytes) < 0 || line.len > 0 || bytes > COMMIT_MAX)
+	    span_hex(span_word(&line), &commit->link) < 0 ||
+	    span_hex(span_word(&line), &commit->name) < 0 ||
+	    span_hex(span_word(&line), &bytes) < 0 || line.len > 0 || bytes > COMMIT_MAX)
 		return -1;
 	*len = (size_t)bytes;
 	return 0;

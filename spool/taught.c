@@ -32,30 +32,17 @@ file_name(enum ring_way way, const char *class, struct str *out)
 /* the line */
 
 static int
-take_hex(struct span digits, unsigned char *to, size_t len)
+take_digest(struct span digits, unsigned char digest[DIGEST_SIZE])
 {
-	static const char all[] = "0123456789abcdef";
+	uint64_t byte;
 
-	if (digits.len != 2 * len)
+	if (digits.len != 2 * DIGEST_SIZE)
 		return -1;
-	for (size_t i = 0; i < digits.len; i++) {
-		const char *at = memchr(all, digits.p[i], 16);
-		if (at == NULL)
+	for (size_t i = 0; i < DIGEST_SIZE; i++) {
+		if (span_hex(span_to(span_from(digits, 2 * i), 2), &byte) < 0)
 			return -1;
-		to[i / 2] = (unsigned char)(to[i / 2] << 4 | (at - all));
+		digest[i] = (unsigned char)byte;
 	}
-	return 0;
-}
-
-static int
-take_link(struct span value, uint64_t *link)
-{
-	unsigned char bytes[8] = {0};
-
-	if (take_hex(value, bytes, sizeof bytes) < 0)
-		return -1;
-	for (size_t i = 0; i < sizeof bytes; i++)
-		*link = *link << 8 | bytes[i];
 	return 0;
 }
 
@@ -71,7 +58,7 @@ take_word(struct span name, struct span value, struct taught *t)
 	if (span_is(name, "k"))
 		return span_number(value, RING_K_MAX, &t->mark.k);
 	if (span_is(name, "link"))
-		return take_link(value, &t->mark.link);
+		return span_hex(value, &t->mark.link);
 	if (span_is(name, "length"))
 		return span_number(value, TAUGHT_PAST, &t->length);
 	if (span_is(name, "dictionary"))
@@ -79,7 +66,7 @@ take_word(struct span name, struct span value, struct taught *t)
 	if (span_is(name, "taught"))
 		return span_number(value, TAUGHT_BYTES, &t->bytes);
 	if (span_is(name, "past"))
-		return take_hex(value, t->past, sizeof t->past);
+		return take_digest(value, t->past);
 	return -1;
 }
 

@@ -10,8 +10,6 @@
 #include "lib/base/digest.h"
 #include "uucico-ssh/m-parts.h"
 
-enum { HEX = 16 };
-
 #define MILLISECOND (CLOCK_SECOND / 1000)
 
 /* --- ours --- */
@@ -91,27 +89,12 @@ m_hello_say(struct m *m)
 /* --- theirs --- */
 
 static int
-read_hex(struct span text, uint64_t *number)
-{
-	*number = 0;
-	if (text.len == 0 || text.len > HEX)
-		return -1;
-	for (size_t i = 0; i < text.len; i++) {
-		const char *digits = "0123456789abcdef", *at = memchr(digits, text.p[i], 16);
-		if (at == NULL)
-			return -1;
-		*number = *number << 4 | (uint64_t)(at - digits);
-	}
-	return 0;
-}
-
-static int
 read_mark(struct span *text, struct m_mark *mark)
 {
 	struct span k, link;
 
 	return span_cut(text, ':', &k) && span_number(k, INT64_MAX, &mark->k) == 0 &&
-	    span_cut(text, ':', &link) && read_hex(link, &mark->link) == 0 ? 0 : -1;
+	    span_cut(text, ':', &link) && span_hex(link, &mark->link) == 0 ? 0 : -1;
 }
 
 static int
@@ -142,7 +125,7 @@ read_name(struct span text, unsigned char name[M_NAME])
 	if (text.len != 2 * M_NAME)
 		return -1;
 	for (size_t i = 0; i < M_NAME; i++) {
-		if (read_hex((struct span){ text.p + 2 * i, 2 }, &half) < 0)
+		if (span_hex((struct span){ text.p + 2 * i, 2 }, &half) < 0)
 			return -1;
 		name[i] = (unsigned char)half;
 	}
@@ -158,7 +141,7 @@ hear_have(struct m *m, struct span text)
 		struct m_partial *p = &peer->have[peer->haves];
 		if (peer->haves == M_HAVE_MAX || !span_cut(&one, ':', &name) || read_name(name, p->name) < 0 ||
 		    !span_cut(&one, ':', &at) || span_number(at, INT64_MAX, &p->at) < 0 ||
-		    read_hex(one, &p->check) < 0)
+		    span_hex(one, &p->check) < 0)
 			return -1;
 		peer->haves++;
 	}

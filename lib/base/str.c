@@ -354,6 +354,21 @@ span_number(struct span span, uint64_t max, uint64_t *number)
 }
 
 int
+span_hex(struct span span, uint64_t *number)
+{
+	*number = 0;
+	if (span.len == 0 || span.len > 16)
+		return -1;
+	for (size_t i = 0; i < span.len; i++) {
+		const char *digits = "0123456789abcdef", *at = memchr(digits, span.p[i], 16);
+		if (at == NULL)
+			return -1;
+		*number = *number << 4 | (uint64_t)(at - digits);
+	}
+	return 0;
+}
+
+int
 span_decimal(struct span span, unsigned places, uint64_t *number)
 {
 	struct span rest = span, whole = {0};

@@ -69,6 +69,7 @@ bool span_cut(struct span *rest, char at, struct span *head);	/* false at the en
 struct span span_word(struct span *rest);	/* next run of non-blanks; empty at the end */
 bool span_lists(struct span words, struct span word);	/* is it one of them? ASCII, any case */
 int span_number(struct span span, uint64_t max, uint64_t *number);	/* decimal, checked */
+int span_hex(struct span span, uint64_t *number);	/* 1 to 16 digits, in lower case */
 void str_add_decimal(struct str *str, uint64_t number, unsigned places);	/* of span_decimal(),
 		   without zeros at its end */
 int span_decimal(struct span span, unsigned places, uint64_t *number);	/* "7", "7.25": times
