@@ -5,7 +5,6 @@
  */
 #include "bsmtp/bsmtp.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -95,10 +94,10 @@ put_away(struct lesson *l, struct span model, struct err *err)
 		return -1;
 	l->taught.model = model;
 	result = taught_write(&r, &l->taught, err);
-	ring_close(&r);
 	if (result == 0)
-		log_debug("site=%s event=taught history=%s-%s bytes=%llu model=%zu", l->site->name,
-		    l->way == RING_FROM ? "from" : "to", l->class, (unsigned long long)l->taught.bytes, model.len);
+		log_debug("site=%s event=taught history=%s bytes=%llu model=%zu", l->site->name, str_c(&r.name),
+		    (unsigned long long)l->taught.bytes, model.len);
+	ring_close(&r);
 	return result;
 }
 
@@ -124,19 +123,11 @@ give_lesson(struct lesson *l, struct err *err)
 static int
 teach_ring(const struct spool *spool, const struct site_settings *site, const char *name, struct err *err)
 {
-	static const struct { const char *before; enum ring_way way; } ways[] = {
-		{ "from-", RING_FROM }, { "to-", RING_TO },
-	};
+	struct lesson lesson = { .spool = spool, .site = site };
 
-	for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
-		struct lesson lesson = { .spool = spool, .site = site, .way = ways[i].way };
-		if (!span_begins(span_of(name), ways[i].before))
-			continue;
-		lesson.class = name + strlen(ways[i].before);
-		if (give_lesson(&lesson, err) < 0)
-			return err_prefix(err, "ring/%s/%s", site->name, name);
-	}
-	return 0;
+	if (!ring_split(name, &lesson.way, &lesson.class))
+		return 0;
+	return give_lesson(&lesson, err) < 0 ? err_prefix(err, "ring/%s/%s", site->name, name) : 0;
 }
 
 static int

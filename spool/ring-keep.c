@@ -10,8 +10,8 @@
 #include "lib/base/log.h"
 #include "spool/taught.h"
 
-static bool
-split_name(const char *name, enum ring_way *way, const char **class)
+bool
+ring_split(const char *name, enum ring_way *way, const char **class)
 {
 	static const struct { const char *prefix; enum ring_way way; } ways[] = {
 		{ "from-", RING_FROM }, { "to-", RING_TO },
@@ -48,7 +48,7 @@ add_name(struct ring_files *files, const char *site, const char *name)
 	enum ring_way way;
 	const char *class;
 
-	if (split_name(ring, &way, &class) && (files->count == 0 ||
+	if (ring_split(ring, &way, &class) && (files->count == 0 ||
 	    strcmp(files->file[files->count - 1].site, site) != 0 ||
 	    strcmp(files->file[files->count - 1].name, ring) != 0))
 		add_file(files, site, ring);
@@ -140,7 +140,7 @@ ring_erase(const struct spool *spool, const char *site, const char *name, struct
 	const char *class = "";
 	struct ring r;
 
-	if (!split_name(name, &way, &class))
+	if (!ring_split(name, &way, &class))
 		return err_set(err, ERR_CONFIG, "ring/%s/%s: no ring is called so", site, name);
 	if (ring_open(&r, spool, site, way, class, RING_WINDOW_MAX, err) < 0)
 		return -1;

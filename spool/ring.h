@@ -150,6 +150,7 @@ struct ring_files {
 	size_t count;
 	uint64_t bytes;
 };
+bool ring_split(const char *name, enum ring_way *way, const char **class);	/* "from-main"; the class is in it */
 int ring_list(const struct spool *spool, struct ring_files *files, struct err *err);
 void ring_files_free(struct ring_files *files);
 int ring_erase(const struct spool *spool, const char *site, const char *name, struct err *err);
