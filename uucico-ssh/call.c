@@ -190,13 +190,13 @@ summary(const struct call *call, struct str *out)
 	    (unsigned long long)link->up, (unsigned long long)link->down,
 	    (unsigned long long)link->wire_up, (unsigned long long)link->wire_down,
 	    (unsigned long long)u->turns, took / CLOCK_SECOND, took % CLOCK_SECOND / (CLOCK_SECOND / 100));
-	if (u->m != NULL)
+	if (u->m != NULL) {
 		m_tell_mix(u->m, out);
-	if (u->m != NULL)
 		str_printf(out, " packed_out=%llu packed_in=%llu again=%llu rtt=%lld.%03lld",
 		    (unsigned long long)u->m->packed_out, (unsigned long long)u->m->packed_in,
 		    (unsigned long long)u->m->again_out, (long long)(u->m->rtt / CLOCK_SECOND),
 		    (long long)(u->m->rtt % CLOCK_SECOND / (CLOCK_SECOND / 1000)));
+	}
 }
 
 static void

@@ -233,7 +233,7 @@ kept_for(const struct m *m, const char *class)
 	const struct m_peer *peer = &m->own->peer;
 	struct m_stream_out *out = &m->own->out;
 	uint32_t theirs = 0;
-	bool same = !m->met && m->config.kept_theirs;	/* until they say otherwise */
+	bool same = !m->met && m->config.kept_theirs && strcmp(class, "main") == 0;	/* until they say otherwise */
 
 	for (size_t i = 0; i < peer->kepts; i++)
 		if (strcmp(peer->kept[i].name, class) == 0)
@@ -378,7 +378,7 @@ m_keeps_same(const struct m *m)
 bool
 m_teaches(const struct m *m)
 {
-	return m->met && m->mix_theirs && m->config.mix == M_MIX_MAY && rate_of(m) <= M_MIX_RATE &&
+	return m->met && m->mix_theirs && m->config.mix == M_MIX_MAY && !lasts(m) && rate_of(m) <= M_MIX_RATE &&
 	    m->objects_in + m->objects_out > 0;
 }
 

@@ -199,7 +199,7 @@ struct m_config {
 	int level;		/* of zstd */
 	enum m_mixes mix;
 	bool mix_theirs;	/* they followed our model the last time, */
-	bool kept_theirs;	/* and kept the same for our history as we */
+	bool kept_theirs;	/* and kept the same for our mail of class main as we */
 	size_t credit;		/* most bytes that may be on their way to us unacknowledged */
 	int64_t rtt;		/* remembered of this link, microseconds; 0: unknown */
 	int64_t far;		/* the line alone, there and back; what the caller knows is told */
