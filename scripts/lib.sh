@@ -368,12 +368,14 @@ start_sshd() {
 sshd_settled() { listening "$sshd_port" || ! kill -0 "$sshd" 2>/dev/null; }
 
 # For root, sshd wants a user "sshd" and a folder /run/sshd (both compiled in).  It gets them
-# in a mount namespace of its own, so that the machine keeps its /etc and /run.  Sets
-# $sshd_in, the words in front of the command.
+# in a mount namespace of its own, so that the machine keeps its /etc and /run.  There root has an empty
+# home and a plain shell: what his own shell does at each login (bash reads .bashrc) is no part of a test.
+# Sets $sshd_in, the words in front of the command.
 sshd_how() {
 	sshd_in=
 	test "$(id -u)" -eq 0 || return 0
-	cp /etc/passwd "$sshd_dir/passwd"
+	mkdir -p "$sshd_dir/login"
+	awk -F : -v OFS=: -v login="$sshd_dir/login" '$3 == 0 { $6 = login; $7 = "/bin/sh" } { print }' /etc/passwd >"$sshd_dir/passwd"
 	grep -q ^sshd: "$sshd_dir/passwd" ||
 	    say "sshd:x:64999:65534:sshd:/run/sshd:/usr/sbin/nologin" >>"$sshd_dir/passwd"
 	# A locked root ("!") may not come in by key either; a "*" may.
