@@ -6,7 +6,7 @@
 
 #include <zstd.h>
 
-enum { LEVEL = 1, PIECE = 1 << 17 };
+enum { LEVEL = 1 };
 
 /* What the pieces depend on besides their bytes: how this machine, and this compiler, lays numbers down. */
 struct start {
@@ -19,7 +19,7 @@ static void
 say_start(const struct mix_piece *piece, size_t pieces, struct start *start)
 {
 	memset(start, 0, sizeof *start);
-	memcpy(start->name, "mixkept", sizeof start->name);
+	memcpy(start->name, "mixpart", sizeof start->name);
 	start->model = MIX_MODEL;
 	start->order = 0x01020304;
 	start->pieces = (uint32_t)pieces;
@@ -28,19 +28,15 @@ say_start(const struct mix_piece *piece, size_t pieces, struct start *start)
 		start->len[i] = piece[i].len;
 }
 
-static size_t
-pack(ZSTD_CCtx *zstd, struct span bytes, bool last, struct str *to)
+/* A frame for each, so that it goes right where it belongs, and not through a window first. */
+static int
+pack(ZSTD_CCtx *zstd, const void *p, size_t len, struct str *to, struct err *err)
 {
-	ZSTD_inBuffer in = { bytes.p, bytes.len, 0 };
-	size_t left;
+	size_t room = ZSTD_compressBound(len), got = ZSTD_compress2(zstd, str_room(to, room), room, p, len);
 
-	do {
-		ZSTD_outBuffer out = { str_room(to, PIECE), PIECE, 0 };
-		left = ZSTD_compressStream2(zstd, &out, &in, last ? ZSTD_e_end : ZSTD_e_continue);
-		if (ZSTD_isError(left))
-			return left;
-		to->len += out.pos;
-	} while (in.pos < in.size || (last && left > 0));
+	if (ZSTD_isError(got))
+		return err_set(err, ERR_TEMP, "zstd: %s", ZSTD_getErrorName(got));
+	to->len += got;
 	return 0;
 }
 
@@ -48,7 +44,7 @@ int
 mix_keep(struct mix *mix, struct str *to, struct err *err)
 {
 	struct mix_piece piece[MIX_PIECES];
-	size_t pieces = mix_pieces(mix, piece), result = 0;
+	size_t pieces = mix_pieces(mix, piece);
 	ZSTD_CCtx *zstd = ZSTD_createCCtx();
 	struct start start;
 
@@ -57,27 +53,22 @@ mix_keep(struct mix *mix, struct str *to, struct err *err)
 	say_start(piece, pieces, &start);
 	ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, LEVEL);
 	ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, 1);
-	result = pack(zstd, (struct span){ (const char *)&start, sizeof start }, false, to);
-	for (size_t i = 0; i < pieces && !ZSTD_isError(result); i++)
-		result = pack(zstd, (struct span){ piece[i].p, piece[i].len }, i + 1 == pieces, to);
+	int result = pack(zstd, &start, sizeof start, to, err);
+	for (size_t i = 0; i < pieces && result == 0; i++)
+		result = pack(zstd, piece[i].p, piece[i].len, to, err);
 	ZSTD_freeCCtx(zstd);
-	return ZSTD_isError(result) ? err_set(err, ERR_TEMP, "zstd: %s", ZSTD_getErrorName(result)) : 0;
+	return result;
 }
 
-/* All of the piece, and of the frame's end if it is the last. */
 static bool
-unpack(ZSTD_DCtx *zstd, ZSTD_inBuffer *in, void *p, size_t len, bool last)
+unpack(ZSTD_DCtx *zstd, struct span *from, void *p, size_t len)
 {
-	ZSTD_outBuffer out = { p, len, 0 };
-	size_t left = 1;
+	size_t frame = ZSTD_findFrameCompressedSize(from->p, from->len);
 
-	while (out.pos < len || (last && left > 0)) {
-		size_t before = out.pos, from = in->pos;
-		left = ZSTD_decompressStream(zstd, &out, in);
-		if (ZSTD_isError(left) || (left == 0 && !last) || (left > 0 && out.pos == before && in->pos == from))
-			return false;
-	}
-	return out.pos == len;
+	if (ZSTD_isError(frame) || ZSTD_decompressDCtx(zstd, p, len, from->p, frame) != len)
+		return false;
+	*from = span_from(*from, frame);
+	return true;
 }
 
 static bool
@@ -85,14 +76,13 @@ unpack_all(struct mix *mix, ZSTD_DCtx *zstd, struct span bytes)
 {
 	struct mix_piece piece[MIX_PIECES];
 	size_t pieces = mix_pieces(mix, piece);
-	ZSTD_inBuffer in = { bytes.p, bytes.len, 0 };
 	struct start wanted, start;
 
 	say_start(piece, pieces, &wanted);
-	bool good = unpack(zstd, &in, &start, sizeof start, false) && memcmp(&start, &wanted, sizeof start) == 0;
+	bool good = unpack(zstd, &bytes, &start, sizeof start) && memcmp(&start, &wanted, sizeof start) == 0;
 	for (size_t i = 0; i < pieces && good; i++)
-		good = unpack(zstd, &in, piece[i].p, piece[i].len, i + 1 == pieces);
-	return good && in.pos == in.size && mix_resumes(mix);
+		good = unpack(zstd, &bytes, piece[i].p, piece[i].len);
+	return good && bytes.len == 0 && mix_resumes(mix);
 }
 
 struct mix *

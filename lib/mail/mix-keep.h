@@ -9,7 +9,7 @@
  * the first one's and begins to be taught at the same place; how many bytes are to come, and the size, are the
  * first one's, too.  Whoever keeps them sees to that.
  *
- * The bytes are for this machine and this version only, as they say themselves: a frame of zstd, with its check.
+ * The bytes are for this machine and this version only, as they say themselves: frames of zstd, with their checks.
  */
 #ifndef LIB_MAIL_MIX_KEEP_H
 #define LIB_MAIL_MIX_KEEP_H

@@ -2,11 +2,25 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "lib/base/bytes.h"
 #include "lib/mail/mix.h"
 
-enum { HASH_LOG_MIN = 12 };
+enum { HASH_LOG_MIN = 12, LINE = 64, HUGE = 2 << 20 };
+
+void *
+mix_get(size_t size)
+{
+	size_t each = size < HUGE ? LINE : HUGE, all = (size + each - 1) / each * each;
+	void *p = aligned_alloc(each, all);
+
+	if (p == NULL)
+		return mem_get(SIZE_MAX);	/* which says so */
+	if (each == HUGE)		/* it only saves time: who has none goes by small ones */
+		madvise(p, all, MADV_HUGEPAGE);
+	return memset(p, 0, size);
+}
 
 unsigned
 mix_log_for(size_t n, unsigned least, unsigned most)
@@ -149,13 +163,13 @@ mix_text_start(struct mix_text *text, const struct span *past, size_t pasts, siz
 	*text = (struct mix_text){0};
 	for (size_t i = 0; i < pasts; i++)
 		len += past[i].len;
-	text->bytes = mem_get(len + most + 1);
+	text->bytes = mix_get(len + most + 1);
 	for (size_t i = 0, at = 0; i < pasts; at += past[i++].len)
 		if (past[i].len > 0)
 			memcpy(text->bytes + at, past[i].p, past[i].len);
 	text->hash_log = mix_text_log(len + most, bytes_a_place, log_max);
-	text->near = mem_get(sizeof *text->near << text->hash_log);
-	text->far = mem_get(sizeof *text->far << text->hash_log);
+	text->near = mix_get(sizeof *text->near << text->hash_log);
+	text->far = mix_get(sizeof *text->far << text->hash_log);
 	make_scales(text);
 	return len;
 }

@@ -46,6 +46,10 @@ uint32_t *mix_text_far(const struct mix_text *text);
 /* Bytes in front of the place that are those in front of here. */
 uint32_t mix_text_same(const struct mix_text *text, uint32_t place);
 
+/* Zeroed, and begins where a line of the processor's memory does.  Of what is large the pages are, too, where the
+ * kernel has such: each of thousands is waited for, at first, and again where a byte here and there is looked at. */
+void *mix_get(size_t size);
+
 unsigned mix_log_for(size_t n, unsigned least, unsigned most);
 
 static inline uint32_t

@@ -13,7 +13,7 @@
  */
 enum {
 	CONTEXTS = 13,
-	LINE = 16, BUCKET = 64,
+	LINE = 16,
 	REPEAT = 2 * CONTEXTS,		/* inputs: two of each context, two of each repetition, */
 	ALWAYS = REPEAT + 4,		/* and one that is always the same */
 	INPUTS = 32,
@@ -43,7 +43,6 @@ struct mix {
 	uint8_t next[STATES][2], total[STATES];
 	uint8_t *slots, *line[CONTEXTS], *node[CONTEXTS];
 	uint32_t line_at[CONTEXTS];	/* the former, in slots, while it is put away */
-	void *slots_from;
 	unsigned slots_log;
 	uint32_t context[CONTEXTS], place[CONTEXTS];
 	uint32_t map[CONTEXTS][STATES], *mapped[CONTEXTS];	/* what they are worth: chance (22 bits), times seen (10) */
@@ -62,7 +61,6 @@ struct mix {
 	unsigned level;
 	/* weighing */
 	int16_t (*weight)[SET_SIZE][INPUTS], *set[SETS];
-	void *weight_from;
 	int16_t input[INPUTS];
 	int32_t said[SETS], logits[SETS], said_last;	/* by each set, by all: chances, logits */
 	int32_t share[LEVELS][DEPTHS][SETS], *shares;
@@ -94,15 +92,6 @@ mix_may_grow(size_t past, size_t taught, size_t most, enum mix_size size, size_t
 {
 	return lines_log(past + more, taught + more, most, size) == lines_log(past, taught, most, size) &&
 	    places_log(past + more, most, size) == places_log(past, most, size);
-}
-
-/* Zeroed, and begins where a line of the processor's memory does. */
-static void *
-get_aligned(size_t size, void **from)
-{
-	unsigned char *p = *from = mem_get(size + BUCKET);
-
-	return p + (BUCKET - (uintptr_t)p % BUCKET) % BUCKET;
 }
 
 /*
@@ -602,7 +591,7 @@ make_final(struct mix *m)
 static void
 make_weights(struct mix *m)
 {
-	m->weight = get_aligned(SETS * sizeof *m->weight, &m->weight_from);
+	m->weight = mix_get(SETS * sizeof *m->weight);
 	for (size_t s = 0; s < SETS; s++)
 		for (size_t k = 0; k < SET_SIZE; k++)
 			for (size_t i = 0; i < INPUTS; i++)
@@ -662,8 +651,8 @@ mix_begin(const struct span *past, size_t pasts, size_t taught, size_t most, enu
 	m->older = (uint32_t)(len > taught ? len - taught : 0);
 	m->bits = 1;
 	m->slots_log = lines_log(len, taught, most, size);
-	m->slots = get_aligned((size_t)LINE << m->slots_log, &m->slots_from);
-	m->close = mem_get(sizeof *m->close << CLOSE_LOG);
+	m->slots = mix_get((size_t)LINE << m->slots_log);
+	m->close = mix_get(sizeof *m->close << CLOSE_LOG);
 	make_histories(m);
 	make_final(m);
 	make_weights(m);
@@ -724,8 +713,8 @@ mix_free(struct mix *m)
 	if (m == NULL)
 		return;
 	mix_text_free(&m->text);
-	free(m->slots_from);
-	free(m->weight_from);
+	free(m->slots);
+	free(m->weight);
 	free(m->close);
 	free(m);
 }
