@@ -133,7 +133,7 @@ tcp_open(struct link *link, const char *rest, struct err *err)
 		by_proxy = secret_proxy(link->settings, link->site, &proxy, err);
 	if (by_proxy >= 0)
 		link->in = tcp_connect(str_c(&host), str_c(&port), by_proxy > 0 ? &proxy : NULL,
-		    link->site->timeout, "a uucpd", err);
+		    false, link->site->timeout, "a uucpd", err);
 	socks_proxy_free(&proxy);
 	str_free(&host);
 	str_free(&port);

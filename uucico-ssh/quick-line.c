@@ -111,6 +111,7 @@ pull(struct line *line, struct err *err)
 	}
 	line->place->down += (uint64_t)got;
 	line->place->unanswered = true;
+	ssh_spare(line->place->fd);
 	return quick_feed(&line->quick, bytes, (size_t)got, err) < 0 ? -1 : 1;
 }
 
@@ -131,6 +132,15 @@ explain(struct line *line, struct err *err)
 	}
 }
 
+/* Until the command runs. */
+static void
+acknowledge(struct line *line)
+{
+	if (line->place->unanswered && line->quick.state < QUICK_OPEN)
+		ssh_acknowledge(line->place->fd);
+	line->place->unanswered = false;
+}
+
 /* 1: something may be read; -1. */
 static int
 wait_here(struct line *line, int64_t deadline, struct err *err)
@@ -140,9 +150,7 @@ wait_here(struct line *line, int64_t deadline, struct err *err)
 
 	if (line->quick.out.len > 0)
 		fd.events |= POLLOUT;
-	if (place->unanswered)
-		ssh_acknowledge(place->fd);
-	place->unanswered = false;
+	acknowledge(line);
 	/* Who says much, and never what is waited for, is never out of time by himself. */
 	int result = clock_mono() < deadline ? link_wait(&fd, 1, deadline, err) : 0;
 	if (result == 0)
@@ -207,6 +215,7 @@ line_poll(const struct link *link, bool writing, struct pollfd fds[LINK_FDS])
 
 	(void)writing;	/* what holds a write up may be the window, and that is a read */
 	push(line, &ignored);	/* a broken line is seen by who reads */
+	acknowledge(line);
 	fds[0] = (struct pollfd){ .fd = line->place->fd, .events = POLLIN };
 	if (line->quick.out.len > 0)
 		fds[0].events |= POLLOUT;

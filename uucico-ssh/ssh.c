@@ -119,7 +119,7 @@ int
 ssh_connect_tcp(struct ssh *ssh, struct err *err)
 {
 	ssh->fd = tcp_connect(str_c(&ssh->host), str_c(&ssh->port), ssh->by_proxy ? &ssh->proxy : NULL,
-	    ssh->timeout, "sshd", err);
+	    true, ssh->timeout, "sshd", err);
 	ssh->rtt = ssh->fd < 0 ? 0 : tcp_rtt(ssh->fd);	/* that of its first two packets */
 	return ssh->fd < 0 ? -1 : 0;
 }
@@ -202,22 +202,34 @@ count_receive(libssh2_socket_t fd, void *bytes, size_t len, int flags, void **ab
 		return ssh->over ? -ECONNRESET : -errno;
 	ssh->down += (uint64_t)got;
 	ssh->unanswered = true;
+	ssh_spare(fd);
 	if (ssh->early.len + (size_t)got <= SSH_EARLY_MAX)
 		str_add(&ssh->early, bytes, (size_t)got);
 	return got;
 }
 
+/* One ACK for two packets, and none of its own where we say something: the kernel would acknowledge each of the
+ * first sixteen of a connection, and so it does again after each that it sent late. */
+void
+ssh_spare(int fd)
+{
+#ifdef TCP_QUICKACK
+	setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &(int){0}, sizeof(int));
+#else
+	(void)fd;
+#endif
+}
+
 /* Before a command runs sshd has Nagle's algorithm on: the second word of an answer waits until
  * its first is acknowledged, which our side delays by 40 ms where there is nothing to say.  2
- * lets this one ACK go now, and no other. */
+ * lets this one ACK go now. */
 void
 ssh_acknowledge(int fd)
 {
 #ifdef TCP_QUICKACK
 	setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &(int){2}, sizeof(int));
-#else
-	(void)fd;
 #endif
+	ssh_spare(fd);
 }
 
 /* BAD_USE: libssh2 wants to widen the window and a packet of ours is half written; it can

@@ -71,6 +71,7 @@ int ssh_forward(struct ssh *ssh, struct err *err);	/* a channel to where ssh->fo
 /* Who refuses our key, and what to do about it. */
 int ssh_refused(struct ssh *ssh, const char *what, const char *why, struct err *err);
 void ssh_acknowledge(int fd);		/* what has come, at once, this time */
+void ssh_spare(int fd);			/* no more of them than are needed, from here on */
 void ssh_flush(struct ssh *ssh);	/* what is in flight, as far as the socket takes it */
 void ssh_say_goodbye(struct ssh *ssh);	/* for a short time, no more */
 void ssh_close(struct ssh *ssh);	/* and those to the jump hosts */

@@ -78,10 +78,10 @@ explain(const struct dial *dial, const char *host, const char *port, const struc
 }
 
 int
-tcp_connect(const char *host, const char *port, const struct socks_proxy *proxy, int64_t seconds,
+tcp_connect(const char *host, const char *port, const struct socks_proxy *proxy, bool speaks, int64_t seconds,
     const char *server, struct err *err)
 {
-	const struct dial_how how = { .proxy = proxy, .quick = true, .silence = seconds, .lossy = true };
+	const struct dial_how how = { .proxy = proxy, .quick = true, .speaks = speaks, .silence = seconds, .lossy = true };
 	struct waiting waiting = { .fd = -1 };
 	struct dial dial = {0};
 	struct str where = {0};

@@ -11,9 +11,9 @@
 
 #include "lib/net/socks.h"
 
-/* proxy: NULL, or through it.  server: what is to listen there, for the error's sentence.
- * A descriptor that never blocks, or -1. */
-int tcp_connect(const char *host, const char *port, const struct socks_proxy *proxy, int64_t seconds,
+/* proxy: NULL, or through it.  speaks: we do, and first.  server: what is to listen there, for the
+ * error's sentence.  A descriptor that never blocks, or -1. */
+int tcp_connect(const char *host, const char *port, const struct socks_proxy *proxy, bool speaks, int64_t seconds,
     const char *server, struct err *err);
 int64_t tcp_rtt(int fd);	/* microseconds there and back; 0 where the kernel does not say */
 

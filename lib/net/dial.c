@@ -74,6 +74,10 @@ tune(const struct dial_how *how, int fd)
 	/* Before connect: some kernels take it no later for the first flight. */
 	if (how->quick)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+#ifdef TCP_QUICKACK
+	if (how->speaks)
+		setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &(int){0}, sizeof(int));
+#endif
 	if (dead_after > 0)
 		setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_after, sizeof dead_after);
 	if (how->lossy)		/* refused where it is not there, or not for us: then without */

@@ -28,6 +28,7 @@ struct dial_how {
 				 * answered for so long */
 	int64_t patience;	/* 0: DIAL_PATIENCE */
 	bool quick;		/* what is written goes out at once (TCP_NODELAY) */
+	bool speaks;		/* we speak first, and soon: no packet of its own says that we are connected */
 	int64_t silence;	/* seconds without an ack until it is dead; 0: the system's */
 	bool lossy;		/* bbr where the kernel has it: loss is no sign of a full line */
 };
