@@ -21,7 +21,7 @@ enum {
 	LOG_MIN = 14, LOG_MAX = 20,	/* bytes through one stream: in all, */
 	LOG_LEAST = 17, LOG_MOST = 19,	/* and what we say, by what waits */
 	PAST_MAX = 4 << 20, PAST_NEAR = 1 << 20,	/* bytes of history; where they are less dear */
-	TAUGHT_MAX = 512 << 10, TAUGHT_STEP = 32 << 10,
+	TAUGHT_MAX = 2 << 20, TAUGHT_HERE = 512 << 10, TAUGHT_STEP = 32 << 10,	/* at most, and while both wait */
 	OBJECT_MAX = 64 << 10,
 	WORTH_A_START = 16 << 10, WORTH_TAKING_UP = 8 << 10,
 	MUCH = 512 << 10,
@@ -267,10 +267,10 @@ static size_t
 worth_teaching(const struct m *m, uint64_t bytes)
 {
 	if (m->config.mix == M_MIX_ALWAYS || bytes == 0)
-		return bytes > 0 ? TAUGHT_MAX : 0;
+		return bytes > 0 ? TAUGHT_HERE : 0;
 	if (rate_of(m) > M_MIX_RATE)
 		return 0;
-	for (size_t n = TAUGHT_MAX; n > 0; n -= TAUGHT_STEP)
+	for (size_t n = TAUGHT_HERE; n > 0; n -= TAUGHT_STEP)
 		if (slowed(&m->own->out, prepares_in(n, m_mix_past(m)) + takes_time(bytes)) <= may_cost(m, bytes, WORTH_A_START))
 			return n;
 	return 0;
@@ -311,8 +311,7 @@ plan_for(const struct m *m, const char *class, uint64_t bytes)
 {
 	struct plan plan = { .meant = bytes, .taught = worth_teaching(m, bytes), .kept = kept_for(m, class) };
 
-	if (lasts(m) || !worth_taking_up(m, plan.kept, bytes) ||
-	    (plan.taught > TAUGHT_BYTES && plan.kept->taught == TAUGHT_BYTES))	/* there is more history, and time for it */
+	if (lasts(m) || !worth_taking_up(m, plan.kept, bytes))
 		plan.kept = NULL;
 	return plan;
 }

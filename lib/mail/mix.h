@@ -31,7 +31,7 @@
 #include "lib/base/str.h"
 
 enum {
-	MIX_MODEL = 4,			/* by which two ends know that they have the same */
+	MIX_MODEL = 5,			/* by which two ends know that they have the same */
 	MIX_TAUGHT = 1 << 20,
 	MIX_STEP = 4 << 10,		/* bytes that are taught in some 5 milliseconds */
 	MIX_PIECES = 40,
