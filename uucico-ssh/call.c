@@ -216,15 +216,25 @@ write_stats(const struct call *call, struct str *line)
 
 /* --- the loop --- */
 
+/* What may go out now. */
+static size_t
+ready(const struct uucp *u)
+{
+	size_t held = u->m != NULL ? m_holds_back(u->m) : 0;
+
+	return u->out.len > held ? u->out.len - held : 0;
+}
+
 /* Writes until the link takes no more.  1: something went out, 0: not, -1. */
 static int
 push(struct call *call, struct err *err)
 {
 	struct uucp *u = &call->uucp;
+	size_t len;
 	int moved = 0;
 
-	while (u->out.len > 0) {
-		ssize_t done = link_write(&call->link, u->out.p, u->out.len, err);
+	while ((len = ready(u)) > 0) {
+		ssize_t done = link_write(&call->link, u->out.p, len, err);
 		if (done == LINK_AGAIN || done == 0)
 			return moved;
 		if (done < 0)
@@ -275,7 +285,7 @@ wait_for_more(struct call *call, struct err *err)
 {
 	struct pollfd fds[LINK_FDS + 1];
 	int64_t now = clock_mono(), until = uucp_deadline(&call->uucp);
-	size_t count = link_poll(&call->link, call->uucp.out.len > 0, fds);
+	size_t count = link_poll(&call->link, ready(&call->uucp) > 0, fds);
 
 	if (call->progress && until > now + SHOW_EACH)
 		until = now + SHOW_EACH;

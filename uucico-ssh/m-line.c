@@ -232,7 +232,7 @@ seen_at(const struct m *m)
 	const struct m_line *line = &m->own->line;
 	uint64_t owed = line->got - line->told, most = m->rtt > 0 ? SEEN_MOST : SEEN_FIRST;
 
-	if (owed == 0 || m->config.half_duplex)
+	if (owed == 0 || m->config.half_duplex || m_mix_commit_at(m) > m->own->now)
 		return INT64_MAX;
 	if (owed < SEEN_EACH)
 		return line->got_at + SEEN_LATE;

@@ -27,6 +27,7 @@ enum {
 	MUCH = 512 << 10,
 	CREDIT_LEAST = 32768,		/* of theirs: a flush is never cut */
 	FLUSH_MAX = M_FRAME_MAX - 10,
+	UNTOLD_MOST = 16384,		/* bytes that came, half of the first credit */
 	/* How long it takes, and what it saves. */
 	PER_BYTE = 1800, PER_TAUGHT = 1100,	/* nanoseconds for what goes through, for what is taught, */
 	PER_PAST = 40,			/* and for what is only looked at */
@@ -457,10 +458,36 @@ m_mix_prepare(struct m *m)
 	struct m_stream_out *out = &m->own->out;
 
 	m->models = m_mix_due(m);
+	out->before = m->mixed_out;
 	prepare(m, &m->own->stream.mixing);
 	if (out->mixing.due)
 		works(out, prepares_in(MIX_STEP, 0) + (out->mixing.mix == NULL && out->mixing.kept.model.len > 0 ? TAKE_UP : 0));
 	prepare(m, &out->mixing);
+}
+
+/* Where a model is at work what it said last goes out in whole packets of the line, and the rest with what it
+ * says next. */
+size_t
+m_holds_back(const struct m *m)
+{
+	const struct m_stream_out *out = &m->own->out;
+	size_t count;
+
+	if (m->over || !out->mixed || m->mixed_out == out->before || waiting(m, out->class, OBJECT_MAX, &count) == 0)
+		return 0;
+	return m->out->len % M_MIX_OUT;
+}
+
+/* Over a long line ACKs are for several mails, as long as one comes behind the other: each is a packet of its own. */
+int64_t
+m_mix_commit_at(const struct m *m)
+{
+	const struct m_parts *own = m->own;
+
+	if (!own->stream.mixed || own->readies == 0 || own->heard || lasts(m) || turn_of(m) < FAR ||
+	    own->line.got - own->line.told >= UNTOLD_MOST)
+		return 0;
+	return own->line.got_at + turn_of(m) / 8;
 }
 
 bool

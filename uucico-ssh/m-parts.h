@@ -23,7 +23,8 @@ enum {
 	M_HELLO_MAX = 2048,
 	M_HEAD = 3, M_CHECK = 4,
 	M_PLAIN_MAX = 131072,		/* what one flush of a stream holds */
-	M_OUT_MAX = 65536,		/* m_fill() stops here */
+	M_OUT_MAX = 65536,		/* m_fill() stops here, */
+	M_MIX_OUT = 2800,		/* or, as it comes slowly, here: two packets of TCP, with what ssh adds */
 	M_WINDOW_LOG_MIN = 17, M_WINDOW_LOG_MAX = 24,
 	M_WINDOW_LOG = 22,		/* when none is said; everybody takes that much */
 	M_CREDIT = 16 << 20,		/* the same */
@@ -112,6 +113,7 @@ struct m_stream_out {
 	char kept_class[M_CLASS_MAX + 1];
 	int64_t planned, spent, saved;	/* microseconds, by that in this call: of the processor, as was thought and
 					   as it was; on the line */
+	uint64_t before;		/* bytes that had come out of a model when this turn began */
 	int64_t working, worked;	/* since when, as the clock was then, and how much of spent that is; 0: not */
 	uint64_t number;		/* of streams so far; 0: none was begun */
 	char class[M_CLASS_MAX + 1];
@@ -292,6 +294,7 @@ unsigned m_mix_begin(struct m *m, struct span past, bool kept);	/* log of what m
 int m_mix_follow(struct m *m, unsigned log, uint64_t taught, struct span past);
 void m_mix_prepare(struct m *m);		/* a step of what is due */
 bool m_mix_due(const struct m *m);
+int64_t m_mix_commit_at(const struct m *m);	/* when what is complete is to be stored; 0: at once */
 bool m_mix_holds(const struct m *m);		/* what comes by their stream has to wait for that */
 void m_mix_clock(struct m *m, bool taken);	/* at the beginning of a turn, and when its work is on the line */
 int m_mix_pack(struct m *m, struct span bytes, bool all, struct str *to);

@@ -18,7 +18,6 @@ enum {
 	CLASS_KEPT = 65536,	/* with no more left than that, an object of the present class goes first */
 	FRAME_HEAD = 10,	/* a handle */
 	MIX_PIECE = 12288,	/* plain bytes that fill no frame */
-	MIX_OUT_MAX = 2800,	/* these came slowly: they do not wait for many others */
 	OPEN_LEN = 128,		/* no OPEN or STREAM is longer, nearly */
 	RESERVE = 1024,		/* of a budget, for ACKs */
 	BUDGET_LEAST = 256,
@@ -501,7 +500,7 @@ send_one(struct m *m)
 void
 m_send(struct m *m)
 {
-	while (m_sends(m) && m->out->len < (m->own->out.mixed ? MIX_OUT_MAX : M_OUT_MAX) && send_one(m))
+	while (m_sends(m) && m->out->len < (m->own->out.mixed ? M_MIX_OUT : M_OUT_MAX) && send_one(m))
 		;
 }
 

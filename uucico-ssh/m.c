@@ -278,10 +278,9 @@ m_feed(struct m *m, const void *bytes, size_t len, int64_t now)
 void
 m_commit(struct m *m, int64_t now)
 {
-	if (m->over)
-		return;
 	m->own->now = now;
-	m_take_commit(m);
+	if (!m->over && now >= m_mix_commit_at(m))
+		m_take_commit(m);
 }
 
 /* --- what goes --- */
@@ -463,8 +462,12 @@ m_deadline(const struct m *m)
 {
 	int64_t own = own_deadline(m), line = m_line_deadline(m);
 
-	if (m->own->works || m_mix_due(m))
+	int64_t commit = m_mix_commit_at(m);
+
+	if (m->own->works || m_mix_due(m) || m_holds_back(m) > 0)
 		return m->own->now;
+	if (commit > 0 && commit < own)
+		own = commit;
 	return own < line ? own : line;
 }
 

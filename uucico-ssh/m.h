@@ -242,6 +242,7 @@ void m_fill(struct m *m, int64_t now);
 void m_taken(struct m *m, size_t len, int64_t now);
 void m_commit(struct m *m, int64_t now);
 int64_t m_deadline(const struct m *m);
+size_t m_holds_back(const struct m *m);	/* the last so many bytes of out go with more that comes soon, and not yet */
 void m_tick(struct m *m, int64_t now);
 void m_more(struct m *m);		/* there is more to send: next() is asked again */
 bool m_idle(const struct m *m);		/* nothing is under way either way */

@@ -62,6 +62,20 @@ m_mix_hides(const struct m *m, int64_t took, uint64_t rate)
 	return false;
 }
 
+int64_t
+m_mix_commit_at(const struct m *m)
+{
+	(void)m;
+	return 0;
+}
+
+size_t
+m_holds_back(const struct m *m)
+{
+	(void)m;
+	return 0;
+}
+
 bool
 m_mix_wants_kept(const struct m *m, const char *class)
 {

@@ -718,8 +718,10 @@ put(struct line *line, struct way *way, struct end *end)
 
 	if (end->out.len > end->largest_out)
 		end->largest_out = end->out.len;
-	while (end->out.len > 0 && way->inside < pipe) {
-		size_t len = end->out.len < PIECE ? end->out.len : PIECE;
+	for (size_t held; end->out.len > (held = m_holds_back(&end->m)) && way->inside < pipe;) {
+		size_t len = end->out.len - held < PIECE ? end->out.len - held : PIECE;
+		if (held > end->held_back)
+			end->held_back = held;
 		struct packet *p = mem_get(sizeof *p);
 		p->len = len;
 		memcpy(p->bytes, end->out.p, len);

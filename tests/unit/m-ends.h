@@ -91,7 +91,8 @@ struct end {
 	unsigned commits, settles, refers, dids;	/* times that a hook was called */
 	size_t written_again;		/* bytes below what was there */
 	uint64_t wrote;			/* bytes that came to write() */
-	uint64_t largest_out;		/* most that ever waited */
+	uint64_t largest_out;		/* most that ever waited, */
+	size_t held_back;		/* and for more, as the engine wants it */
 };
 
 enum { WHOLE = 1 << 30 };
