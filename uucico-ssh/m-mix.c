@@ -484,8 +484,8 @@ m_mix_commit_at(const struct m *m)
 {
 	const struct m_parts *own = m->own;
 
-	if (!own->stream.mixed || own->readies == 0 || own->heard || lasts(m) || turn_of(m) < FAR ||
-	    own->line.got - own->line.told >= UNTOLD_MOST)
+	if (!own->stream.mixed || own->readies == 0 || own->heard || lasts(m) || m->config.half_duplex ||
+	    turn_of(m) < FAR || own->line.got - own->line.told >= UNTOLD_MOST)
 		return 0;
 	return own->line.got_at + turn_of(m) / 8;
 }

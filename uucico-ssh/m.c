@@ -125,7 +125,7 @@ part(struct m *m)
 		return;
 	if (own->linger == 0)
 		own->linger = own->now + 2 * m->rtt + LINGER;
-	bool waits = m->out->len > 0 || (m_unacked(m) && !m->config.half_duplex);
+	bool waits = m->out->len > 0 || own->readies > 0 || (m_unacked(m) && !m->config.half_duplex);
 	int64_t until = own->linger + (m->out->len > 0 ? m->config.timeout * CLOCK_SECOND : 0);
 	if (!waits || own->now >= until)
 		finish(m);
@@ -278,8 +278,10 @@ m_feed(struct m *m, const void *bytes, size_t len, int64_t now)
 void
 m_commit(struct m *m, int64_t now)
 {
+	if (m->over)
+		return;
 	m->own->now = now;
-	if (!m->over && now >= m_mix_commit_at(m))
+	if (now >= m_mix_commit_at(m))
 		m_take_commit(m);
 }
 
@@ -460,9 +462,7 @@ own_deadline(const struct m *m)
 int64_t
 m_deadline(const struct m *m)
 {
-	int64_t own = own_deadline(m), line = m_line_deadline(m);
-
-	int64_t commit = m_mix_commit_at(m);
+	int64_t own = own_deadline(m), line = m_line_deadline(m), commit = m_mix_commit_at(m);
 
 	if (m->own->works || m_mix_due(m) || m_holds_back(m) > 0)
 		return m->own->now;

@@ -774,6 +774,32 @@ START_TEST(models_make_few_packets)
 }
 END_TEST
 
+/* Their BYE comes behind mail that is still to be stored, and ours was said long before: all that is whole is
+ * stored, and its word goes back. */
+START_TEST(what_is_whole_is_stored_before_the_end)
+{
+	struct line line = { .rate = 80000, .delay = 300000 };
+	size_t stored = 0;
+
+	home.config.far = 600000;
+	home.config.mix = hub.config.mix = M_MIX_MAY;
+	home.config.nothing = true;
+	home.config.rtt = hub.config.rtt = 600000;
+	hub.config.may_send = 6000;
+	for (unsigned i = 0; i < 14; i++)
+		end_mail(&hub, 8000, 'N', i);
+	call_mixed(&line);
+	ck_assert_uint_gt(hub.m.mixed_out, 0);
+	for (size_t i = 0; i < hub.things; i++)
+		stored += hub.thing[i].done;
+	ck_assert_uint_gt(stored, 0);
+	ck_assert_uint_lt(stored, hub.things);
+	ck_assert_uint_eq(stored, home.gots);
+	ck_assert_uint_eq(hub.m.bytes_out / 8000, stored);
+	stop();
+}
+END_TEST
+
 /* Before a word of theirs was heard: as they said in the last call. */
 START_TEST(who_kept_a_model_the_last_time_has_one_now)
 {
@@ -1783,6 +1809,7 @@ UNIT_WITH("m", make, drop,
 	{ what_a_model_was_made_for_goes_by_it, 1 },
 	{ a_model_that_is_kept_need_not_be_taught, ROWS(kept) },
 	{ models_make_few_packets, ROWS(long_lines) },
+	{ what_is_whole_is_stored_before_the_end, 1 },
 	{ who_kept_a_model_the_last_time_has_one_now, 2 },
 	{ a_model_lasts_where_more_may_come, 1 },
 	{ what_mix_packs_says_little_of_a_fast_line, ROWS(paced) },
