@@ -8,7 +8,7 @@
  *	m_call_settle(&c)			what came goes on to where it shall be
  *	m_call_free(&c)
  *
- * The memory is out/SITE/.peer: a line "m=1 rtt=52000 rate=180000 mix=5 kept", and one with the link.  It
+ * The memory is out/SITE/.peer: a line "m=1 rtt=52000 rate=180000 mix=6 kept", and one with the link.  It
  * is a hint: with it a call waits for no banner and packs nothing, and knows from its first frame
  * on how much the line takes.  Losing it costs a round trip.
  */

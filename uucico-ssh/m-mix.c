@@ -539,6 +539,23 @@ put_number(struct range *range, uint32_t number, int bits, struct str *to)
 		range_put(range, 32768, number >> bits & 1, to);
 }
 
+static void
+put_byte(struct range *range, struct mix *mix, unsigned char c, struct str *to)
+{
+	unsigned chance;
+	int guess = mix_guess(mix, &chance);
+
+	if (guess >= 0) {
+		range_put(range, chance, guess == c, to);
+		mix_guessed(mix, guess == c);
+	}
+	for (int n = 7; n >= 0 && guess != c; n--) {
+		int bit = c >> n & 1;
+		range_put(range, mix_next(mix), bit, to);
+		mix_learn(mix, bit);
+	}
+}
+
 int
 m_mix_pack(struct m *m, struct span bytes, bool all, struct str *to)
 {
@@ -548,13 +565,8 @@ m_mix_pack(struct m *m, struct span bytes, bool all, struct str *to)
 	range_put(&range, ALL, all, to);
 	if (!all)
 		put_number(&range, (uint32_t)bytes.len - 1, LEN_BITS, to);
-	for (size_t i = 0; i < bytes.len && to->len <= FLUSH_MAX; i++) {
-		for (int n = 7; n >= 0; n--) {
-			int bit = (unsigned char)bytes.p[i] >> n & 1;
-			range_put(&range, mix_next(out->mixing.mix), bit, to);
-			mix_learn(out->mixing.mix, bit);
-		}
-	}
+	for (size_t i = 0; i < bytes.len && to->len <= FLUSH_MAX; i++)
+		put_byte(&range, out->mixing.mix, (unsigned char)bytes.p[i], to);
 	range_end(&range, to);
 	if (to->len == 0)
 		str_add_char(to, '\0');
@@ -598,8 +610,15 @@ get_number(struct range_reader *reader, int bits)
 static char
 get_byte(struct range_reader *reader, struct mix *mix)
 {
-	unsigned c = 1;
+	unsigned c = 1, chance;
+	int guess = mix_guess(mix, &chance);
 
+	if (guess >= 0) {
+		int right = range_get(reader, chance);
+		mix_guessed(mix, right);
+		if (right)
+			return (char)guess;
+	}
 	while (c < 256) {
 		int bit = range_get(reader, mix_next(mix));
 		mix_learn(mix, bit);

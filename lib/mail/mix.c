@@ -34,7 +34,12 @@ enum {
 	SEEN_MAX = 40,
 	COUNT_MAX = 255,
 	LIGHTER = 16,			/* so much sooner is a byte done that is not taught */
+	HINTS = 3, HINTS_LOG = 14,	/* of a byte as a whole, */
+	FORESEEN = 16,			/* where so many repeat others */
+	SURE_ENOUGH = 65536 - 500,	/* then it is asked for */
 };
+
+#define HINT_AT_FIRST (64000u << 16 | 6)
 
 struct mix {
 	struct mix_text text;
@@ -54,6 +59,10 @@ struct mix {
 	int expected, expected_close;	/* bit; -1: none */
 	unsigned class, class_close;
 	uint32_t repeats[CLASSES], repeats_close[CLASSES];
+	/* whole bytes */
+	bool guesses;
+	int foreseen;			/* -1: nothing is */
+	uint32_t (*hint)[1 << HINTS_LOG], *hints[HINTS];
 	/* where we are */
 	uint32_t bits;			/* of this byte, behind a 1 */
 	uint16_t followed[256];		/* by what the last two times, each byte */
@@ -228,6 +237,24 @@ find_lines(struct mix *m)
 		m->line[i] = find_line(m, m->place[i]);
 }
 
+/* chances (22 bits) of what was seen so often (10) */
+
+static void
+learn_chance(const struct mix *m, uint32_t *seen, int bit)
+{
+	uint32_t count = *seen & 1023;
+	int32_t chance = (int32_t)(*seen >> 10), wrong = (bit ? (1 << 22) - 1 : 0) - chance;
+
+	chance += (wrong >> 4) * m->slower[count] >> 9;
+	*seen = (uint32_t)chance << 10 | (count + (count < COUNT_MAX));
+}
+
+static int32_t
+within(int32_t n, int32_t most)
+{
+	return n > most ? most : n < -most ? -most : n;
+}
+
 /* contexts of a byte */
 
 static uint32_t
@@ -329,6 +356,49 @@ follow(struct mix *m, unsigned char c)
 	m->same_close = m->same_close > 0 && m->text.bytes[m->from_close++] == c ? m->same_close + 1 : 0;
 }
 
+/* whole bytes: in a long repetition most bits cost next to nothing but time.  Where what was seen in such a
+ * place says that the byte is as good as sure, one answer does for all eight; else there is no question. */
+
+static void
+foresee(struct mix *m)
+{
+	const struct mix_text *t = &m->text;
+
+	m->foreseen = m->from > 0 && m->missed == 0 && m->same >= FORESEEN ? t->bytes[m->from] : -1;
+	if (m->foreseen < 0)
+		return;
+	uint32_t byte = (uint32_t)m->foreseen, length = 31 - (uint32_t)__builtin_clz(m->same);
+	uint32_t at[HINTS] = {
+		mix_hash(2 * length + (m->same >> (length - 1) & 1), byte),
+		mix_hash(t->last4 & 0xffff, byte),
+		mix_hash(t->field + t->part * 77, t->column),
+	};
+	for (size_t i = 0; i < HINTS; i++) {
+		m->hints[i] = &m->hint[i][at[i] >> (32 - HINTS_LOG)];
+		if (*m->hints[i] == 0)
+			*m->hints[i] = HINT_AT_FIRST;
+	}
+}
+
+/* They say much the same, but not quite. */
+static unsigned
+sure(const struct mix *m)
+{
+	int32_t sum = 0;
+
+	for (size_t i = 0; i < HINTS; i++)
+		sum += m->text.logit[*m->hints[i] >> 20];
+	return m->text.chance[within(sum * 7 / 16, MIX_LOGIT) + MIX_LOGIT];
+}
+
+static void
+learn_hints(struct mix *m, unsigned char c)
+{
+	for (size_t i = 0; i < HINTS && m->foreseen >= 0; i++)
+		learn_chance(m, m->hints[i], c == m->foreseen);
+	m->foreseen = -1;
+}
+
 static unsigned
 level_of(uint32_t surprise)
 {
@@ -346,6 +416,7 @@ end_byte(struct mix *m, unsigned char c)
 	uint16_t *followed = &m->followed[m->text.last4 & 0xff];
 
 	*followed = (uint16_t)(*followed << 8 | c);
+	learn_hints(m, c);
 	follow(m, c);
 	mix_text_byte(&m->text, c);
 	find_repetitions(m);
@@ -354,6 +425,23 @@ end_byte(struct mix *m, unsigned char c)
 	m->level = level_of(m->surprise);
 	m->bits = 1;
 	m->ready = false;
+}
+
+int
+mix_guess(struct mix *m, unsigned *chance)
+{
+	if (!m->guesses)
+		return -1;
+	foresee(m);
+	*chance = m->foreseen >= 0 ? sure(m) : 0;
+	return *chance >= SURE_ENOUGH ? m->foreseen : -1;
+}
+
+void
+mix_guessed(struct mix *m, bool right)
+{
+	if (right)
+		end_byte(m, (unsigned char)m->foreseen);
 }
 
 /* weighing */
@@ -442,12 +530,6 @@ choose_sets(struct mix *m, unsigned deepest)
 	m->shares = m->share[m->level][deepest];
 }
 
-static int32_t
-within(int32_t n, int32_t most)
-{
-	return n > most ? most : n < -most ? -most : n;
-}
-
 /* At most 32 * 2047 * WEIGHT_MAX. */
 static int32_t
 weigh(const int16_t *restrict weight, const int16_t *restrict input)
@@ -521,16 +603,6 @@ learn_sets(struct mix *m, int32_t right)
 		*m->point[i] = (uint16_t)(*m->point[i] + (right - *m->point[i]) / 64);
 	if (++m->learnt % RATE_EVERY == 0 && m->rate > RATE_END)
 		m->rate--;
-}
-
-static void
-learn_chance(const struct mix *m, uint32_t *seen, int bit)
-{
-	uint32_t count = *seen & 1023;
-	int32_t chance = (int32_t)(*seen >> 10), wrong = (bit ? (1 << 22) - 1 : 0) - chance;
-
-	chance += (wrong >> 4) * m->slower[count] >> 9;
-	*seen = (uint32_t)chance << 10 | (count + (count < COUNT_MAX));
 }
 
 static void
@@ -633,7 +705,8 @@ mix_prepare(struct mix *m, size_t step)
 			*mix_text_near(t) = *mix_text_far(t) = t->at;
 	for (left /= LIGHTER; t->at < m->past && left > 0; left--) {
 		unsigned char c = t->bytes[t->at];
-		if (m->same >= LONG && t->bytes[m->from] == c)
+		unsigned chance;
+		if (m->guesses ? mix_guess(m, &chance) == c : m->same >= LONG && t->bytes[m->from] == c)
 			end_byte(m, c);
 		else
 			learn_byte(m, c);
@@ -650,6 +723,9 @@ mix_begin(const struct span *past, size_t pasts, size_t taught, size_t most, enu
 	m->past = (uint32_t)len;
 	m->older = (uint32_t)(len > taught ? len - taught : 0);
 	m->bits = 1;
+	m->foreseen = -1;
+	m->guesses = size == MIX_SMALL;
+	m->hint = m->guesses ? mix_get(HINTS * sizeof *m->hint) : NULL;
 	m->slots_log = lines_log(len, taught, most, size);
 	m->slots = mix_get((size_t)LINE << m->slots_log);
 	m->close = mix_get(sizeof *m->close << CLOSE_LOG);
@@ -684,7 +760,7 @@ mix_pieces(struct mix *m, struct mix_piece piece[MIX_PIECES])
 		{ &m->surprise, sizeof m->surprise }, { &m->level, sizeof m->level }, { m->share, sizeof m->share },
 		{ &m->rate, sizeof m->rate }, { &m->learnt, sizeof m->learnt }, { m->final, sizeof m->final },
 		{ m->weight, SETS * sizeof *m->weight }, { m->close, sizeof *m->close << CLOSE_LOG },
-		{ m->slots, (size_t)LINE << m->slots_log },
+		{ m->slots, (size_t)LINE << m->slots_log }, { m->hint, m->guesses ? HINTS * sizeof *m->hint : 0 },
 	};
 	size_t texts = mix_text_pieces(&m->text, piece);
 
@@ -716,5 +792,6 @@ mix_free(struct mix *m)
 	free(m->slots);
 	free(m->weight);
 	free(m->close);
+	free(m->hint);
 	free(m);
 }

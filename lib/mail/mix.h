@@ -6,6 +6,13 @@
  *	mix_learn(mix, bit);		what it was: eight times for each byte, the highest first
  *	mix_free(mix);
  *
+ *	byte = mix_guess(mix, &p);	before a byte: -1; or the one that it is, with 65536 times the chance of that
+ *	mix_guessed(mix, right);	was it?  If it was, all is said of it
+ *
+ * In a long repetition most bits cost next to nothing, but as much time as others, so half of the bytes of mail go
+ * by one question, where it has been right in such places.  In calls only, of small tables: what batches mean
+ * stays as it is.
+ *
  * Where nothing may stand still for the second that this may take, mix_begin() does not go through the past
  * yet, and mix_prepare() does so in steps.
  *
@@ -31,7 +38,7 @@
 #include "lib/base/str.h"
 
 enum {
-	MIX_MODEL = 5,			/* by which two ends know that they have the same */
+	MIX_MODEL = 6,			/* by which two ends know that they have the same */
 	MIX_TAUGHT = 1 << 20,
 	MIX_STEP = 4 << 10,		/* bytes that are taught in some 5 milliseconds */
 	MIX_PIECES = 40,
@@ -48,6 +55,8 @@ struct mix *mix_new(const struct span *past, size_t pasts, size_t taught, size_t
 			   to come, no more than that; the past is copied */
 struct mix *mix_begin(const struct span *past, size_t pasts, size_t taught, size_t most, enum mix_size size);
 bool mix_prepare(struct mix *mix, size_t step);	/* so many bytes taught, or what takes as long; false: it is ready */
+int mix_guess(struct mix *mix, unsigned *chance);	/* at least 65036 */
+void mix_guessed(struct mix *mix, bool right);
 unsigned mix_next(struct mix *mix);	/* 8 to 65528 */
 void mix_learn(struct mix *mix, int bit);
 void mix_free(struct mix *mix);

@@ -1662,7 +1662,7 @@ says(struct end *end, unsigned type)
 
 START_TEST(while_a_model_is_made_the_line_is_served)
 {
-	static const struct said open = OPEN("\1", "\1\5\0"), data = F(4, "\1\377"), ping = F(9, "1234");
+	static const struct said open = OPEN("\1", "\1\5\0"), data = F(4, "\1\0"), ping = F(9, "1234");
 	enum { ACK = 5, PONG = 10 };
 	struct str stream = {0};
 	uint32_t check = 0;
