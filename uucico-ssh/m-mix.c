@@ -43,6 +43,7 @@ enum {
 };
 
 #define FAR (CLOCK_SECOND * 3 / 10)	/* what takes as long there and back is a satellite's */
+#define GATHERS (CLOCK_SECOND / 40)	/* for so long, at least, mails are acknowledged together */
 #define TAKE_UP (CLOCK_SECOND / 25)	/* a model that was kept */
 #define PATIENCE (CLOCK_SECOND / 2)	/* in a call, for bytes that are worth more than their time; */
 #define PATIENCE_MAX (5 * CLOCK_SECOND)
@@ -478,16 +479,18 @@ m_holds_back(const struct m *m)
 	return m->out->len % M_MIX_OUT;
 }
 
-/* Over a long line ACKs are for several mails, as long as one comes behind the other: each is a packet of its own. */
+/* ACKs are for several mails, as long as one comes behind the other: each is a packet of its own, and at both ends
+ * the disk is waited for.  What takes a while to be read is not the last for that. */
 int64_t
 m_mix_commit_at(const struct m *m)
 {
 	const struct m_parts *own = m->own;
+	int64_t wait = turn_of(m) / 8;
 
 	if (!own->stream.mixed || own->readies == 0 || own->heard || lasts(m) || m->config.half_duplex ||
-	    turn_of(m) < FAR || own->line.got - own->line.told >= UNTOLD_MOST)
+	    own->line.got - own->line.told >= UNTOLD_MOST)
 		return 0;
-	return own->line.got_at + turn_of(m) / 8;
+	return own->line.got_at + (wait > GATHERS ? wait : GATHERS);
 }
 
 bool

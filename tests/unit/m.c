@@ -754,15 +754,17 @@ START_TEST(a_model_that_is_kept_need_not_be_taught)
 }
 END_TEST
 
-/* What a model says goes on in whole packets; and over a long line, where it comes as fast, several mails are one
- * commit, and one ACK. */
-static const struct { int64_t far; bool few; } long_lines[] = { { 120000, false }, { 600000, true } };
+/* What a model says goes on in whole packets; and where one mail comes soon behind the other, several are one commit,
+ * and one ACK. */
+static const struct { int64_t far; uint64_t rate; bool few; } mail_lines[] = {
+	{ 30000, 80000, true }, { 120000, 80000, true }, { 120000, 8000, false }, { 600000, 80000, true },
+};
 
 START_TEST(models_make_few_packets)
 {
-	struct line line = { .rate = 80000, .delay = long_lines[_i].far / 2 };
+	struct line line = { .rate = mail_lines[_i].rate, .delay = mail_lines[_i].far / 2 };
 
-	home.config.far = long_lines[_i].far;
+	home.config.far = mail_lines[_i].far;
 	call_with(14, 0, M_MIX_NEVER, &line);
 	hub.held_back = home.commits = 0;
 	end_teach(&hub);
@@ -770,7 +772,7 @@ START_TEST(models_make_few_packets)
 	call_with(14, 200, M_MIX_MAY, &line);
 	ck_assert_uint_eq(hub.m.packed_out, hub.m.mixed_out);
 	ck_assert_uint_gt(hub.held_back, 0);
-	ck_assert_msg((home.commits <= 3) == long_lines[_i].few, "%u commits", home.commits);
+	ck_assert_msg((home.commits <= 3) == mail_lines[_i].few, "%u commits", home.commits);
 }
 END_TEST
 
@@ -1808,7 +1810,7 @@ UNIT_WITH("m", make, drop,
 	{ what_is_refused_is_followed_too, 2 },
 	{ what_a_model_was_made_for_goes_by_it, 1 },
 	{ a_model_that_is_kept_need_not_be_taught, ROWS(kept) },
-	{ models_make_few_packets, ROWS(long_lines) },
+	{ models_make_few_packets, ROWS(mail_lines) },
 	{ what_is_whole_is_stored_before_the_end, 1 },
 	{ who_kept_a_model_the_last_time_has_one_now, 2 },
 	{ a_model_lasts_where_more_may_come, 1 },
