@@ -280,6 +280,24 @@ is_news(struct call *call)
 	return call->heard || call->m.in.got != call->settled;
 }
 
+/* When what came may be settled in the call, because all is said; 0: not yet, or nothing is to be. */
+static int64_t
+leaves_at(const struct call *call)
+{
+	return call->uucp.m != NULL && call->m.in.got != call->settled ? m_leaves_at(call->uucp.m) : 0;
+}
+
+static void
+settle_early(struct call *call)
+{
+	int64_t at = leaves_at(call);
+
+	if (at == 0 || clock_mono() < at)
+		return;
+	call->settled = call->m.in.got;
+	m_call_settle(&call->m);
+}
+
 static int
 wait_for_more(struct call *call, struct err *err)
 {
@@ -305,6 +323,9 @@ wait_for_more(struct call *call, struct err *err)
 	}
 	if (call->stopping != 0 && until > call->stopping + STOP_TIME)
 		until = call->stopping + STOP_TIME;
+	int64_t leaves = leaves_at(call);
+	if (leaves > 0 && until > leaves)
+		until = leaves;
 	return link_wait(fds, count, until, err);
 }
 
@@ -453,9 +474,11 @@ turn(struct call *call, struct err *err)
 	note_slow(call, begun);
 	bool news = stand(call);
 	show_progress(call, false);
-	if (!news && pushed == 0 && pulled == 0 && call->uucp.phase != UUCP_OVER &&
-	    wait_for_more(call, err) < 0 && link_told_to_stop(false) == 0)
-		return -1;
+	if (!news && pushed == 0 && pulled == 0 && call->uucp.phase != UUCP_OVER) {
+		settle_early(call);
+		if (wait_for_more(call, err) < 0 && link_told_to_stop(false) == 0)
+			return -1;
+	}
 	uucp_tick(&call->uucp, clock_mono());
 	return 0;
 }

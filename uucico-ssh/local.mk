@@ -16,7 +16,7 @@ uucico_ssh_libuucico_a_SOURCES = \
 	%D%/link.c %D%/link.h %D%/link-exec.c %D%/link-ssh.c %D%/link-stdio.c %D%/link-tcp.c \
 	%D%/lock.c %D%/lock.h \
 	%D%/m.c %D%/m.h %D%/m-parts.h %D%/m-frame.c %D%/m-hello.c %D%/m-line.c \
-	%D%/m-mix.c %D%/m-send.c %D%/m-stream.c %D%/m-take.c \
+	%D%/m-leave.c %D%/m-mix.c %D%/m-send.c %D%/m-stream.c %D%/m-take.c \
 	%D%/m-call.c %D%/m-call.h \
 	%D%/m-form.c %D%/m-form.h \
 	%D%/m-hold.c %D%/m-hold.h \

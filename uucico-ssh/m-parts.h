@@ -9,6 +9,7 @@
  *	m-stream.c	what they are compressed with, at both ends: zstd,
  *	m-mix.c		or the model of lib/mail/mix.h, and when
  *	m-take.c	theirs
+ *	m-leave.c	when there is time to settle them
  */
 #ifndef UUCICO_SSH_M_PARTS_H
 #define UUCICO_SSH_M_PARTS_H

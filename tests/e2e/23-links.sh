@@ -85,6 +85,18 @@ metered() {
 }
 check "an empty call over it" metered
 check "and the next one" metered
+# Goodbye takes a turn of the line, in which what came is settled.
+from_hub settled-early
+calls() { grep -c 'event=call result' "$home/spool/log/mochila.log"; }
+before=$(calls)
+metered &
+call=$!
+settled() { grep -rqs '^Subject: settled-early' "$home/spool/out"; }
+check "a mail is where it belongs" wait_for 30 settled
+check "before the call is over" test "$(calls)" -eq "$before"
+check "that ends well" wait "$call"
+check "and is there once" arrived "$home" settled-early
+check "an empty call again" metered
 sed -i 's/^protocols = .*/protocols = ietygGv/' "$hub/mochila.conf"
 say "an empty call: $(cat "$work/metered")"
 # What comes down is sshd's own, and as long as the path of its authorized_keys is.  Turns: banner,
