@@ -280,11 +280,11 @@ is_news(struct call *call)
 	return call->heard || call->m.in.got != call->settled;
 }
 
-/* When what came may be settled in the call, because all is said; 0: not yet, or nothing is to be. */
+/* When what came may be settled in the call; 0: not now. */
 static int64_t
 leaves_at(const struct call *call)
 {
-	return call->uucp.m != NULL && call->m.in.got != call->settled ? m_leaves_at(call->uucp.m) : 0;
+	return call->uucp.m != NULL ? m_leaves_at(call->uucp.m, call->m.in.got - call->settled) : 0;
 }
 
 static void

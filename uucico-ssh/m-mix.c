@@ -480,7 +480,7 @@ m_holds_back(const struct m *m)
 }
 
 /* ACKs are for several mails, as long as one comes behind the other: each is a packet of its own, and at both ends
- * the disk is waited for.  What takes a while to be read is not the last for that. */
+ * the disk is waited for.  The least is for models: while they read what came, more may have come. */
 int64_t
 m_mix_commit_at(const struct m *m)
 {

@@ -247,7 +247,9 @@ void m_tick(struct m *m, int64_t now);
 void m_more(struct m *m);		/* there is more to send: next() is asked again */
 bool m_idle(const struct m *m);		/* nothing is under way either way */
 bool m_stands(const struct m *m);	/* one of both ends stays, and neither has said goodbye */
-int64_t m_leaves_at(const struct m *m);	/* we said goodbye, and from then on there is time for other things; 0: not yet */
+/* From when on so many of what came may be settled, because we said goodbye and nothing is under way; 0: not yet, or
+ * they are none, or too many to let the line wait. */
+int64_t m_leaves_at(const struct m *m, uint64_t unsettled);
 bool m_silent(const struct m *m);	/* half duplex: the floor is theirs */
 void m_end(struct m *m, enum m_bye why);
 void m_stop(struct m *m, const struct err *why);	/* the line broke */

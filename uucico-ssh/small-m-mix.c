@@ -70,9 +70,10 @@ m_mix_commit_at(const struct m *m)
 }
 
 int64_t
-m_leaves_at(const struct m *m)
+m_leaves_at(const struct m *m, uint64_t unsettled)
 {
 	(void)m;
+	(void)unsettled;
 	return 0;
 }
 

@@ -1697,6 +1697,28 @@ START_TEST(while_a_model_is_made_the_line_is_served)
 }
 END_TEST
 
+START_TEST(what_came_may_be_settled_when_all_is_said)
+{
+	enum { BYE = 12 };
+	uint32_t check = 0;
+
+	home.config.nothing = true;
+	end_begin(&home, true, CLOCK_SECOND);
+	ck_assert(says(&home, BYE));
+	ck_assert_int_eq(m_leaves_at(&home.m, 1), 0);	/* they may have mail */
+	speak(&home, &check, (struct said)HELLO, 1000);
+	hear(&home);
+	ck_assert_int_gt(m_leaves_at(&home.m, 1), CLOCK_SECOND);	/* if nothing comes until then */
+	ck_assert_int_lt(m_leaves_at(&home.m, 64), 2 * CLOCK_SECOND);
+	ck_assert_int_eq(m_leaves_at(&home.m, 0), 0);
+	ck_assert_int_eq(m_leaves_at(&home.m, 65), 0);	/* the line would wait */
+	speak(&home, &check, (struct said)OPEN("\1", "\0\5\0"), 1000);
+	hear(&home);
+	ck_assert_int_eq(m_leaves_at(&home.m, 1), 0);
+	stop();
+}
+END_TEST
+
 START_TEST(a_peer_that_does_not_listen_costs_no_memory)
 {
 	static const struct said floods[] = { F(9, "1234"), F(2, "\1\24\0\7" "12345678" "\5"), F(5, "\1\0"), F(7, "\0"),
@@ -1804,6 +1826,7 @@ UNIT_WITH("m", make, drop,
 	{ who_followed_mix_gets_it_at_once, 2 },
 	{ a_peer_that_asks_for_models_all_the_time_gets_few, 1 },
 	{ while_a_model_is_made_the_line_is_served, 1 },
+	{ what_came_may_be_settled_when_all_is_said, 1 },
 	{ without_a_common_history_mix_gives_way, ROWS(mishaps) },
 	{ cut_anywhere_what_went_by_mix_goes_on, 2 },
 	{ classes_have_models_of_their_own, 1 },
