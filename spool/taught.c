@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/mail/mix.h"
+#include "lib/mail/mix-keep.h"
 
 enum { MODEL_VERSION = 1, LINE_MAX_LEN = 512, MODEL_MAX = 128 << 20 };
 
@@ -20,7 +20,7 @@ kind(char out[32])
 {
 	static const uint16_t order = 1;
 
-	snprintf(out, 32, "%d.%zu%c", MIX_MODEL, sizeof(size_t), *(const char *)&order == 1 ? 'l' : 'b');
+	snprintf(out, 32, "%d.%d.%zu%c", MIX_MODEL, MIX_KEPT, sizeof(size_t), *(const char *)&order == 1 ? 'l' : 'b');
 }
 
 static void

@@ -5,7 +5,7 @@
  * behind a call, does it for the next, and the call only teaches what came since.  It is
  * spool/ring/SITE/from-CLASS~model and to-CLASS~model: a line,
  *
- *	mochila-model=1 mix=6.8l k=812 link=9a01... length=3997696 dictionary=0 taught=2031616 past=SHA-256
+ *	mochila-model=1 mix=6.2.8l k=812 link=9a01... length=3997696 dictionary=0 taught=2031616 past=SHA-256
  *
  * and the model.  Both ends make theirs from the same history, and by past they see whether they have the same.
  * It is a cache, and less than that: whatever is wrong with it, the model is taught as without it.

@@ -464,7 +464,7 @@ struct mix_first *
 mix_first_new(const struct span *past, size_t pasts, size_t most)
 {
 	struct mix_first *m = mem_get(sizeof *m);
-	size_t len = mix_text_start(&m->text, past, pasts, most, 1, MIX_PLACES_LOG);
+	size_t len = mix_text_start(&m->text, past, pasts, most, 1, MIX_PLACES_LOG, MIX_PAGES_LARGE);
 
 	m->bits = 1;
 	make_tables(m, (len < TAUGHT ? len : TAUGHT) + most);

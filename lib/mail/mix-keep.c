@@ -6,6 +6,9 @@
 
 #include <zstd.h>
 
+#include "lib/base/thread.h"
+#include "lib/mail/mix-text.h"
+
 enum { LEVEL = 1 };
 
 /* What the pieces depend on besides their bytes: how this machine, and this compiler, lays numbers down. */
@@ -61,40 +64,100 @@ mix_keep(struct mix *mix, struct str *to, struct err *err)
 }
 
 static bool
-unpack(ZSTD_DCtx *zstd, struct span *from, void *p, size_t len)
+unpack(ZSTD_DCtx *zstd, struct span frame, void *p, size_t len)
 {
-	size_t frame = ZSTD_findFrameCompressedSize(from->p, from->len);
-
-	if (ZSTD_isError(frame) || ZSTD_decompressDCtx(zstd, p, len, from->p, frame) != len)
-		return false;
-	*from = span_from(*from, frame);
-	return true;
+	mix_fills(p, len);
+	return ZSTD_decompressDCtx(zstd, p, len, frame.p, frame.len) == len;
 }
 
+/* Some of the pieces, each from its frame. */
+struct part {
+	const struct mix_piece *piece;
+	const struct span *frame;
+	size_t pieces;
+	bool good;
+};
+
+static void *
+unpack_part(void *arg)
+{
+	struct part *part = arg;
+	ZSTD_DCtx *zstd = ZSTD_createDCtx();
+
+	part->good = zstd != NULL;
+	for (size_t i = 0; i < part->pieces && part->good; i++)
+		part->good = unpack(zstd, part->frame[i], part->piece[i].p, part->piece[i].len);
+	ZSTD_freeDCtx(zstd);
+	return NULL;
+}
+
+/* About as many bytes in front of it as from there on. */
+static size_t
+middle(const struct mix_piece *piece, size_t pieces)
+{
+	size_t all = 0, before = 0, i = 0;
+
+	for (size_t n = 0; n < pieces; n++)
+		all += piece[n].len;
+	while (i < pieces && before + piece[i].len <= all / 2)
+		before += piece[i++].len;
+	return i;
+}
+
+/* Half of them by a thread, where there is one to be had. */
 static bool
-unpack_all(struct mix *mix, ZSTD_DCtx *zstd, struct span bytes)
+unpack_all(const struct mix_piece *piece, const struct span *frame, size_t pieces)
+{
+	size_t half = middle(piece, pieces);
+	struct part one = { piece, frame, half, false }, other = { piece + half, frame + half, pieces - half, false };
+	pthread_t thread;
+	bool beside = thread_start(&thread, unpack_part, &other) == 0;
+
+	unpack_part(&one);
+	if (beside)
+		pthread_join(thread, NULL);
+	else
+		unpack_part(&other);
+	return one.good && other.good;
+}
+
+/* The frames of all pieces, and no more, if that is what it begins with. */
+static bool
+find_frames(struct span bytes, const struct mix_piece *piece, size_t pieces, struct span *frame)
+{
+	struct start wanted, start;
+	struct part first = { &(struct mix_piece){ &start, sizeof start }, frame, 1, false };
+
+	say_start(piece, pieces, &wanted);
+	for (size_t i = 0; i <= pieces; i++) {
+		size_t len = ZSTD_findFrameCompressedSize(bytes.p, bytes.len);
+		if (ZSTD_isError(len))
+			return false;
+		frame[i] = span_to(bytes, len);
+		bytes = span_from(bytes, len);
+	}
+	unpack_part(&first);
+	return first.good && bytes.len == 0 && memcmp(&start, &wanted, sizeof start) == 0;
+}
+
+bool
+mix_go_on(struct mix *mix, struct span bytes)
 {
 	struct mix_piece piece[MIX_PIECES];
 	size_t pieces = mix_pieces(mix, piece);
-	struct start wanted, start;
+	struct span frame[MIX_PIECES + 1];
 
-	say_start(piece, pieces, &wanted);
-	bool good = unpack(zstd, &bytes, &start, sizeof start) && memcmp(&start, &wanted, sizeof start) == 0;
-	for (size_t i = 0; i < pieces && good; i++)
-		good = unpack(zstd, &bytes, piece[i].p, piece[i].len);
-	return good && bytes.len == 0 && mix_resumes(mix);
+	return find_frames(bytes, piece, pieces, frame) && unpack_all(piece, frame + 1, pieces) && mix_resumes(mix);
 }
 
 struct mix *
 mix_take_up(struct span past, size_t taught, size_t most, enum mix_size size, struct span bytes)
 {
 	struct mix *mix = mix_begin(&past, 1, taught, most, size);
-	ZSTD_DCtx *zstd = ZSTD_createDCtx();
 
-	if (zstd == NULL || !unpack_all(mix, zstd, bytes)) {
+	if (!mix_go_on(mix, bytes)) {
 		mix_free(mix);
 		mix = NULL;
 	}
-	ZSTD_freeDCtx(zstd);
 	return mix;
 }

@@ -9,17 +9,51 @@
 
 enum { HASH_LOG_MIN = 12, LINE = 64, HUGE = 2 << 20 };
 
-void *
-mix_get(size_t size)
+static size_t
+rounded(size_t size, size_t each)
 {
-	size_t each = size < HUGE ? LINE : HUGE, all = (size + each - 1) / each * each;
-	void *p = aligned_alloc(each, all);
+	return (size + each - 1) / each * each;
+}
 
-	if (p == NULL)
+static void *
+get_pages(size_t size, enum mix_pages pages)
+{
+	size_t all = rounded(size, HUGE);
+	char *map = mmap(NULL, all + HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (map == MAP_FAILED)
 		return mem_get(SIZE_MAX);	/* which says so */
-	if (each == HUGE)		/* it only saves time: who has none goes by small ones */
-		madvise(p, all, MADV_HUGEPAGE);
-	return memset(p, 0, size);
+	size_t before = rounded((uintptr_t)map, HUGE) - (uintptr_t)map;
+	if (before > 0)
+		munmap(map, before);
+	munmap(map + before + all, HUGE - before);
+	madvise(map + before, all, pages == MIX_PAGES_LARGE ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	return map + before;
+}
+
+void *
+mix_get(size_t size, enum mix_pages pages)
+{
+	if (size >= HUGE)
+		return get_pages(size, pages);
+	void *p = aligned_alloc(LINE, rounded(size, LINE));
+	return p != NULL ? memset(p, 0, size) : mem_get(SIZE_MAX);
+}
+
+void
+mix_fills(void *p, size_t size)
+{
+	if (size >= HUGE)
+		madvise(p, size, MADV_POPULATE_WRITE);
+}
+
+void
+mix_put(void *p, size_t size)
+{
+	if (p != NULL && size >= HUGE)
+		munmap(p, rounded(size, HUGE));
+	else
+		free(p);
 }
 
 unsigned
@@ -156,20 +190,22 @@ mix_text_log(size_t bytes, size_t bytes_a_place, unsigned log_max)
 
 size_t
 mix_text_start(struct mix_text *text, const struct span *past, size_t pasts, size_t most, size_t bytes_a_place,
-    unsigned log_max)
+    unsigned log_max, enum mix_pages pages)
 {
 	size_t len = 0;
 
 	*text = (struct mix_text){0};
 	for (size_t i = 0; i < pasts; i++)
 		len += past[i].len;
-	text->bytes = mix_get(len + most + 1);
+	text->room = len + most + 1;
+	text->bytes = mix_get(text->room, pages);
+	mix_fills(text->bytes, text->room);
 	for (size_t i = 0, at = 0; i < pasts; at += past[i++].len)
 		if (past[i].len > 0)
 			memcpy(text->bytes + at, past[i].p, past[i].len);
 	text->hash_log = mix_text_log(len + most, bytes_a_place, log_max);
-	text->near = mix_get(sizeof *text->near << text->hash_log);
-	text->far = mix_get(sizeof *text->far << text->hash_log);
+	text->near = mix_get(sizeof *text->near << text->hash_log, pages);
+	text->far = mix_get(sizeof *text->far << text->hash_log, pages);
 	make_scales(text);
 	return len;
 }
@@ -192,7 +228,7 @@ mix_text_pieces(struct mix_text *text, struct mix_piece *piece)
 void
 mix_text_free(struct mix_text *text)
 {
-	free(text->bytes);
-	free(text->near);
-	free(text->far);
+	mix_put(text->bytes, text->room);
+	mix_put(text->near, sizeof *text->near << text->hash_log);
+	mix_put(text->far, sizeof *text->far << text->hash_log);
 }

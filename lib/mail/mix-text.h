@@ -17,8 +17,14 @@ enum {
 	MIX_PLACES_LOG = 22,		/* of the most places that are known, each of two ways */
 };
 
+/* What is large is of pages of 2 MB, where the kernel has such: then fewer are waited for where a byte here and there
+ * is looked at.  What only lives for a moment is not: a virtual machine may have to get each of them from its host
+ * first, which takes longer than all of that. */
+enum mix_pages { MIX_PAGES_SMALL, MIX_PAGES_LARGE };
+
 struct mix_text {
 	unsigned char *bytes;
+	size_t room;
 	uint32_t at;
 	uint32_t last4, before4;
 	uint32_t word, word_before, field, name, part, column, above, line_start;
@@ -32,7 +38,7 @@ struct mix_text {
 /* The past is copied in front, but not yet gone through: its length.  One place is known for so many bytes, each of
  * two ways, if no more than 2^log_max. */
 size_t mix_text_start(struct mix_text *text, const struct span *past, size_t pasts, size_t most, size_t bytes_a_place,
-    unsigned log_max);
+    unsigned log_max, enum mix_pages pages);
 unsigned mix_text_log(size_t bytes, size_t bytes_a_place, unsigned log_max);	/* of the places, for all that will be there */
 void mix_text_byte(struct mix_text *text, unsigned char c);
 void mix_text_free(struct mix_text *text);
@@ -46,9 +52,10 @@ uint32_t *mix_text_far(const struct mix_text *text);
 /* Bytes in front of the place that are those in front of here. */
 uint32_t mix_text_same(const struct mix_text *text, uint32_t place);
 
-/* Zeroed, and begins where a line of the processor's memory does.  Of what is large the pages are, too, where the
- * kernel has such: each of thousands is waited for, at first, and again where a byte here and there is looked at. */
-void *mix_get(size_t size);
+/* Zeroed, and begins where a line of the processor's memory does. */
+void *mix_get(size_t size, enum mix_pages pages);
+void mix_fills(void *p, size_t size);	/* all of it is written now: then pages come sooner together than one by one */
+void mix_put(void *p, size_t size);
 
 unsigned mix_log_for(size_t n, unsigned least, unsigned most);
 

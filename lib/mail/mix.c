@@ -79,8 +79,9 @@ struct mix {
 };
 
 /* Lines of histories for a byte that teaches or comes, and most of them; bytes for a place where a repetition may be, and places. */
-static const struct { size_t lines; unsigned lines_log; size_t bytes_a_place; unsigned places_log; } sizes[] = {
-	[MIX_LARGE] = { 8, 21, 1, MIX_PLACES_LOG }, [MIX_SMALL] = { 2, 20, 4, MIX_PLACES_LOG - 2 },
+static const struct { size_t lines; unsigned lines_log; size_t bytes_a_place; unsigned places_log; enum mix_pages pages; } sizes[] = {
+	[MIX_LARGE] = { 8, 21, 1, MIX_PLACES_LOG, MIX_PAGES_LARGE },
+	[MIX_SMALL] = { 2, 20, 4, MIX_PLACES_LOG - 2, MIX_PAGES_SMALL },
 };
 
 /* Of its lines. */
@@ -663,7 +664,7 @@ make_final(struct mix *m)
 static void
 make_weights(struct mix *m)
 {
-	m->weight = mix_get(SETS * sizeof *m->weight);
+	m->weight = mix_get(SETS * sizeof *m->weight, MIX_PAGES_SMALL);
 	for (size_t s = 0; s < SETS; s++)
 		for (size_t k = 0; k < SET_SIZE; k++)
 			for (size_t i = 0; i < INPUTS; i++)
@@ -718,22 +719,29 @@ struct mix *
 mix_begin(const struct span *past, size_t pasts, size_t taught, size_t most, enum mix_size size)
 {
 	struct mix *m = mem_get(sizeof *m);
-	size_t len = mix_text_start(&m->text, past, pasts, most, sizes[size].bytes_a_place, sizes[size].places_log);
+	size_t len = mix_text_start(&m->text, past, pasts, most, sizes[size].bytes_a_place, sizes[size].places_log,
+	    sizes[size].pages);
 
 	m->past = (uint32_t)len;
 	m->older = (uint32_t)(len > taught ? len - taught : 0);
 	m->bits = 1;
 	m->foreseen = -1;
 	m->guesses = size == MIX_SMALL;
-	m->hint = m->guesses ? mix_get(HINTS * sizeof *m->hint) : NULL;
+	m->hint = m->guesses ? mix_get(HINTS * sizeof *m->hint, MIX_PAGES_SMALL) : NULL;
 	m->slots_log = lines_log(len, taught, most, size);
-	m->slots = mix_get((size_t)LINE << m->slots_log);
-	m->close = mix_get(sizeof *m->close << CLOSE_LOG);
+	m->slots = mix_get((size_t)LINE << m->slots_log, sizes[size].pages);
+	m->close = mix_get(sizeof *m->close << CLOSE_LOG, MIX_PAGES_SMALL);
 	make_histories(m);
 	make_final(m);
 	make_weights(m);
 	make_counts(m);
 	return m;
+}
+
+struct span
+mix_past(const struct mix *m)
+{
+	return (struct span){ (const char *)m->text.bytes, m->past };
 }
 
 struct mix *
@@ -751,6 +759,8 @@ mix_new(const struct span *past, size_t pasts, size_t taught, size_t most)
 size_t
 mix_pieces(struct mix *m, struct mix_piece piece[MIX_PIECES])
 {
+	uint8_t *slots = m->slots;
+	size_t quarter = ((size_t)LINE << m->slots_log) / 4;
 	const struct mix_piece own[] = {
 		{ &m->ready, sizeof m->ready }, { m->line_at, sizeof m->line_at }, { m->context, sizeof m->context },
 		{ m->map, sizeof m->map }, { &m->from, sizeof m->from }, { &m->same, sizeof m->same },
@@ -760,7 +770,8 @@ mix_pieces(struct mix *m, struct mix_piece piece[MIX_PIECES])
 		{ &m->surprise, sizeof m->surprise }, { &m->level, sizeof m->level }, { m->share, sizeof m->share },
 		{ &m->rate, sizeof m->rate }, { &m->learnt, sizeof m->learnt }, { m->final, sizeof m->final },
 		{ m->weight, SETS * sizeof *m->weight }, { m->close, sizeof *m->close << CLOSE_LOG },
-		{ m->slots, (size_t)LINE << m->slots_log }, { m->hint, m->guesses ? HINTS * sizeof *m->hint : 0 },
+		{ slots, quarter }, { slots + quarter, quarter }, { slots + 2 * quarter, quarter }, { slots + 3 * quarter, quarter },
+		{ m->hint, m->guesses ? HINTS * sizeof *m->hint : 0 },
 	};
 	size_t texts = mix_text_pieces(&m->text, piece);
 
@@ -789,9 +800,9 @@ mix_free(struct mix *m)
 	if (m == NULL)
 		return;
 	mix_text_free(&m->text);
-	free(m->slots);
-	free(m->weight);
-	free(m->close);
-	free(m->hint);
+	mix_put(m->slots, (size_t)LINE << m->slots_log);
+	mix_put(m->weight, SETS * sizeof *m->weight);
+	mix_put(m->close, sizeof *m->close << CLOSE_LOG);
+	mix_put(m->hint, HINTS * sizeof *m->hint);
 	free(m);
 }

@@ -54,6 +54,7 @@ struct mix;
 struct mix *mix_new(const struct span *past, size_t pasts, size_t taught, size_t most);	/* most: bytes
 			   to come, no more than that; the past is copied */
 struct mix *mix_begin(const struct span *past, size_t pasts, size_t taught, size_t most, enum mix_size size);
+struct span mix_past(const struct mix *mix);	/* its copy of that, as one */
 bool mix_prepare(struct mix *mix, size_t step);	/* so many bytes taught, or what takes as long; false: it is ready */
 int mix_guess(struct mix *mix, unsigned *chance);	/* at least 65036 */
 void mix_guessed(struct mix *mix, bool right);
