@@ -171,6 +171,12 @@ taught_grown(const struct ring *r, const struct taught *t)
 	return ring_knows(r, t->mark) && n > 0 ? (int64_t)(r->size - r->commit[n - 1].end) : -1;
 }
 
+bool
+taught_may_grow(size_t past, size_t bytes, uint64_t grown)
+{
+	return grown <= TAUGHT_GROWN && mix_may_grow(past, bytes, (size_t)1 << TAUGHT_MOST_LOG, MIX_SMALL, (size_t)grown);
+}
+
 /* writing */
 
 static void

@@ -41,6 +41,8 @@ void taught_close(struct taught *t);
 
 /* Bytes of history behind the one that it knows; -1: the ring does not know that any more. */
 int64_t taught_grown(const struct ring *r, const struct taught *t);
+/* May a model that was made from so many bytes, and taught so many, go on with so many more? */
+bool taught_may_grow(size_t past, size_t bytes, uint64_t grown);
 
 /* Puts one in place of what is there, unless the ring has lost what it was made from meanwhile, or there is no room
  * for it in spool.history-budget. */

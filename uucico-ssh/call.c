@@ -681,15 +681,24 @@ start(struct call *call)
 	link_signals();
 }
 
+/* Who is turned away leaves what the running call has alone. */
+static int
+begin_m(struct call *call, struct err *err)
+{
+	if (call->busy != NULL)
+		return 0;
+	int result = m_call_start(&call->m, call->spool, call->site, call->target, err);
+	if (result == 0 && !call->stay)
+		m_call_early(&call->m, strcmp(call->target, "stdio:") != 0);
+	return result;
+}
+
 static int
 open_all(struct call *call, struct err *err)
 {
 	call->link = (struct link){ .in = -1, .out = -1, .errors = -1, .pid = -1 };
 	call->m = (struct m_call){ .in.dir = -1 };
-	/* Who is turned away leaves what the running call has alone. */
-	if (number(call, err) < 0 ||
-	    (call->busy == NULL && m_call_start(&call->m, call->spool, call->site, call->target, err) < 0) ||
-	    outgoing_open(&call->out, call->spool, call->site, err) < 0 ||
+	if (number(call, err) < 0 || begin_m(call, err) < 0 || outgoing_open(&call->out, call->spool, call->site, err) < 0 ||
 	    link_open(&call->link, call->target, call->spool->settings, call->site, err) < 0)
 		return -1;
 	call->out.since = call->began;

@@ -32,11 +32,6 @@ struct call {
 	int64_t began;		/* clock_now() before anything was packed for it */
 	struct budget budget;	/* what it may move, last and cost; what is left when it begins */
 
-	struct uucp uucp;
-	struct link link;
-	struct incoming in;
-	struct outgoing out;
-	struct m_call m;	/* protocol m */
 	const struct spool_lock *lock;	/* of the call, or NULL */
 	bool met;		/* the far end was heard */
 	bool patient;		/* wait for their banner, whatever is remembered */
@@ -61,6 +56,12 @@ struct call {
 	const char *spent;	/* the key of mochila.conf whose budget ended it, or NULL */
 	int64_t started, shown;
 	struct str words;	/* before each line that is shown */
+
+	struct uucp uucp;
+	struct link link;
+	struct incoming in;
+	struct outgoing out;
+	struct m_call m;	/* protocol m */
 };
 
 /* -1 with redial: nothing was lost, and another call is due at once. */

@@ -18,10 +18,12 @@ uucico_ssh_libuucico_a_SOURCES = \
 	%D%/m.c %D%/m.h %D%/m-parts.h %D%/m-frame.c %D%/m-hello.c %D%/m-line.c \
 	%D%/m-leave.c %D%/m-mix.c %D%/m-send.c %D%/m-stream.c %D%/m-take.c \
 	%D%/m-call.c %D%/m-call.h \
+	%D%/m-early.c %D%/m-early.h \
 	%D%/m-form.c %D%/m-form.h \
 	%D%/m-hold.c %D%/m-hold.h \
 	%D%/m-in.c %D%/m-in.h \
 	%D%/m-mail.c %D%/m-mail.h \
+	%D%/m-models.c \
 	%D%/m-offered.c %D%/m-offered.h \
 	%D%/m-out.c %D%/m-out.h \
 	%D%/m-part.c %D%/m-part.h \

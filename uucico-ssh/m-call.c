@@ -141,17 +141,10 @@ hook_untold(void *arg, const char *class, struct m_mark known, unsigned char (*n
 	return m_in_untold(&c->in, class, known, names, most);
 }
 
-static bool
-hook_kept(void *arg, const char *class, bool ours, struct m_kept *kept)
-{
-	struct m_call *c = arg;
-	return m_taught_find(ours ? &c->out.taught : &c->in.taught, c->spool, c->site, ours ? RING_TO : RING_FROM, class, kept);
-}
-
 const struct m_hooks m_call_hooks = {
 	.next = hook_next, .work = hook_work, .read = hook_read, .fate = hook_fate, .did = hook_did, .settled = hook_settled,
 	.refer = hook_refer, .offered = hook_offered, .write = hook_write, .complete = hook_complete,
-	.commit = hook_commit, .dropped = hook_dropped, .history = hook_history, .untold = hook_untold, .kept = hook_kept,
+	.commit = hook_commit, .dropped = hook_dropped, .history = hook_history, .untold = hook_untold,
 };
 
 /* --- what is remembered --- */
@@ -303,7 +296,7 @@ m_call_config(struct m_call *c, bool caller, int64_t rtt, char grade, const stru
 		.window = site->history < WINDOW_MAX ? (size_t)site->history : WINDOW_MAX,
 		.level = m_call_level(site->level, c->memory.rate),
 		.mix = c->memory.slow ? M_MIX_NEVER : m_call_mix(site, caller, c->memory.rate, far),
-		.mix_theirs = c->memory.mix, .kept_theirs = c->memory.mix && c->memory.kept,
+		.mix_theirs = c->memory.mix, .kept_theirs = c->memory.mix && c->memory.kept, .models = m_call_models(),
 		.rtt = c->memory.rtt, .far = far, .rate = c->memory.rate,
 		.classes = c->out.classes, .class_count = c->out.class_count,
 		.partials = c->in.partials, .partial_count = c->in.partial_count,

@@ -39,10 +39,10 @@ struct m_call {
 	const char *link;
 	struct m_peer_memory memory;
 	bool slow;			/* now, too */
+	struct m **engine;		/* where it is, when m is spoken; NULL until the call begins */
 	struct m_config config;
 	struct m_out out;
 	struct m_in in;
-	struct m **engine;		/* where it is, when m is spoken; NULL until the call begins */
 };
 
 int m_call_start(struct m_call *c, const struct spool *spool, const struct site_settings *site,
@@ -57,5 +57,8 @@ void m_call_settle(struct m_call *c);
 void m_call_free(struct m_call *c);
 
 extern const struct m_hooks m_call_hooks;	/* arg: a struct m_call */
+const struct m_models *m_call_models(void);	/* the same; NULL: none is kept here */
+/* Before the line is dialled: what it is likely to need of them is made meanwhile. */
+void m_call_early(struct m_call *c, bool caller);
 
 #endif

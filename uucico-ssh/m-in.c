@@ -11,6 +11,7 @@
 #include "spool/quota.h"
 #include "spool/route.h"
 #include "uucico-ssh/filed.h"
+#include "uucico-ssh/m-early.h"
 #include "uucico-ssh/m-hold.h"
 #include "uucico-ssh/m-mail.h"
 #include "uucico-ssh/pair.h"
@@ -779,34 +780,43 @@ m_in_dropped(struct m_in *in, struct m_object *object)
 
 /* --- history --- */
 
+static bool
+copy_history(struct m_in *in, struct ring *ring, struct ring_mark mark, uint64_t len)
+{
+	struct span history = {0};
+	struct err why = {0};
+	int got = ring_at(ring, mark, len, &history, &why);
+
+	m_ring_trouble(got, &why);
+	if (got <= 0 || history.len != len)
+		return false;
+	str_add_span(&in->history, history);
+	return true;
+}
+
 int
 m_in_history(struct m_in *in, const char *class, const struct m_prefix *prefix, struct span *bytes,
     struct err *err)
 {
+	struct span early = m_early_history(in->early, class, prefix);
 	struct ring_mark mark = { prefix->mark.k, prefix->mark.link };
-	size_t len = prefix->length < SIZE_MAX ? (size_t)prefix->length : SIZE_MAX;
 	struct ring ring;
 	struct err why = {0};
-	struct span history = {0};
-	int got = 0;
 
 	(void)err;
 	str_clear(&in->history);
-	if (prefix->dictionary > 0 && !m_ring_dictionary(prefix->dictionary, mark.k > 0, &in->history))
+	if (early.len == 0 && prefix->dictionary > 0 && !m_ring_dictionary(prefix->dictionary, mark.k > 0, &in->history))
 		return 0;
 	if (mark.k > 0) {
 		if (!m_ring_open(&ring, in->spool, in->site, RING_FROM, class))
 			return 0;
-		got = ring_at(&ring, mark, len, &history, &why);
-		m_ring_trouble(got, &why);
-		if (got > 0 && history.len == len)
-			str_add_span(&in->history, history);
+		bool can = early.len > 0 || copy_history(in, &ring, mark, prefix->length);
 		m_ring_trouble(ring_heard(&ring, mark, &why), &why);
 		ring_close(&ring);
-		if (got <= 0 || history.len != len)
+		if (!can)
 			return 0;
 	}
-	*bytes = str_span(&in->history);
+	*bytes = early.len > 0 ? early : str_span(&in->history);
 	return 1;
 }
 
@@ -877,5 +887,7 @@ m_in_close(struct m_in *in)
 	str_free(&in->folder);
 	str_free(&in->history);
 	taught_close(&in->taught);
+	m_early_end(in->early);
+	in->early = NULL;
 	str_free(&in->showing);
 }

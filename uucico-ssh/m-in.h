@@ -37,6 +37,7 @@ struct m_in {
 	struct m_commits commits;
 	struct str history;
 	struct taught taught;		/* what kept() gave last */
+	struct m_early *early;		/* as in m_out */
 	/* for people */
 	struct str showing;
 	uint64_t shown_at, shown_length;

@@ -240,13 +240,13 @@ kept_for(const struct m *m, const char *class)
 	for (size_t i = 0; i < peer->kepts; i++)
 		if (strcmp(peer->kept[i].name, class) == 0)
 			theirs = peer->kept[i].kept;
-	if ((theirs == 0 && !same) || out->fallen > 0 || m->hooks->kept == NULL)
+	if ((theirs == 0 && !same) || out->fallen > 0 || m->config.models == NULL)
 		return NULL;
 	if (strcmp(out->kept_class, class) != 0) {
 		if (out->mixing.due)	/* by the one that was looked up before */
 			return NULL;
 		memmove(out->kept_class, class, strlen(class) + 1);
-		if (!m->hooks->kept(m->arg, class, true, &out->kept))
+		if (!m->config.models->kept(m->arg, class, true, &out->kept))
 			out->kept = (struct m_kept){0};
 	}
 	return out->kept.past > 0 && (same || bytes_number(out->kept.digest, 4) == theirs) ? &out->kept : NULL;
@@ -281,8 +281,7 @@ worth_teaching(const struct m *m, uint64_t bytes)
 static bool
 may_go_on(const struct m_kept *kept)
 {
-	return kept->grown <= TAUGHT_GROWN &&
-	    mix_may_grow(kept->past, kept->taught, (size_t)1 << TAUGHT_MOST_LOG, MIX_SMALL, (size_t)kept->grown);
+	return taught_may_grow(kept->past, kept->taught, kept->grown);
 }
 
 static bool
@@ -427,10 +426,20 @@ goes_on(const struct m_mixing *mixing)
 	return memcmp(digest, kept->digest, sizeof digest) == 0;
 }
 
+/* Somebody may have had the time for it before. */
+static struct mix *
+made(const struct m *m, const struct m_mixing *mixing)
+{
+	if (mixing->kept.model.len == 0)
+		return NULL;
+	return m->config.models->made(m->arg, mixing == &m->own->out.mixing, mixing->past, mixing->taught);
+}
+
 static void
 begin(struct m *m, struct m_mixing *mixing)
 {
-	if (goes_on(mixing))
+	mixing->mix = made(m, mixing);
+	if (mixing->mix == NULL && goes_on(mixing))
 		mixing->mix = mix_take_up(mixing->past, mixing->taught, mixing->most, MIX_SMALL, mixing->kept.model);
 	m->taken_up += mixing->mix != NULL;
 	if (mixing->mix == NULL)
@@ -595,7 +604,8 @@ m_mix_follow(struct m *m, unsigned log, uint64_t taught, struct span past)
 	m->mixes++;
 	in->mixing = (struct m_mixing){ .past = past, .taught = (size_t)taught, .most = (size_t)1 << log, .due = true,
 		.left = UINT64_C(1) << log };
-	if (m->hooks->kept != NULL && log == TAUGHT_MOST_LOG && !m->hooks->kept(m->arg, in->class, false, &in->mixing.kept))
+	if (m->config.models != NULL && log == TAUGHT_MOST_LOG &&
+	    !m->config.models->kept(m->arg, in->class, false, &in->mixing.kept))
 		in->mixing.kept = (struct m_kept){0};
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "lib/base/log.h"
 #include "spool/class.h"
 #include "spool/dictionary.h"
+#include "uucico-ssh/m-early.h"
 #include "uucico-ssh/m-hold.h"
 #include "uucico-ssh/m-taught.h"
 
@@ -213,6 +214,7 @@ m_out_close(struct m_out *out)
 	m_commits_free(&out->commits);
 	str_free(&out->history);
 	taught_close(&out->taught);
+	m_early_end(out->early);
 	str_free(&out->showing);
 	*out = (struct m_out){ .spool = out->spool, .site = out->site };
 }
@@ -967,6 +969,7 @@ m_out_refer(struct m_out *out, const char *class, struct m_mark theirs, size_t m
     struct m_prefix *prefix, struct span *bytes, struct err *err)
 {
 	bool kept = prefix->kept;
+	struct span early = {0};
 	struct ring ring;
 
 	(void)err;
@@ -975,10 +978,15 @@ m_out_refer(struct m_out *out, const char *class, struct m_mark theirs, size_t m
 	m_commits_write(&out->commits, out->spool, out->site, RING_TO);
 	if (strcmp(class, CLASS_NONE) != 0 && m_ring_open(&ring, out->spool, out->site, RING_TO, class)) {
 		reconcile(out, &ring, class, theirs);
-		if (!kept || !m_taught_refer(&out->taught, &ring, prefix, &out->history))
+		if (kept)
+			early = m_early_refer(out->early, class, &ring, prefix);
+		if (early.len == 0 && (!kept || !m_taught_refer(&out->taught, &ring, prefix, &out->history)))
 			copy_history(out, &ring, most, prefix);
 		ring_close(&ring);
 	}
+	*bytes = early;
+	if (early.len > 0)
+		return 0;
 	if (out->history.len == 0 && m_ring_dictionary(DICTIONARY_VERSION, false, &out->history))
 		prefix->dictionary = DICTIONARY_VERSION;
 	*bytes = str_span(&out->history);

@@ -52,6 +52,7 @@ struct m_out {
 	struct m_commits commits;
 	struct str history;		/* what refer() gave last */
 	struct taught taught;		/* what kept() did */
+	struct m_early *early;		/* that of class main, taken up before it is asked for; NULL: it is not */
 	struct m_class classes[M_CLASSES_MAX];	/* as the call began, and as our HELLO tells */
 	size_t class_count;
 	char **restored;		/* classes in which they went back */

@@ -85,7 +85,7 @@ struct m_prefix {		/* what a stream may refer to besides itself */
 };
 
 struct m_kept {			/* a model of mix that was taught history before (spool/taught.h) */
-	struct span model;	/* lib/mail/mix-keep.h; stays until the next call of the hook for that way */
+	struct span model;	/* lib/mail/mix-keep.h; stays until kept() is called again for that way */
 	size_t past, taught;	/* bytes that it was made from, and was taught */
 	uint64_t grown;		/* bytes of history behind these */
 	unsigned char digest[DIGEST_SIZE];	/* of what it was made from */
@@ -174,12 +174,19 @@ struct m_hooks {
 	 * 0: we do not have them. */
 	int (*history)(void *arg, const char *class, const struct m_prefix *prefix, struct span *bytes,
 	    struct err *err);
-	/* The model that is kept for the history of ours, or of theirs.  False: none is. */
-	bool (*kept)(void *arg, const char *class, bool ours, struct m_kept *kept);
 	/* Which of our commits of their class they do not know: names in order, the last `most` of
 	 * them. */
 	size_t (*untold)(void *arg, const char *class, struct m_mark known,
 	    unsigned char (*names)[M_NAME], size_t most);
+};
+
+/* The models that are kept for the history of ours, or of theirs; arg is that of the hooks. */
+struct mix;
+struct m_models {
+	bool (*kept)(void *arg, const char *class, bool ours, struct m_kept *kept);	/* false: none is */
+	/* One that went on from it already, and was taught so many of just these bytes, which refer() or history()
+	 * gave: from now on the engine's.  NULL: there is none. */
+	struct mix *(*made)(void *arg, bool ours, struct span past, size_t taught);
 };
 
 struct m_config {
@@ -200,6 +207,7 @@ struct m_config {
 	enum m_mixes mix;
 	bool mix_theirs;	/* they followed our model the last time, */
 	bool kept_theirs;	/* and kept the same for our mail of class main as we */
+	const struct m_models *models;	/* NULL: none is kept */
 	size_t credit;		/* most bytes that may be on their way to us unacknowledged */
 	int64_t rtt;		/* remembered of this link, microseconds; 0: unknown */
 	int64_t far;		/* the line alone, there and back; what the caller knows is told */

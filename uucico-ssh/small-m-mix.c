@@ -1,5 +1,7 @@
 /* The model in place of zstd: its tables take 15 to 40 MiB each way, so it is not offered, and nothing comes by it.
  * Nor are zstd's own made larger for a backlog, and what came is settled when the call is over. */
+#include "uucico-ssh/m-call.h"
+#include "uucico-ssh/m-early.h"
 #include "uucico-ssh/m-parts.h"
 #include "uucico-ssh/m-taught.h"
 
@@ -201,19 +203,6 @@ m_taught_number(const struct spool *spool, const struct site_settings *site, con
 }
 
 bool
-m_taught_find(struct taught *taught, const struct spool *spool, const struct site_settings *site,
-    enum ring_way way, const char *class, struct m_kept *kept)
-{
-	(void)taught;
-	(void)spool;
-	(void)site;
-	(void)way;
-	(void)class;
-	(void)kept;
-	return false;
-}
-
-bool
 m_taught_refer(const struct taught *taught, struct ring *ring, struct m_prefix *prefix, struct str *bytes)
 {
 	(void)taught;
@@ -221,6 +210,44 @@ m_taught_refer(const struct taught *taught, struct ring *ring, struct m_prefix *
 	(void)prefix;
 	(void)bytes;
 	return false;
+}
+
+const struct m_models *
+m_call_models(void)
+{
+	return NULL;
+}
+
+void
+m_call_early(struct m_call *c, bool caller)
+{
+	(void)c;
+	(void)caller;
+}
+
+struct span
+m_early_refer(struct m_early *early, const char *class, const struct ring *ring, struct m_prefix *prefix)
+{
+	(void)early;
+	(void)class;
+	(void)ring;
+	(void)prefix;
+	return (struct span){0};
+}
+
+struct span
+m_early_history(struct m_early *early, const char *class, const struct m_prefix *prefix)
+{
+	(void)early;
+	(void)class;
+	(void)prefix;
+	return (struct span){0};
+}
+
+void
+m_early_end(struct m_early *early)
+{
+	(void)early;
 }
 
 void

@@ -437,10 +437,28 @@ hook_kept(void *arg, const char *class, bool ours, struct m_kept *kept)
 	return true;
 }
 
+/* What the thread of a call does, as far as the engine sees it. */
+static struct mix *
+hook_made(void *arg, bool ours, struct span past, size_t taught)
+{
+	struct end *end = arg;
+	const struct kept *k = ours ? &end->kept_out : &end->kept_in;
+
+	if (!end->makes)
+		return NULL;
+	struct mix *mix = mix_take_up(past, taught, (size_t)1 << TAUGHT_MOST_LOG, MIX_SMALL, str_span(&k->model));
+	while (mix != NULL && mix_prepare(mix, MIX_STEP))
+		;
+	end->mades += mix != NULL;
+	return mix;
+}
+
+static const struct m_models models = { .kept = hook_kept, .made = hook_made };
+
 const struct m_hooks end_hooks = {
 	.next = hook_next, .work = hook_work, .read = hook_read, .fate = hook_fate, .did = hook_did, .settled = hook_settled,
 	.refer = hook_refer, .offered = hook_offered, .write = hook_write, .complete = hook_complete,
-	.commit = hook_commit, .dropped = hook_dropped, .history = hook_history, .untold = hook_untold, .kept = hook_kept,
+	.commit = hook_commit, .dropped = hook_dropped, .history = hook_history, .untold = hook_untold,
 };
 
 /* --- ends --- */
@@ -449,7 +467,8 @@ void
 end_make(struct end *end, const char *name)
 {
 	*end = (struct end){ .name = name, .offer = M_TAKE };
-	end->config = (struct m_config){ .timeout = 60, .keepalive = 60, .window = 1 << 20, .level = 3 };
+	end->config = (struct m_config){ .timeout = 60, .keepalive = 60, .window = 1 << 20, .level = 3,
+		.models = &models };
 	strcpy(end->from[0].class, "main");
 	strcpy(end->to[0].class, "main");
 }

@@ -77,6 +77,8 @@ struct end {
 	struct str dictionary;
 	struct str history_out, history_in, joined_out, joined_in;
 	struct kept kept_out, kept_in;	/* of class main */
+	bool makes;			/* what goes on from them is made already, */
+	unsigned mades;			/* which was taken so often */
 
 	/* what the hooks shall do */
 	enum m_status offer;		/* to all that is offered; M_TAKE */

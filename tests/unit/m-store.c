@@ -6,14 +6,17 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "lib/mail/mix-keep.h"
 #include "spool/bucket.h"
 #include "spool/class.h"
 #include "spool/dictionary.h"
 #include "spool/job.h"
+#include "spool/taught.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/ship.h"
 #include "tests/unit/unit.h"
 #include "uucico-ssh/m-call.h"
+#include "uucico-ssh/m-early.h"
 #include "uucico-ssh/m-hold.h"
 #include "uucico-ssh/m-in.h"
 #include "uucico-ssh/m-out.h"
@@ -903,7 +906,192 @@ START_TEST(mix_is_for_lines_that_are_slow_or_dear)
 }
 END_TEST
 
+/* --- models that are kept --- */
+
+enum { TAUGHT = 80 << 10 };
+
+/* So many mails of some kilobytes that nobody saw before join the ring. */
+static void
+commit_texts(enum ring_way way, unsigned first, unsigned count)
+{
+	struct ring ring;
+
+	OK(ring_open(&ring, &hub.spool, "home", way, CLASS_MAIN, 4 << 20, &err));
+	for (unsigned i = first; i < first + count; i++) {
+		struct str text = {0};
+		make_body(9000, i, &text);
+		OK(ring_commit(&ring, &(struct ring_item){ i + 1, str_span(&text) }, 1, &err));
+		str_free(&text);
+	}
+	ring_close(&ring);
+}
+
+/* As "bsmtp teach" does. */
+static void
+teach(enum ring_way way, bool other)
+{
+	struct taught t = { .bytes = TAUGHT };
+	struct str model = {0};
+	struct span history;
+	struct ring ring;
+
+	OK(ring_open(&ring, &hub.spool, "home", way, CLASS_MAIN, 4 << 20, &err));
+	t.mark = ring_last(&ring);
+	OK(ring_at(&ring, t.mark, 4 << 20, &history, &err));
+	t.length = history.len;
+	digest_of(history.p, history.len, t.past);
+	t.past[0] ^= other;
+	struct mix *mix = mix_begin(&history, 1, TAUGHT, (size_t)1 << TAUGHT_MOST_LOG, MIX_SMALL);
+	while (mix_prepare(mix, MIX_STEP))
+		;
+	OK(mix_keep(mix, &model, &err));
+	mix_free(mix);
+	t.model = str_span(&model);
+	OK(taught_write(&ring, &t, &err));
+	ring_close(&ring);
+	str_free(&model);
+}
+
+static void
+damage(const char *path)
+{
+	int fd = openat(hub.spool.ring, path, O_RDWR);
+
+	ck_assert_int_eq(pwrite(fd, "damaged", 7, 60000), 7);
+	close(fd);
+}
+
+/* The same that there is for who has no thread. */
+static void
+says_the_same(struct mix *mix, struct span past, size_t taught, struct span model)
+{
+	struct mix *other = mix_take_up(past, taught, (size_t)1 << TAUGHT_MOST_LOG, MIX_SMALL, model);
+
+	while (mix_prepare(other, MIX_STEP))
+		;
+	ck_assert(!mix_prepare(mix, MIX_STEP));
+	for (int i = 0; i < 800; i++) {
+		ck_assert_uint_eq(mix_next(mix), mix_next(other));
+		mix_learn(mix, i % 3 == 0);
+		mix_learn(other, i % 3 == 0);
+	}
+	mix_free(other);
+}
+
+static struct span
+early_refer(struct m_early *early, enum ring_way way, struct m_prefix *prefix)
+{
+	struct ring ring;
+
+	OK(ring_open(&ring, &hub.spool, "home", way, CLASS_MAIN, 4 << 20, &err));
+	struct span given = m_early_refer(early, CLASS_MAIN, &ring, prefix);
+	ring_close(&ring);
+	return given;
+}
+
+static void
+is_history(struct span bytes, enum ring_way way)
+{
+	struct span history;
+	struct ring ring;
+
+	OK(ring_open(&ring, &hub.spool, "home", way, CLASS_MAIN, 4 << 20, &err));
+	OK(ring_at(&ring, ring_last(&ring), bytes.len, &history, &err));
+	ck_assert(span_same(bytes, history));
+	ring_close(&ring);
+}
+
+static const struct {
+	enum ring_way way;
+	unsigned waits, grown;		/* bytes of mail; mails that came since */
+	bool later, damaged, other, at_once, has, refers, made;
+} earlies[] = {
+	{ .way = RING_TO, .waits = 9000, .has = true, .refers = true, .made = true },
+	{ .way = RING_TO, .waits = 9000, .grown = 2, .has = true, .refers = true, .made = true },
+	{ .way = RING_TO, .waits = 9000, .grown = 20 },	/* too much came since */
+	{ .way = RING_TO, .waits = 9000, .later = true, .has = true },
+	{ .way = RING_TO, .waits = 9000, .damaged = true, .has = true, .refers = true },
+	{ .way = RING_TO, .waits = 9000, .other = true, .has = true, .refers = true },
+	{ .way = RING_TO, .waits = 1000 },			/* too little to be worth it, */
+	{ .way = RING_TO, .waits = 90000 },			/* or too large */
+	{ .way = RING_TO },
+	{ .way = RING_TO, .waits = 9000, .at_once = true },
+	{ .way = RING_FROM, .has = true, .refers = true, .made = true },
+};
+
+START_TEST(a_model_is_taken_up_while_the_line_is_dialled)
+{
+	const struct site_settings *site = settings_site(&hub.settings, "home");
+	enum ring_way way = earlies[_i].way;
+	struct m_kept kept;
+	struct m_prefix prefix = {0};
+	struct str body = {0};
+
+	make_body(earlies[_i].waits, 7, &body);
+	if (earlies[_i].waits > 0)
+		accept_mail("bob@home.example", str_span(&body));
+	str_free(&body);
+	commit_texts(way, 0, 12);
+	teach(way, earlies[_i].other);
+	commit_texts(way, 100, earlies[_i].grown);
+	if (earlies[_i].damaged)
+		damage(way == RING_TO ? "home/to-main~model" : "home/from-main~model");
+	struct m_early *early = m_early_begin(&hub.spool, site, way, 8 << 10);
+	ck_assert_ptr_nonnull(early);
+	if (!earlies[_i].at_once) {
+		ck_assert(!m_early_has(early, "other", &kept));
+		/* Of an error in it it is not known yet; or it is, and there is none. */
+		bool has = m_early_has(early, CLASS_MAIN, &kept), doubtful = earlies[_i].damaged || earlies[_i].other;
+		ck_assert(has == earlies[_i].has || (doubtful && !has));
+		if (earlies[_i].later)
+			commit_texts(way, 200, 1);
+		struct span past = early_refer(early, way, &prefix);
+		ck_assert((past.len > 0) == earlies[_i].refers || doubtful);
+		ck_assert_ptr_null(m_early_made(early, SPAN("another"), TAUGHT));
+		size_t taught = has ? kept.taught + (size_t)kept.grown : 0;
+		struct mix *mix = m_early_made(early, past, taught);
+		ck_assert_int_eq(mix != NULL, earlies[_i].made);
+		if (past.len > 0)
+			is_history(past, way);
+		if (mix != NULL) {
+			ck_assert_uint_eq(prefix.length, past.len);
+			says_the_same(mix, past, taught, kept.model);
+			ck_assert(!m_early_has(early, CLASS_MAIN, &kept));	/* it is given away */
+			mix_free(mix);
+		}
+	}
+	m_early_end(early);
+}
+END_TEST
+
+START_TEST(a_model_is_there_for_the_history_that_they_name)
+{
+	const struct site_settings *site = settings_site(&hub.settings, "home");
+	struct m_prefix prefix, other;
+	struct m_kept kept;
+
+	commit_texts(RING_FROM, 0, 12);
+	teach(RING_FROM, false);
+	struct m_early *early = m_early_begin(&hub.spool, site, RING_FROM, 0);
+	ck_assert(m_early_has(early, CLASS_MAIN, &kept));
+	struct span past = early_refer(early, RING_FROM, &prefix);
+	ck_assert_uint_gt(past.len, 0);
+	ck_assert_ptr_eq(m_early_history(early, CLASS_MAIN, &prefix).p, past.p);
+	ck_assert_uint_eq(m_early_history(early, "other", &prefix).len, 0);
+	for (int what = 0; what < 4; what++) {
+		other = prefix;
+		*(what == 0 ? &other.mark.k : what == 1 ? &other.mark.link : what == 2 ? &other.length : &other.dictionary) ^= 1;
+		ck_assert_uint_eq(m_early_history(early, CLASS_MAIN, &other).len, 0);
+	}
+	ck_assert_uint_eq(m_early_history(NULL, CLASS_MAIN, &prefix).len, 0);
+	m_early_end(early);
+	m_early_end(NULL);
+}
+END_TEST
+
 UNIT_WITH("m-store", setup, teardown,
+	{ a_model_is_taken_up_while_the_line_is_dialled, ROWS(earlies) },
+	{ a_model_is_there_for_the_history_that_they_name, 1 },
 	{ mix_is_for_lines_that_are_slow_or_dear, ROWS(lines) },
 	{ a_fast_line_does_not_wait_for_packing, ROWS(levels) },
 	{ a_mail_crosses_and_is_gone_here, ROWS(sizes) },

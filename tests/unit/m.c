@@ -720,10 +720,13 @@ call_with(unsigned mails, unsigned seed, enum m_mixes mix, struct line *line)
 	stop();
 }
 
-/* Mails that came since, what is wrong with it, and who takes it up. */
-static const struct { unsigned grown; bool damaged, missing, other; unsigned hub, home; } kept[] = {
+/* Mails that came since, what is wrong with it, was it made before it is asked for, and who takes it up. */
+static const struct { unsigned grown; bool damaged, missing, other, made; unsigned hub, home; } kept[] = {
 	{ .hub = 1, .home = 1 },
 	{ .grown = 2, .hub = 1, .home = 1 },
+	{ .made = true, .hub = 1, .home = 1 },
+	{ .made = true, .grown = 2, .hub = 1, .home = 1 },
+	{ .made = true, .damaged = true, .hub = 1 },
 	{ .grown = 6 },		/* it would have had larger tables */
 	{ .grown = 14 },
 	{ .damaged = true, .hub = 1 },
@@ -747,7 +750,10 @@ START_TEST(a_model_that_is_kept_need_not_be_taught)
 		str_free(&home.kept_in.model);
 	if (kept[_i].other)
 		home.kept_in.digest[0] ^= 1;
+	hub.makes = home.makes = kept[_i].made;
 	call_with(14, 200, M_MIX_MAY, &line);
+	ck_assert_uint_eq(hub.mades, kept[_i].made ? kept[_i].hub : 0);
+	ck_assert_uint_eq(home.mades, kept[_i].made ? kept[_i].home : 0);
 	ck_assert_uint_eq(hub.m.taken_up, kept[_i].hub);
 	ck_assert_uint_eq(home.m.taken_up, kept[_i].home);
 	ck_assert_uint_gt(hub.m.mixed_out, 0);

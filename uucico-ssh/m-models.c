@@ -1,0 +1,46 @@
+/* The models that are kept, as the engine and a call ask for them. */
+#include "uucico-ssh/m-call.h"
+#include "uucico-ssh/m-early.h"
+#include "uucico-ssh/m-taught.h"
+
+enum { WORTH_IT = 8 << 10 };	/* bytes of mail that wait */
+
+static bool
+hook_kept(void *arg, const char *class, bool ours, struct m_kept *kept)
+{
+	struct m_call *c = arg;
+
+	if (m_early_has(ours ? c->out.early : c->in.early, class, kept))
+		return true;
+	return m_taught_find(ours ? &c->out.taught : &c->in.taught, c->spool, c->site, ours ? RING_TO : RING_FROM, class, kept);
+}
+
+static struct mix *
+hook_made(void *arg, bool ours, struct span past, size_t taught)
+{
+	struct m_call *c = arg;
+	return m_early_made(ours ? c->out.early : c->in.early, past, taught);
+}
+
+static const struct m_models models = { .kept = hook_kept, .made = hook_made };
+
+const struct m_models *
+m_call_models(void)
+{
+	return &models;
+}
+
+/* Who is called hears what the line is like with the first words; who calls and does not know it yet takes it for
+ * one that is slow enough.  So it does with one that only disks may have made look so. */
+void
+m_call_early(struct m_call *c, bool caller)
+{
+	const struct m_peer_memory *known = &c->memory;
+	int64_t far = known->rtt > 0 ? known->rtt : INT64_MAX;
+
+	if (known->slow || m_call_mix(c->site, caller, known->rate, far) == M_MIX_NEVER)
+		return;
+	c->out.early = m_early_begin(c->spool, c->site, RING_TO, WORTH_IT);
+	if (caller)
+		c->in.early = m_early_begin(c->spool, c->site, RING_FROM, 0);
+}
