@@ -9,7 +9,7 @@
 #include "lib/mail/mix.h"
 #include "uucico-ssh/m-taught.h"
 
-#define MIX_FAR (CLOCK_SECOND / 20)	/* a line is slow, as long as nothing else is known, when it is as long */
+#define MIX_FAR (CLOCK_SECOND / 50)	/* a line is slow, as long as nothing else is known, when it is as long */
 
 enum { MIX_HISTORY = 256 << 10 };
 enum { WINDOW_MAX = 8 << 20, MEMORY_MAX = 4096, FAST_LINE = 5000000 /* bytes a second */ };

@@ -36,6 +36,7 @@ enum {
 	SAVES = 20,			/* one byte on the line of so many */
 	/* The line: bytes a second; a mobile one, and one by a satellite. */
 	RATE_NEAR = 250000, RATE_FAR = 64000, RATE_DEAR = 128000,
+	RATE_TAUGHT = 300000,		/* over a faster one a model pays only if it was taught before */
 	/* What a peer may let us do: bytes, and more for each that it sends. */
 	WORK = 4 << 20, WORK_PER_BYTE = 32, PAST_PER_WORK = 32,
 	/* The number. */
@@ -43,7 +44,9 @@ enum {
 };
 
 #define FAR (CLOCK_SECOND * 3 / 10)	/* what takes as long there and back is a satellite's */
-#define GATHERS (CLOCK_SECOND / 40)	/* for so long, at least, mails are acknowledged together */
+#define NEAR (CLOCK_SECOND / 20)	/* a shorter one is taken for faster than RATE_TAUGHT, until more is known of it */
+#define GATHERS (CLOCK_SECOND / 40)	/* for so long, at least, mails are acknowledged together; */
+#define GATHERS_MORE (CLOCK_SECOND / 2)	/* so long, while one of them is not whole: there is more to come */
 #define TAKE_UP (CLOCK_SECOND / 25)	/* a model that was kept */
 #define PATIENCE (CLOCK_SECOND / 2)	/* in a call, for bytes that are worth more than their time; */
 #define PATIENCE_MAX (5 * CLOCK_SECOND)
@@ -122,6 +125,14 @@ rate_of(const struct m *m)
 	int64_t turn = turn_of(m);
 
 	return m->rate > 0 ? m->rate : turn > 0 && turn < FAR ? RATE_NEAR : RATE_FAR;
+}
+
+static bool
+quick(const struct m *m)
+{
+	int64_t turn = turn_of(m);
+
+	return m->rate > 0 ? m->rate > RATE_TAUGHT : turn > 0 && turn < NEAR;
 }
 
 static int64_t
@@ -270,7 +281,7 @@ worth_teaching(const struct m *m, uint64_t bytes)
 {
 	if (m->config.mix == M_MIX_ALWAYS || bytes == 0)
 		return bytes > 0 ? TAUGHT_HERE : 0;
-	if (rate_of(m) > M_MIX_RATE)
+	if (quick(m))
 		return 0;
 	for (size_t n = TAUGHT_HERE; n > 0; n -= TAUGHT_STEP)
 		if (slowed(&m->own->out, prepares_in(n, m_mix_past(m)) + takes_time(bytes)) <= may_cost(m, bytes, WORTH_A_START))

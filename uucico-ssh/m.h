@@ -109,7 +109,7 @@ enum m_mixes {			/* lib/mail/mix.h in place of zstd: */
 	M_MIX_MAY,		/* where what it saves is worth the processor's time */
 	M_MIX_ALWAYS,		/* for whatever is small */
 };
-enum { M_MIX_RATE = 300000 };	/* bytes a second: over a faster line none is worth the time */
+enum { M_MIX_RATE = 2500000 };	/* bytes a second: over a faster line none is worth the time */
 
 enum m_bye {			/* why a call ends */
 	M_BYE_DONE = 0,		/* all is sent and acknowledged */

@@ -886,11 +886,12 @@ START_TEST(a_fast_line_does_not_wait_for_packing)
 END_TEST
 
 static const struct { const char *level; bool caller, turns; uint64_t rate; int64_t rtt; enum m_mixes mix; } lines[] = {
-	{ "default", true, false, 0, 0, M_MIX_NEVER }, { "default", true, false, 0, 30000, M_MIX_NEVER },
-	{ "default", true, false, 0, 120000, M_MIX_MAY }, { "default", true, false, 125000, 120000, M_MIX_MAY },
-	{ "default", true, false, 300001, 120000, M_MIX_NEVER }, { "default", true, false, 20000, 1000, M_MIX_NEVER },
+	{ "default", true, false, 0, 0, M_MIX_NEVER }, { "default", true, false, 0, 19999, M_MIX_NEVER },
+	{ "default", true, false, 0, 20000, M_MIX_MAY }, { "default", true, false, 125000, 120000, M_MIX_MAY },
+	{ "default", true, false, 2500000, 30000, M_MIX_MAY }, { "default", true, false, 2500001, 120000, M_MIX_NEVER },
+	{ "default", true, false, 20000, 1000, M_MIX_NEVER },
 	{ "default", true, true, 100, 0, M_MIX_MAY }, { "default", false, false, 0, 0, M_MIX_MAY },
-	{ "default", false, false, 300001, 0, M_MIX_NEVER }, { "fast", true, true, 100, 900000, M_MIX_NEVER },
+	{ "default", false, false, 2500001, 0, M_MIX_NEVER }, { "fast", true, true, 100, 900000, M_MIX_NEVER },
 	{ "metered", true, false, 12000000, 10, M_MIX_ALWAYS }, { "metered", false, false, 0, 0, M_MIX_ALWAYS },
 };
 

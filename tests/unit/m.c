@@ -621,6 +621,7 @@ static const struct { uint64_t rate; int64_t rtt; unsigned mails; bool mixed; } 
 	{ 0, 0, 12, true }, { 0, 200000, 12, true }, { 0, 600000, 12, true }, { 0, 600000, 1, false },
 	{ 300, 200000, 1, true }, { 60, 200000, 1, true }, { 20000, 200000, 1, false }, { 60000, 200000, 12, true },
 	{ 150000, 200000, 12, true }, { 150000, 200000, 2, false }, { 250000, 200000, 12, true }, { 300001, 200000, 12, false },
+	{ 0, 50000, 12, true }, { 0, 49999, 12, false }, { 250000, 30000, 12, true },
 };
 
 START_TEST(mix_is_for_lines_where_bytes_are_dear)
