@@ -25,6 +25,7 @@
 
 enum {
 	SEEN_EACH = 1024, SEEN_MOST = 65536,
+	SEEN_SOON = 16384,	/* half of their first credit */
 	SEEN_FIRST = 4096,	/* often, until the round trip is known: it opens their credit */
 	CREDIT_FIRST = 32768, CREDIT_LEAST = 1024,
 	UNIT_LEAST = 1024, UNIT_MOST = 65536,
@@ -232,7 +233,8 @@ seen_at(const struct m *m)
 	const struct m_line *line = &m->own->line;
 	uint64_t owed = line->got - line->told, most = m->rtt > 0 ? SEEN_MOST : SEEN_FIRST;
 
-	if (owed == 0 || m->config.half_duplex || m_mix_commit_at(m) > m->own->now)
+	bool soon = m_mix_commit_at(m) > m->own->now;	/* then an ACK says it */
+	if (owed == 0 || m->config.half_duplex || (soon && owed < SEEN_SOON))
 		return INT64_MAX;
 	if (owed < SEEN_EACH)
 		return line->got_at + SEEN_LATE;

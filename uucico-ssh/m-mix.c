@@ -27,7 +27,9 @@ enum {
 	MUCH = 512 << 10,
 	CREDIT_LEAST = 32768,		/* of theirs: a flush is never cut */
 	FLUSH_MAX = M_FRAME_MAX - 10,
-	UNTOLD_MOST = 16384,		/* bytes that came, half of the first credit */
+	AT_ONCE = 1400,			/* a packet of TCP, with what ssh adds */
+	UNCOMMITTED_MOST = 24 << 10,	/* bytes that came and are not durable; and objects */
+	READIES_MOST = M_OBJECTS_MAX / 2,
 	/* How long it takes, and what it saves. */
 	PER_BYTE = 1800, PER_TAUGHT = 1100,	/* nanoseconds for what goes through, for what is taught, */
 	PER_PAST = 40,			/* and for what is only looked at */
@@ -486,6 +488,13 @@ m_mix_prepare(struct m *m)
 	prepare(m, &out->mixing);
 }
 
+/* First by one packet, so that the other end need not wait for its first; then by two, of which ssh makes one. */
+static size_t
+at_once(const struct m *m)
+{
+	return m->mixed_out > 2 * AT_ONCE ? 2 * AT_ONCE : AT_ONCE;
+}
+
 /* Where a model is at work what it said last goes out in whole packets of the line, and the rest with what it
  * says next. */
 size_t
@@ -494,9 +503,19 @@ m_holds_back(const struct m *m)
 	const struct m_stream_out *out = &m->own->out;
 	size_t count;
 
-	if (m->over || !out->mixed || m->mixed_out == out->before || waiting(m, out->class, OBJECT_MAX, &count) == 0)
+	if (m->over || !out->mixed || out->before == 0 || m->mixed_out == out->before ||
+	    waiting(m, out->class, OBJECT_MAX, &count) == 0)
 		return 0;
-	return m->out->len % M_MIX_OUT;
+	return m->out->len % at_once(m);
+}
+
+/* It comes slowly, so the line has it as it comes; and the first of it at once, for the model that waits there. */
+bool
+m_mix_enough(const struct m *m)
+{
+	const struct m_stream_out *out = &m->own->out;
+
+	return out->mixed && (m->out->len >= at_once(m) || (out->before == 0 && m->mixed_out > 0));
 }
 
 /* ACKs are for several mails, as long as one comes behind the other: each is a packet of its own, and at both ends
@@ -505,12 +524,14 @@ int64_t
 m_mix_commit_at(const struct m *m)
 {
 	const struct m_parts *own = m->own;
-	int64_t wait = turn_of(m) / 8;
+	int64_t turn = turn_of(m), wait = turn / 8;
 
-	if (!own->stream.mixed || own->readies == 0 || own->heard || lasts(m) || m->config.half_duplex ||
-	    own->line.got - own->line.told >= UNTOLD_MOST)
+	if (!own->stream.mixed || own->readies == 0 || own->readies >= READIES_MOST || own->heard || lasts(m) ||
+	    m->config.half_duplex || own->line.got - own->ready[0]->end >= UNCOMMITTED_MOST)
 		return 0;
-	return own->line.got_at + (wait > GATHERS ? wait : GATHERS);
+	int64_t at = own->line.got_at + (wait > GATHERS ? wait : GATHERS);
+	int64_t more = m_awaits(m) ? own->line.told_at + (turn > GATHERS_MORE ? turn : GATHERS_MORE) : 0;
+	return at > more ? at : more;
 }
 
 bool

@@ -24,8 +24,7 @@ enum {
 	M_HELLO_MAX = 2048,
 	M_HEAD = 3, M_CHECK = 4,
 	M_PLAIN_MAX = 131072,		/* what one flush of a stream holds */
-	M_OUT_MAX = 65536,		/* m_fill() stops here, */
-	M_MIX_OUT = 2800,		/* or, as it comes slowly, here: two packets of TCP, with what ssh adds */
+	M_OUT_MAX = 65536,		/* m_fill() stops here */
 	M_WINDOW_LOG_MIN = 17, M_WINDOW_LOG_MAX = 24,
 	M_WINDOW_LOG = 22,		/* when none is said; everybody takes that much */
 	M_CREDIT = 16 << 20,		/* the same */
@@ -289,6 +288,7 @@ bool m_mix_pays(const struct m *m, const struct m_sending *s);	/* and is worth t
 bool m_much_waits(const struct m *m);		/* of the class of the stream that begins: more than zstd's small
 					tables are for */
 size_t m_mix_past(const struct m *m);		/* bytes of history at most */
+bool m_mix_enough(const struct m *m);		/* of what a model said is in m->out for now */
 bool m_mix_wants_kept(const struct m *m, const char *class);	/* it is to go on from the model that is kept */
 bool m_mix_goes_on(struct m *m, struct span past);	/* and can, from there */
 unsigned m_mix_begin(struct m *m, struct span past, bool kept);	/* log of what may go through */

@@ -500,7 +500,7 @@ send_one(struct m *m)
 void
 m_send(struct m *m)
 {
-	while (m_sends(m) && m->out->len < (m->own->out.mixed ? M_MIX_OUT : M_OUT_MAX) && send_one(m))
+	while (m_sends(m) && m->out->len < M_OUT_MAX && !m_mix_enough(m) && send_one(m))
 		;
 }
 

@@ -56,6 +56,13 @@ m_mix_past(const struct m *m)
 }
 
 bool
+m_mix_enough(const struct m *m)
+{
+	(void)m;
+	return false;
+}
+
+bool
 m_mix_hides(const struct m *m, int64_t took, uint64_t rate)
 {
 	(void)m;
