@@ -342,7 +342,8 @@ enclose_prepare(const struct settings *settings, const struct settings_args *arg
     struct err *err)
 {
 	static struct rules rules;
-	const struct helper_rules helper = { .may = may_run, .may_open = may_open, .again = read_again, .ctx = &rules };
+	const struct helper_rules helper = { .may = may_run, .may_open = may_open, .again = read_again, .ctx = &rules,
+		.silent = (what->needs & ENCLOSE_ANSWERS) != 0 };
 
 	if (!settings->spool.sandbox) {
 		setenv("MOCHILA_SANDBOX", "no", 1);	/* for those of our programs that we start */

@@ -30,7 +30,8 @@ enum enclose_needs {	/* what else it has to do with */
 	ENCLOSE_BOXES = 2,	/* it delivers to Maildirs and mailboxes of the settings */
 	ENCLOSE_DOORS = 4,	/* it is the relay: sockets, certificates, logins, what it knows of clients */
 	ENCLOSE_CALLS = 8,	/* it calls sites: the keys */
-	ENCLOSE_ANSWERS = 16,	/* it is called: what proves both ends of a line in the clear */
+	ENCLOSE_ANSWERS = 16,	/* it is called: what proves both ends of a line in the clear; who calls sees the end of
+				   our standard error when we close it */
 	ENCLOSE_FILES = 32,	/* it takes files for folders that the settings name */
 	ENCLOSE_LISTS = 64,	/* it takes lists of recipients */
 	ENCLOSE_NEW = 128,	/* with the spool: there may be none yet */

@@ -16,6 +16,13 @@ enum { TIMEOUT = 60, WINDOW_LEAST = 1 << M_WINDOW_LOG_MIN };
 
 /* --- the end --- */
 
+/* Both said goodbye: what became of the last of ours has time until the line is closed. */
+static bool
+parts(const struct m *m)
+{
+	return m->own->said && m->own->heard;
+}
+
 static void
 finish(struct m *m)
 {
@@ -24,7 +31,8 @@ finish(struct m *m)
 	m->over = true;
 	m_send_end(m);
 	m_take_end(m);
-	m_settle(m);
+	if (!parts(m))
+		m_settle(m);
 }
 
 static void
@@ -121,7 +129,7 @@ part(struct m *m)
 {
 	struct m_parts *own = m->own;
 
-	if (m->over || !own->said || !own->heard)
+	if (m->over || !parts(m))
 		return;
 	if (own->linger == 0)
 		own->linger = own->now + 2 * m->rtt + LINGER;
@@ -270,7 +278,7 @@ m_feed(struct m *m, const void *bytes, size_t len, int64_t now)
 	m->own->line.heard = now;
 	measure_burst(m);
 	m_frames(m, (struct span){ bytes, len });
-	if (!m->over)
+	if (!m->over && !m_idle(m))	/* else it may be that BYE goes first: they wait for it, and not for our disk */
 		m_settle(m);
 	part(m);
 }
@@ -423,7 +431,7 @@ m_fill(struct m *m, int64_t now)
 		say_end(m);
 	if (!m->over && speaks)
 		give_floor(m);
-	if (!m->over)
+	if (!m->over && !parts(m))
 		m_settle(m);
 	m_line_owed(m);
 	part(m);
@@ -525,6 +533,7 @@ m_free(struct m *m)
 	if (m->own == NULL)
 		return;
 	finish(m);
+	m_settle(m);
 	m_stream_free(m);
 	str_free(&m->own->in);
 	str_free(&m->own->held);

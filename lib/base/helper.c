@@ -245,6 +245,8 @@ serve(int fd, const struct helper_rules *rules)
 	int nothing = open("/dev/null", O_RDWR);
 	dup2(nothing, STDIN_FILENO);
 	dup2(nothing, STDOUT_FILENO);
+	if (rules->silent)
+		dup2(nothing, STDERR_FILENO);
 	close(nothing);
 	while (serve_one(fd, rules))
 		;

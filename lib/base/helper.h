@@ -27,6 +27,7 @@ struct helper_rules {
 	bool (*may_open)(void *ctx, const char *path, enum helper_way way);
 	void (*again)(void *ctx);	/* in the helper: rules may have changed (SIGHUP); may be NULL */
 	void *ctx;
+	bool silent;		/* without our standard error, nor has it who is started by it and is given none */
 };
 
 enum { HELPER_REQUEST_MAX = 4 << 20, HELPER_WORDS_MAX = 20000 };

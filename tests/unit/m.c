@@ -1720,6 +1720,18 @@ START_TEST(while_a_model_is_made_the_line_is_served)
 }
 END_TEST
 
+START_TEST(nobody_waits_for_what_is_settled_last)
+{
+	end_mail(&hub, 3000, 'N', 1);
+	call_mixed(&(struct line){0});
+	all_there();
+	ck_assert_uint_eq(hub.settles, 0);
+	m_free(&hub.m);
+	ck_assert_uint_eq(hub.settles, 1);
+	stop();
+}
+END_TEST
+
 START_TEST(what_came_may_be_settled_when_all_is_said)
 {
 	enum { BYE = 12 };
@@ -1849,6 +1861,7 @@ UNIT_WITH("m", make, drop,
 	{ who_followed_mix_gets_it_at_once, 2 },
 	{ a_peer_that_asks_for_models_all_the_time_gets_few, 1 },
 	{ while_a_model_is_made_the_line_is_served, 1 },
+	{ nobody_waits_for_what_is_settled_last, 1 },
 	{ what_came_may_be_settled_when_all_is_said, 1 },
 	{ without_a_common_history_mix_gives_way, ROWS(mishaps) },
 	{ cut_anywhere_what_went_by_mix_goes_on, 2 },
