@@ -108,7 +108,8 @@ door_key_authorize(const struct door *door, const struct door_key *key, const ch
 	struct str program = {0};
 
 	settings_program("uucico-ssh", &program);
-	str_add_text(out, "restrict,command=\"");
+	/* Else the shell, too, would keep the line open until all is done here behind the call. */
+	str_add_text(out, "restrict,command=\"exec ");
 	int result = add_path(str_c(&program), out, err);
 	str_add_text(out, " -r0 --root=");
 	if (result == 0)

@@ -428,6 +428,18 @@ pair_via(struct pair *pair, struct err *err)
 
 /* the answering side */
 
+/* An earlier mochila wrote no exec before the command: that does, too. */
+static bool
+is_line(struct span row, struct span line)
+{
+	static const char exec[] = "exec ";
+	const char *at = memmem(line.p, line.len, exec, strlen(exec));
+	size_t before = at != NULL ? (size_t)(at - line.p) : line.len;
+
+	return span_same(row, line) || (span_same(span_to(row, before), span_to(line, before)) &&
+	    span_same(span_from(row, before), span_from(line, before + strlen(exec))));
+}
+
 /* 1: the line is there; 0: the key is not; -1: it is there with other words. */
 static int
 find_authorized(struct span text, struct span line, const struct door_key *key)
@@ -436,7 +448,7 @@ find_authorized(struct span text, struct span line, const struct door_key *key)
 	int found = 0;
 
 	while (span_cut(&text, '\n', &row)) {
-		if (span_same(span_trim(row), line))
+		if (is_line(span_trim(row), line))
 			return 1;
 		if (row.len >= key->base64.len && row.p[0] != '#' &&
 		    memmem(row.p, row.len, key->base64.p, key->base64.len) != NULL)

@@ -71,7 +71,7 @@ check_options(struct main *m, int operands, struct err *err)
 		return usage_error(err, "-s calls and -r 0 answers; take one");
 	if (answering(m) && m->peer == NULL)
 		return usage_error(err, "who calls is not said: the forced command of the key needs "
-		    "--peer=SITE, as in restrict,command=\"uucico-ssh -r 0 --peer=home\"");
+		    "--peer=SITE, as in restrict,command=\"exec uucico-ssh -r 0 --peer=home\"");
 	if (answering(m) && (m->now || m->stay))
 		return usage_error(err, "--now and --stay are for calls of ours");
 	if (m->grade != NULL && (answering(m) || strlen(m->grade) != 1 || m->grade[0] <= ' '))

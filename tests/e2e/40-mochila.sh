@@ -398,7 +398,7 @@ key='ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l
 check "a site's key is taken" exits 0 m pair ship --accept "$key ann@laptop"
 check "its fingerprint is shown" said "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU"
 check "and the line for authorized_keys" \
-    said "restrict,command=\"$MOCHILA_LIBEXEC/uucico-ssh -r0 --root=$root --peer=ship\" $key mochila-ship"
+    said "restrict,command=\"exec $MOCHILA_LIBEXEC/uucico-ssh -r0 --root=$root --peer=ship\" $key mochila-ship"
 check "the site is known" gives "[site ship]" m --show-config
 cp "$root/mochila.conf" "$work/conf"
 check "twice changes nothing" exits 0 m pair ship --accept "$key" --authorized-keys "$work/.ssh/authorized_keys"
@@ -407,6 +407,9 @@ check "its folder is nobody else's" test "$(stat -c %a "$work/.ssh")" = 700
 check "the line is appended" test "$(wc -l <"$work/.ssh/authorized_keys")" -eq 1
 check "and again" exits 0 m pair ship --accept "$key" --authorized-keys "$work/.ssh/authorized_keys"
 check "once" test "$(wc -l <"$work/.ssh/authorized_keys")" -eq 1
+sed -i 's/"exec /"/' "$work/.ssh/authorized_keys"
+check "as is the line of an earlier mochila" exits 0 m pair ship --accept "$key" --authorized-keys "$work/.ssh/authorized_keys"
+check "that has no exec" test "$(grep -vc 'exec ' "$work/.ssh/authorized_keys")" -eq 1
 check "the same key under another name is refused" \
     exits 78 m pair boat --accept "$key" --authorized-keys "$work/.ssh/authorized_keys"
 check "a site with a link keeps it" exits 0 m pair home --accept "$key"

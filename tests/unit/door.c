@@ -97,7 +97,7 @@ START_TEST(a_forced_command_is_quoted_for_the_shell)
 	ck_assert_int_eq(result, roots[_i].quoted != NULL ? 0 : -1);
 	if (result == 0) {
 		ck_assert_ptr_nonnull(strstr(str_c(&out), roots[_i].quoted));
-		ck_assert_ptr_eq(strstr(str_c(&out), "restrict,command=\"/"), out.p);
+		ck_assert_ptr_eq(strstr(str_c(&out), "restrict,command=\"exec /"), out.p);
 		ck_assert_ptr_nonnull(strstr(str_c(&out), "\" ssh-ed25519 " ED25519 " mochila-home"));
 	}
 	free(door.settings.root);
