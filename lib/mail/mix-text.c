@@ -7,6 +7,10 @@
 #include "lib/base/bytes.h"
 #include "lib/mail/mix.h"
 
+#ifndef MADV_POPULATE_WRITE	/* of Linux 5.14; who has an older kernel, or C library, waits for each page */
+#define MADV_POPULATE_WRITE 23
+#endif
+
 enum { HASH_LOG_MIN = 12, LINE = 64, HUGE = 2 << 20 };
 
 static size_t
