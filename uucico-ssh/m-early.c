@@ -27,6 +27,7 @@ struct m_early {
 	pthread_cond_t changed;
 	enum state state;
 	atomic_bool unwanted;
+	atomic_flag judged;		/* one of both looks whether that history is the model's */
 	/* from LOOKED on */
 	struct taught taught;
 	struct m_kept kept;
@@ -135,8 +136,10 @@ is_past(const struct m_early *early)
 static bool
 make(struct m_early *early)
 {
-	bool good = !early->unwanted && is_past(early) && !early->unwanted && mix_go_on(early->mix, early->kept.model);
+	bool good = !early->unwanted && mix_go_on(early->mix, early->kept.model) && !early->unwanted;
 
+	if (good && !atomic_flag_test_and_set(&early->judged))
+		good = is_past(early);
 	while (good && !early->unwanted && mix_prepare(early->mix, MIX_STEP))
 		;
 	return good && !early->unwanted;
@@ -162,7 +165,8 @@ m_early_begin(const struct spool *spool, const struct site_settings *site, enum 
 	if (spool->lease != NULL)
 		return NULL;
 	struct m_early *early = mem_get(sizeof *early);
-	*early = (struct m_early){ .spool = spool, .site = site, .way = way, .least = least };
+	*early = (struct m_early){ .spool = spool, .site = site, .way = way, .least = least,
+		.judged = ATOMIC_FLAG_INIT };
 	pthread_mutex_init(&early->lock, NULL);
 	pthread_cond_init(&early->changed, NULL);
 	if (thread_start(&early->thread, take_up, early) == 0)
@@ -245,7 +249,11 @@ struct mix *
 m_early_made(struct m_early *early, struct span past, size_t taught)
 {
 	if (!has(early, CLASS_MAIN, LOOKED) || past.p != mix_past(early->mix).p || past.len != mix_past(early->mix).len ||
-	    taught != early->bytes || wait_for(early, MADE) != MADE)
+	    taught != early->bytes)
+		return NULL;
+	/* Who waits for the thread can as well do what it has not come to. */
+	bool same = atomic_flag_test_and_set(&early->judged) || is_past(early);
+	if (wait_for(early, MADE) != MADE || !same)
 		return NULL;
 	early->given = true;
 	return early->mix;
