@@ -27,7 +27,8 @@ enum {
 	MUCH = 512 << 10,
 	CREDIT_LEAST = 32768,		/* of theirs: a flush is never cut */
 	FLUSH_MAX = M_FRAME_MAX - 10,
-	AT_ONCE = 1400,			/* a packet of TCP, with what ssh adds */
+	/* Of TCP, where 1,492 bytes are the most; two of them ssh makes one, which saves what it adds. */
+	PACKET = 1376, PACKETS = 2800,
 	UNCOMMITTED_MOST = 24 << 10,	/* bytes that came and are not durable; and objects */
 	READIES_MOST = M_OBJECTS_MAX / 2,
 	/* How long it takes, and what it saves. */
@@ -488,34 +489,35 @@ m_mix_prepare(struct m *m)
 	prepare(m, &out->mixing);
 }
 
-/* First by one packet, so that the other end need not wait for its first; then by two, of which ssh makes one. */
+/* The model of the other end is always as late as the last piece was long, and the first mail it waits for. */
 static size_t
-at_once(const struct m *m)
-{
-	return m->mixed_out > 2 * AT_ONCE ? 2 * AT_ONCE : AT_ONCE;
-}
-
-/* Where a model is at work what it said last goes out in whole packets of the line, and the rest with what it
- * says next. */
-size_t
-m_holds_back(const struct m *m)
+piece_of(const struct m *m)
 {
 	const struct m_stream_out *out = &m->own->out;
 	size_t count;
 
-	if (m->over || !out->mixed || out->before == 0 || m->mixed_out == out->before ||
-	    waiting(m, out->class, OBJECT_MAX, &count) == 0)
-		return 0;
-	return m->out->len % at_once(m);
+	waiting(m, out->class, OBJECT_MAX, &count);
+	if (out->before == 0 || count == 0)
+		return 1;
+	return quick(m) || m->mixed_out <= PACKETS ? PACKET : PACKETS;
 }
 
-/* It comes slowly, so the line has it as it comes; and the first of it at once, for the model that waits there. */
+/* Where a model is at work what it said last goes out in whole pieces, and the rest with what it says next. */
+size_t
+m_holds_back(const struct m *m)
+{
+	const struct m_stream_out *out = &m->own->out;
+
+	return m->over || !out->mixed || m->mixed_out == out->before ? 0 : m->out->len % piece_of(m);
+}
+
+/* It comes slowly, so the line has it as it comes. */
 bool
 m_mix_enough(const struct m *m)
 {
 	const struct m_stream_out *out = &m->own->out;
 
-	return out->mixed && (m->out->len >= at_once(m) || (out->before == 0 && m->mixed_out > 0));
+	return out->mixed && m->mixed_out > out->before && m->out->len >= piece_of(m);
 }
 
 /* ACKs are for several mails, as long as one comes behind the other: each is a packet of its own, and at both ends
