@@ -9,10 +9,15 @@ static bool
 hook_kept(void *arg, const char *class, bool ours, struct m_kept *kept)
 {
 	struct m_call *c = arg;
+	struct taught *taught = ours ? &c->out.taught : &c->in.taught;
+	enum ring_way way = ours ? RING_TO : RING_FROM;
 
-	if (m_early_has(ours ? c->out.early : c->in.early, class, kept))
-		return true;
-	return m_taught_find(ours ? &c->out.taught : &c->in.taught, c->spool, c->site, ours ? RING_TO : RING_FROM, class, kept);
+	if (!m_early_has(ours ? c->out.early : c->in.early, class, kept))
+		return m_taught_find(taught, c->spool, c->site, way, class, kept);
+	/* Of acknowledgements that were lost the ring may learn yet: then it is from here that they are gone on to. */
+	if (ours && taught->map == NULL)
+		m_taught_open(taught, c->spool, c->site, way, class);
+	return true;
 }
 
 static struct mix *

@@ -1065,6 +1065,30 @@ START_TEST(a_model_is_taken_up_while_the_line_is_dialled)
 }
 END_TEST
 
+START_TEST(what_the_ring_learns_meanwhile_does_not_cost_the_model)
+{
+	struct m_call c = { .spool = &hub.spool, .site = settings_site(&hub.settings, "home") };
+	struct m_prefix prefix = { .kept = true };
+	struct span bytes;
+	struct m_kept kept;
+
+	commit_texts(RING_TO, 0, 12);
+	teach(RING_TO, false);
+	accept_mail("bob@home.example", SPAN("Subject: x\r\n\r\nx\r\n"));
+	m_out_start(&c.out, c.spool, c.site);
+	c.out.early = m_early_begin(c.spool, c.site, RING_TO, 1);
+	ck_assert(m_call_models()->kept(&c, CLASS_MAIN, true, &kept));
+	commit_texts(RING_TO, 200, 1);
+	OK(m_out_refer(&c.out, CLASS_MAIN, last_of(&hub, "home", RING_TO), 1 << 20, &prefix, &bytes, &err));
+	ck_assert(prefix.kept);
+	ck_assert_uint_gt(bytes.len, kept.past);
+	ck_assert_uint_eq(prefix.length, bytes.len);
+	is_history(bytes, RING_TO);
+	ck_assert_ptr_null(m_call_models()->made(&c, true, bytes, kept.taught + bytes.len - kept.past));
+	m_out_close(&c.out);
+}
+END_TEST
+
 START_TEST(a_model_is_there_for_the_history_that_they_name)
 {
 	const struct site_settings *site = settings_site(&hub.settings, "home");
@@ -1092,6 +1116,7 @@ END_TEST
 
 UNIT_WITH("m-store", setup, teardown,
 	{ a_model_is_taken_up_while_the_line_is_dialled, ROWS(earlies) },
+	{ what_the_ring_learns_meanwhile_does_not_cost_the_model, 1 },
 	{ a_model_is_there_for_the_history_that_they_name, 1 },
 	{ mix_is_for_lines_that_are_slow_or_dear, ROWS(lines) },
 	{ a_fast_line_does_not_wait_for_packing, ROWS(levels) },

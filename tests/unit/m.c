@@ -786,6 +786,7 @@ START_TEST(models_make_few_packets)
 	struct line line = { .rate = mail_lines[_i].rate, .delay = mail_lines[_i].far / 2, .each = first_goes_at_once };
 
 	home.config.far = mail_lines[_i].far;
+	said_first = 0;
 	call_with(14, 0, M_MIX_NEVER, &line);
 	hub.held_back = home.commits = 0;
 	end_teach(&hub);
