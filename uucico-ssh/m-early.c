@@ -13,8 +13,6 @@
 #include "uucico-ssh/m-ring.h"
 #include "uucico-ssh/m-taught.h"
 
-enum { SMALL = 64 << 10 };	/* larger mail does not go by a model */
-
 enum state { LOOKING, LOOKED, MADE, NONE };	/* it comes to NONE from either: there is none, or it is of no use */
 
 struct m_early {
@@ -62,7 +60,7 @@ count_bucket(const struct m_early *early, const char *bucket, uint64_t most)
 	int dir = fs_dir(early->spool->out, str_c(&path), &ignored);
 	if (dir >= 0 && fs_names(dir, ".", &names, &ignored) == 0) {
 		for (size_t i = 0; i < names.count && bytes < most; i++)
-			if (fstatat(dir, names.name[i], &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size <= SMALL)
+			if (fstatat(dir, names.name[i], &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size <= M_MIX_OBJECT_MAX)
 				bytes += (uint64_t)st.st_size;
 		fs_names_free(&names);
 	}

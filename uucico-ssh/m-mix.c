@@ -22,8 +22,7 @@ enum {
 	LOG_LEAST = 17, LOG_MOST = 19,	/* and what we say, by what waits */
 	PAST_MAX = 4 << 20, PAST_NEAR = 1 << 20,	/* bytes of history; where they are less dear */
 	TAUGHT_MAX = 2 << 20, TAUGHT_HERE = 512 << 10, TAUGHT_STEP = 32 << 10,	/* at most, and while both wait */
-	OBJECT_MAX = 64 << 10,
-	WORTH_A_START = 16 << 10, WORTH_TAKING_UP = 8 << 10,
+	WORTH_A_START = 16 << 10,
 	MUCH = 512 << 10,
 	CREDIT_LEAST = 32768,		/* of theirs: a flush is never cut */
 	FLUSH_MAX = M_FRAME_MAX - 10,
@@ -176,7 +175,7 @@ saves_time(const struct m *m, uint64_t bytes)
 static bool
 small(const struct m_sending *s)
 {
-	return s->object.stream && s->object.length <= OBJECT_MAX;
+	return s->object.stream && s->object.length <= M_MIX_OBJECT_MAX;
 }
 
 static uint64_t
@@ -304,7 +303,7 @@ worth_taking_up(const struct m *m, const struct m_kept *kept, uint64_t bytes)
 	if (kept == NULL || bytes == 0 || bytes > UINT64_C(1) << TAUGHT_MOST_LOG || rate_of(m) > M_MIX_RATE || !may_go_on(kept))
 		return false;
 	return slowed(&m->own->out, TAKE_UP + prepares_in(kept->grown, 0) + takes_time(bytes)) <=
-	    may_cost(m, bytes, WORTH_TAKING_UP);
+	    may_cost(m, bytes, M_MIX_WORTH);
 }
 
 /* More may always come. */
@@ -340,7 +339,7 @@ pays(const struct plan *plan)
 static struct plan
 make_plan(const struct m *m, const char *class)
 {
-	uint64_t bytes = expected(m, class, OBJECT_MAX);
+	uint64_t bytes = expected(m, class, M_MIX_OBJECT_MAX);
 	struct plan plan = plan_for(m, class, bytes);
 
 	while (!pays(&plan) && bytes >= 2 * WORTH_A_START) {
@@ -496,7 +495,7 @@ piece_of(const struct m *m)
 	const struct m_stream_out *out = &m->own->out;
 	size_t count;
 
-	waiting(m, out->class, OBJECT_MAX, &count);
+	waiting(m, out->class, M_MIX_OBJECT_MAX, &count);
 	if (out->before == 0 || count == 0)
 		return 1;
 	return quick(m) || m->mixed_out <= PACKETS ? PACKET : PACKETS;

@@ -3,8 +3,6 @@
 #include "uucico-ssh/m-early.h"
 #include "uucico-ssh/m-taught.h"
 
-enum { WORTH_IT = 8 << 10 };	/* bytes of mail that wait */
-
 static bool
 hook_kept(void *arg, const char *class, bool ours, struct m_kept *kept)
 {
@@ -45,7 +43,7 @@ m_call_early(struct m_call *c, bool caller)
 
 	if (known->slow || m_call_mix(c->site, caller, known->rate, far) == M_MIX_NEVER)
 		return;
-	c->out.early = m_early_begin(c->spool, c->site, RING_TO, WORTH_IT);
+	c->out.early = m_early_begin(c->spool, c->site, RING_TO, M_MIX_WORTH);
 	if (caller)
 		c->in.early = m_early_begin(c->spool, c->site, RING_FROM, 0);
 }

@@ -109,7 +109,11 @@ enum m_mixes {			/* lib/mail/mix.h in place of zstd: */
 	M_MIX_MAY,		/* where what it saves is worth the processor's time */
 	M_MIX_ALWAYS,		/* for whatever is small */
 };
-enum { M_MIX_RATE = 2500000 };	/* bytes a second: over a faster line none is worth the time */
+enum {
+	M_MIX_RATE = 2500000,		/* bytes a second: over a faster line none is worth the time */
+	M_MIX_OBJECT_MAX = 64 << 10,	/* bytes: a larger mail does not go by one */
+	M_MIX_WORTH = 8 << 10,		/* bytes of mail for which one that was kept is taken up */
+};
 
 enum m_bye {			/* why a call ends */
 	M_BYE_DONE = 0,		/* all is sent and acknowledged */
