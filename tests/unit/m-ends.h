@@ -11,7 +11,7 @@
 
 #include "uucico-ssh/m.h"
 
-enum { THINGS = 256, PARTS = 16, CLASSES = 3, COMMITS = 512 };
+enum { THINGS = 256, PARTS = M_OBJECTS_MAX, CLASSES = 3, COMMITS = 512 };
 
 struct thing {				/* of ours, to be sent */
 	struct m_object object;

@@ -800,6 +800,25 @@ START_TEST(models_make_few_packets)
 }
 END_TEST
 
+/* However long it takes there and back, and while more comes. */
+START_TEST(little_of_what_came_is_not_durable)
+{
+	enum { MOST = 24 << 10, MAILS = 60 };
+	struct line line = { .rate = 80000, .delay = CLOCK_SECOND };
+
+	home.config.mix = hub.config.mix = M_MIX_MAY;
+	home.config.far = 2 * CLOCK_SECOND;
+	for (unsigned i = 0; i < MAILS; i++)
+		end_mail(&hub, 20000, 'N', i);
+	call_mixed(&line);
+	all_there();
+	ck_assert_uint_gt(hub.m.mixed_out, 4 * MOST);
+	ck_assert_uint_gt(home.commits, hub.m.mixed_out / MOST);
+	ck_assert_uint_lt(home.commits, MAILS / 4);
+	stop();
+}
+END_TEST
+
 /* Their BYE comes behind mail that is still to be stored, and ours was said long before: all that is whole is
  * stored, and its word goes back. */
 START_TEST(what_is_whole_is_stored_before_the_end)
@@ -1871,6 +1890,7 @@ UNIT_WITH("m", make, drop,
 	{ what_a_model_was_made_for_goes_by_it, 1 },
 	{ a_model_that_is_kept_need_not_be_taught, ROWS(kept) },
 	{ models_make_few_packets, ROWS(mail_lines) },
+	{ little_of_what_came_is_not_durable, 1 },
 	{ what_is_whole_is_stored_before_the_end, 1 },
 	{ who_kept_a_model_the_last_time_has_one_now, 2 },
 	{ a_model_lasts_where_more_may_come, 1 },
