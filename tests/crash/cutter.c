@@ -15,7 +15,7 @@
  *
  * At the end, or before it does that, it appends "up=BYTES down=BYTES did=WHAT" to REPORT;
  * did=none: so many bytes never came.  Little is on its way at a time: the line has no more
- * room than a page.
+ * room than a page.  CUTTER_DELAY: so many milliseconds it takes each way.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +28,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { ROOM = 4096, HANG_SECONDS = 20 };
@@ -39,12 +40,14 @@ struct way {
 	long left;		/* until it happens; -1: never */
 	char held[ROOM];
 	size_t len;
+	long due;		/* milliseconds: before that it is under way */
 };
 
 static struct {
 	const char *report, *what;
 	bool socket;
 	pid_t child;
+	long delay;
 	struct way up, down;
 } cutter;
 
@@ -183,6 +186,15 @@ end_of(struct way *way)
 	shut(&way->to);
 }
 
+static long
+now(void)
+{
+	struct timespec at;
+
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	return at.tv_sec * 1000 + at.tv_nsec / 1000000;
+}
+
 static void
 take(struct way *way)
 {
@@ -192,6 +204,7 @@ take(struct way *way)
 		end_of(way);
 	else
 		way->len = (size_t)got;
+	way->due = cutter.delay > 0 ? now() + cutter.delay : 0;
 }
 
 static void
@@ -215,9 +228,19 @@ give(struct way *way)
 		happen();
 }
 
+/* How long what is held is still under way, or -1. */
+static long
+under_way(const struct way *way)
+{
+	long left = way->len > 0 && way->due > 0 ? way->due - now() : 0;
+	return left > 0 ? left : -1;
+}
+
 static struct pollfd
 wanted(const struct way *way)
 {
+	if (under_way(way) > 0)
+		return (struct pollfd){ .fd = -1 };
 	return (struct pollfd){ .fd = way->len > 0 ? way->to : way->from, .events = way->len > 0 ? POLLOUT : POLLIN };
 }
 
@@ -227,8 +250,9 @@ move(void)
 	struct way *ways[2] = { &cutter.up, &cutter.down };
 
 	while (cutter.down.from >= 0) {
+		long up = under_way(ways[0]), down = under_way(ways[1]);
 		struct pollfd fds[2] = { wanted(ways[0]), wanted(ways[1]) };
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		if (poll(fds, 2, (int)(up < 0 || (down > 0 && down < up) ? down : up)) < 0 && errno != EINTR)
 			die("poll");
 		for (int i = 0; i < 2; i++) {
 			if (fds[i].revents == 0)
@@ -252,6 +276,7 @@ main(int argc, char **argv)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	cutter.report = argv[1];
+	cutter.delay = getenv("CUTTER_DELAY") != NULL ? atol(getenv("CUTTER_DELAY")) : 0;
 	cutter.socket = strcmp(argv[2], "socket") == 0;
 	cutter.what = argv[5];
 	cutter.up = (struct way){ .from = STDIN_FILENO, .to = -1, .left = -1 };

@@ -89,10 +89,7 @@ check "and the next one" metered
 from_hub settled-early
 check "a call with a mail" metered
 check "which is there once" arrived "$home" settled-early
-settled=$(find "$home/spool/out" -type f -exec grep -las '^Subject: settled-early' {} +)
-# The peer's memory is the last that is written when the line is closed, before what was not settled yet is.
-first() { test -f "$1" && awk "BEGIN { exit !($(stat -c %.9Z "$1") < $(stat -c %.9Y "$2")) }"; }
-check "is where it belongs before the call is over" first "$settled" "$home/spool/out/hub/.peer"
+check "is where it belongs before the call is over" settled_in_call "$home" hub settled-early
 check "an empty call again" metered
 sed -i 's/^protocols = .*/protocols = ietygGv/' "$hub/mochila.conf"
 say "an empty call: $(cat "$work/metered")"

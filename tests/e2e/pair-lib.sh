@@ -39,3 +39,10 @@ there() { find "$1/spool/out" "$1/spool/in" -type f -exec grep -ac "^Subject: $2
 # arrived ROOT SUBJECT: it is there, once; the jobs of a call may run on behind it.
 is_there() { test "$(there "$1" "$2")" -eq 1; }
 arrived() { wait_for 60 is_there "$@"; }
+
+# settled_in_call ROOT SITE SUBJECT: that mail from the site is where it belongs since before the end of the last
+# call.  The peer's memory is the last that is written when the line is closed, before what was not settled yet is.
+settled_in_call() {
+	settled=$(find "$1/spool/out" -type f -exec grep -las "^Subject: $3" {} +)
+	test -f "$settled" && awk "BEGIN { exit !($(stat -c %.9Z "$settled") < $(stat -c %.9Y "$1/spool/out/$2/.peer")) }"
+}
