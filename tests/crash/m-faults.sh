@@ -67,10 +67,14 @@ wrong() {
 	echo "$is ($try looks)"
 }
 
-# try FAULT AT: makes $count, the steps that there are.
-try() {
+begin_anew() {
 	until rm -rf "$case" "$work/count" 2>/dev/null; do sleep 0.1; done	# somebody ends in it
 	cp -a "$base" "$case"
+}
+
+# try FAULT AT: makes $count, the steps that there are.
+try() {
+	begin_anew
 	$step "$1" "$2" >"$work/said" 2>&1
 	cases=$((cases + 1))
 	is=$(wrong 2>"$work/again")
@@ -101,18 +105,17 @@ sweep at_called "$each"
 
 # settles WHO SITE SUBJECT: in a call over a line that takes a while.
 settles() {
-	rm -rf "$case"
-	cp -a "$base" "$case"
+	begin_anew
 	call --set="site hub.link=exec:$far $answer" >"$work/said" 2>&1
 	settled_in_call "$case/$1" "$2" "$3"
 }
-check "who is called settles while it waits for the last word" settles hub home one
+check "who is called settles while it waits for the last word" wait_for 1 settles hub home one
 sweep far_called "$far_each"
 
 # It has no more to say than hub has: so it is who waits.
 find "$base/home/spool/out/hub" -type f -exec grep -q '^Subject: two' {} \; -delete
 from_home second && rm -rf "$base"/*/spool/out/*/.new* || exit 99
 second=second
-check "and so does who calls" settles home hub three
+check "and so does who calls" wait_for 1 settles home hub three
 sweep far_caller "$far_each"
 finish
