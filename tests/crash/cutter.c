@@ -237,9 +237,9 @@ under_way(const struct way *way)
 }
 
 static struct pollfd
-wanted(const struct way *way)
+wanted(const struct way *way, long left)
 {
-	if (under_way(way) > 0)
+	if (left > 0)
 		return (struct pollfd){ .fd = -1 };
 	return (struct pollfd){ .fd = way->len > 0 ? way->to : way->from, .events = way->len > 0 ? POLLOUT : POLLIN };
 }
@@ -251,8 +251,9 @@ move(void)
 
 	while (cutter.down.from >= 0) {
 		long up = under_way(ways[0]), down = under_way(ways[1]);
-		struct pollfd fds[2] = { wanted(ways[0]), wanted(ways[1]) };
-		if (poll(fds, 2, (int)(up < 0 || (down > 0 && down < up) ? down : up)) < 0 && errno != EINTR)
+		long next = up < 0 || (down > 0 && down < up) ? down : up;
+		struct pollfd fds[2] = { wanted(ways[0], up), wanted(ways[1], down) };
+		if (poll(fds, 2, (int)next) < 0 && errno != EINTR)
 			die("poll");
 		for (int i = 0; i < 2; i++) {
 			if (fds[i].revents == 0)
