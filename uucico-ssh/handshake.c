@@ -204,7 +204,7 @@ static const struct {
 	    "the far end expects another name from this key or login; "
 	    "its --peer=NAME and our [spool] site must be the same" },
 	{ "BADSEQ", ERR_CONFIG, 0, "the far end counts our calls and expects another number; somebody else "
-	    "may have called in our name; else set both ends to the same number (uucico-ssh(8), Sequence numbers)" },
+	    "may have called in our name; else set both ends to the same (uucico-ssh(8), Sequence numbers)" },
 	{ "NOM", ERR_CONFIG, 0, "the far end takes only protocol m from us (its require-m), which is not among our protocols" },
 	{ "You are unknown to me", ERR_CONFIG, EX_NOPERM,
 	    "the far end does not know us; it needs a [site] section, or a sys entry, with our name" },
@@ -340,8 +340,8 @@ heard_name(struct uucp *u, struct span line)
 	if (u->config.busy != NULL)
 		return turn_away(u, u->config.busy, ERR_TEMP, "another call with this site is running");
 	if (u->hooks->numbered != NULL && !u->hooks->numbered(u->arg, sequence_of(options)))
-		return turn_away(u, "BADSEQ", ERR_CONFIG, "the caller's number of the call is not one that can "
-		    "come now: somebody else may have called in its name");
+		return turn_away(u, "BADSEQ", ERR_CONFIG, "the caller's call number is wrong: somebody else "
+		    "may have called in its name");
 	take_options(u, options, &numbered);
 	if (u->config.require_m && u->m_version == 0)
 		return turn_away(u, "NOM", ERR_CONFIG, "the caller does not speak protocol m, and require-m is set");
