@@ -28,7 +28,8 @@ enum {
 	SEEN_SOON = 16384,	/* half of their first credit */
 	SEEN_FIRST = 4096,	/* often, until the round trip is known: it opens their credit */
 	CREDIT_FIRST = 32768, CREDIT_LEAST = 1024,
-	UNIT_LEAST = 1024, UNIT_MOST = 65536,
+	UNIT_LEAST = 1024, UNIT_WHOLE = M_FRAME_MAX - M_FRAME_MAX / 8, UNIT_MOST = 65536,
+	GROWING = 6,		/* round trips */
 	ASK_AFTER = 16384,	/* bytes received, and no round trip known: a PING is worth it */
 	SLOW = 150,		/* bytes a second; half duplex, until it was measured */
 };
@@ -94,6 +95,8 @@ measured_rate(struct m *m, uint64_t rate)
 
 	if (rate > line->best[0])
 		line->best[0] = rate;
+	if (rate > m->rate + m->rate / 4)	/* it may double in each round trip, and this is of the one before */
+		line->worst[0] = at_least(line->worst[0], GROWING * m->rtt);
 	line->measured = true;
 	m->rate = line->best[0] > line->best[1] ? line->best[0] : line->best[1];
 }
@@ -209,12 +212,16 @@ m_credit(const struct m *m)
 	return out > 0 && left < unit && left < may / 4 ? 0 : left;
 }
 
-/* A quarter of a second, but enough of it that compression is not for nothing. */
+/* A quarter of a second, but enough of it that compression is not for nothing; more than a frame only as frames
+ * of a sixteenth: a piece gives nothing before all of it is there, and what is there of one when the line is cut
+ * comes again. */
 size_t
 m_unit(const struct m *m)
 {
 	uint64_t unit = m->rate / 4;
 
+	if (unit > UNIT_WHOLE)
+		unit = m->rate / 16 < 2 * UNIT_WHOLE ? UNIT_WHOLE : m->rate / 16;
 	return unit < UNIT_LEAST ? UNIT_LEAST : unit > UNIT_MOST ? UNIT_MOST : (size_t)unit;
 }
 
