@@ -29,7 +29,7 @@ enum {
 	SEEN_FIRST = 4096,	/* often, until the round trip is known: it opens their credit */
 	CREDIT_FIRST = 32768, CREDIT_LEAST = 1024,
 	UNIT_LEAST = 1024, UNIT_WHOLE = M_FRAME_MAX - M_FRAME_MAX / 8, UNIT_MOST = 65536,
-	GROWING = 6,		/* round trips */
+	TRIPS_MOST = 6,
 	ASK_AFTER = 16384,	/* bytes received, and no round trip known: a PING is worth it */
 	SLOW = 150,		/* bytes a second; half duplex, until it was measured */
 };
@@ -95,8 +95,9 @@ measured_rate(struct m *m, uint64_t rate)
 
 	if (rate > line->best[0])
 		line->best[0] = rate;
-	if (rate > m->rate + m->rate / 4)	/* it may double in each round trip, and this is of the one before */
-		line->worst[0] = at_least(line->worst[0], GROWING * m->rtt);
+	/* It may double in each round trip, this is of the one before, and a SEEN that is lost is late. */
+	if (rate > m->rate + m->rate / 4)
+		line->worst[0] = at_least(TRIPS_MOST * m->rtt, DELAY_MOST);
 	line->measured = true;
 	m->rate = line->best[0] > line->best[1] ? line->best[0] : line->best[1];
 }
@@ -191,7 +192,7 @@ window(const struct m *m)
 	int64_t worst = at_least(line->worst[0], line->worst[1]);
 	/* Where TCP has to mend, or a machine is busy, what comes next waits for that: the line is to be full
 	 * meanwhile.  Less than what comes in such a turn, and each would bring less than the one before. */
-	int64_t time = at_most(at_least(6 * m->rtt, DELAY_MOST), at_least(3 * m->rtt, worst * 9 / 10));
+	int64_t time = at_most(at_least(TRIPS_MOST * m->rtt, DELAY_MOST), at_least(3 * m->rtt, worst * 9 / 10));
 
 	if (m->rate > 0 && m->rtt > 0)
 		want = CREDIT_LEAST + number_share(m->rate, (uint64_t)at_least(time, QUEUE), CLOCK_SECOND, false);

@@ -1140,6 +1140,31 @@ START_TEST(a_line_that_becomes_faster_is_kept_full)
 }
 END_TEST
 
+static void
+most_under_way(struct line *line, struct end *a, struct end *b)
+{
+	uint64_t *most = line->arg, out = a->m.packed_out > line->up ? a->m.packed_out - line->up : 0;
+
+	(void)b;
+	if (line->now < 1002 * CLOCK_SECOND && out > *most)
+		*most = out;
+}
+
+/* A SEEN that is lost comes half a second late, or more: in the first seconds there is enough to be sent meanwhile. */
+START_TEST(a_seen_that_is_late_stops_nobody)
+{
+	uint64_t most = 0;
+	struct line line = { .rate = 250000, .delay = 60000, .pipe = 1 << 20, .each = most_under_way, .arg = &most };
+
+	home.config.credit = hub.config.credit = 4 << 20;
+	noise(&home, 3000000, 'N');
+	good_call(&line);
+	stop();
+	all_there();
+	ck_assert_uint_gt(most, 250000);
+}
+END_TEST
+
 /* --- classes --- */
 
 START_TEST(classes_have_streams_of_their_own)
@@ -1950,6 +1975,7 @@ UNIT_WITH("m", make, drop,
 	{ a_small_or_urgent_mail_overtakes_a_large_one, 2 },
 	{ the_line_is_kept_full, 5 },
 	{ a_line_that_becomes_faster_is_kept_full, 1 },
+	{ a_seen_that_is_late_stops_nobody, 1 },
 	{ classes_have_streams_of_their_own, 1 },
 	{ one_mail_each_way_takes_two_turns, 3 },
 	{ a_burst_ends_in_time, 1 },
