@@ -19,7 +19,7 @@
 #define QUEUE (CLOCK_SECOND / 5)		/* worth of bytes: what scheduling alone may take */
 #define DELAY_MOST (2 * CLOCK_SECOND)		/* what may be none of the queues' making */
 #define WHILE (10 * CLOCK_SECOND)
-#define SEEN_AGAIN (CLOCK_SECOND / 10)		/* between two, before the round trip is known */
+#define SEEN_AGAIN (CLOCK_SECOND / 10)		/* between two, before the round trip is known, and of a frame */
 #define SEEN_LATE (2 * CLOCK_SECOND)		/* nothing came behind it */
 #define COMMIT_RATE (4 << 20)			/* bytes a second that a slow disk syncs */
 
@@ -29,7 +29,8 @@ enum {
 	SEEN_FIRST = 4096,	/* often, until the round trip is known: it opens their credit */
 	CREDIT_FIRST = 32768, CREDIT_LEAST = 1024,
 	UNIT_LEAST = 1024, UNIT_WHOLE = M_FRAME_MAX - M_FRAME_MAX / 8, UNIT_MOST = 65536,
-	TRIPS_MOST = 6,
+	TRIPS = 2, TRIPS_FASTER = 5,
+	FASTER_FOR = 4,		/* round trips */
 	ASK_AFTER = 16384,	/* bytes received, and no round trip known: a PING is worth it */
 	SLOW = 150,		/* bytes a second; half duplex, until it was measured */
 };
@@ -67,9 +68,7 @@ a_while_passes(struct m *m)
 	if (m->own->now - line->while_from <= at_least(WHILE, 8 * line->smooth))
 		return;
 	line->best[1] = line->best[0];
-	line->worst[1] = line->worst[0];
 	line->best[0] = 0;
-	line->worst[0] = 0;
 	line->while_from = m->own->now;
 }
 
@@ -81,7 +80,6 @@ measured_rtt(struct m *m, int64_t rtt)
 	if (rtt < 1)
 		rtt = 1;
 	a_while_passes(m);
-	line->worst[0] = at_least(line->worst[0], rtt);
 	if (line->smooth == 0 || m->rtt == 0 || rtt < m->rtt)
 		m->rtt = rtt;
 	line->smooth = line->smooth == 0 ? rtt : line->smooth + (rtt - line->smooth) / 8;
@@ -95,9 +93,8 @@ measured_rate(struct m *m, uint64_t rate)
 
 	if (rate > line->best[0])
 		line->best[0] = rate;
-	/* It may double in each round trip, this is of the one before, and a SEEN that is lost is late. */
 	if (rate > m->rate + m->rate / 4)
-		line->worst[0] = at_least(TRIPS_MOST * m->rtt, DELAY_MOST);
+		line->faster = m->own->now + FASTER_FOR * m->rtt;
 	line->measured = true;
 	m->rate = line->best[0] > line->best[1] ? line->best[0] : line->best[1];
 }
@@ -108,6 +105,8 @@ m_line_sent(struct m *m, size_t len)
 	struct m_line *line = &m->own->line;
 
 	bool alone = line->sent == line->seen;
+	if (alone)
+		line->since = line->seen_at = m->own->now;
 	line->sent += len;
 	if (line->marks == M_MARKS)
 		return;
@@ -160,6 +159,7 @@ m_seen(struct m *m, uint64_t seen)
 		if (!m_mix_hides(m, took, rate))
 			measured_rate(m, rate);
 	}
+	line->since = line->seen_at;
 	line->seen_at = m->own->now;
 }
 
@@ -184,18 +184,21 @@ burst(const struct m *m)
 	return rate * (uint64_t)(m->config.burst > 0 ? m->config.burst : 1);
 }
 
+/* Two round trips of it, in one of which TCP mends what it lost.  While no word of theirs comes, or where they are that
+ * slow in coming, as much as the line has had room for since the one before the last: it is to be full when that is
+ * over, and a busy machine that sent less than what comes in a turn would get less in each.  A line that became faster
+ * may do so again: TCP doubles what it sends in each round trip, and a word that is lost is late. */
 static uint64_t
 window(const struct m *m)
 {
 	const struct m_line *line = &m->own->line;
 	uint64_t most = m->own->peer.credit, want = CREDIT_FIRST;
-	int64_t worst = at_least(line->worst[0], line->worst[1]);
-	/* Where TCP has to mend, or a machine is busy, what comes next waits for that: the line is to be full
-	 * meanwhile.  Less than what comes in such a turn, and each would bring less than the one before. */
-	int64_t time = at_most(at_least(TRIPS_MOST * m->rtt, DELAY_MOST), at_least(3 * m->rtt, worst * 9 / 10));
+	int64_t time = at_most(m->own->now - line->since, DELAY_MOST);
 
+	if (m->own->now < line->faster)
+		time = at_least(TRIPS_FASTER * m->rtt, DELAY_MOST);
 	if (m->rate > 0 && m->rtt > 0)
-		want = CREDIT_LEAST + number_share(m->rate, (uint64_t)at_least(time, QUEUE), CLOCK_SECOND, false);
+		want = CREDIT_LEAST + number_share(m->rate, (uint64_t)at_least(at_least(time, TRIPS * m->rtt), QUEUE), CLOCK_SECOND, false);
 	return want < most ? want : most;
 }
 
@@ -230,9 +233,9 @@ m_unit(const struct m *m)
 
 /* Between two SEEN: half a round trip. */
 static int64_t
-seen_pause(const struct m *m)
+seen_pause(const struct m *m, bool frame)
 {
-	return m->rtt > 0 ? at_most(at_least(m->rtt / 2, CLOCK_SECOND / 50), CLOCK_SECOND) : SEEN_AGAIN;
+	return m->rtt > 0 ? at_most(at_least(m->rtt / 2, CLOCK_SECOND / 50), frame ? SEEN_AGAIN : CLOCK_SECOND) : SEEN_AGAIN;
 }
 
 static int64_t
@@ -246,7 +249,7 @@ seen_at(const struct m *m)
 		return INT64_MAX;
 	if (owed < SEEN_EACH)
 		return line->got_at + SEEN_LATE;
-	return owed >= most || owed >= m->config.credit / 4 ? 0 : line->told_at + seen_pause(m);
+	return owed >= most || owed >= m->config.credit / 4 ? 0 : line->told_at + seen_pause(m, owed >= UNIT_WHOLE);
 }
 
 static void
@@ -290,7 +293,7 @@ m_ping_heard(struct m *m, struct m_cursor body)
 	const unsigned char *token = m_get_bytes(&body, sizeof m->own->line.pong_token);
 
 	if (token == NULL || body.left > 0)
-		return m_wrong(m, "a PING that cannot be");
+		return m_wrong(m, "a token that cannot be");
 	memcpy(m->own->line.pong_token, token, sizeof m->own->line.pong_token);
 	m->own->line.pong = true;
 	return 0;
@@ -303,7 +306,7 @@ m_pong_heard(struct m *m, struct m_cursor body)
 	const unsigned char *token = m_get_bytes(&body, sizeof line->token);
 
 	if (token == NULL || body.left > 0)
-		return m_wrong(m, "a PONG that cannot be");
+		return m_wrong(m, "a token that cannot be");
 	if (line->pinged && memcmp(token, &line->token, sizeof line->token) == 0) {
 		line->pinged = false;
 		measured_rtt(m, m->own->now - line->pinged_at);
@@ -375,7 +378,10 @@ dead_at(const struct m *m)
 int64_t
 m_line_deadline(const struct m *m)
 {
-	return at_most(dead_at(m), at_most(ping_due(m), seen_at(m)));
+	int64_t until = at_most(dead_at(m), at_most(ping_due(m), seen_at(m)));
+
+	/* window() grows while something is on its way */
+	return m->own->line.marks == 0 || m->config.half_duplex ? until : at_most(until, m->own->now + QUEUE / 4);
 }
 
 void

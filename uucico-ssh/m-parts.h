@@ -159,8 +159,9 @@ struct m_line {
 	int64_t seen_at;
 	int64_t smooth;			/* round trip, smoothed; 0: none was measured */
 	uint64_t best[2];		/* rates: of this while, and of the one before */
-	int64_t worst[2];		/* round trips, likewise */
 	int64_t while_from;
+	int64_t faster;			/* until then it may become faster still */
+	int64_t since;			/* seen_at before the last SEEN */
 	bool measured;			/* a rate was */
 	int64_t heard;			/* when anything came last */
 	int64_t owed;			/* since when they owe us something; 0: nothing */

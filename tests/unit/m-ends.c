@@ -789,7 +789,7 @@ earliest(const struct line *line, struct end *a, struct end *b, const struct way
 	int64_t at = INT64_MAX, due;
 
 	if (there->first != NULL)
-		at = there->first->at;
+		at = there->first->at > line->mends ? there->first->at : line->mends;
 	if (back->first != NULL && back->first->at < at)
 		at = back->first->at;
 	if (!a->m.over && (due = m_deadline(&a->m)) < at)
@@ -837,7 +837,8 @@ line_run(struct line *line, struct end *a, struct end *b)
 			abort();
 		line->now = next;
 		clock_set(line->now + 1);
-		bool cut = !dead && (deliver(line, &there, b, &line->up) | deliver(line, &back, a, &line->down));
+		bool came = line->now >= line->mends && !dead && deliver(line, &there, b, &line->up);
+		bool cut = !dead && (came | deliver(line, &back, a, &line->down));
 		dead = dead || cut;
 		if (cut) {
 			empty(&there);

@@ -108,6 +108,7 @@ struct line {
 	size_t flip;			/* this bit of a's bytes turned over, from 1; 0: none */
 	size_t flip_back;
 	size_t step;			/* bytes fed at once; 0: as they come */
+	int64_t mends;			/* until then nothing of a's comes out: TCP mends what was lost */
 	int64_t now;
 	uint64_t up, down;		/* bytes that came through */
 	int64_t took;
