@@ -498,7 +498,9 @@ piece_of(const struct m *m)
 	waiting(m, out->class, M_MIX_OBJECT_MAX, &count);
 	if (out->before == 0 || count == 0)
 		return 1;
-	return quick(m) || m->mixed_out <= PACKETS ? PACKET : PACKETS;
+	if (quick(m) || m->mixed_out <= PACKETS)
+		return PACKET;
+	return rate_of(m) <= RATE_DEAR ? 2 * PACKETS : PACKETS;
 }
 
 /* Where a model is at work what it said last goes out in whole pieces, and the rest with what it says next. */

@@ -788,12 +788,13 @@ START_TEST(models_make_few_packets)
 	home.config.far = mail_lines[_i].far;
 	said_first = 0;
 	call_with(14, 0, M_MIX_NEVER, &line);
-	hub.held_back = home.commits = 0;
+	hub.held_back = hub.largest_out = home.commits = 0;
 	end_teach(&hub);
 	end_teach(&home);
 	call_with(14, 200, M_MIX_MAY, &line);
 	ck_assert_uint_eq(hub.m.packed_out, hub.m.mixed_out);
 	ck_assert_uint_gt(hub.held_back, 0);
+	ck_assert((hub.largest_out >= 5600) == (mail_lines[_i].far >= 600000));	/* which is taken for slow */
 	ck_assert_uint_gt(said_first, 0);
 	ck_assert_uint_lt(said_first, hub.m.mixed_out / 10);	/* a mail, of fourteen */
 	ck_assert_msg((home.commits <= 2) == mail_lines[_i].few, "%u commits", home.commits);
