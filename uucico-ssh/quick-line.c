@@ -132,11 +132,11 @@ explain(struct line *line, struct err *err)
 	}
 }
 
-/* Until the command runs. */
+/* Their version; our flight says the rest. */
 static void
 acknowledge(struct line *line)
 {
-	if (line->place->unanswered && line->quick.state < QUICK_OPEN)
+	if (line->place->unanswered && line->quick.state < QUICK_LOGIN)
 		ssh_acknowledge(line->place->fd);
 	line->place->unanswered = false;
 }
