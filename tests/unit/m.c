@@ -1116,6 +1116,16 @@ START_TEST(the_line_is_kept_full)
 }
 END_TEST
 
+static void
+carry(struct line *line, size_t len)
+{
+	home.config.credit = hub.config.credit = 4 << 20;
+	noise(&home, len, 'N');
+	good_call(line);
+	stop();
+	all_there();
+}
+
 /* TCP sends twice as much in each round trip of its first: what may be on its way grows with that. */
 static void
 doubles(struct line *line, struct end *a, struct end *b)
@@ -1131,11 +1141,7 @@ START_TEST(a_line_that_becomes_faster_is_kept_full)
 {
 	struct line line = { .delay = 300000, .pipe = 1 << 20, .each = doubles };
 
-	home.config.credit = hub.config.credit = 4 << 20;
-	noise(&home, 1000000, 'N');
-	good_call(&line);
-	stop();
-	all_there();
+	carry(&line, 1500000);
 	/* 297.6 KB in five round trips of 0.6 s, then 512 KB a second, and two round trips for words: 6.55 s */
 	ck_assert_int_lt(line.took, 7500000);
 }
@@ -1157,11 +1163,7 @@ START_TEST(a_seen_that_is_late_stops_nobody)
 	uint64_t most = 0;
 	struct line line = { .rate = 250000, .delay = 60000, .pipe = 1 << 20, .each = most_under_way, .arg = &most };
 
-	home.config.credit = hub.config.credit = 4 << 20;
-	noise(&home, 3000000, 'N');
-	good_call(&line);
-	stop();
-	all_there();
+	carry(&line, 3000000);
 	ck_assert_uint_gt(most, 250000);
 }
 END_TEST
@@ -1183,11 +1185,7 @@ START_TEST(little_is_on_its_way)
 	uint64_t most = 0;
 	struct line line = { .rate = 250000, .delay = 60000, .pipe = 1 << 20, .each = most_at_last, .arg = &most };
 
-	home.config.credit = hub.config.credit = 4 << 20;
-	noise(&home, 3000000, 'N');
-	good_call(&line);
-	stop();
-	all_there();
+	carry(&line, 3000000);
 	ck_assert_msg(most > 45000 && most < 90000, "%d bytes", (int)most);
 }
 END_TEST
@@ -1218,11 +1216,7 @@ START_TEST(what_is_mended_stops_nobody)
 	};
 	struct line line = { .rate = 250000, .delay = 60000, .pipe = 1 << 20, .each = is_lost, .arg = &losses[_i] };
 
-	home.config.credit = hub.config.credit = 4 << 20;
-	noise(&home, 4000000, 'N');
-	good_call(&line);
-	stop();
-	all_there();
+	carry(&line, 4000000);
 	/* 16 s without a loss; with no more than two round trips on its way, 22 and 26 */
 	ck_assert_msg(line.took < 18 * CLOCK_SECOND + 3 * losses[_i].takes / 2, "%d ms", (int)(line.took / 1000));
 }
@@ -1242,11 +1236,7 @@ START_TEST(a_busy_machine_sends_as_much_as_comes_in_a_turn)
 {
 	struct line line = { .rate = 500000, .delay = 1000, .pipe = 1 << 20, .each = each_turn_takes_its_time };
 
-	home.config.credit = hub.config.credit = 4 << 20;
-	noise(&home, 8000000, 'N');
-	good_call(&line);
-	stop();
-	all_there();
+	carry(&line, 8000000);
 	ck_assert_msg(line.took < 120 * CLOCK_SECOND, "%d ms", (int)(line.took / 1000));
 }
 END_TEST
