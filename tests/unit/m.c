@@ -1147,46 +1147,42 @@ START_TEST(a_line_that_becomes_faster_is_kept_full)
 }
 END_TEST
 
+struct under_way {
+	int64_t from, until;	/* it is looked at */
+	uint64_t most;
+};
+
 static void
 most_under_way(struct line *line, struct end *a, struct end *b)
 {
-	uint64_t *most = line->arg, out = a->m.packed_out > line->up ? a->m.packed_out - line->up : 0;
+	struct under_way *under_way = line->arg;
+	uint64_t out = a->m.packed_out > line->up ? a->m.packed_out - line->up : 0;
 
 	(void)b;
-	if (line->now < 1002 * CLOCK_SECOND && out > *most)
-		*most = out;
+	if (line->now > under_way->from && line->now < under_way->until && out > under_way->most)
+		under_way->most = out;
 }
 
 /* A SEEN that is lost comes half a second late, or more: in the first seconds there is enough to be sent meanwhile. */
 START_TEST(a_seen_that_is_late_stops_nobody)
 {
-	uint64_t most = 0;
-	struct line line = { .rate = 250000, .delay = 60000, .pipe = 1 << 20, .each = most_under_way, .arg = &most };
+	struct under_way under_way = { .until = 1002 * CLOCK_SECOND };
+	struct line line = { .rate = 250000, .delay = 60000, .pipe = 1 << 20, .each = most_under_way, .arg = &under_way };
 
 	carry(&line, 3000000);
-	ck_assert_uint_gt(most, 250000);
+	ck_assert_uint_gt(under_way.most, 250000);
 }
 END_TEST
-
-static void
-most_at_last(struct line *line, struct end *a, struct end *b)
-{
-	uint64_t *most = line->arg, out = a->m.packed_out > line->up ? a->m.packed_out - line->up : 0;
-
-	(void)b;
-	if (line->now > 1004 * CLOCK_SECOND && out > *most)
-		*most = out;
-}
 
 /* What is on its way when a line is cut, comes again: in the steady course of a call that is two round trips, a
  * frame's time in them. */
 START_TEST(little_is_on_its_way)
 {
-	uint64_t most = 0;
-	struct line line = { .rate = 250000, .delay = 60000, .pipe = 1 << 20, .each = most_at_last, .arg = &most };
+	struct under_way under_way = { .from = 1004 * CLOCK_SECOND, .until = INT64_MAX };
+	struct line line = { .rate = 250000, .delay = 60000, .pipe = 1 << 20, .each = most_under_way, .arg = &under_way };
 
 	carry(&line, 3000000);
-	ck_assert_msg(most > 45000 && most < 90000, "%d bytes", (int)most);
+	ck_assert_msg(under_way.most > 45000 && under_way.most < 90000, "%d bytes", (int)under_way.most);
 }
 END_TEST
 
